@@ -1,0 +1,230 @@
+/**
+ * The one error class of millrace, and how it crosses threads.
+ *
+ * Invariants:
+ * 1. Every failure a user can meet is a `MillraceError` with a `code` of {@link ErrorCode}.
+ * 2. `toWire` and `fromWire` lose nothing but the identity of the object: code, message, phase, context and the
+ *    chain of causes arrive (structured clone keeps neither a class nor a `code`).
+ * 3. No secret is ever put into a message or the context: callers pass URIs and keys, never headers or credentials.
+ */
+
+/** What went wrong, in domain words; one documented entry each in docs/errors.md. */
+export const ErrorCode = {
+  /** An option, URI or argument is not valid. */
+  InvalidArgument: 'InvalidArgument',
+  /** The object, bucket or file does not exist. */
+  NotFound: 'NotFound',
+  /** The service knows who asks and says no. */
+  AccessDenied: 'AccessDenied',
+  /** The service does not accept the credentials, or there are none. */
+  Unauthenticated: 'Unauthenticated',
+  /** The bucket lives in another region than the one that was used. */
+  WrongRegion: 'WrongRegion',
+  /** The object is no longer the version that was asked for. */
+  VersionChanged: 'VersionChanged',
+  /** Fewer bytes came than the service announced, again and again. */
+  ShortBody: 'ShortBody',
+  /** The range lies outside the object, or another one was served. */
+  RangeRejected: 'RangeRejected',
+  /** The bytes do not have the checksum that the service gave. */
+  ChecksumMismatch: 'ChecksumMismatch',
+  /** The answer breaks HTTP or the store's own dialect. */
+  ProtocolViolation: 'ProtocolViolation',
+  /** The service asked to slow down until the retries were used up. */
+  Throttled: 'Throttled',
+  /** The service failed (5xx) until the retries were used up. */
+  ServiceUnavailable: 'ServiceUnavailable',
+  /** No connection, or it broke, until the retries were used up. */
+  ConnectionFailed: 'ConnectionFailed',
+  /** One operation (connect, first byte, idle body, rate, question) took too long. */
+  TimedOut: 'TimedOut',
+  /** The deadline of a token passed. */
+  DeadlineExceeded: 'DeadlineExceeded',
+  /** A token was cancelled. */
+  Cancelled: 'Cancelled',
+  /** A token is draining: nothing new is started. */
+  Draining: 'Draining',
+  /** The item can never fit in the memory budget. */
+  BudgetTooSmall: 'BudgetTooSmall',
+  /** The memory that is needed is held by batches the consumer has not released. */
+  BudgetHeldByConsumer: 'BudgetHeldByConsumer',
+  /** A worker died, again and again, with this item or before any. */
+  WorkerCrashed: 'WorkerCrashed',
+  /** A worker stopped answering (blocked in one call). */
+  WorkerStuck: 'WorkerStuck',
+  /** The user's transform threw. */
+  TransformFailed: 'TransformFailed',
+  /** A module that is needed (an SDK, a store, a transform) could not be loaded. */
+  ModuleUnavailable: 'ModuleUnavailable',
+  /** Use after release, double release, or use after close. */
+  Released: 'Released',
+  /** The operation does not exist for this store or dataset. */
+  Unsupported: 'Unsupported',
+  /** A filesystem call failed for another reason than those above. */
+  Filesystem: 'Filesystem',
+  /** A defect of millrace itself. */
+  Internal: 'Internal',
+} as const;
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
+
+/** Where in the life of an item it failed. */
+export type ErrorPhase =
+  | 'configure'
+  | 'plan'
+  | 'list'
+  | 'grant'
+  | 'prepare'
+  | 'connect'
+  | 'request'
+  | 'head'
+  | 'body'
+  | 'verify'
+  | 'transform'
+  | 'deliver'
+  | 'close';
+
+/** What is known about a failure; everything optional, all of it cloneable, none of it secret. */
+export interface ErrorContext {
+  phase?: ErrorPhase;
+  /** The object, as a URI without credentials or query signatures. */
+  uri?: string;
+  /** First and last byte (inclusive) that were asked for. */
+  range?: readonly [start: number, end: number];
+  /** Attempts made, the failing one included. */
+  attempt?: number;
+  /** HTTP status of the last answer. */
+  status?: number;
+  /** The service's own code, such as `NoSuchKey`. */
+  serviceCode?: string;
+  /** The service's request id: what its support asks for. */
+  requestId?: string;
+  /** Name of the worker, such as `worker-2#1` (index and incarnation). */
+  worker?: string;
+  /** Whether the same call may succeed later. Defaults by code. */
+  retryable?: boolean;
+  cause?: unknown;
+}
+
+/** A `MillraceError` as plain data, for structured clone. */
+export interface WireError {
+  code: ErrorCode;
+  message: string;
+  stack?: string | undefined;
+  context: Omit<ErrorContext, 'cause'>;
+  cause?: WireError | { name: string; message: string; code?: string | undefined } | undefined;
+}
+
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  ErrorCode.ShortBody,
+  ErrorCode.Throttled,
+  ErrorCode.ServiceUnavailable,
+  ErrorCode.ConnectionFailed,
+  ErrorCode.TimedOut,
+  ErrorCode.VersionChanged,
+  ErrorCode.BudgetHeldByConsumer,
+]);
+
+export class MillraceError extends Error {
+  override readonly name = 'MillraceError';
+  readonly code: ErrorCode;
+  /** Whether the same call may succeed later without a change by the user. */
+  readonly retryable: boolean;
+  readonly context: Readonly<Omit<ErrorContext, 'cause'>>;
+
+  constructor(code: ErrorCode, message: string, context: ErrorContext = {}) {
+    const { cause, ...rest } = context;
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.retryable = context.retryable ?? RETRYABLE.has(code);
+    this.context = rest;
+  }
+
+  get phase(): ErrorPhase | undefined {
+    return this.context.phase;
+  }
+  get uri(): string | undefined {
+    return this.context.uri;
+  }
+  get range(): readonly [number, number] | undefined {
+    return this.context.range;
+  }
+  get attempt(): number | undefined {
+    return this.context.attempt;
+  }
+  get status(): number | undefined {
+    return this.context.status;
+  }
+  get requestId(): string | undefined {
+    return this.context.requestId;
+  }
+  get worker(): string | undefined {
+    return this.context.worker;
+  }
+
+  /** The same error with more context; what is already known is kept. */
+  with(context: ErrorContext): MillraceError {
+    const merged = new MillraceError(this.code, this.message, {
+      ...context,
+      ...this.context,
+      retryable: this.retryable,
+      cause: this.cause ?? context.cause,
+    });
+    if (this.stack !== undefined) merged.stack = this.stack;
+    return merged;
+  }
+
+  toWire(): WireError {
+    const { cause, stack } = this;
+    return {
+      code: this.code,
+      message: this.message,
+      stack,
+      context: { ...this.context, retryable: this.retryable },
+      cause: wireCause(cause),
+    };
+  }
+
+  static fromWire(wire: WireError): MillraceError {
+    const cause = wire.cause;
+    const revived =
+      cause === undefined
+        ? undefined
+        : 'context' in cause
+          ? MillraceError.fromWire(cause)
+          : plainError(cause);
+    const error = new MillraceError(wire.code, wire.message, { ...wire.context, cause: revived });
+    if (wire.stack !== undefined) error.stack = wire.stack;
+    return error;
+  }
+}
+
+function wireCause(cause: unknown): WireError['cause'] {
+  if (cause === undefined || cause === null) return undefined;
+  if (cause instanceof MillraceError) return cause.toWire();
+  if (cause instanceof Error) return { name: cause.name, message: cause.message, code: systemCode(cause) };
+  return { name: 'Error', message: typeof cause === 'string' ? cause : `a thrown ${typeof cause}` };
+}
+
+function plainError(cause: { name: string; message: string; code?: string | undefined }): Error {
+  const error = new Error(cause.message);
+  error.name = cause.name;
+  if (cause.code !== undefined) Object.assign(error, { code: cause.code });
+  return error;
+}
+
+/** The `code` of a Node system error (`ECONNRESET`, `ENOENT`), or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** Any thrown value as a `MillraceError`; an unknown one becomes `code` with the value as its cause. */
+export function asMillraceError(
+  thrown: unknown,
+  code: ErrorCode = ErrorCode.Internal,
+  context: ErrorContext = {},
+): MillraceError {
+  if (thrown instanceof MillraceError) return thrown.with(context);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new MillraceError(code, message, { ...context, cause: thrown });
+}

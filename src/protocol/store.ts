@@ -1,0 +1,180 @@
+/**
+ * What a worker actor is given to reach one storage service, and what the service thread is given to control it.
+ *
+ * A `Store` makes exactly one attempt per call and never retries, sleeps or logs: the worker's core decides what
+ * comes next. Keys are bytes, because S3 keys are UTF-8 and file names are not always.
+ */
+import type { MillraceError } from './errors.js';
+import type { StopSignal } from './stop.js';
+
+/** One attempt at the bytes of one object. */
+export interface ReadRequest {
+  readonly key: Uint8Array;
+  /** First byte wanted. */
+  readonly start: number;
+  /** How many bytes are wanted; never more than the target holds. */
+  readonly length: number;
+  /**
+   * True: `[0, length)` is believed to be the whole object, so the answer must have exactly that length.
+   * False: a range; the object may be longer, or end earlier.
+   */
+  readonly whole: boolean;
+  /** ETag or generation that the object must still have, or null. */
+  readonly version: string | null;
+  /** Whether to look at the service's own checksum of a whole object, where it gives one. */
+  readonly verify: boolean;
+}
+
+/** How an attempt ended. */
+export const Outcome = {
+  /** All bytes that were asked for, or all that the object has from `start` on, are in the target. */
+  Complete: 'complete',
+  /** `landed` bytes are good, the rest is missing; the next attempt may ask for just that. */
+  Interrupted: 'interrupted',
+  /** A kept connection turned out to be dead before any byte of the answer: the next attempt is free. */
+  StaleConnection: 'stale-connection',
+  /** 429, 503 and the like: wait, then try again. */
+  Throttled: 'throttled',
+  /** 500, 502, 504, connect failures, time-outs: try again. */
+  Transient: 'transient',
+  /** The credentials in the snapshot have expired or were rotated: a fresh snapshot is needed. */
+  StaleCredentials: 'stale-credentials',
+  /** Our clock is off; the store has taken the offset from the answer: try again once, at once. */
+  ClockSkew: 'clock-skew',
+  /** The object has another length than `whole` claimed; `size` is the true one and nothing landed. */
+  SizeChanged: 'size-changed',
+  /** The object no longer has `version`. */
+  VersionChanged: 'version-changed',
+  /** Permanent; `error` says why. */
+  Refused: 'refused',
+  /** The token was cancelled; nothing more will be written into the target. */
+  Cancelled: 'cancelled',
+} as const;
+export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+export interface ReadAnswer {
+  readonly outcome: Outcome;
+  /** Bytes that are now in the target, from its first byte on, without a gap. */
+  readonly landed: number;
+  /** The whole object's size, or -1 where the answer did not say. */
+  readonly size: number;
+  /** ETag or generation of what was read, or null. */
+  readonly version: string | null;
+  /** Set for every outcome but `complete` and `cancelled`: what to report if no further attempt is made. */
+  readonly error: MillraceError | null;
+  /** The service's own wish, in ms, or 0. */
+  readonly retryAfterMs: number;
+}
+
+/** Facts about one object. */
+export interface ObjectInfo {
+  readonly size: number;
+  readonly version: string | null;
+  /** Milliseconds since the epoch, or null. */
+  readonly lastModifiedMs: number | null;
+  readonly contentType: string | null;
+}
+
+/** The end of one attempt at something that is not object bytes. */
+export interface Answer<T> {
+  readonly outcome: Outcome;
+  readonly value: T | null;
+  readonly error: MillraceError | null;
+  readonly retryAfterMs: number;
+}
+
+export interface ListRequest {
+  /** Only keys that begin with these bytes; empty for all. */
+  readonly prefix: Uint8Array;
+  /** `/` for one level, with deeper levels rolled up into `prefixes`; null for everything below the prefix. */
+  readonly delimiter: string | null;
+  /** Where the previous page ended (its `next`), or null for the first page. */
+  readonly continuation: string | null;
+  /** At most so many keys. */
+  readonly limit: number;
+}
+
+/**
+ * One page of a listing, packed: row i has the key `keys[keyEnds[i-1] .. keyEnds[i]]` (likewise versions), in the
+ * order the service gave. Cheap to send between threads, and no string is made before somebody wants one.
+ */
+export interface KeyPage {
+  readonly count: number;
+  readonly keys: Uint8Array;
+  readonly keyEnds: Uint32Array;
+  /** Bytes, or -1 where unknown. */
+  readonly sizes: Float64Array;
+  readonly versions: Uint8Array;
+  /** An empty version means unknown. */
+  readonly versionEnds: Uint32Array;
+  /** Milliseconds since the epoch, or NaN. */
+  readonly modified: Float64Array;
+  /** Rolled-up prefixes (UTF-8), when a delimiter was given. */
+  readonly prefixes: readonly string[];
+  /** Opaque: where the next page begins, or null at the end. */
+  readonly next: string | null;
+}
+
+/** The worker's half of a store: one attempt per call, bytes straight into the target. Never rejects. */
+export interface Store {
+  /**
+   * Reads into `target` (`target.length >= request.length`). When the promise resolves, nothing will be written into
+   * the target any more, whatever the outcome.
+   */
+  read(request: ReadRequest, target: Uint8Array, stop: StopSignal): Promise<ReadAnswer>;
+  head(key: Uint8Array, stop: StopSignal): Promise<Answer<ObjectInfo>>;
+  list(request: ListRequest, stop: StopSignal): Promise<Answer<KeyPage>>;
+  /** Takes a newer snapshot (credentials were refreshed). */
+  update(snapshot: StoreSnapshot): void;
+  /** Closes what is kept open. No call is in flight. */
+  close(): void;
+}
+
+/** What the service thread sends its workers about a store: cloneable, replaced as a whole, never logged. */
+export interface StoreSnapshot {
+  /** Grows with each refresh. */
+  readonly version: number;
+  /** Milliseconds since the epoch, or null for never. */
+  readonly expiresAtMs: number | null;
+  /** The scheme's own configuration and credentials, cloneable. */
+  readonly config: unknown;
+}
+
+/** The service thread's half of a store: credentials, region, endpoint; may use the service's SDK. */
+export interface StoreControl {
+  /** Resolves the first snapshot, or a fresher one than `staleVersion`. Rejects with a `MillraceError`. */
+  snapshot(staleVersion: number): Promise<StoreSnapshot>;
+  close(): void;
+}
+
+/** Where an object lives: a store's canonical name (`s3://bucket`, `file:///srv/data`) and a key in it. */
+export interface ObjectLocation {
+  readonly store: string;
+  readonly key: Uint8Array;
+}
+
+/** Defaults that depend on what kind of device is behind a scheme; each with its reason beside it where it is set. */
+export interface SchemeDefaults {
+  /** Objects from this size on are fetched as ranges; Infinity for never. */
+  readonly splitThreshold: number;
+  readonly partBytes: number;
+  readonly maxPartsPerObject: number;
+  readonly maxConcurrentObjects: number;
+}
+
+/** One URI scheme: how its URIs read, and where its two halves are. Lives on the service thread. */
+export interface Scheme {
+  /** Without the colon: `s3`. */
+  readonly name: string;
+  readonly defaults: SchemeDefaults;
+  /** Splits a URI; throws `InvalidArgument` with an example of a good one. */
+  parse(uri: string): ObjectLocation;
+  /** The inverse of `parse`. */
+  format(location: ObjectLocation): string;
+  /** Opens the control half; the SDK, where there is one, is loaded here and not before. */
+  open(store: string): Promise<StoreControl>;
+  /** Module of the data half, imported in the workers. */
+  readonly dataModule: string;
+  /** `http`: exports `createStoreData(config): StoreData`; `direct`: exports `createStore(config): Store`. */
+  readonly kind: 'http' | 'direct';
+}
