@@ -1,0 +1,219 @@
+/**
+ * One SharedArrayBuffer as long as the byte budget, handed out in page-aligned extents. The allocator lives on the
+ * service thread; workers only write where a lease says.
+ *
+ * Reallocating buffers instead cannot keep a budget: each isolate pins a SharedArrayBuffer until its own garbage
+ * collection, which shared buffers do nothing to hasten.
+ *
+ * Invariants:
+ * 1. Live extents never overlap, and their lengths with the quarantined and the charged bytes never exceed the budget
+ *    by more than what was charged after the fact.
+ * 2. An extent is live from `allocate` to the last `release`; a release too many, or a look at a released extent, is
+ *    an error that names it.
+ * 3. A quarantined extent is never handed out again before `unquarantine`.
+ *
+ * Large extents are cut from the high end and small ones from the low end, so that what a consumer holds on to does
+ * not split the room that a large object needs.
+ */
+import { ErrorCode, MillraceError } from './errors.js';
+
+/** Smallest unit: a page, so that O_DIRECT and page faults see whole ones. */
+export const PAGE_BYTES = 4096;
+
+/** The right to write one extent, or a piece of it, for one attempt. */
+export interface Lease {
+  readonly offset: number;
+  readonly length: number;
+  readonly generation: number;
+}
+
+export interface Extent {
+  readonly offset: number;
+  /** Allocated bytes, a multiple of a page; shrinks with `trim`. */
+  length: number;
+  /** Unique per allocation, so that a stale handle is recognised. */
+  readonly generation: number;
+  /** How many holders (tasks, batch items) are left. */
+  holders: number;
+}
+
+export interface ArenaStats {
+  readonly budgetBytes: number;
+  readonly usedBytes: number;
+  readonly peakBytes: number;
+  /** Bytes that a stuck thread may still write to. */
+  readonly quarantinedBytes: number;
+  /** Bytes outside the arena that count against the budget. */
+  readonly chargedBytes: number;
+  readonly extents: number;
+}
+
+export function pageAlign(bytes: number): number {
+  return Math.ceil(Math.max(bytes, 1) / PAGE_BYTES) * PAGE_BYTES;
+}
+
+export class Arena {
+  readonly buffer: SharedArrayBuffer;
+  readonly budgetBytes: number;
+  readonly #largeBytes: number;
+  /** Free ranges by offset, never touching each other. */
+  #freeOffsets: number[] = [0];
+  #freeLengths: number[];
+  readonly #live = new Map<number, Extent>();
+  #generation = 0;
+  #usedBytes = 0;
+  #peakBytes = 0;
+  #quarantinedBytes = 0;
+  #chargedBytes = 0;
+
+  constructor(budgetBytes: number) {
+    this.budgetBytes = Math.floor(budgetBytes / PAGE_BYTES) * PAGE_BYTES;
+    this.buffer = new SharedArrayBuffer(this.budgetBytes);
+    this.#freeLengths = [this.budgetBytes];
+    this.#largeBytes = this.budgetBytes / 16;
+  }
+
+  /** An extent of at least `bytes` with one holder, or null when it does not fit now. */
+  allocate(bytes: number): Extent | null {
+    const length = pageAlign(bytes);
+    if (this.#usedBytes + this.#chargedBytes + length > this.budgetBytes) return null;
+    const large = length >= this.#largeBytes;
+    const at = this.#find(length, large);
+    if (at < 0) return null;
+    const offset = this.#freeOffsets[at]!;
+    const spare = this.#freeLengths[at]! - length;
+    this.#freeLengths[at] = spare;
+    if (!large) this.#freeOffsets[at] = offset + length;
+    if (spare === 0) this.#dropFree(at);
+    this.#generation += 1;
+    const start = large ? offset + spare : offset;
+    const extent: Extent = { offset: start, length, generation: this.#generation, holders: 1 };
+    this.#live.set(extent.generation, extent);
+    this.#usedBytes += length;
+    this.#notePeak();
+    return extent;
+  }
+
+  /** Adds holders; each of them releases once. */
+  hold(extent: Extent, holders = 1): void {
+    this.#mustBeLive(extent, 'hold');
+    extent.holders += holders;
+  }
+
+  /** One holder less; the last one frees the extent. */
+  release(extent: Extent): void {
+    this.#mustBeLive(extent, 'release');
+    extent.holders -= 1;
+    if (extent.holders > 0) return;
+    this.#live.delete(extent.generation);
+    this.#usedBytes -= extent.length;
+    this.#free(extent.offset, extent.length);
+  }
+
+  /** Gives back the pages behind the first `bytes`; the extent stays where it is. */
+  trim(extent: Extent, bytes: number): void {
+    this.#mustBeLive(extent, 'trim');
+    const length = pageAlign(bytes);
+    if (length >= extent.length) return;
+    const spare = extent.length - length;
+    extent.length = length;
+    this.#usedBytes -= spare;
+    this.#free(extent.offset + length, spare);
+  }
+
+  /** Marks bytes that a fenced thread may still write; they stay out of use until `unquarantine`. */
+  quarantine(extent: Extent): void {
+    this.#mustBeLive(extent, 'quarantine');
+    this.#quarantinedBytes += extent.length;
+  }
+
+  /** The thread's exit was seen: its bytes may be used again. Releases the holder it had. */
+  unquarantine(extent: Extent): void {
+    this.#quarantinedBytes -= extent.length;
+    this.release(extent);
+  }
+
+  /** Counts bytes outside the arena (a transform's output that outgrew its extent) against the budget. */
+  charge(bytes: number): void {
+    this.#chargedBytes += bytes;
+    this.#notePeak();
+  }
+
+  uncharge(bytes: number): void {
+    this.#chargedBytes -= bytes;
+  }
+
+  isLive(extent: Extent): boolean {
+    return this.#live.get(extent.generation) === extent;
+  }
+
+  /** What a thread that can never be told to stop leaves for new work. */
+  get usableBytes(): number {
+    return this.budgetBytes - this.#quarantinedBytes;
+  }
+
+  stats(): ArenaStats {
+    return {
+      budgetBytes: this.budgetBytes,
+      usedBytes: this.#usedBytes,
+      peakBytes: this.#peakBytes,
+      quarantinedBytes: this.#quarantinedBytes,
+      chargedBytes: this.#chargedBytes,
+      extents: this.#live.size,
+    };
+  }
+
+  #find(length: number, fromHigh: boolean): number {
+    const lengths = this.#freeLengths;
+    if (fromHigh) {
+      for (let i = lengths.length - 1; i >= 0; i -= 1) if (lengths[i]! >= length) return i;
+      return -1;
+    }
+    for (let i = 0; i < lengths.length; i += 1) if (lengths[i]! >= length) return i;
+    return -1;
+  }
+
+  #free(offset: number, length: number): void {
+    const offsets = this.#freeOffsets;
+    const lengths = this.#freeLengths;
+    let low = 0;
+    let high = offsets.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (offsets[middle]! < offset) low = middle + 1;
+      else high = middle;
+    }
+    const joinsNext = low < offsets.length && offset + length === offsets[low]!;
+    const joinsPrevious = low > 0 && offsets[low - 1]! + lengths[low - 1]! === offset;
+    if (joinsPrevious) {
+      lengths[low - 1]! += length;
+      if (!joinsNext) return;
+      lengths[low - 1]! += lengths[low]!;
+      this.#dropFree(low);
+    } else if (joinsNext) {
+      offsets[low] = offset;
+      lengths[low]! += length;
+    } else {
+      offsets.splice(low, 0, offset);
+      lengths.splice(low, 0, length);
+    }
+  }
+
+  #dropFree(at: number): void {
+    this.#freeOffsets.splice(at, 1);
+    this.#freeLengths.splice(at, 1);
+  }
+
+  #notePeak(): void {
+    this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes + this.#chargedBytes);
+  }
+
+  #mustBeLive(extent: Extent, verb: string): void {
+    if (this.isLive(extent)) return;
+    throw new MillraceError(
+      ErrorCode.Released,
+      `${verb} of an extent that was already released: generation ${extent.generation}, ${extent.length} bytes at ${extent.offset}`,
+      { phase: 'deliver' },
+    );
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * Every message between the supervisor and a worker. Data messages travel over credit ports; control messages over a
+ * port of their own, so that nothing on the control path waits behind data.
+ */
+import type { WireError } from './errors.js';
+import type { StopState } from './stop.js';
+import type { KeyPage, ObjectInfo, StoreSnapshot } from './store.js';
+import type { PackedTable } from './tables.js';
+
+/** How a worker reaches a store; sent before, or with, the first job that names it. */
+export interface StoreSpec {
+  readonly id: number;
+  /** Canonical name for messages: `s3://bucket`. */
+  readonly name: string;
+  readonly dataModule: string;
+  readonly kind: 'http' | 'direct';
+  readonly snapshot: StoreSnapshot;
+}
+
+export interface TransformSpec {
+  /** Module URL; its default export is the transform. */
+  readonly url: string;
+  /** Cloneable; given to the transform with each item. */
+  readonly options: unknown;
+}
+
+/** What the jobs of one loader or one direct call have in common. */
+export interface StreamSpec {
+  readonly id: number;
+  readonly tokenSlot: number;
+  readonly tokenEpoch: number;
+  readonly transform: TransformSpec | null;
+  readonly maxAttempts: number;
+}
+
+/** FetchJobs and RangeJobs: whole objects and parts of objects, in one table. */
+export interface FetchMessage {
+  readonly kind: 'fetch';
+  readonly stream: number;
+  readonly table: PackedTable;
+  /** Set in the first message of a stream to this worker. */
+  readonly open: StreamSpec | null;
+  /** Stores that this worker has not heard of yet. */
+  readonly stores: readonly StoreSpec[];
+}
+
+/** ListJob: one page. */
+export interface ListMessage {
+  readonly kind: 'list';
+  readonly jobId: number;
+  readonly stream: number;
+  readonly store: number;
+  readonly prefix: Uint8Array;
+  readonly delimiter: string | null;
+  readonly continuation: string | null;
+  readonly limit: number;
+  readonly open: StreamSpec | null;
+  readonly stores: readonly StoreSpec[];
+}
+
+export interface HeadMessage {
+  readonly kind: 'head';
+  readonly jobId: number;
+  readonly stream: number;
+  readonly store: number;
+  readonly key: Uint8Array;
+  readonly open: StreamSpec | null;
+  readonly stores: readonly StoreSpec[];
+}
+
+export type JobMessage = FetchMessage | ListMessage | HeadMessage;
+
+/** One thing a transform made of an object. */
+export type Output =
+  /** Bytes in the job's own lease. */
+  | { readonly kind: 'lease'; readonly start: number; readonly length: number }
+  /** Bytes that did not fit there; charged to the budget when they arrive. */
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'value'; readonly value: unknown };
+
+export interface DoneMessage {
+  readonly kind: 'done';
+  readonly table: PackedTable;
+  /** By row; only rows that failed. */
+  readonly errors: readonly (readonly [row: number, error: WireError])[];
+  /** By row; only rows that a transform was applied to. No output at all means filtered. */
+  readonly outputs: readonly (readonly [row: number, outputs: readonly Output[]])[];
+}
+
+export interface PageMessage {
+  readonly kind: 'page';
+  readonly jobId: number;
+  readonly status: number;
+  readonly page: KeyPage | null;
+  readonly error: WireError | null;
+}
+
+export interface InfoMessage {
+  readonly kind: 'info';
+  readonly jobId: number;
+  readonly status: number;
+  readonly info: ObjectInfo | null;
+  readonly error: WireError | null;
+}
+
+export type ResultMessage = DoneMessage | PageMessage | InfoMessage;
+
+/** Service thread to worker. */
+export type ControlMessage =
+  | { readonly kind: 'token'; readonly slot: number; readonly epoch: number; readonly state: StopState }
+  | { readonly kind: 'store'; readonly id: number; readonly snapshot: StoreSnapshot }
+  | { readonly kind: 'store-failed'; readonly id: number; readonly error: WireError }
+  | { readonly kind: 'close-stream'; readonly stream: number }
+  /** Hand back what was not begun, finish or give up the rest as its token says, acknowledge, end. */
+  | { readonly kind: 'stop' };
+
+/** Worker to service thread. */
+export type ControlReply =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'stale-store'; readonly id: number; readonly version: number }
+  | {
+      readonly kind: 'stopped';
+      readonly delivered: number;
+      readonly left: number;
+      readonly error: WireError | null;
+    };
+
+/** What a worker answers when it is asked. */
+export interface WorkerStats {
+  readonly busy: number;
+  readonly queued: number;
+  readonly delivered: number;
+  readonly retries: number;
+  readonly bytes: number;
+  readonly connectionsOpened: number;
+  readonly connectionsReused: number;
+  readonly connectionsActive: number;
+  readonly connectionsIdle: number;
+  readonly doneFull: number;
+}
