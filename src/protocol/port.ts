@@ -66,7 +66,13 @@ export class PortSender<T> {
       }
       const seen = Atomics.compareExchange(this.#words, this.#base + IN_FLIGHT, inFlight, inFlight + 1);
       if (seen !== inFlight) continue;
-      this.#channel.post(message, transfer);
+      try {
+        this.#channel.post(message, transfer);
+      } catch (error) {
+        // A message that cannot be cloned was not sent: it must not keep its credit.
+        Atomics.sub(this.#words, this.#base + IN_FLIGHT, 1);
+        throw error;
+      }
       return 'ok';
     }
   }

@@ -1,0 +1,144 @@
+/**
+ * Collects results and sends many in one message.
+ *
+ * Invariants:
+ * 1. A row that was added is sent exactly once, or the port was closed by the supervisor.
+ * 2. One flush at a time; rows that are added while the port is full go with the next message, so what waits here is
+ *    bounded by the jobs the worker holds.
+ */
+import { ErrorCode, MillraceError, asMillraceError, type WireError } from '../../protocol/errors.js';
+import type { DoneMessage, Output, ResultMessage } from '../../protocol/messages.js';
+import type { PortSender } from '../../protocol/port.js';
+import { NEVER } from '../../protocol/stop.js';
+import { Done, DONE_STRIDE, DoneStatus, TableBuilder, tableTransfer } from '../../protocol/tables.js';
+
+/** One finished job. */
+export interface Result {
+  readonly id: number;
+  readonly status: DoneStatus;
+  readonly landed: number;
+  readonly size: number;
+  readonly version: string | null;
+  readonly retries: number;
+  readonly error: MillraceError | null;
+  readonly outputs: readonly Output[] | null;
+}
+
+/** Rows that are sent without waiting for the rest of their message. */
+const ROWS_PER_MESSAGE = 64;
+
+const encoder = new TextEncoder();
+
+export class Reporter {
+  readonly #port: PortSender<ResultMessage>;
+  readonly #table = new TableBuilder(DONE_STRIDE);
+  #errors: (readonly [number, WireError])[] = [];
+  #outputs: (readonly [number, readonly Output[]])[] = [];
+  #flushing: Promise<void> | null = null;
+  /** Rows sent, by whether their object came. */
+  delivered = 0;
+  left = 0;
+
+  constructor(port: PortSender<ResultMessage>) {
+    this.#port = port;
+  }
+
+  get waiting(): number {
+    return this.#table.count;
+  }
+
+  add(result: Result): void {
+    const row = this.#table.count;
+    const base = this.#table.addRow();
+    this.#table.set(base + Done.Id, result.id);
+    this.#table.set(base + Done.Status, result.status);
+    this.#table.set(base + Done.Landed, result.landed);
+    this.#table.set(base + Done.Size, result.size);
+    this.#table.set(base + Done.Retries, result.retries);
+    if (result.version !== null) {
+      const bytes = encoder.encode(result.version);
+      this.#table.set(base + Done.BlobStart, this.#table.addBytes(bytes));
+      this.#table.set(base + Done.VersionLength, bytes.length);
+    }
+    if (result.error !== null) this.#errors.push([row, result.error.toWire()]);
+    if (result.outputs !== null) this.#outputs.push([row, result.outputs]);
+    if (result.status === DoneStatus.Ok) this.delivered += 1;
+    else if (result.status !== DoneStatus.Failed) this.left += 1;
+    if (this.#table.count >= ROWS_PER_MESSAGE) void this.flush();
+  }
+
+  /** Sends what is collected. Resolves when everything that was there is on its way. Never rejects. */
+  flush(): Promise<void> {
+    this.#flushing ??= this.#flush().finally(() => {
+      this.#flushing = null;
+    });
+    return this.#flushing;
+  }
+
+  /** Sends a message that stands alone (a listing page, an answer to a head). */
+  async send(message: ResultMessage): Promise<void> {
+    await this.#port.send(message, NEVER);
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#table.count > 0) {
+      const message: DoneMessage = {
+        kind: 'done',
+        table: this.#table.take(),
+        errors: this.#errors,
+        outputs: this.#outputs,
+      };
+      this.#errors = [];
+      this.#outputs = [];
+      // The supervisor frees its credits for as long as it lives, and closes the port when it ends: this wait is over
+      // in either case, and giving it up with a token would lose what the rows report.
+      await this.#sendCloneable(message);
+    }
+  }
+
+  /** A value that cannot be cloned makes its own item fail, not the message. */
+  async #sendCloneable(message: DoneMessage): Promise<void> {
+    try {
+      await this.#port.send(message, NEVER, transferOf(message));
+    } catch (thrown) {
+      const errors = [...message.errors];
+      const outputs: (readonly [number, readonly Output[]])[] = [];
+      for (const [row, made] of message.outputs) {
+        const fault = cloneFault(made);
+        if (fault === null) {
+          outputs.push([row, made]);
+          continue;
+        }
+        message.table.cells[row * DONE_STRIDE + Done.Status] = DoneStatus.Failed;
+        errors.push([row, fault.toWire()]);
+      }
+      if (errors.length === message.errors.length) throw asMillraceError(thrown, ErrorCode.Internal);
+      const repaired = { ...message, errors, outputs };
+      await this.#port.send(repaired, NEVER, transferOf(repaired));
+    }
+  }
+}
+
+function transferOf(message: DoneMessage): ArrayBuffer[] {
+  const transfer = tableTransfer(message.table);
+  for (const [, outputs] of message.outputs) {
+    for (const output of outputs) if (output.kind === 'bytes') transfer.push(output.bytes.buffer);
+  }
+  return transfer;
+}
+
+function cloneFault(outputs: readonly Output[]): MillraceError | null {
+  for (const output of outputs) {
+    if (output.kind !== 'value') continue;
+    try {
+      structuredClone(output.value);
+    } catch (thrown) {
+      return new MillraceError(
+        ErrorCode.TransformFailed,
+        `the transform returned a value that cannot be sent between threads: ${thrown instanceof Error ? thrown.message : String(thrown)}. Return bytes, plain data, or null`,
+        { phase: 'transform', cause: thrown },
+      );
+    }
+  }
+  return null;
+}

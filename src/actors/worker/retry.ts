@@ -1,0 +1,122 @@
+/**
+ * Pure core: what to do after an attempt. Synchronous, no clock, no dice of its own.
+ *
+ * Invariants:
+ * 1. What is permanent is never tried again.
+ * 2. Every way to try again is bounded: counted attempts by `maxAttempts` and by the shared retry budget, free ones
+ *    (a stale connection, a clock skew, fresh credentials) by their own small counts.
+ */
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { Outcome } from '../../protocol/store.js';
+
+/** First wait before a retry; S3's own advice for 503 is to begin in this region. */
+export const RETRY_BASE_MS = 50;
+/** Longest wait that we choose by ourselves: the AWS SDKs' standard mode has the same. */
+export const RETRY_CAP_MS = 20_000;
+/** Longest wait that a service may ask of us. */
+export const RETRY_AFTER_CAP_MS = 60_000;
+/** A pool of dead connections is emptied one stale connection at a time; more in a row than this is a failure. */
+const MAX_STALE_CONNECTIONS = 64;
+const MAX_CREDENTIAL_REFRESHES = 2;
+const MAX_CLOCK_CORRECTIONS = 1;
+
+/** What is remembered between the attempts at one job. */
+export interface RetryState {
+  readonly maxAttempts: number;
+  /** Counted attempts that have failed. */
+  failures: number;
+  staleConnections: number;
+  refreshes: number;
+  clockCorrections: number;
+  /** The previous wait: the next one is drawn between the base and three times this one (decorrelated jitter). */
+  lastDelayMs: number;
+}
+
+export function newRetryState(maxAttempts: number): RetryState {
+  return {
+    maxAttempts,
+    failures: 0,
+    staleConnections: 0,
+    refreshes: 0,
+    clockCorrections: 0,
+    lastDelayMs: RETRY_BASE_MS,
+  };
+}
+
+/** An attempt that was not complete, reduced to what the decision needs. */
+export interface FailedAttempt {
+  readonly outcome: Outcome;
+  readonly error: MillraceError | null;
+  readonly retryAfterMs: number;
+}
+
+export type RetryStep =
+  | { readonly kind: 'again'; readonly delayMs: number }
+  | { readonly kind: 'refresh' }
+  | { readonly kind: 'fail'; readonly error: MillraceError };
+
+const AT_ONCE: RetryStep = { kind: 'again', delayMs: 0 };
+
+/**
+ * Decides the next step and notes it in the state. `spend` takes the cost of one retry from the shared budget, or says
+ * that there is none left.
+ */
+export function nextStep(
+  state: RetryState,
+  attempt: FailedAttempt,
+  random: () => number,
+  spend: () => boolean,
+): RetryStep {
+  switch (attempt.outcome) {
+    case Outcome.StaleConnection:
+      state.staleConnections += 1;
+      if (state.staleConnections <= MAX_STALE_CONNECTIONS) return AT_ONCE;
+      return counted(state, attempt, random, spend);
+    case Outcome.ClockSkew:
+      state.clockCorrections += 1;
+      return state.clockCorrections <= MAX_CLOCK_CORRECTIONS ? AT_ONCE : failed(state, attempt);
+    case Outcome.StaleCredentials:
+      state.refreshes += 1;
+      return state.refreshes <= MAX_CREDENTIAL_REFRESHES ? { kind: 'refresh' } : failed(state, attempt);
+    case Outcome.Interrupted:
+    case Outcome.Throttled:
+    case Outcome.Transient:
+      return counted(state, attempt, random, spend);
+    case Outcome.Complete:
+    case Outcome.SizeChanged:
+    case Outcome.VersionChanged:
+    case Outcome.Refused:
+    case Outcome.Cancelled:
+      return failed(state, attempt);
+  }
+}
+
+function counted(
+  state: RetryState,
+  attempt: FailedAttempt,
+  random: () => number,
+  spend: () => boolean,
+): RetryStep {
+  state.failures += 1;
+  if (state.failures >= state.maxAttempts) return failed(state, attempt);
+  if (!spend()) return failed(state, attempt, 'the retry budget of the runtime is used up');
+  const upper = Math.min(RETRY_CAP_MS, state.lastDelayMs * 3);
+  state.lastDelayMs = RETRY_BASE_MS + random() * Math.max(0, upper - RETRY_BASE_MS);
+  const asked = Math.min(attempt.retryAfterMs, RETRY_AFTER_CAP_MS);
+  return { kind: 'again', delayMs: Math.max(state.lastDelayMs, asked) };
+}
+
+function failed(state: RetryState, attempt: FailedAttempt, note?: string): RetryStep {
+  const error =
+    attempt.error ??
+    new MillraceError(ErrorCode.Internal, `an attempt ended as ${attempt.outcome} without an error`);
+  const attempts = Math.max(1, state.failures);
+  if (note === undefined) return { kind: 'fail', error: error.with({ attempt: attempts }) };
+  const noted = new MillraceError(error.code, `${error.message} (not tried again: ${note})`, {
+    ...error.context,
+    retryable: error.retryable,
+    attempt: attempts,
+    cause: error.cause,
+  });
+  return { kind: 'fail', error: noted };
+}

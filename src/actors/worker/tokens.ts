@@ -1,0 +1,77 @@
+/**
+ * A worker's view of the tokens that live on the service thread: a word in shared memory to look at, and a control
+ * message that wakes whoever waits.
+ *
+ * Invariant: a token is here only while a stream of this worker uses it, and every wait unlinks itself when it ends.
+ */
+import type { TurnSignal } from '../../protocol/context.js';
+import { StopState } from '../../protocol/stop.js';
+import { readToken } from '../../protocol/words.js';
+
+export class LocalToken implements TurnSignal {
+  readonly slot: number;
+  readonly epoch: number;
+  readonly #words: Int32Array;
+  readonly #onTurn = new Set<() => void>();
+
+  constructor(words: Int32Array, slot: number, epoch: number) {
+    this.#words = words;
+    this.slot = slot;
+    this.epoch = epoch;
+  }
+
+  get state(): StopState {
+    return readToken(this.#words, this.slot, this.epoch);
+  }
+
+  onTurn(fn: () => void): () => void {
+    if (this.state !== StopState.Live) {
+      fn();
+      return () => {};
+    }
+    this.#onTurn.add(fn);
+    return () => this.#onTurn.delete(fn);
+  }
+
+  onStop(fn: () => void): () => void {
+    if (this.state === StopState.Cancelled) {
+      fn();
+      return () => {};
+    }
+    // A drain turns the token without stopping it, so the look at the state is what counts.
+    const listener = (): void => {
+      if (this.state !== StopState.Cancelled) return;
+      this.#onTurn.delete(listener);
+      fn();
+    };
+    this.#onTurn.add(listener);
+    return () => this.#onTurn.delete(listener);
+  }
+
+  /** The control message came: everybody who waits looks again. */
+  turned(): void {
+    for (const fn of this.#onTurn) fn();
+  }
+
+  get listeners(): number {
+    return this.#onTurn.size;
+  }
+}
+
+/** A signal that turns with `token`, or when `subscribe`'s callback is called. */
+export function wokenBy(token: TurnSignal, subscribe: (wake: () => void) => () => void): TurnSignal {
+  return {
+    get state() {
+      return token.state;
+    },
+    onStop: (fn) => token.onStop(fn),
+    onTurn: (fn) => {
+      const fromToken = token.onTurn(fn);
+      const fromEvent = subscribe(fn);
+      return () => {
+        fromToken();
+        fromEvent();
+      };
+    },
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * What a transform returned, made into outputs: bytes stay in, or are packed into, the job's own lease where they fit.
+ */
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type { Output } from '../../protocol/messages.js';
+
+/** So that a typed array of any element type can be laid over an item. */
+const ALIGN_BYTES = 8;
+
+export interface LeaseView {
+  /** The whole lease, `capacity` bytes. */
+  readonly bytes: Uint8Array;
+  /** How many of them the object took. */
+  readonly landed: number;
+}
+
+/**
+ * Undefined, null and an empty array are nothing; an array is several items; a view or an ArrayBuffer is bytes;
+ * everything else is a value. Bytes that already lie in the lease (a subarray of what the transform was given) stay
+ * where they are; others are copied behind them, or travel as a buffer of their own when there is no room.
+ */
+export function toOutputs(returned: unknown, lease: LeaseView): Output[] {
+  if (returned === undefined || returned === null) return [];
+  const several = Array.isArray(returned) ? (returned as unknown[]) : [returned];
+  const inPlace = several.map((item) => placeOf(item, lease));
+  let free = inPlace.some((output) => output !== null) ? align(lease.landed) : 0;
+  return several.map((item, i) => {
+    const placed = inPlace[i];
+    if (placed !== null && placed !== undefined) return placed;
+    const bytes = bytesOf(item);
+    if (bytes === null) return { kind: 'value', value: item };
+    if (free + bytes.length > lease.bytes.length) return { kind: 'bytes', bytes: ownCopy(bytes) };
+    lease.bytes.set(bytes, free);
+    const output: Output = { kind: 'lease', start: free, length: bytes.length };
+    free = align(free + bytes.length);
+    return output;
+  });
+}
+
+function placeOf(item: unknown, lease: LeaseView): Output | null {
+  const bytes = bytesOf(item);
+  if (bytes === null || bytes.buffer !== lease.bytes.buffer) return null;
+  const start = bytes.byteOffset - lease.bytes.byteOffset;
+  if (start < 0 || start + bytes.length > lease.bytes.length) {
+    throw new MillraceError(
+      ErrorCode.TransformFailed,
+      'the transform returned bytes of another item: return bytes of the item it was given, or a copy',
+      { phase: 'transform' },
+    );
+  }
+  return { kind: 'lease', start, length: bytes.length };
+}
+
+function bytesOf(item: unknown): Uint8Array | null {
+  if (ArrayBuffer.isView(item)) return new Uint8Array(item.buffer, item.byteOffset, item.byteLength);
+  if (item instanceof ArrayBuffer || item instanceof SharedArrayBuffer) return new Uint8Array(item);
+  return null;
+}
+
+function ownCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / ALIGN_BYTES) * ALIGN_BYTES;
+}

@@ -1,0 +1,332 @@
+/**
+ * The worker actor: takes jobs from its port, runs a bounded number of them at the same time, reports many results in
+ * one message, and ends when it is told to stop.
+ *
+ * Invariants:
+ * 1. At most `concurrency` jobs run; a message is taken only when every row of the one before has begun.
+ * 2. Control messages act at once, whatever the data ports hold.
+ * 3. After `stop` the inbox refuses before it is emptied, every row that was in flight is reported, and `stopped` is
+ *    the last message.
+ */
+import {
+  OwnWord,
+  type TransformFunction,
+  type TurnSignal,
+  type WorkerContext,
+} from '../../protocol/context.js';
+import { asMillraceError, ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type {
+  ControlMessage,
+  FetchMessage,
+  HeadMessage,
+  JobMessage,
+  ListMessage,
+  StreamSpec,
+  WorkerStats,
+} from '../../protocol/messages.js';
+import { NEVER, StopState } from '../../protocol/stop.js';
+import { Outcome, type Answer, type Store } from '../../protocol/store.js';
+import { DoneStatus, Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
+import { fetchJob, takeStep, type AttemptDeps, type Fetched, type FetchJob } from './fetch.js';
+import { Reporter } from './report.js';
+import { newRetryState } from './retry.js';
+import { Slots } from './slots.js';
+import { Stores } from './stores.js';
+import { LocalToken } from './tokens.js';
+import { toOutputs } from './transform.js';
+
+/** How long finished rows wait for the rest of their message, so that one slow object does not hold up its neighbours. */
+const FLUSH_AFTER_MS = 5;
+
+interface Stream {
+  readonly spec: StreamSpec;
+  readonly token: LocalToken;
+  readonly transform: Promise<TransformFunction> | null;
+}
+
+/** Runs one incarnation until it is told to stop. Resolves when all is reported; rejects only on a defect. */
+export async function runWorker(context: WorkerContext): Promise<void> {
+  await new Worker(context).run();
+}
+
+class Worker {
+  readonly #context: WorkerContext;
+  readonly #reporter: Reporter;
+  readonly #slots: Slots;
+  readonly #stores: Stores;
+  readonly #streams = new Map<number, Stream>();
+  #flushTimer = false;
+  #stopping = false;
+  #queued = 0;
+  #retries = 0;
+  #bytes = 0;
+
+  constructor(context: WorkerContext) {
+    this.#context = context;
+    this.#reporter = new Reporter(context.results);
+    this.#slots = new Slots(context.concurrency);
+    this.#stores = new Stores(context);
+  }
+
+  async run(): Promise<void> {
+    const { context } = this;
+    context.control.onMessage((message) => this.#obey(message));
+    context.answer({ stats: () => this.#stats() });
+    context.control.post({ kind: 'ready' });
+    for (;;) {
+      // This wait ends with a message, or when `stop` has closed the port and the last message was taken.
+      const message = await context.jobs.receive(NEVER);
+      if (message !== null) await this.#accept(message);
+      else if (this.#stopping) break;
+    }
+    await this.#slots.idle();
+    await this.#reporter.flush();
+    this.#stores.close();
+    const { delivered, left } = this.#reporter;
+    context.control.post({ kind: 'stopped', delivered, left, error: null });
+  }
+
+  private get context(): WorkerContext {
+    return this.#context;
+  }
+
+  #obey(message: ControlMessage): void {
+    switch (message.kind) {
+      case 'token':
+        for (const { token } of this.#streams.values()) {
+          if (token.slot === message.slot && token.epoch === message.epoch) token.turned();
+        }
+        return;
+      case 'store':
+        return this.#stores.update(message.id, message.snapshot);
+      case 'store-failed':
+        return this.#stores.fail(message.id, MillraceError.fromWire(message.error));
+      case 'close-stream':
+        this.#streams.delete(message.stream);
+        return;
+      case 'stop':
+        this.#stopping = true;
+        this.context.jobs.close();
+        return;
+    }
+  }
+
+  async #accept(message: JobMessage): Promise<void> {
+    for (const store of message.stores) this.#stores.add(store);
+    if (message.open !== null) this.#open(message.open);
+    const stream = this.#streams.get(message.stream);
+    if (stream === undefined)
+      throw new MillraceError(ErrorCode.Internal, `no stream ${message.stream} in ${this.context.name}`);
+    if (message.kind === 'fetch') return this.#acceptRows(message, stream);
+    const slot = await this.#slots.acquire();
+    this.#slots.track(
+      slot,
+      message.kind === 'list' ? this.#list(message, stream) : this.#head(message, stream),
+    );
+  }
+
+  async #acceptRows(message: FetchMessage, stream: Stream): Promise<void> {
+    const { table } = message;
+    this.#queued += table.count;
+    let running = table.count;
+    for (let row = 0; row < table.count; row += 1) {
+      const slot = this.#slots.tryAcquire() ?? (await this.#slots.acquire());
+      this.#queued -= 1;
+      const base = row * JOB_STRIDE;
+      const work = this.#fetch(table.cells, table.blob, base, stream, slot).then(() => {
+        running -= 1;
+        if (running === 0) void this.#reporter.flush();
+        else this.#flushSoon();
+      });
+      this.#slots.track(slot, work);
+    }
+  }
+
+  async #fetch(
+    cells: Float64Array,
+    blob: Uint8Array,
+    base: number,
+    stream: Stream,
+    slot: number,
+  ): Promise<void> {
+    const job = readJob(cells, blob, base);
+    const flags = cells[base + Job.Flags]!;
+    let fetched: Fetched;
+    try {
+      const store = await this.#stores.get(cells[base + Job.Store]!);
+      const deps = this.#deps(cells[base + Job.Store]!);
+      fetched = this.#stopping
+        ? handedBack(DoneStatus.Left)
+        : await fetchJob(job, store, stream.token, stream.spec.maxAttempts, deps);
+    } catch (thrown) {
+      fetched = {
+        ...handedBack(DoneStatus.Failed),
+        error: asMillraceError(thrown, ErrorCode.Internal, { phase: 'request' }),
+      };
+    }
+    this.#retries += fetched.retries;
+    this.#bytes += fetched.landed;
+    if (fetched.status !== DoneStatus.Ok || (flags & JobFlag.Transform) === 0 || stream.transform === null) {
+      this.#reporter.add({ id: job.id, ...fetched, outputs: null });
+      return;
+    }
+    await this.#transform(job, fetched, stream, cells[base + Job.Store]!, slot);
+  }
+
+  async #transform(
+    job: FetchJob,
+    fetched: Fetched,
+    stream: Stream,
+    store: number,
+    slot: number,
+  ): Promise<void> {
+    const { context } = this;
+    // Who explains this thread's death has to know whose transform was running.
+    Atomics.store(context.ownWords, OwnWord.Transforming + slot, job.id & 0x7fff_ffff);
+    const signal = new AbortController();
+    const unlink = stream.token.onStop(() => signal.abort());
+    try {
+      const apply = await stream.transform!;
+      const lease = {
+        bytes: new Uint8Array(context.arena, job.offset, job.capacity),
+        landed: fetched.landed,
+      };
+      const key = decoder.decode(job.key);
+      const returned = await apply(lease.bytes.subarray(0, fetched.landed), {
+        uri: this.#stores.uri(store, key),
+        key,
+        size: fetched.landed,
+        version: fetched.version,
+        options: stream.spec.transform?.options,
+        signal: signal.signal,
+      });
+      this.#reporter.add({ id: job.id, ...fetched, outputs: toOutputs(returned, lease) });
+    } catch (thrown) {
+      const error =
+        thrown instanceof MillraceError
+          ? thrown
+          : new MillraceError(
+              ErrorCode.TransformFailed,
+              `the transform threw: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+              {
+                phase: 'transform',
+                cause: thrown,
+              },
+            );
+      this.#reporter.add({ id: job.id, ...fetched, status: DoneStatus.Failed, error, outputs: null });
+    } finally {
+      unlink();
+      Atomics.store(context.ownWords, OwnWord.Transforming + slot, 0);
+    }
+  }
+
+  async #list(message: ListMessage, stream: Stream): Promise<void> {
+    const { prefix, delimiter, continuation, limit } = message;
+    const ended = await this.#ask(message.store, stream, (store) =>
+      store.list({ prefix, delimiter, continuation, limit }, stream.token),
+    );
+    await this.#reporter.send({
+      kind: 'page',
+      jobId: message.jobId,
+      page: ended.value,
+      status: ended.status,
+      error: ended.error?.toWire() ?? null,
+    });
+  }
+
+  async #head(message: HeadMessage, stream: Stream): Promise<void> {
+    const ended = await this.#ask(message.store, stream, (store) => store.head(message.key, stream.token));
+    await this.#reporter.send({
+      kind: 'info',
+      jobId: message.jobId,
+      info: ended.value,
+      status: ended.status,
+      error: ended.error?.toWire() ?? null,
+    });
+  }
+
+  /** The attempts at something that has an answer instead of bytes. */
+  async #ask<T>(
+    storeId: number,
+    stream: Stream,
+    attempt: (store: Store) => Promise<Answer<T>>,
+  ): Promise<{ status: DoneStatus; value: T | null; error: MillraceError | null }> {
+    const retry = newRetryState(stream.spec.maxAttempts);
+    try {
+      const store = await this.#stores.get(storeId);
+      for (;;) {
+        const state = this.#stopping ? StopState.Draining : stream.token.state;
+        if (state !== StopState.Live) {
+          const status = state === StopState.Cancelled ? DoneStatus.Cancelled : DoneStatus.Left;
+          return { status, value: null, error: null };
+        }
+        const answer = await attempt(store);
+        if (answer.outcome === Outcome.Complete)
+          return { status: DoneStatus.Ok, value: answer.value, error: null };
+        if (answer.outcome === Outcome.Cancelled) continue;
+        const failure = await takeStep(retry, answer, stream.token, this.#deps(storeId));
+        if (failure !== null) return { status: DoneStatus.Failed, value: null, error: failure };
+        this.#retries += 1;
+      }
+    } catch (thrown) {
+      return { status: DoneStatus.Failed, value: null, error: asMillraceError(thrown, ErrorCode.Internal) };
+    }
+  }
+
+  #deps(store: number): AttemptDeps {
+    return { context: this.context, refresh: (token: TurnSignal) => this.#stores.refresh(store, token) };
+  }
+
+  #open(spec: StreamSpec): void {
+    const transform = spec.transform === null ? null : this.context.loadTransform(spec.transform);
+    // Whoever applies it meets the rejection; without a listener a failed import would end the thread.
+    transform?.catch(() => {});
+    const token = new LocalToken(this.context.words, spec.tokenSlot, spec.tokenEpoch);
+    this.#streams.set(spec.id, { spec, token, transform });
+  }
+
+  #flushSoon(): void {
+    if (this.#flushTimer) return;
+    this.#flushTimer = true;
+    void this.context.sleep(FLUSH_AFTER_MS, { ...NEVER, onTurn: NEVER.onStop }).then(() => {
+      this.#flushTimer = false;
+      return this.#reporter.flush();
+    });
+  }
+
+  #stats(): WorkerStats {
+    return {
+      busy: this.#slots.busy,
+      queued: this.#queued,
+      delivered: this.#reporter.delivered,
+      retries: this.#retries,
+      bytes: this.#bytes,
+      doneFull: this.context.results.fullCount,
+      ...this.context.transportStats(),
+    };
+  }
+}
+
+const decoder = new TextDecoder();
+
+function handedBack(status: DoneStatus): Fetched {
+  return { status, landed: 0, size: -1, version: null, retries: 0, error: null };
+}
+
+function readJob(cells: Float64Array, blob: Uint8Array, base: number): FetchJob {
+  const keyStart = cells[base + Job.BlobStart]!;
+  const keyEnd = keyStart + cells[base + Job.KeyLength]!;
+  const versionLength = cells[base + Job.VersionLength]!;
+  const flags = cells[base + Job.Flags]!;
+  return {
+    id: cells[base + Job.Id]!,
+    key: blob.subarray(keyStart, keyEnd),
+    version: versionLength === 0 ? null : decoder.decode(blob.subarray(keyEnd, keyEnd + versionLength)),
+    offset: cells[base + Job.Offset]!,
+    capacity: cells[base + Job.Capacity]!,
+    start: cells[base + Job.Start]!,
+    length: cells[base + Job.Length]!,
+    whole: (flags & JobFlag.Whole) !== 0,
+    verify: (flags & JobFlag.Verify) !== 0,
+  };
+}
