@@ -1,0 +1,64 @@
+/**
+ * Pure core: counts what became of each admitted object, and writes the terminal record.
+ *
+ * Invariant: planned = delivered + filtered + failed + dropped + left once the stream is over; each object is counted
+ * in exactly one of the five.
+ */
+import type { MillraceError } from '../../protocol/errors.js';
+import type { Cursor, FailureRecord, TerminalRecord } from './types.js';
+
+const MAX_FAILURES = 100;
+
+export class Ledger {
+  planned = 0;
+  delivered = 0;
+  filtered = 0;
+  failed = 0;
+  dropped = 0;
+  left = 0;
+  items = 0;
+  bytes = 0;
+  retries = 0;
+  listedAll = false;
+  readonly #failures: FailureRecord[] = [];
+  readonly #stuckWorkers = new Set<string>();
+  readonly #startedAt: number;
+
+  constructor(now: number) {
+    this.#startedAt = now;
+  }
+
+  fail(uri: string, error: MillraceError): void {
+    this.failed += 1;
+    if (this.#failures.length < MAX_FAILURES) this.#failures.push({ uri, error });
+  }
+
+  stuck(worker: string): void {
+    this.#stuckWorkers.add(worker);
+  }
+
+  /** Objects that are in none of the five yet. */
+  get open(): number {
+    return this.planned - this.delivered - this.filtered - this.failed - this.dropped - this.left;
+  }
+
+  record(reason: string, cursor: Cursor, now: number): TerminalRecord {
+    return {
+      reason,
+      planned: this.planned,
+      delivered: this.delivered,
+      filtered: this.filtered,
+      failed: this.failed,
+      dropped: this.dropped,
+      left: this.left,
+      listed: this.listedAll ? 'complete' : 'partial',
+      items: this.items,
+      bytes: this.bytes,
+      retries: this.retries,
+      elapsedMs: now - this.#startedAt,
+      cursor,
+      failures: this.#failures,
+      stuckWorkers: [...this.#stuckWorkers],
+    };
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * What the supervisor is asked for, what it keeps about it, and what it gives back.
+ */
+import type { Extent } from '../../protocol/arena.js';
+import type { MillraceError } from '../../protocol/errors.js';
+import type { TransformSpec } from '../../protocol/messages.js';
+
+/** One thing to load, in plan order. */
+export interface PlanEntry {
+  /** Id of an opened store. */
+  readonly store: number;
+  readonly key: Uint8Array;
+  /** Size of the whole object, or -1 where it is not known. */
+  readonly size: number;
+  /** ETag or generation, or null. */
+  readonly version: string | null;
+  /** True when the user asked for exactly that version: another one is an error, not a reason to look again. */
+  readonly pinned: boolean;
+  /** First byte wanted; 0 for whole objects. */
+  readonly start: number;
+  /** Bytes wanted from there, or -1 for all to the end. */
+  readonly length: number;
+}
+
+/** Where entries come from: one pull at a time, never more than `limit` entries, null at the end. */
+export interface PlanSource {
+  next(limit: number): Promise<readonly PlanEntry[] | null>;
+}
+
+/** When an object is fetched as parts. */
+export interface RangePlan {
+  /** Objects of more bytes than this are split; Infinity for never. */
+  readonly splitThreshold: number;
+  readonly partBytes: number;
+  /** Parts of one object that may be under way at the same time. */
+  readonly maxPerObject: number;
+}
+
+export interface StreamOptions {
+  readonly order: 'sequence' | 'completion';
+  readonly batchSize: number;
+  /** A batch closes before the item that would carry it over this; one item may be larger by itself. */
+  readonly batchBytes: number;
+  readonly dropLast: boolean;
+  /** Objects that may be admitted and not yet handed to the consumer. */
+  readonly windowObjects: number;
+  readonly windowBytes: number;
+  /** Objects that may be with workers at the same time. */
+  readonly maxConcurrentObjects: number;
+  /** Null: what the store's scheme says. */
+  readonly ranges: RangePlan | null;
+  readonly onError: 'fail' | 'skip';
+  readonly transform: TransformSpec | null;
+  readonly verify: boolean;
+  readonly maxAttempts: number;
+}
+
+/** One element of a batch. */
+export interface ItemRecord {
+  readonly entry: PlanEntry;
+  /** Position of its object in the plan. */
+  readonly sequence: number;
+  /** Which of the object's items this is; 0 unless a transform made several. */
+  readonly index: number;
+  /** True for the last item of its object. */
+  readonly last: boolean;
+  readonly version: string | null;
+  /** Size of the object that it came from. */
+  readonly size: number;
+  /** Bytes in the arena, or elsewhere, or a value. */
+  readonly payload:
+    | { readonly kind: 'lease'; readonly extent: Extent; readonly offset: number; readonly length: number }
+    | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+    | { readonly kind: 'value'; readonly value: unknown };
+}
+
+export interface BatchRecord {
+  readonly items: readonly ItemRecord[];
+  readonly bytes: number;
+}
+
+/** How far a consumer has acknowledged; what a later process goes on from. */
+export interface Cursor {
+  readonly version: 1;
+  /** Objects of the plan, from its begin, whose items are all acknowledged. */
+  readonly objects: number;
+  /** Items of the next object that are acknowledged too. */
+  readonly items: number;
+}
+
+/** An item that was skipped. */
+export interface FailureRecord {
+  readonly uri: string;
+  readonly error: MillraceError;
+}
+
+/**
+ * The terminal record: what became of everything that was admitted. Counts are objects;
+ * `planned = delivered + filtered + failed + dropped + left`.
+ */
+export interface TerminalRecord {
+  /** `completed`, `break`, `failed`, or the reason given to the token. */
+  readonly reason: string;
+  readonly planned: number;
+  /** Handed to the consumer in a batch. */
+  readonly delivered: number;
+  /** A transform made nothing of them. */
+  readonly filtered: number;
+  readonly failed: number;
+  /** Fetched and then not wanted: `dropLast`, or a cancel before the consumer took them. */
+  readonly dropped: number;
+  /** Admitted and not fetched. */
+  readonly left: number;
+  /** Whether the plan was seen to its end. */
+  readonly listed: 'complete' | 'partial';
+  readonly items: number;
+  readonly bytes: number;
+  readonly retries: number;
+  readonly elapsedMs: number;
+  readonly cursor: Cursor;
+  /** The first failures, at most 100; `failed` has their number. */
+  readonly failures: readonly FailureRecord[];
+  /** Workers that stopped answering and were fenced, by name. */
+  readonly stuckWorkers: readonly string[];
+}
+
+export const TaskState = {
+  /** Has no memory. */
+  Planned: 0,
+  /** Has memory, and jobs to send. */
+  Granted: 1,
+  /** Jobs are with workers, none is left to send. */
+  Sent: 2,
+  /** Over, for good or bad. */
+  Settled: 3,
+} as const;
+export type TaskState = (typeof TaskState)[keyof typeof TaskState];
+
+/** One admitted object on its way. */
+export interface Task {
+  readonly sequence: number;
+  readonly entry: PlanEntry;
+  state: TaskState;
+  /** Bytes of the item, or -1 while not known. */
+  length: number;
+  /** Size of the object, or -1 while not known. */
+  size: number;
+  version: string | null;
+  extent: Extent | null;
+  /** Where in the arena its bytes begin, and how many may be written there. */
+  offset: number;
+  capacity: number;
+  /** Next byte, relative to the item, that no job was sent for. */
+  nextByte: number;
+  /** Jobs with workers. */
+  jobsOut: number;
+  /** Set when its jobs are back before it can begin again (another size, another version, a fenced worker). */
+  restart: boolean;
+  restarts: number;
+  /** Deaths of workers that were busy with this very task. */
+  crashes: number;
+  retries: number;
+  error: MillraceError | null;
+  /** Handed back by a drain or a cancel. */
+  left: boolean;
+  /** What a transform made; null for the bytes themselves. */
+  outputs: readonly TaskOutput[] | null;
+  /** Items that were handed out before the task was evicted and fetched again. */
+  skipItems: number;
+}
+
+export type TaskOutput = ItemRecord['payload'];
