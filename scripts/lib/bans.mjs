@@ -22,7 +22,8 @@ const DESTROYS = new Set(['host', 'runtime/threads', 'transport', 'backends']);
 const destroys = ({ room }) => DESTROYS.has(room.replace(/^backends\/.*/, 'backends'));
 
 /** A name on its own: no member of something else, and no key of an object or field of a type. */
-const free = (/** @type {string} */ names) => new RegExp(`(?<![.#\\w$])(?:${names})\\b(?!\\s*\\??:)`, 'g');
+const free = (/** @type {string} */ names) =>
+  new RegExp(`(?<![#\\w$]|(?<!\\.\\.)\\.)(?:${names})\\b(?!\\s*\\??:)`, 'g');
 
 /** @type {{ rule: string, pattern: RegExp, unless?: (file: File) => boolean, advice: string }[]} */
 const BANS = [
@@ -171,7 +172,7 @@ function events({ code, source, room }) {
 
 /**
  * Every wait is raced with its token. Sees two things: a `new Promise(` whose executor links to no token (onStop,
- * onTurn, onChange), and NEVER handed on where a token belongs. Either may stand if a comment on its line, or straight
+ * onTurn, onChange), and any use of NEVER, the token that never turns. Either may stand if a comment on its line, or straight
  * above it, says who ends the wait: `// Wait ends: ...`. That a call takes a token at all is for the types to say.
  * @param {File} file @returns {Finding[]}
  */
@@ -186,9 +187,13 @@ function openWaits(file) {
     found.push({ offset, rule: 'waits-end', message });
   }
   if (file.room === 'protocol') return found;
-  for (const match of file.code.matchAll(/(?<=[(,]\s*)NEVER(?=\s*[),])/g)) {
+  const withoutImports = file.code.replaceAll(/\bimport\b[^;'"]*\bfrom\b/g, (text) =>
+    text.replaceAll(/\S/g, ' '),
+  );
+  for (const match of withoutImports.matchAll(free('NEVER'))) {
     if (isExplained(file.source, match.index)) continue;
-    const message = 'found NEVER as a token; pass the token, or say above it `// Wait ends: ` and by what';
+    const message =
+      'found NEVER in the place of a token; pass the token, or say above it `// Wait ends: ` and by what';
     found.push({ offset: match.index, rule: 'waits-end', message });
   }
   return found;

@@ -145,6 +145,11 @@ describe('the arrows between rooms', () => {
     }
   });
 
+  it('process is used as a global, so that its uses are seen', () => {
+    expectRed('host/a.ts', `import { exit } from 'node:process';\n`, /found an import of node:process/);
+    expectRed('cli/a.ts', `import { exit } from 'process';\n`, /found an import of process/);
+  });
+
   it('a cloud SDK is loaded by its backend, and only when its scheme is used', () => {
     const name = '@aws-sdk/client-s3';
     expectRed('backends/s3/control.ts', importing(name), /loaded with the module/);
@@ -262,6 +267,8 @@ describe('waits', () => {
   it('in an actor or the loader NEVER as a token is found', () => {
     expectRed('actors/a.ts', `export const f = (p: P) => p.send(1, NEVER);\n`, /:1 waits-end: found NEVER/);
     expectRed('loader/a.ts', `export const f = (p: P) => p.receive(NEVER);\n`, /waits-end: found NEVER/);
+    expectRed('loader/a.ts', `export const f = (stop: S = NEVER) => g(stop);\n`, /waits-end: found NEVER/);
+    expectRed('actors/a.ts', `export const f = { ...NEVER, onTurn: g };\n`, /waits-end: found NEVER/);
     expectGreen(
       'actors/a.ts',
       `import { NEVER, type S } from '../protocol/stop.js';\nexport const f = (p: P, stop: S) => p.send(1, stop);\n`,
