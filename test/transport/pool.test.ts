@@ -1,0 +1,339 @@
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import { NEVER } from '../../dist/protocol/stop.js';
+import type { Exchange, PreparedRequest, Transport, TransportLimits } from '../../dist/protocol/http.js';
+import {
+  COLLECT,
+  ScriptedServer,
+  answer,
+  closed,
+  get,
+  land,
+  payload,
+  sharedTarget,
+  transportOf,
+} from './kit.js';
+import type { Seen } from './kit.js';
+
+let servers: ScriptedServer[] = [];
+let transport: Transport;
+
+async function serve(onRequest: (seen: Seen) => void): Promise<ScriptedServer> {
+  const server = await ScriptedServer.start(onRequest);
+  servers.push(server);
+  return server;
+}
+
+function limitsOf(limits: Partial<TransportLimits> = {}): void {
+  transport = transportOf(limits);
+}
+
+function fetchFrom(server: ScriptedServer, more: Partial<PreparedRequest> = {}): Promise<Exchange> {
+  return transport.exchange({ ...get(server.origin()), ...more }, COLLECT, NEVER);
+}
+
+/** Lets the client notice what the server did to an idle connection. */
+async function idleIs(count: number): Promise<void> {
+  while (transport.stats().idle !== count) await new Promise((resolve) => setImmediate(resolve));
+}
+
+afterEach(async () => {
+  transport.close();
+  expect(transport.stats()).toMatchObject({ active: 0, idle: 0 });
+  for (const server of servers) await server.close();
+  servers = [];
+});
+
+const small = answer(payload(1, 100));
+
+describe('kept connections', () => {
+  it('serve one exchange after the other, the one used last first', async () => {
+    limitsOf();
+    const held: Seen[] = [];
+    const server = await serve((seen) => {
+      if (server.seen.length <= 3) held.push(seen);
+      else seen.socket.write(small);
+    });
+    const three = [0, 1, 2].map(() => fetchFrom(server));
+    await server.requests(3);
+    const order = [1, 0, 2];
+    for (const i of order) {
+      held[i]!.socket.write(small);
+      await Promise.race(three.splice(0, 0).concat(Promise.all([idleIs(order.indexOf(i) + 1)]) as never));
+    }
+    await Promise.all(three);
+    expect(transport.stats()).toMatchObject({ opened: 3, reused: 0, idle: 3 });
+    for (let i = 0; i < 5; i++) expect(await fetchFrom(server)).toMatchObject({ outcome: 'complete' });
+    expect(transport.stats()).toMatchObject({ opened: 3, reused: 5, idle: 3 });
+    const last = held[2]!.connection;
+    expect(server.seen.slice(3).map((seen) => seen.connection)).toEqual([last, last, last, last, last]);
+  });
+
+  const once_: [string, Buffer][] = [
+    ['Connection: close', answer(payload(1, 100), 'HTTP/1.1 200 OK', 'Connection: close\r\n')],
+    ['HTTP/1.0', answer(payload(1, 100), 'HTTP/1.0 200 OK')],
+    ['HTTP/1.0 with keep-alive', answer(payload(1, 100), 'HTTP/1.0 200 OK', 'Connection: keep-alive\r\n')],
+    [
+      'bytes after the body',
+      Buffer.concat([small, Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')]),
+    ],
+    ['one byte after the body', Buffer.concat([small, Buffer.from('\n')])],
+  ];
+  it.each(once_)('are given up after %s', async (_name, wire) => {
+    limitsOf();
+    const server = await serve(({ socket }) => socket.write(wire));
+    for (let i = 0; i < 2; i++) {
+      expect(await fetchFrom(server)).toMatchObject({ outcome: 'complete', contentLength: 100 });
+      expect(transport.stats()).toMatchObject({ opened: i + 1, reused: 0, active: 0, idle: 0 });
+      await closed(server.sockets[i]!);
+    }
+  });
+
+  it('are given up when bytes come that nobody asked for', async () => {
+    limitsOf();
+    const server = await serve(({ socket }) => socket.write(small));
+    await fetchFrom(server);
+    expect(transport.stats().idle).toBe(1);
+    server.sockets[0]!.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil');
+    await idleIs(0);
+    expect(await fetchFrom(server)).toMatchObject({ contentLength: 100 });
+    expect(transport.stats()).toMatchObject({ opened: 2, reused: 0 });
+  });
+
+  it('hold no target: late bytes after an exchange reach nobody', async () => {
+    limitsOf();
+    const body = payload(2, 100_000);
+    const server = await serve(({ socket }) => socket.write(answer(body)));
+    const { target, guards } = sharedTarget(body.length);
+    await transport.exchange(get(server.origin()), land(target), NEVER);
+    expect(transport.stats().idle).toBe(1);
+    server.sockets[0]!.write(Buffer.alloc(200_000, 0x77));
+    await idleIs(0);
+    await closed(server.sockets[0]!);
+    expect(Buffer.from(target).equals(body)).toBe(true);
+    expect(guards()).toBe(true);
+  });
+
+  it('are forgotten when the server ends or resets them', async () => {
+    limitsOf();
+    const server = await serve(({ socket }) => socket.write(small));
+    await fetchFrom(server);
+    server.sockets[0]!.end();
+    await idleIs(0);
+    await fetchFrom(server);
+    server.sockets[1]!.resetAndDestroy();
+    await idleIs(0);
+    expect(await fetchFrom(server)).toMatchObject({ outcome: 'complete' });
+    expect(transport.stats()).toMatchObject({ opened: 3, reused: 0 });
+  });
+
+  it('are closed after keepAliveMs', async () => {
+    limitsOf({ keepAliveMs: 30 });
+    const server = await serve(({ socket }) => socket.write(small));
+    await fetchFrom(server);
+    expect(transport.stats().idle).toBe(1);
+    await closed(server.sockets[0]!);
+    expect(transport.stats()).toMatchObject({ active: 0, idle: 0 });
+  });
+
+  it.each(['end', 'reset'])('that turn out dead before an answer are stale, not failed (%s)', async (how) => {
+    limitsOf();
+    const server = await serve(({ socket, nth }) => {
+      if (nth === 0) socket.write(small);
+      else if (how === 'end') socket.end();
+      else socket.resetAndDestroy();
+    });
+    await fetchFrom(server);
+    const exchange = await fetchFrom(server);
+    expect(exchange).toMatchObject({ outcome: 'stale-connection', status: 0, landed: 0 });
+    expect(exchange.error).toMatchObject({ code: 'ConnectionFailed', retryable: true });
+    expect(transport.stats()).toMatchObject({ opened: 1, reused: 1, active: 0, idle: 0 });
+    expect(await fetchFrom(server)).toMatchObject({ outcome: 'complete' });
+  });
+
+  it('that break after the first byte of an answer are failed, not stale', async () => {
+    limitsOf();
+    const server = await serve(({ socket, nth }) => {
+      if (nth === 0) socket.write(small);
+      else if (nth === 1) socket.end('H');
+    });
+    await fetchFrom(server);
+    expect(await fetchFrom(server)).toMatchObject({ outcome: 'failed', status: 0 });
+  });
+
+  it('that break after an interim answer are failed, not stale', async () => {
+    limitsOf();
+    const server = await serve(({ socket, nth }) => {
+      if (nth === 0) socket.write(small);
+      else if (nth === 1) socket.end('HTTP/1.1 102 Processing\r\n\r\n');
+    });
+    await fetchFrom(server);
+    expect(await fetchFrom(server)).toMatchObject({ outcome: 'failed', status: 0 });
+  });
+});
+
+describe('the cap on connections', () => {
+  it('holds, and those who wait are served in the order they came', async () => {
+    limitsOf({ maxConnections: 2 });
+    let most = 0;
+    const server = await serve(({ socket }) => {
+      most = Math.max(most, transport.stats().active);
+      setImmediate(() => socket.write(small));
+    });
+    const ended: number[] = [];
+    const all = Array.from({ length: 20 }, (_, i) =>
+      fetchFrom(server, { target: `/${i}` }).then((exchange) => {
+        ended.push(i);
+        return exchange;
+      }),
+    );
+    for (const exchange of await Promise.all(all)) expect(exchange.outcome).toBe('complete');
+    expect(most).toBe(2);
+    expect(server.sockets.length).toBe(2);
+    expect(server.seen.map((seen) => seen.text.slice(5, seen.text.indexOf(' ', 5)))).toEqual(
+      [...ended.keys()].map(String),
+    );
+    expect(transport.stats()).toMatchObject({ opened: 2, reused: 18, active: 0, idle: 2 });
+  });
+
+  it('counts all origins: the oldest idle connection makes room for another one', async () => {
+    limitsOf({ maxConnections: 2 });
+    const [a, b, c] = [
+      await serve(({ socket }) => socket.write(small)),
+      await serve(({ socket }) => socket.write(small)),
+      await serve(({ socket }) => socket.write(small)),
+    ];
+    await fetchFrom(a);
+    await fetchFrom(b);
+    expect(transport.stats()).toMatchObject({ idle: 2 });
+    await fetchFrom(c);
+    expect(transport.stats()).toMatchObject({ opened: 3, idle: 2 });
+    await closed(a.sockets[0]!);
+    await fetchFrom(b);
+    expect(transport.stats()).toMatchObject({ opened: 3, reused: 1 });
+  });
+
+  it('lets one who waits for another origin have the slot of a connection that is freed', async () => {
+    limitsOf({ maxConnections: 1 });
+    const a = await serve(() => {});
+    const b = await serve(({ socket }) => socket.write(small));
+    const first = fetchFrom(a);
+    await a.requests(1);
+    const second = fetchFrom(b);
+    const third = fetchFrom(a);
+    a.seen[0]!.socket.write(small);
+    expect(await first).toMatchObject({ outcome: 'complete' });
+    expect(await second).toMatchObject({ outcome: 'complete' });
+    await a.requests(2);
+    a.seen[1]!.socket.write(small);
+    expect(await third).toMatchObject({ outcome: 'complete' });
+    expect(transport.stats()).toMatchObject({ opened: 3, reused: 0 });
+  });
+
+  it('gives the slot of a connection that failed to the next, for as many as wait', async () => {
+    limitsOf({ maxConnections: 1 });
+    const gone = await serve(() => {});
+    const origin = gone.origin();
+    await gone.close();
+    const all = Array.from({ length: 5 }, () => transport.exchange(get(origin), COLLECT, NEVER));
+    for (const exchange of await Promise.all(all)) {
+      expect(exchange.outcome).toBe('failed');
+      expect(exchange.error).toMatchObject({ code: 'ConnectionFailed', phase: 'connect', retryable: true });
+      expect(exchange.error!.message).toContain(origin.id);
+      expect(exchange.error!.message).toContain('ECONNREFUSED');
+    }
+    expect(transport.stats()).toMatchObject({ opened: 5, active: 0, idle: 0 });
+  });
+
+  it('bounds those who wait', async () => {
+    limitsOf({ maxConnections: 1 });
+    const server = await serve(() => {});
+    let refused: Exchange | undefined;
+    const all = Array.from({ length: 4098 }, () => fetchFrom(server));
+    refused = await all[4097];
+    expect(refused).toMatchObject({ outcome: 'failed' });
+    expect(refused!.error!.message).toContain('4096 exchanges already wait');
+    transport.close();
+    server.sockets[0]?.destroy();
+    for (const exchange of await Promise.all(all.slice(1, 4097))) {
+      expect(exchange.error).toMatchObject({ code: 'Released' });
+    }
+  });
+
+  it('survives an origin that cannot exist', async () => {
+    limitsOf({ maxConnections: 1 });
+    const server = await serve(({ socket }) => socket.write(small));
+    const bad = { ...server.origin(), port: 70_000, id: 'http://127.0.0.1:70000' };
+    const exchange = await transport.exchange(get(bad), COLLECT, NEVER);
+    expect(exchange.outcome).toBe('failed');
+    expect(exchange.error).toMatchObject({ code: 'ConnectionFailed', retryable: false, phase: 'connect' });
+    expect(await fetchFrom(server)).toMatchObject({ outcome: 'complete' });
+  });
+});
+
+describe('closing', () => {
+  it('destroys idle connections at once and lets those in use end with their exchange', async () => {
+    limitsOf({ maxConnections: 2 });
+    const server = await serve(({ socket, text }) => {
+      if (!text.includes('/held')) socket.write(small);
+    });
+    const held = fetchFrom(server, { target: '/held' });
+    await fetchFrom(server);
+    await server.requests(2);
+    expect(transport.stats()).toMatchObject({ active: 1, idle: 1 });
+    transport.close();
+    transport.close();
+    expect(transport.stats()).toMatchObject({ active: 1, idle: 0 });
+    expect(await fetchFrom(server)).toMatchObject({ outcome: 'failed', error: { code: 'Released' } });
+    server.seen.find((seen) => seen.text.includes('/held'))!.socket.write(small);
+    expect(await held).toMatchObject({ outcome: 'complete' });
+    expect(transport.stats()).toMatchObject({ active: 0, idle: 0 });
+    for (const socket of server.sockets) await closed(socket);
+  });
+
+  it('leaves no timer and no socket behind, and idle ones keep no process alive', async () => {
+    const { Worker } = await import('node:worker_threads');
+    limitsOf();
+    const server = await serve(({ socket }) => socket.write(small));
+    for (const close of [true, false]) {
+      const worker = new Worker(
+        `const { workerData, parentPort } = require('node:worker_threads');
+         (async () => {
+           const { createTransport, DEFAULT_TRANSPORT_LIMITS } = await import(workerData.module);
+           const limits = { ...DEFAULT_TRANSPORT_LIMITS, keepAliveMs: 1e9 };
+           const transport = createTransport(limits, { now: () => performance.now() });
+           const stop = { state: 0, onStop: () => () => {} };
+           const exchange = await transport.exchange(workerData.request, { kind: 'collect', maxBytes: 1e6 }, stop);
+           if (workerData.close) transport.close();
+           await new Promise((resolve) => setImmediate(resolve));
+           parentPort.postMessage([exchange.outcome, process.getActiveResourcesInfo().filter((name) => /TCP|Timeout/.test(name))]);
+         })();`,
+        {
+          eval: true,
+          workerData: {
+            close,
+            request: get(server.origin()),
+            module: new URL('../../dist/transport/transport.js', import.meta.url).href,
+          },
+        },
+      );
+      const exited = once(worker, 'exit');
+      const [[outcome, handles]] = (await once(worker, 'message')) as [[string, string[]]];
+      expect(outcome).toBe('complete');
+      if (close) expect(handles).toEqual([]);
+      // It ends by itself: an idle connection is no reason to stay.
+      expect((await exited)[0]).toBe(0);
+    }
+  });
+
+  it('refuses limits that make no sense, and names them', () => {
+    limitsOf();
+    const bad: [Partial<TransportLimits>, string][] = [
+      [{ maxConnections: 0 }, 'maxConnections is 0'],
+      [{ connectTimeoutMs: Number.NaN }, 'connectTimeoutMs is NaN'],
+      [{ maxHeadBytes: 1 << 30 }, 'maxHeadBytes is 1073741824'],
+      [{ minRateBytesPerSecond: -1 }, 'minRateBytesPerSecond is -1'],
+    ];
+    for (const [limits, message] of bad) expect(() => transportOf(limits)).toThrow(message);
+  });
+});
