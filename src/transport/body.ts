@@ -6,8 +6,8 @@
  * 2. `view()` never reaches beyond this body nor beyond the limit, and is never empty.
  * 3. Nothing is written after `release()`: the target is forgotten.
  */
-import { BodyMode } from './framing.js';
-import type { BodyPlan } from './framing.js';
+import { BodyMode, refused, tooLong } from './framing.js';
+import type { BodyPlan, Refusal } from './framing.js';
 import { ChunkedFraming } from './chunked.js';
 import { MIN_DIRECT_BYTES } from './limits.js';
 
@@ -23,24 +23,17 @@ export const BodyState = {
 } as const;
 export type BodyState = (typeof BodyState)[keyof typeof BodyState];
 
-/** What a body that has come to its end is worth. */
-export const BodyVerdict = {
-  Good: 0,
-  /** What landed is good, but it is not all that was promised or asked for. */
-  Short: 1,
-  TooLong: 2,
-  /** More chunks came than the Content-Range has bytes. */
-  OverPromise: 3,
-  Broken: 4,
-} as const;
-export type BodyVerdict = (typeof BodyVerdict)[keyof typeof BodyVerdict];
-
-export function judgeBody(plan: BodyPlan, state: BodyState, bytes: number): BodyVerdict {
-  if (state === BodyState.Bad) return BodyVerdict.Broken;
-  if (plan.promised >= 0 && (state === BodyState.Overflow || bytes > plan.promised))
-    return BodyVerdict.OverPromise;
-  if (state === BodyState.Overflow) return BodyVerdict.TooLong;
-  return plan.withheld || bytes < plan.promised ? BodyVerdict.Short : BodyVerdict.Good;
+/**
+ * What a body that has come to its end is worth: `short` when what landed is good, but is not all that was promised or
+ * asked for.
+ */
+export function judgeBody(plan: BodyPlan, state: BodyState, bytes: number): 'good' | 'short' | Refusal {
+  if (state === BodyState.Bad) return refused('the chunks of the body break their grammar');
+  if (plan.promised >= 0 && (state === BodyState.Overflow || bytes > plan.promised)) {
+    return refused('the body is longer than its Content-Range');
+  }
+  if (state === BodyState.Overflow) return tooLong(`the body has more than ${plan.limit} bytes`);
+  return plan.withheld || bytes < plan.promised ? 'short' : 'good';
 }
 
 const EMPTY = new Uint8Array(0);

@@ -18,20 +18,30 @@ import type { ErrorPhase } from '../protocol/errors.js';
 import { ExchangeOutcome } from '../protocol/http.js';
 import type { Origin, TransportLimits } from '../protocol/http.js';
 import type { Attempt } from './attempt.js';
-import { BodyReader, BodyState, BodyVerdict, judgeBody } from './body.js';
+import { BodyReader, BodyState, judgeBody } from './body.js';
 import type { CoarseClock } from './clock.js';
 import { openSocket } from './dial.js';
 import type { TlsMemory } from './dial.js';
 import { connectFailed, connectionLost, contextOf, shortBodyMessage, timedOut } from './failures.js';
-import type { Wait } from './failures.js';
-import { BodyMode, emptyPlan, planBody } from './framing.js';
+import { BodyMode, emptyPlan, planBody, refused } from './framing.js';
+import type { Refusal } from './framing.js';
 import { HeadParser, HeadState } from './head.js';
 import { MAX_INTERIM_HEADS, scratchBytes } from './limits.js';
 import { ExchangeRecord } from './record.js';
 import { Upload } from './upload.js';
+import { Watch } from './watch.js';
+import type { Wait } from './watch.js';
 
 const Phase = { Connecting: 0, Head: 1, Body: 2, Idle: 3, Dead: 4 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
+
+const PHASE_OF_WAIT: Readonly<Record<Wait, ErrorPhase>> = {
+  connect: 'connect',
+  send: 'request',
+  firstByte: 'head',
+  idle: 'body',
+  rate: 'body',
+};
 
 /** What a connection needs of the transport it belongs to. */
 export interface ConnectionHost {
@@ -61,10 +71,7 @@ export class Connection {
   /** Exchanges that were completed here before. */
   private served = 0;
   private resting = false;
-  /** Coarse time of the last progress in this phase. */
-  private sinceMs: number;
-  private windowStartMs = 0;
-  private windowBytes = 0;
+  private readonly watch: Watch;
 
   /** Begins to connect; throws when the origin itself is impossible. */
   constructor(
@@ -73,8 +80,8 @@ export class Connection {
     private readonly host: ConnectionHost,
     private attempt: Attempt | null,
   ) {
-    const { limits, clock } = host;
-    this.sinceMs = clock.nowMs;
+    const { limits } = host;
+    this.watch = new Watch(limits, host.clock);
     this.head = new HeadParser(limits.maxHeadBytes);
     this.scratch = Buffer.allocUnsafeSlow(scratchBytes(limits));
     this.socket = openSocket(origin, memory, {
@@ -95,9 +102,7 @@ export class Connection {
       this.socket.setNoDelay(true);
       this.send();
     });
-    this.upload = new Upload(this.socket, () => {
-      this.sinceMs = this.host.clock.nowMs;
-    });
+    this.upload = new Upload(this.socket, () => this.watch.restart());
   }
 
   /** Serves an exchange; only after `freed` or out of rest. */
@@ -130,32 +135,18 @@ export class Connection {
 
   /** Looks at the time-outs of the present phase. */
   check(): void {
-    const { limits, clock } = this.host;
-    if (this.phase === Phase.Connecting) {
-      if (clock.hasPassed(this.sinceMs, limits.connectTimeoutMs)) this.timeOut('connect');
-    } else if (this.phase === Phase.Head) {
-      const limitMs = this.upload.pending ? limits.idleTimeoutMs : limits.firstByteTimeoutMs;
-      if (clock.hasPassed(this.sinceMs, limitMs)) this.timeOut(this.upload.pending ? 'send' : 'firstByte');
-    } else if (this.phase === Phase.Body) {
-      if (clock.hasPassed(this.sinceMs, limits.idleTimeoutMs)) this.timeOut('idle');
-      else this.checkRate();
-    }
-  }
-
-  private checkRate(): void {
-    const { limits, clock } = this.host;
-    const { minRateBytesPerSecond, minRateWindowMs } = limits;
-    if (minRateBytesPerSecond === 0 || !clock.hasPassed(this.windowStartMs, minRateWindowMs)) return;
-    if (this.windowBytes < (minRateBytesPerSecond * minRateWindowMs) / 1000) return this.timeOut('rate');
-    this.windowStartMs = clock.nowMs;
-    this.windowBytes = 0;
+    const { phase, watch } = this;
+    if (phase === Phase.Connecting) this.endIfOverdue(watch.overdue('connect'));
+    else if (phase === Phase.Body) this.endIfOverdue(watch.overdue('idle'));
+    else if (phase === Phase.Head)
+      this.endIfOverdue(watch.overdue(this.upload.pending ? 'send' : 'firstByte'));
   }
 
   private send(): void {
     const { head, request } = this.attempt!;
     this.phase = Phase.Head;
     this.head.reset(0);
-    this.sinceMs = this.host.clock.nowMs;
+    this.watch.restart();
     this.upload.send(head, request.body);
   }
 
@@ -168,8 +159,7 @@ export class Connection {
 
   private onRead(count: number): void {
     if (this.phase === Phase.Body) {
-      this.sinceMs = this.host.clock.nowMs;
-      this.windowBytes += count;
+      this.watch.gotBody(count);
       if (this.direct) this.body.wrote(count);
       const consumed = this.direct ? count : this.body.accept(this.scratch, 0, count);
       if (this.body.state !== BodyState.More) this.endBody(consumed < count);
@@ -188,17 +178,12 @@ export class Connection {
       const state = head.parse(scratch, this.fill);
       if (state === HeadState.More) return;
       if (state === HeadState.Bad) {
-        return this.refuse(
-          ErrorCode.ProtocolViolation,
-          `the head of the answer is broken: ${head.problem}`,
-          'head',
-        );
+        return this.refuse(refused(`the head of the answer is broken: ${head.problem}`), 'head');
       }
       if (head.status >= 200) return this.beginBody();
-      if (head.status === 101 || ++this.interimHeads > MAX_INTERIM_HEADS) {
-        const what =
-          head.status === 101 ? 'it switches protocols (101)' : `over ${MAX_INTERIM_HEADS} interim answers`;
-        return this.refuse(ErrorCode.ProtocolViolation, what, 'head');
+      if (head.status === 101) return this.refuse(refused('it switches protocols (101)'), 'head');
+      if (++this.interimHeads > MAX_INTERIM_HEADS) {
+        return this.refuse(refused(`it sent more than ${MAX_INTERIM_HEADS} interim answers`), 'head');
       }
       scratch.copyWithin(0, head.end, this.fill);
       this.fill -= head.end;
@@ -212,14 +197,10 @@ export class Connection {
     const { request, sink } = this.attempt!;
     this.headText = scratch.toString('latin1', 0, head.end);
     const refusal = planBody(head, request, sink, host.limits.maxErrorBodyBytes, plan);
-    if (refusal !== null) {
-      return this.refuse(refusal.code, refusal.message, 'head', refusal.outcome);
-    }
+    if (refusal !== null) return this.refuse(refusal, 'head');
     body.begin(plan);
     this.phase = Phase.Body;
-    this.sinceMs = host.clock.nowMs;
-    this.windowStartMs = this.sinceMs;
-    this.windowBytes = this.fill - head.end;
+    this.watch.beginBody(this.fill - head.end);
     const filled = this.fill;
     this.fill = 0;
     const consumed = body.accept(scratch, head.end, filled);
@@ -229,23 +210,14 @@ export class Connection {
   private endBody(surplus: boolean): void {
     const { body, plan, head } = this;
     const verdict = judgeBody(plan, body.state, body.at);
-    if (verdict === BodyVerdict.Broken) {
-      return this.refuse(ErrorCode.ProtocolViolation, 'the chunks of the body break their grammar', 'body');
-    }
-    if (verdict === BodyVerdict.OverPromise) {
-      return this.refuse(ErrorCode.ProtocolViolation, 'the body is longer than its Content-Range', 'body');
-    }
-    if (verdict === BodyVerdict.TooLong) {
-      const message = `the body has more than ${plan.limit} bytes`;
-      return this.refuse(ErrorCode.ProtocolViolation, message, 'body', ExchangeOutcome.TooLong);
-    }
+    if (verdict !== 'good' && verdict !== 'short') return this.refuse(verdict, 'body');
     const reusable =
       body.state === BodyState.Done &&
       !(surplus || head.close || this.upload.pending || plan.doubtful) &&
       head.minor === 1 &&
       plan.mode !== BodyMode.UntilClose &&
       this.socket.writableLength === 0;
-    if (verdict === BodyVerdict.Short) this.settle(ExchangeOutcome.Interrupted, this.shortBody(), reusable);
+    if (verdict === 'short') this.settle(ExchangeOutcome.Interrupted, this.shortBody(), reusable);
     else this.settle(ExchangeOutcome.Complete, null, reusable);
   }
 
@@ -283,21 +255,17 @@ export class Connection {
     }
   }
 
-  private timeOut(wait: Wait): void {
-    const phase: ErrorPhase =
-      wait === 'connect' ? 'connect' : wait === 'send' ? 'request' : wait === 'firstByte' ? 'head' : 'body';
-    const error = timedOut(wait, this.host.limits, this.context(phase), this.origin);
-    this.settle(phase === 'body' ? ExchangeOutcome.Interrupted : ExchangeOutcome.Failed, error, false);
+  private endIfOverdue(wait: Wait | null): void {
+    if (wait === null) return;
+    const error = timedOut(wait, this.host.limits, this.context(PHASE_OF_WAIT[wait]), this.origin);
+    const begun = this.phase === Phase.Body;
+    this.settle(begun ? ExchangeOutcome.Interrupted : ExchangeOutcome.Failed, error, false);
   }
 
-  private refuse(
-    code: ErrorCode,
-    message: string,
-    phase: ErrorPhase,
-    outcome: ExchangeOutcome = ExchangeOutcome.Refused,
-  ): void {
-    const error = new MillraceError(code, `${this.origin.id}: ${message}`, this.context(phase));
-    this.settle(outcome, error, false);
+  private refuse(refusal: Refusal, phase: ErrorPhase): void {
+    const message = `${this.origin.id}: ${refusal.message}`;
+    const error = new MillraceError(refusal.code, message, this.context(phase));
+    this.settle(refusal.outcome, error, false);
   }
 
   private context(phase: ErrorPhase): ReturnType<typeof contextOf> {

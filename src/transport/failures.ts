@@ -9,9 +9,7 @@ import type { ErrorContext, ErrorPhase } from '../protocol/errors.js';
 import type { Origin, PreparedRequest, TransportLimits } from '../protocol/http.js';
 import { BodyMode } from './framing.js';
 import type { BodyPlan } from './framing.js';
-
-/** Which wait ran out. */
-export type Wait = 'connect' | 'send' | 'firstByte' | 'idle' | 'rate';
+import type { Wait } from './watch.js';
 
 export function timedOut(
   wait: Wait,

@@ -146,7 +146,7 @@ function checkPart(head: HeadParser, request: PreparedRequest, plan: BodyPlan): 
   return null;
 }
 
-function refused(message: string): Refusal {
+export function refused(message: string): Refusal {
   return { outcome: ExchangeOutcome.Refused, code: ErrorCode.ProtocolViolation, message };
 }
 

@@ -1,9 +1,11 @@
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { NEVER } from '../../dist/protocol/stop.js';
 import type { Exchange, PreparedRequest, Transport, TransportLimits } from '../../dist/protocol/http.js';
 import {
   COLLECT,
+  CountingStop,
   ScriptedServer,
   answer,
   closed,
@@ -56,10 +58,9 @@ describe('kept connections', () => {
     });
     const three = [0, 1, 2].map(() => fetchFrom(server));
     await server.requests(3);
-    const order = [1, 0, 2];
-    for (const i of order) {
+    for (const [n, i] of [1, 0, 2].entries()) {
       held[i]!.socket.write(small);
-      await Promise.race(three.splice(0, 0).concat(Promise.all([idleIs(order.indexOf(i) + 1)]) as never));
+      await idleIs(n + 1);
     }
     await Promise.all(three);
     expect(transport.stats()).toMatchObject({ opened: 3, reused: 0, idle: 3 });
@@ -69,7 +70,7 @@ describe('kept connections', () => {
     expect(server.seen.slice(3).map((seen) => seen.connection)).toEqual([last, last, last, last, last]);
   });
 
-  const once_: [string, Buffer][] = [
+  const lastOnes: [string, Buffer][] = [
     ['Connection: close', answer(payload(1, 100), 'HTTP/1.1 200 OK', 'Connection: close\r\n')],
     ['HTTP/1.0', answer(payload(1, 100), 'HTTP/1.0 200 OK')],
     ['HTTP/1.0 with keep-alive', answer(payload(1, 100), 'HTTP/1.0 200 OK', 'Connection: keep-alive\r\n')],
@@ -79,7 +80,7 @@ describe('kept connections', () => {
     ],
     ['one byte after the body', Buffer.concat([small, Buffer.from('\n')])],
   ];
-  it.each(once_)('are given up after %s', async (_name, wire) => {
+  it.each(lastOnes)('are given up after %s', async (_name, wire) => {
     limitsOf();
     const server = await serve(({ socket }) => socket.write(wire));
     for (let i = 0; i < 2; i++) {
@@ -248,16 +249,19 @@ describe('the cap on connections', () => {
   it('bounds those who wait', async () => {
     limitsOf({ maxConnections: 1 });
     const server = await serve(() => {});
-    let refused: Exchange | undefined;
-    const all = Array.from({ length: 4098 }, () => fetchFrom(server));
-    refused = await all[4097];
-    expect(refused).toMatchObject({ outcome: 'failed' });
-    expect(refused!.error!.message).toContain('4096 exchanges already wait');
+    const stop = new CountingStop();
+    const first = transport.exchange(get(server.origin()), COLLECT, stop);
+    const all = Array.from({ length: 4097 }, () => fetchFrom(server));
+    const refused = await all.pop()!;
+    expect(refused).toMatchObject({
+      outcome: 'failed',
+      error: { code: 'ConnectionFailed', retryable: true },
+    });
+    expect(refused.error!.message).toContain('4096 exchanges already wait');
     transport.close();
-    server.sockets[0]?.destroy();
-    for (const exchange of await Promise.all(all.slice(1, 4097))) {
-      expect(exchange.error).toMatchObject({ code: 'Released' });
-    }
+    for (const exchange of await Promise.all(all)) expect(exchange.error).toMatchObject({ code: 'Released' });
+    stop.cancel();
+    expect((await first).outcome).toBe('cancelled');
   });
 
   it('survives an origin that cannot exist', async () => {
@@ -268,6 +272,28 @@ describe('the cap on connections', () => {
     expect(exchange.outcome).toBe('failed');
     expect(exchange.error).toMatchObject({ code: 'ConnectionFailed', retryable: false, phase: 'connect' });
     expect(await fetchFrom(server)).toMatchObject({ outcome: 'complete' });
+  });
+});
+
+describe('a host with several addresses', () => {
+  it('is reached by the one that answers', async () => {
+    limitsOf();
+    const body = payload(3, 300_000);
+    const server = await serve(({ socket }) => socket.write(answer(body)));
+    const { target, guards } = sharedTarget(body.length);
+    // Nobody listens at the first address: the socket gets a new handle for the second.
+    const lookup = dns.lookup;
+    dns.lookup = ((_host: string, _options: unknown, found: (error: null, all: unknown[]) => void) =>
+      found(null, [
+        { address: '127.0.0.2', family: 4 },
+        { address: '127.0.0.1', family: 4 },
+      ])) as never;
+    const done = transport.exchange(get(server.origin({ host: 'store.test' })), land(target), NEVER);
+    dns.lookup = lookup;
+    const exchange = await done;
+    expect(exchange).toMatchObject({ outcome: 'complete', landed: body.length });
+    expect(Buffer.from(target).equals(body)).toBe(true);
+    expect(guards()).toBe(true);
   });
 });
 

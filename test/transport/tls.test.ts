@@ -84,8 +84,8 @@ describe('over TLS', () => {
         NEVER,
       );
       expect(exchange.outcome).toBe('complete');
-      const socket = server.sockets[i] as TLSSocket & { servername: string };
-      seen.push([socket.isSessionReused(), socket.servername, socket.alpnProtocol]);
+      const socket = server.sockets[i] as TLSSocket;
+      seen.push([socket.isSessionReused(), Reflect.get(socket, 'servername'), socket.alpnProtocol]);
     }
     expect(seen).toEqual([
       [false, 'store.test', 'http/1.1'],
