@@ -1,8 +1,10 @@
 import dns from 'node:dns';
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { NEVER } from '../../dist/protocol/stop.js';
 import type { Exchange, PreparedRequest, Transport, TransportLimits } from '../../dist/protocol/http.js';
+import { DEFAULT_TRANSPORT_LIMITS, createTransport } from '../../dist/transport/transport.js';
 import {
   COLLECT,
   CountingStop,
@@ -91,7 +93,7 @@ describe('kept connections', () => {
   });
 
   it('are given up when bytes come that nobody asked for', async () => {
-    limitsOf();
+    limitsOf({ keepAliveMs: 1e9 });
     const server = await serve(({ socket }) => socket.write(small));
     await fetchFrom(server);
     expect(transport.stats().idle).toBe(1);
@@ -102,7 +104,7 @@ describe('kept connections', () => {
   });
 
   it('hold no target: late bytes after an exchange reach nobody', async () => {
-    limitsOf();
+    limitsOf({ keepAliveMs: 1e9 });
     const body = payload(2, 100_000);
     const server = await serve(({ socket }) => socket.write(answer(body)));
     const { target, guards } = sharedTarget(body.length);
@@ -116,7 +118,7 @@ describe('kept connections', () => {
   });
 
   it('are forgotten when the server ends or resets them', async () => {
-    limitsOf();
+    limitsOf({ keepAliveMs: 1e9 });
     const server = await serve(({ socket }) => socket.write(small));
     await fetchFrom(server);
     server.sockets[0]!.end();
@@ -135,6 +137,20 @@ describe('kept connections', () => {
     expect(transport.stats().idle).toBe(1);
     await closed(server.sockets[0]!);
     expect(transport.stats()).toMatchObject({ active: 0, idle: 0 });
+  });
+
+  it('that are too old are not used, even if the ticker had no chance to close them', async () => {
+    let nowMs = 0;
+    const limits = { ...DEFAULT_TRANSPORT_LIMITS, keepAliveMs: 1000 };
+    transport = createTransport(limits, { now: () => nowMs });
+    const server = await serve(({ socket }) => socket.write(small));
+    await fetchFrom(server);
+    nowMs = 1000;
+    await fetchFrom(server);
+    expect(transport.stats()).toMatchObject({ opened: 1, reused: 1 });
+    nowMs = 2001;
+    await fetchFrom(server);
+    expect(transport.stats()).toMatchObject({ opened: 2, reused: 1 });
   });
 
   it.each(['end', 'reset'])('that turn out dead before an answer are stale, not failed (%s)', async (how) => {
@@ -160,6 +176,19 @@ describe('kept connections', () => {
     });
     await fetchFrom(server);
     expect(await fetchFrom(server)).toMatchObject({ outcome: 'failed', status: 0 });
+  });
+
+  it('count the interim answers of each exchange anew', async () => {
+    limitsOf();
+    const server = await serve(({ socket, nth }) => {
+      const interim = 'HTTP/1.1 102 Processing\r\n\r\n'.repeat(8);
+      if (nth < 2) socket.write(Buffer.concat([Buffer.from(interim), small]));
+      else socket.end();
+    });
+    for (const outcome of ['complete', 'complete', 'stale-connection']) {
+      expect(await fetchFrom(server)).toMatchObject({ outcome });
+    }
+    expect(transport.stats().opened).toBe(1);
   });
 
   it('that break after an interim answer are failed, not stale', async () => {
@@ -317,39 +346,64 @@ describe('closing', () => {
     for (const socket of server.sockets) await closed(socket);
   });
 
-  it('leaves no timer and no socket behind, and idle ones keep no process alive', async () => {
-    const { Worker } = await import('node:worker_threads');
+  it('stops its ticker with the last connection', async () => {
+    const set = vi.spyOn(globalThis, 'setInterval');
+    const clear = vi.spyOn(globalThis, 'clearInterval');
     limitsOf();
     const server = await serve(({ socket }) => socket.write(small));
-    for (const close of [true, false]) {
-      const worker = new Worker(
-        `const { workerData, parentPort } = require('node:worker_threads');
-         (async () => {
-           const { createTransport, DEFAULT_TRANSPORT_LIMITS } = await import(workerData.module);
-           const limits = { ...DEFAULT_TRANSPORT_LIMITS, keepAliveMs: 1e9 };
-           const transport = createTransport(limits, { now: () => performance.now() });
-           const stop = { state: 0, onStop: () => () => {} };
+    await Promise.all([fetchFrom(server), fetchFrom(server)]);
+    expect(set.mock.results.length).toBe(1);
+    expect(clear).not.toHaveBeenCalled();
+    transport.close();
+    expect(clear.mock.calls).toEqual([[set.mock.results[0]!.value]]);
+    vi.restoreAllMocks();
+  });
+
+  /** Runs exchanges in a thread of their own; resolves with what the thread said, or null when it ended before. */
+  async function inThread(server: ScriptedServer, exchanges: number, close: boolean): Promise<unknown> {
+    const worker = new Worker(
+      `const { workerData, parentPort } = require('node:worker_threads');
+       (async () => {
+         const { createTransport, DEFAULT_TRANSPORT_LIMITS } = await import(workerData.module);
+         const limits = { ...DEFAULT_TRANSPORT_LIMITS, keepAliveMs: 1e9 };
+         const transport = createTransport(limits, { now: () => performance.now() });
+         const stop = { state: 0, onStop: () => () => {} };
+         const outcomes = [];
+         for (let i = 0; i < workerData.exchanges; i++) {
            const exchange = await transport.exchange(workerData.request, { kind: 'collect', maxBytes: 1e6 }, stop);
-           if (workerData.close) transport.close();
-           await new Promise((resolve) => setImmediate(resolve));
-           parentPort.postMessage([exchange.outcome, process.getActiveResourcesInfo().filter((name) => /TCP|Timeout/.test(name))]);
-         })();`,
-        {
-          eval: true,
-          workerData: {
-            close,
-            request: get(server.origin()),
-            module: new URL('../../dist/transport/transport.js', import.meta.url).href,
-          },
+           outcomes.push(exchange.outcome);
+         }
+         if (workerData.close) transport.close();
+         await new Promise((resolve) => setImmediate(resolve));
+         parentPort.postMessage([outcomes, process.getActiveResourcesInfo().filter((name) => /TCP/.test(name))]);
+       })();`,
+      {
+        eval: true,
+        workerData: {
+          exchanges,
+          close,
+          request: get(server.origin()),
+          module: new URL('../../dist/transport/transport.js', import.meta.url).href,
         },
-      );
-      const exited = once(worker, 'exit');
-      const [[outcome, handles]] = (await once(worker, 'message')) as [[string, string[]]];
-      expect(outcome).toBe('complete');
-      if (close) expect(handles).toEqual([]);
-      // It ends by itself: an idle connection is no reason to stay.
-      expect((await exited)[0]).toBe(0);
-    }
+      },
+    );
+    let said: unknown = null;
+    worker.on('message', (message) => (said = message));
+    const [code] = (await once(worker, 'exit')) as [number];
+    expect(code).toBe(0);
+    return said;
+  }
+
+  it('leaves no socket behind', async () => {
+    limitsOf();
+    const server = await serve(({ socket }) => socket.write(small));
+    expect(await inThread(server, 1, true)).toEqual([['complete'], []]);
+  });
+
+  it('is not needed for a thread to end: idle connections keep nothing alive, those in use do', async () => {
+    limitsOf();
+    const server = await serve(({ socket }) => setTimeout(() => socket.write(small), 20));
+    expect(await inThread(server, 2, false)).toMatchObject([['complete', 'complete'], expect.anything()]);
   });
 
   it('refuses limits that make no sense, and names them', () => {

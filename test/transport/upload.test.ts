@@ -81,6 +81,24 @@ describe('a request body', () => {
     transport.close();
   });
 
+  it('may take longer than the idle time-out, as long as the server goes on taking it', async () => {
+    const body = payload(1, 24 << 20);
+    await listen((socket) => {
+      let left = body.length;
+      socket.on('data', (data) => {
+        left -= data.length;
+        if (left <= 0) return void socket.write(answer(Buffer.from('taken')));
+        socket.pause();
+        setTimeout(() => socket.resume(), 3);
+      });
+    });
+    const transport = transportOf({ idleTimeoutMs: 300 });
+    const exchange = await transport.exchange(put(body), COLLECT, NEVER);
+    expect(exchange.error).toBeNull();
+    expect(exchange).toMatchObject({ outcome: 'complete', status: 200 });
+    transport.close();
+  });
+
   it('that the server stops taking times out, and names the request as the phase', async () => {
     await listen((socket) => socket.pause());
     const transport = transportOf({ idleTimeoutMs: 30 });
