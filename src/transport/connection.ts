@@ -29,19 +29,11 @@ import { HeadParser, HeadState } from './head.js';
 import { MAX_INTERIM_HEADS, scratchBytes } from './limits.js';
 import { ExchangeRecord } from './record.js';
 import { Upload } from './upload.js';
-import { Watch } from './watch.js';
+import { PHASE_OF_WAIT, Watch } from './watch.js';
 import type { Wait } from './watch.js';
 
 const Phase = { Connecting: 0, Head: 1, Body: 2, Idle: 3, Dead: 4 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
-
-const PHASE_OF_WAIT: Readonly<Record<Wait, ErrorPhase>> = {
-  connect: 'connect',
-  send: 'request',
-  firstByte: 'head',
-  idle: 'body',
-  rate: 'body',
-};
 
 /** What a connection needs of the transport it belongs to. */
 export interface ConnectionHost {

@@ -5,11 +5,20 @@
  * 1. Progress costs two stores: no timer is touched.
  * 2. The rate is looked at over whole windows only, so a short body is never judged by it.
  */
+import type { ErrorPhase } from '../protocol/errors.js';
 import type { TransportLimits } from '../protocol/http.js';
 import type { CoarseClock } from './clock.js';
 
 /** Which wait ran out. */
 export type Wait = 'connect' | 'send' | 'firstByte' | 'idle' | 'rate';
+
+export const PHASE_OF_WAIT: Readonly<Record<Wait, ErrorPhase>> = {
+  connect: 'connect',
+  send: 'request',
+  firstByte: 'head',
+  idle: 'body',
+  rate: 'body',
+};
 
 export class Watch {
   private sinceMs: number;
