@@ -1,0 +1,55 @@
+/**
+ * One exchange from its start to its end: links the caller's promise, its stop signal and the connection.
+ *
+ * Invariants:
+ * 1. The promise is resolved once; what comes later is ignored.
+ * 2. The stop signal is linked once and unlinked once, whichever way the exchange ends.
+ */
+import type { BodySink, Exchange, PreparedRequest } from '../protocol/http.js';
+import type { StopSignal } from '../protocol/stop.js';
+import type { Connection } from './connection.js';
+
+export class Attempt {
+  /** Null while it waits for a connection, and when it is over. */
+  connection: Connection | null = null;
+  readonly promise: Promise<Exchange>;
+  private readonly resolve: (exchange: Exchange) => void;
+  private unlink: (() => void) | null = null;
+  private over = false;
+
+  constructor(
+    readonly request: PreparedRequest,
+    readonly sink: BodySink,
+    /** The request's head, as it goes on the wire. */
+    readonly head: string,
+  ) {
+    this.promise = new Promise(captureResolve);
+    this.resolve = captured;
+  }
+
+  link(stop: StopSignal, onCancel: () => void): void {
+    const unlink = stop.onStop(onCancel);
+    // A signal may call at once: then the exchange was over before there was anything to unlink.
+    if (this.over) unlink();
+    else this.unlink = unlink;
+  }
+
+  finish(exchange: Exchange): void {
+    if (this.over) return;
+    this.over = true;
+    this.connection = null;
+    this.unlink?.();
+    this.unlink = null;
+    this.resolve(exchange);
+  }
+
+  get finished(): boolean {
+    return this.over;
+  }
+}
+
+/** A promise runs its executor at once, so one shared function replaces a closure per exchange. */
+let captured: (exchange: Exchange) => void = () => {};
+function captureResolve(resolve: (exchange: Exchange) => void): void {
+  captured = resolve;
+}

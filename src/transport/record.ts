@@ -1,0 +1,72 @@
+/**
+ * What an exchange came to, as its caller gets it.
+ *
+ * Invariant: a record owns all it shows. The head is one string, copied from the connection's scratch before that is
+ * used again; it is cut into headers only when somebody asks for one.
+ */
+import type { MillraceError } from '../protocol/errors.js';
+import { ExchangeOutcome } from '../protocol/http.js';
+import type { Exchange } from '../protocol/http.js';
+
+export class ExchangeRecord implements Exchange {
+  /** Offsets of each header line's begin, colon and end, in turn; null until the first question. */
+  private lines: number[] | null = null;
+
+  constructor(
+    readonly outcome: ExchangeOutcome,
+    readonly status: number,
+    /** The raw head, latin1: already known to be well-formed. Empty where none came. */
+    private readonly head: string,
+    readonly landed: number,
+    readonly contentLength: number,
+    readonly body: Uint8Array | null,
+    readonly error: MillraceError | null,
+  ) {}
+
+  /** Values of a header that was sent several times are joined by a comma (RFC 9110, 5.3). */
+  header(name: string): string | undefined {
+    const { head } = this;
+    const lines = (this.lines ??= cutLines(head));
+    let found: string | undefined;
+    for (let i = 0; i < lines.length; i += 3) {
+      const from = lines[i]!;
+      const colon = lines[i + 1]!;
+      if (colon - from !== name.length || head.slice(from, colon).toLowerCase() !== name) continue;
+      const value = trimBlanks(head, colon + 1, lines[i + 2]!);
+      found = found === undefined ? value : `${found}, ${value}`;
+    }
+    return found;
+  }
+}
+
+/** An exchange that ended before a head came. */
+export function headless(outcome: ExchangeOutcome, error: MillraceError | null): ExchangeRecord {
+  return new ExchangeRecord(outcome, 0, '', 0, -1, null, error);
+}
+
+function cutLines(head: string): number[] {
+  const lines: number[] = [];
+  let from = head.indexOf('\n') + 1;
+  while (from > 0 && from < head.length) {
+    const end = head.indexOf('\r', from);
+    const colon = head.indexOf(':', from);
+    // The empty line that ends the head has no colon before its end.
+    if (end <= from || colon < 0 || colon > end) break;
+    lines.push(from, colon, end);
+    from = end + 2;
+  }
+  return lines;
+}
+
+/** Only spaces and tabs surround a value; `trim` would also take what latin1 has beyond ASCII. */
+function trimBlanks(text: string, from: number, to: number): string {
+  let first = from;
+  let last = to;
+  while (first < last && isBlank(text.charCodeAt(first))) first++;
+  while (last > first && isBlank(text.charCodeAt(last - 1))) last--;
+  return text.slice(first, last);
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9;
+}

@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { NEVER } from '../../dist/protocol/stop.js';
+import type { PreparedRequest } from '../../dist/protocol/http.js';
+import { COLLECT, CountingStop, answer, closed, get, payload, transportOf } from './kit.js';
+
+let server: Server;
+const sockets: Socket[] = [];
+
+async function listen(onConnection: (socket: Socket) => void): Promise<void> {
+  server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => {});
+    onConnection(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+}
+
+function put(body: Uint8Array): PreparedRequest {
+  const { port } = server.address() as AddressInfo;
+  const id = `http://127.0.0.1:${port}`;
+  return {
+    ...get({ id, secure: false, host: '127.0.0.1', port, ca: null, serverName: null }),
+    method: 'PUT',
+    body,
+  };
+}
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  server.close();
+  await once(server, 'close');
+});
+
+describe('a request body', () => {
+  it('arrives whole, whatever its size, and the connection is used again', async () => {
+    const sizes = [1, 100_000, (1 << 20) + 1, 5 << 20, 0];
+    const received: Buffer[] = [];
+    await listen((socket) => {
+      let pending = Buffer.alloc(0);
+      socket.on('data', (data) => {
+        pending = Buffer.concat([pending, data]);
+        const end = pending.indexOf('\r\n\r\n') + 4;
+        const length = Number(/content-length: (\d+)/i.exec(pending.toString('latin1', 0, end))?.[1]);
+        if (end < 4 || pending.length < end + length) return;
+        received.push(pending.subarray(end));
+        pending = Buffer.alloc(0);
+        socket.write(answer(Buffer.from('taken')));
+      });
+    });
+    const transport = transportOf();
+    for (const [i, size] of sizes.entries()) {
+      const body = payload(i, size);
+      expect(await transport.exchange(put(body), COLLECT, NEVER)).toMatchObject({
+        outcome: 'complete',
+        status: 200,
+      });
+      expect(received[i]!.equals(body), `size ${size}`).toBe(true);
+    }
+    expect(transport.stats()).toMatchObject({ opened: 1, reused: sizes.length - 1 });
+    transport.close();
+  });
+
+  it('that the server answers without reading it ends with that answer, and the connection with it', async () => {
+    await listen((socket) => {
+      socket.once('data', () => {
+        socket.pause();
+        socket.write(answer(Buffer.from('no'), 'HTTP/1.1 403 Forbidden'));
+      });
+    });
+    const transport = transportOf();
+    const exchange = await transport.exchange(put(payload(1, 32 << 20)), COLLECT, NEVER);
+    expect(exchange).toMatchObject({ outcome: 'complete', status: 403 });
+    expect(Buffer.from(exchange.body!).toString()).toBe('no');
+    expect(transport.stats()).toMatchObject({ active: 0, idle: 0 });
+    sockets[0]!.resume();
+    await closed(sockets[0]!);
+    transport.close();
+  });
+
+  it('may take longer than the idle time-out, as long as the server goes on taking it', async () => {
+    const body = payload(1, 24 << 20);
+    await listen((socket) => {
+      let left = body.length;
+      socket.on('data', (data) => {
+        left -= data.length;
+        if (left <= 0) return void socket.write(answer(Buffer.from('taken')));
+        socket.pause();
+        setTimeout(() => socket.resume(), 3);
+      });
+    });
+    const transport = transportOf({ idleTimeoutMs: 300 });
+    const exchange = await transport.exchange(put(body), COLLECT, NEVER);
+    expect(exchange.error).toBeNull();
+    expect(exchange).toMatchObject({ outcome: 'complete', status: 200 });
+    transport.close();
+  });
+
+  it('that the server stops taking times out, and names the request as the phase', async () => {
+    await listen((socket) => socket.pause());
+    const transport = transportOf({ idleTimeoutMs: 30 });
+    const exchange = await transport.exchange(put(payload(1, 32 << 20)), COLLECT, NEVER);
+    expect(exchange.outcome).toBe('failed');
+    expect(exchange.error).toMatchObject({ code: 'TimedOut', phase: 'request' });
+    expect(exchange.error!.message).toContain('30 ms (idleTimeoutMs)');
+    transport.close();
+  });
+
+  it('is given up at once when the signal is cancelled', async () => {
+    await listen((socket) => socket.pause());
+    const transport = transportOf();
+    const stop = new CountingStop();
+    const done = transport.exchange(put(payload(1, 32 << 20)), COLLECT, stop);
+    await once(server, 'connection');
+    stop.cancel();
+    expect(transport.stats()).toMatchObject({ active: 0, idle: 0 });
+    expect(await done).toMatchObject({ outcome: 'cancelled', error: null });
+    transport.close();
+  });
+});
