@@ -261,7 +261,18 @@ const NAMED: ReadonlyMap<string, number> = new Map([
 /** `&#1114111;` is the longest one that is not padded. */
 const MAX_ENTITY_BYTES = 10;
 
+const QUOTE = { code: 0x22, length: 6 };
+
 function readEntity(src: Uint8Array, from: number, to: number): { code: number; length: number } | null {
+  // Every ETag has two of these: the common case must not make strings.
+  const quote =
+    from + 6 <= to &&
+    src[from + 1] === 0x71 &&
+    src[from + 2] === 0x75 &&
+    src[from + 3] === 0x6f &&
+    src[from + 4] === 0x74 &&
+    src[from + 5] === 0x3b;
+  if (quote) return QUOTE;
   const limit = Math.min(to, from + MAX_ENTITY_BYTES);
   let end = from + 1;
   while (end < limit && src[end] !== 0x3b) end++;
