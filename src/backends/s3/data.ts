@@ -118,11 +118,9 @@ export function createStoreData(snapshot: StoreSnapshot): StoreData {
     if (!saysSkewed(service) && !bareRefusal) return classify(what, exchange, service, nowMs);
     const learnt = measured !== null && Math.abs(offMs) > SAME_SKEW_MS;
     if (learnt) skewMs = measured;
-    const seconds = measured === null ? 'an unknown number of' : `${Math.round(measured / 1000)}`;
     const error = new MillraceError(
       ErrorCode.Unauthenticated,
-      `${what.uri}: the service refused the time of the request; its clock is ${seconds} seconds ahead of this ` +
-        `machine's: set this machine's clock`,
+      `${what.uri}: the service refused the time of the request; ${clockText(measured)}: set this machine's clock`,
       answerContext(what.context, exchange, service),
     );
     return { outcome: learnt ? Outcome.ClockSkew : Outcome.Refused, error, retryAfterMs: 0 };
@@ -212,6 +210,12 @@ export function createStoreData(snapshot: StoreSnapshot): StoreData {
       if (next.version > current.version) current = adopt(next);
     },
   };
+}
+
+function clockText(aheadMs: number | null): string {
+  if (aheadMs === null) return 'its own time is not known';
+  const seconds = Math.round(Math.abs(aheadMs) / 1000);
+  return `this machine's clock is ${seconds} s ${aheadMs > 0 ? 'behind' : 'ahead of'} its own`;
 }
 
 function checkRange(request: ReadRequest, uriOf: (key: Uint8Array) => string): void {
