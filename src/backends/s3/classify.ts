@@ -183,11 +183,6 @@ function byStatus(asked: Asked, service: ServiceError, exchange: Exchange): Ruli
   return refuse(ErrorCode.ProtocolViolation, `${asked.uri}: unexpected status ${status} from the service`);
 }
 
-/** Whether the answer says that our clock is off; the store then looks at the Date header itself. */
-export function saysSkewed(service: ServiceError): boolean {
-  return service.code === 'RequestTimeTooSkewed';
-}
-
 /** Judges an answer whose status is neither 200 nor 206, and which is neither a skewed clock nor a 416. */
 export function classify(asked: Asked, exchange: Exchange, service: ServiceError, nowMs: number): Verdict {
   const rule = service.code === null ? undefined : BY_CODE.get(service.code);

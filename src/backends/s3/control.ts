@@ -59,7 +59,7 @@ export async function openS3Control(
 }
 
 function createControl(bucket: string, shared: Shared): StoreControl {
-  const { options, world } = shared;
+  const { options } = shared;
   let address: Promise<Address> | null = null;
   let closed = false;
 
@@ -91,29 +91,29 @@ function createControl(bucket: string, shared: Shared): StoreControl {
       release(shared);
     },
   };
+}
 
-  async function addressOf(name: string, { sdk, ambient }: Shared): Promise<Address> {
-    const [module, settings] = await Promise.all([sdk(), ambient()]);
-    const endpoint = options.endpoint ?? settings.endpoint;
-    if (options.endpoint === undefined && endpoint !== null) checkEndpoint(endpoint, settings.endpointOrigin);
-    const known = options.region ?? settings.region ?? regionOfArn(name);
-    // Servers other than AWS rarely look at the region, but a signature needs one; this is what they expect.
-    const first = await resolveAddress(module, {
-      bucket: name,
-      region: known ?? 'us-east-1',
-      endpoint,
-      options,
-    });
-    if (known !== null || endpoint !== null) return first;
-    const region = await world.discoverRegion(first);
-    if (region !== null) return resolveAddress(module, { bucket: name, region, endpoint, options });
-    throw new MillraceError(
-      ErrorCode.InvalidArgument,
-      `No region for bucket "${name}": none is set, and the bucket did not tell its own; ` +
-        `set the s3 option region, or AWS_REGION`,
-      { phase: 'configure', retryable: true },
-    );
-  }
+async function addressOf(name: string, { options, world, sdk, ambient }: Shared): Promise<Address> {
+  const [module, settings] = await Promise.all([sdk(), ambient()]);
+  const endpoint = options.endpoint ?? settings.endpoint;
+  if (options.endpoint === undefined && endpoint !== null) checkEndpoint(endpoint, settings.endpointOrigin);
+  const known = options.region ?? settings.region ?? regionOfArn(name);
+  // Servers other than AWS rarely look at the region, but a signature needs one; this is what they expect.
+  const first = await resolveAddress(module, {
+    bucket: name,
+    region: known ?? 'us-east-1',
+    endpoint,
+    options,
+  });
+  if (known !== null || endpoint !== null) return first;
+  const region = await world.discoverRegion(first);
+  if (region !== null) return resolveAddress(module, { bucket: name, region, endpoint, options });
+  throw new MillraceError(
+    ErrorCode.InvalidArgument,
+    `No region for bucket "${name}": none is set, and the bucket did not tell its own; ` +
+      `set the s3 option region, or AWS_REGION`,
+    { phase: 'configure', retryable: true },
+  );
 }
 
 function regionOfArn(bucket: string): string | null {

@@ -4,10 +4,8 @@
  *
  * Invariants:
  * 1. Each call of a `prepare` function signs afresh, with the newest snapshot and the clock offset learnt so far.
- * 2. An offset is learnt from an answer's Date header only when the service refused the request's time and the
- *    header contradicts the offset that the request was signed with. So a fleet of requests that were in flight when
- *    the offset was learnt is retried, and a request that was signed with the right offset and still refused is not.
- * 3. Nothing that is given out holds a secret but the prepared request's own headers.
+ * 2. A success costs no text for errors, and nothing that is given out holds a secret but the prepared request's own
+ *    headers.
  */
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import { ExchangeOutcome, type Exchange, type PreparedRequest, type StoreData } from '../../protocol/http.js';
@@ -15,24 +13,21 @@ import {
   Outcome,
   type Answer,
   type KeyPage,
+  type ListRequest,
   type ObjectInfo,
   type ReadAnswer,
   type ReadRequest,
   type StoreSnapshot,
 } from '../../protocol/store.js';
-import { answerContext, classify, saysSkewed, type Asked, type Verdict } from './classify.js';
+import { answerContext, classify, type Asked, type Verdict } from './classify.js';
 import type { S3DataConfig } from './config.js';
 import { encodeKey } from './encoding.js';
 import { readErrorBody } from './error-body.js';
 import { listQuery, MAX_PAGE_BYTES, parsePage } from './listing.js';
-import { isBody, judgeRead, readContext } from './reads.js';
+import { isBody, judgeRead, readContext, type ReadCase } from './reads.js';
 import { createSigner, type SignedParts, type Signer } from './sigv4.js';
+import { createSkew } from './skew.js';
 import { keyText } from './uri.js';
-
-/** S3 accepts 15 minutes; a Date header that differs by less cannot be why it refused. */
-const TOLERATED_SKEW_MS = 15 * 60_000;
-/** Two measurements of one offset differ by a round trip and the header's whole seconds, not by this much. */
-const SAME_SKEW_MS = 5 * 60_000;
 
 /** What a snapshot gives, with everything that stays the same per request worked out. */
 interface Current {
@@ -68,22 +63,91 @@ function adopt(snapshot: StoreSnapshot): Current {
 
 /** Builds the data half from a snapshot whose `config` is an `S3DataConfig`. */
 export function createStoreData(snapshot: StoreSnapshot): StoreData {
-  let current = adopt(snapshot);
-  let skewMs = 0;
-  /** The offset each request was signed with; only kept while there is one. */
-  const signedWith = new WeakMap<object, number>();
+  return new S3Data(snapshot);
+}
 
-  function prepare(
+class S3Data implements StoreData {
+  readonly maxPageBytes = MAX_PAGE_BYTES;
+  #current: Current;
+  readonly #skew = createSkew();
+
+  constructor(snapshot: StoreSnapshot) {
+    this.#current = adopt(snapshot);
+  }
+
+  update(next: StoreSnapshot): void {
+    // Snapshots may overtake each other on their way; an older one must not bring expired credentials back.
+    if (next.version > this.#current.version) this.#current = adopt(next);
+  }
+
+  prepareRead(request: ReadRequest, nowMs: number): PreparedRequest {
+    const { start, length, whole } = request;
+    if (!isRange(request)) throw this.#badRange(request);
+    const parts: SignedParts = {
+      method: 'GET',
+      path: `${this.#current.config.pathPrefix}/${encodeKey(request.key)}`,
+      query: '',
+      ifMatch: request.version,
+      range: whole ? null : `bytes=${start}-${start + length - 1}`,
+      checksum: request.verify && start === 0,
+    };
+    return this.#prepare(request, parts, whole ? null : { start, length }, nowMs);
+  }
+
+  prepareHead(key: Uint8Array, nowMs: number): PreparedRequest {
+    const path = `${this.#current.config.pathPrefix}/${encodeKey(key)}`;
+    return this.#prepare(key, { ...BARE, method: 'HEAD', path }, null, nowMs);
+  }
+
+  prepareList(request: ListRequest, nowMs: number): PreparedRequest {
+    const path = this.#current.listPath;
+    return this.#prepare(request, { ...BARE, path, query: listQuery(request) }, null, nowMs);
+  }
+
+  readAnswer(request: ReadRequest, exchange: Exchange, target: Uint8Array, nowMs: number): ReadAnswer {
+    const read = new LazyRead(request, exchange, target, this.#current.config);
+    const judged = judgeRead(read);
+    if (judged !== null) return judged;
+    const verdict = this.#refused(
+      request,
+      exchange,
+      this.#asked(read.uri, false, read.context, nowMs),
+      nowMs,
+    );
+    return { landed: 0, size: -1, version: null, ...verdict };
+  }
+
+  headAnswer(key: Uint8Array, exchange: Exchange, nowMs: number): Answer<ObjectInfo> {
+    const uri = uriOf(this.#current.config, key);
+    const unfinished = judgeExchange(exchange, { uri });
+    if (unfinished !== null) return unfinished;
+    if (exchange.status === 200) return objectInfo(exchange, uri);
+    return { value: null, ...this.#refused(key, exchange, this.#asked(uri, true, { uri }, nowMs), nowMs) };
+  }
+
+  listAnswer(request: ListRequest, exchange: Exchange, nowMs: number): Answer<KeyPage> {
+    const uri = uriOf(this.#current.config, request.prefix);
+    const context: ErrorContext = { uri, phase: 'list' };
+    const unfinished = judgeExchange(exchange, context);
+    if (unfinished !== null) return unfinished;
+    if (exchange.status === 200) return listed(exchange, context);
+    return {
+      value: null,
+      ...this.#refused(request, exchange, this.#asked(uri, false, context, nowMs), nowMs),
+    };
+  }
+
+  #prepare(
     identity: object,
     parts: SignedParts,
     range: PreparedRequest['range'],
     nowMs: number,
   ): PreparedRequest {
-    const { config, signer, constantHeaders } = current;
+    const { config, signer, constantHeaders } = this.#current;
     const headers = constantHeaders.slice();
     if (signer !== null) {
-      if (skewMs !== 0) signedWith.set(identity, skewMs);
-      signer.sign(parts, nowMs + skewMs, headers);
+      this.#skew.sign(identity);
+      signer.sign(parts, this.#skew.serviceTime(nowMs), headers);
     } else {
       if (parts.ifMatch !== null) headers.push('If-Match', parts.ifMatch);
       if (parts.range !== null) headers.push('Range', parts.range);
@@ -93,8 +157,8 @@ export function createStoreData(snapshot: StoreSnapshot): StoreData {
     return { origin: config.origin, method: parts.method, target, headers, body: null, range };
   }
 
-  function asked(uri: string, head: boolean, context: ErrorContext, nowMs: number): Asked {
-    const { config, expiresAtMs } = current;
+  #asked(uri: string, head: boolean, context: ErrorContext, nowMs: number): Asked {
+    const { config, expiresAtMs } = this.#current;
     return {
       uri,
       bucket: config.bucket,
@@ -102,132 +166,65 @@ export function createStoreData(snapshot: StoreSnapshot): StoreData {
       head,
       anonymous: config.credentials === null,
       temporary: config.credentials?.sessionToken !== undefined,
-      expired: expiresAtMs !== null && nowMs + skewMs >= expiresAtMs,
+      expired: expiresAtMs !== null && this.#skew.serviceTime(nowMs) >= expiresAtMs,
       context,
     };
   }
 
   /** Judges a refusal: the clock first, then the table. */
-  function refused(identity: object, exchange: Exchange, what: Asked, nowMs: number): Verdict {
+  #refused(identity: object, exchange: Exchange, asked: Asked, nowMs: number): Verdict {
     const service = readErrorBody(exchange.body);
-    const used = signedWith.get(identity) ?? 0;
-    const date = Date.parse(exchange.header('date') ?? '');
-    const measured = Number.isNaN(date) ? null : date - nowMs;
-    const offMs = measured === null ? 0 : measured - used;
-    const bareRefusal = what.head && exchange.status === 403 && Math.abs(offMs) > TOLERATED_SKEW_MS;
-    if (!saysSkewed(service) && !bareRefusal) return classify(what, exchange, service, nowMs);
-    const learnt = measured !== null && Math.abs(offMs) > SAME_SKEW_MS;
-    if (learnt) skewMs = measured;
-    const error = new MillraceError(
-      ErrorCode.Unauthenticated,
-      `${what.uri}: the service refused the time of the request; ${clockText(measured)}: set this machine's clock`,
-      answerContext(what.context, exchange, service),
-    );
-    return { outcome: learnt ? Outcome.ClockSkew : Outcome.Refused, error, retryAfterMs: 0 };
+    const skewed = this.#skew.judge(identity, exchange, asked, service, nowMs);
+    return skewed ?? classify(asked, exchange, service, nowMs);
   }
 
-  const uriOf = (key: Uint8Array): string => `s3://${current.config.bucket}/${keyText(key)}`;
-
-  return {
-    maxPageBytes: MAX_PAGE_BYTES,
-
-    prepareRead(request, nowMs): PreparedRequest {
-      const { start, length, whole } = request;
-      checkRange(request, uriOf);
-      const parts: SignedParts = {
-        method: 'GET',
-        path: `${current.config.pathPrefix}/${encodeKey(request.key)}`,
-        query: '',
-        ifMatch: request.version,
-        range: whole ? null : `bytes=${start}-${start + length - 1}`,
-        checksum: request.verify && start === 0,
-      };
-      return prepare(request, parts, whole ? null : { start, length }, nowMs);
-    },
-
-    prepareHead(key, nowMs): PreparedRequest {
-      const path = `${current.config.pathPrefix}/${encodeKey(key)}`;
-      return prepare(
-        key,
-        { method: 'HEAD', path, query: '', ifMatch: null, range: null, checksum: false },
-        null,
-        nowMs,
-      );
-    },
-
-    prepareList(request, nowMs): PreparedRequest {
-      const query = listQuery(request);
-      const path = current.listPath;
-      return prepare(
-        request,
-        { method: 'GET', path, query, ifMatch: null, range: null, checksum: false },
-        null,
-        nowMs,
-      );
-    },
-
-    readAnswer(request, exchange, target, nowMs): ReadAnswer {
-      // The URI is text made for errors; a success, which is nearly every answer, must not pay for it.
-      const read = {
-        request,
-        exchange,
-        target,
-        service: current.config.service,
-        get uri(): string {
-          return uriOf(request.key);
-        },
-        get context(): ErrorContext {
-          return readContext(request, this.uri);
-        },
-      };
-      const judged = judgeRead(read);
-      if (judged !== null) return judged;
-      const verdict = refused(request, exchange, asked(read.uri, false, read.context, nowMs), nowMs);
-      return { landed: 0, size: -1, version: null, ...verdict };
-    },
-
-    headAnswer(key, exchange, nowMs): Answer<ObjectInfo> {
-      const uri = uriOf(key);
-      const unfinished = judgeExchange(exchange, { uri });
-      if (unfinished !== null) return unfinished;
-      if (exchange.status === 200) return objectInfo(exchange, uri);
-      return { value: null, ...refused(key, exchange, asked(uri, true, { uri }, nowMs), nowMs) };
-    },
-
-    listAnswer(request, exchange, nowMs): Answer<KeyPage> {
-      const uri = uriOf(request.prefix);
-      const context: ErrorContext = { uri, phase: 'list' };
-      const unfinished = judgeExchange(exchange, context);
-      if (unfinished !== null) return unfinished;
-      if (exchange.status !== 200) {
-        return { value: null, ...refused(request, exchange, asked(uri, false, context, nowMs), nowMs) };
-      }
-      return listed(exchange, context);
-    },
-
-    update(next): void {
-      // Snapshots may overtake each other on their way; an older one must not bring expired credentials back.
-      if (next.version > current.version) current = adopt(next);
-    },
-  };
+  #badRange({ key, start, length, whole }: ReadRequest): MillraceError {
+    const uri = uriOf(this.#current.config, key);
+    return new MillraceError(
+      ErrorCode.InvalidArgument,
+      `${uri}: cannot ask for ${length} bytes from ${start} on${whole ? ' as a whole object' : ''}; ` +
+        `a range has at least one byte, and a whole object begins at 0`,
+      { phase: 'prepare', uri },
+    );
+  }
 }
 
-function clockText(aheadMs: number | null): string {
-  if (aheadMs === null) return 'its own time is not known';
-  const seconds = Math.round(Math.abs(aheadMs) / 1000);
-  return `this machine's clock is ${seconds} s ${aheadMs > 0 ? 'behind' : 'ahead of'} its own`;
+const BARE: SignedParts = { method: 'GET', path: '', query: '', ifMatch: null, range: null, checksum: false };
+
+/** URI and context are text made for errors; a success, which is nearly every answer, must not pay for them. */
+class LazyRead implements ReadCase {
+  readonly request: ReadRequest;
+  readonly exchange: Exchange;
+  readonly target: Uint8Array;
+  readonly #config: S3DataConfig;
+
+  constructor(request: ReadRequest, exchange: Exchange, target: Uint8Array, config: S3DataConfig) {
+    this.request = request;
+    this.exchange = exchange;
+    this.target = target;
+    this.#config = config;
+  }
+
+  get service(): string {
+    return this.#config.service;
+  }
+
+  get uri(): string {
+    return uriOf(this.#config, this.request.key);
+  }
+
+  get context(): ErrorContext {
+    return readContext(this.request, this.uri);
+  }
 }
 
-function checkRange(request: ReadRequest, uriOf: (key: Uint8Array) => string): void {
-  const { start, length, whole } = request;
+function uriOf(config: S3DataConfig, key: Uint8Array): string {
+  return `s3://${config.bucket}/${keyText(key)}`;
+}
+
+function isRange({ start, length, whole }: ReadRequest): boolean {
   const valid = Number.isSafeInteger(start) && start >= 0 && Number.isSafeInteger(length) && length >= 0;
-  if (valid && (whole ? start === 0 : length > 0)) return;
-  throw new MillraceError(
-    ErrorCode.InvalidArgument,
-    `${uriOf(request.key)}: cannot ask for ${length} bytes from ${start} on${whole ? ' as a whole object' : ''}; ` +
-      `a range has at least one byte, and a whole object begins at 0`,
-    { phase: 'prepare', uri: uriOf(request.key) },
-  );
+  return valid && (whole ? start === 0 : length > 0);
 }
 
 /** The end of an exchange whose answer cannot be read, or null when it can. */

@@ -8,6 +8,7 @@
  * 2. What cannot be signed here (multi-region access points need another algorithm) is refused by name, not sent.
  */
 import { createHash } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Origin } from '../../protocol/http.js';
@@ -138,7 +139,7 @@ const DISCOVERY_TIMEOUT_MS = 3_000;
 export function discoverRegion(address: Address): Promise<string | null> {
   const { origin, pathPrefix, hostHeader } = address;
   return new Promise((resolve) => {
-    const request = httpsRequest({
+    const request = (origin.secure ? httpsRequest : httpRequest)({
       host: origin.host,
       port: origin.port,
       method: 'HEAD',

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openS3Control } from '../../../dist/backends/s3/control.js';
+import { discoverRegion } from '../../../dist/backends/s3/endpoint.js';
 import { parseIni } from '../../../dist/backends/s3/profile.js';
 import type { S3DataConfig } from '../../../dist/backends/s3/config.js';
 import type { S3Options } from '../../../dist/backends/s3/scheme.js';
@@ -267,6 +268,24 @@ describe('the address of a bucket', () => {
       region: 'sa-east-1',
       hostHeader: 'logs.s3.sa-east-1.amazonaws.com',
     });
+  });
+
+  it('hears the region of a bucket from whatever the service answers, and gives up on one that does not say', async () => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url} ${request.headers.authorization ?? 'unsigned'}`);
+      if (request.url === '/broken/') return void request.socket.destroy();
+      response.statusCode = 403;
+      if (request.url === '/logs/') response.setHeader('x-amz-bucket-region', 'eu-south-2');
+      if (request.url === '/odd/') response.setHeader('x-amz-bucket-region', 'a"b');
+      response.end();
+    });
+    const endpoint = await listen(server);
+    const ask = async (bucket: string): Promise<string | null> =>
+      discoverRegion({ ...(await resolved(bucket, { credentials, endpoint })) });
+    expect(await ask('logs')).toBe('eu-south-2');
+    expect([await ask('silent'), await ask('odd'), await ask('broken')]).toEqual([null, null, null]);
+    expect(asked[0]).toBe('HEAD /logs/ unsigned');
   });
 
   it('is refused when the bucket does not tell its region either, and asked for again later', async () => {

@@ -13,7 +13,11 @@ function bytesOf(length: number): Uint8Array {
   return bytes;
 }
 
-function read(changes: Partial<ReadRequest>, answer: Exchange, target = new Uint8Array(2000)): ReadAnswer {
+function read(
+  changes: Partial<ReadRequest>,
+  answer: Exchange,
+  target: Uint8Array = new Uint8Array(2000),
+): ReadAnswer {
   return data().readAnswer(request(changes), answer, target, NOW);
 }
 
