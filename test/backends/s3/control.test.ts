@@ -124,6 +124,13 @@ describe('the address of a bucket', () => {
       },
     ],
     [
+      'an access point in another region than AWS_REGION',
+      'arn:aws:s3:us-west-2:123456789012:accesspoint/mine',
+      { credentials },
+      { AWS_REGION: 'eu-west-1' },
+      { hostHeader: 'mine-123456789012.s3-accesspoint.us-west-2.amazonaws.com', region: 'us-west-2' },
+    ],
+    [
       'an object lambda',
       'arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/mine',
       { credentials },
@@ -318,6 +325,8 @@ s3 =
   endpoint_url = http://127.0.0.1:8
 dynamodb =
   endpoint_url = http://127.0.0.1:9
+[profile bare]
+region = us-west-2
 [profile plain]
 endpoint_url = http://127.0.0.1:7
 [profile other]
@@ -348,6 +357,16 @@ endpoint_url = http://127.0.0.1:6
         { AWS_CONFIG_FILE, AWS_ENDPOINT_URL: 'http://127.0.0.1:1' },
       ),
     ).toMatchObject({ hostHeader: '127.0.0.1:1' });
+  });
+
+  it('of the options is the only one that counts, even when AWS_PROFILE has an endpoint and it has none', async () => {
+    const AWS_CONFIG_FILE = await file(shared);
+    const config = await resolved(
+      'logs',
+      { credentials, profile: 'bare' },
+      { AWS_CONFIG_FILE, AWS_PROFILE: 'other' },
+    );
+    expect(config.hostHeader).toBe('logs.s3.us-west-2.amazonaws.com');
   });
 
   it('gives credentials through the chain of the SDK', async () => {

@@ -48,6 +48,9 @@ describe('credentials', () => {
     expect(sdk.asked).toEqual([{}]);
     expect(structuredClone(all[0])).toEqual(all[0]);
     one.close();
+    const three = await openS3Control('bucket-3', region, own);
+    expect(configOf(await three.snapshot(0)).credentials!.accessKeyId).toBe('K1');
+    three.close();
     two.close();
   });
 

@@ -136,6 +136,12 @@ describe('refusals of a read', () => {
     expect(JSON.stringify(answer.error!.toWire())).not.toMatch(/session\/token|f00|EXAMPLEKEY/);
   });
 
+  it('have no service code where the document holds something else in its place', () => {
+    const answer = read(refusal(403, 'two words &amp; more'));
+    expect(answer).toMatchObject({ outcome: 'refused', error: { code: 'AccessDenied' } });
+    expect(answer.error!.context).not.toHaveProperty('serviceCode');
+  });
+
   it('are read from any bytes at all without a throw', () => {
     const next = random(3);
     const document = refusal(403, 'AccessDenied').body!;
