@@ -76,7 +76,6 @@ async function askRules(sdk: SdkModule, wanted: Wanted): Promise<SdkEndpoint> {
     credentials: { accessKeyId: 'unused', secretAccessKey: 'unused' },
     // A session of a directory bucket would need a request; its objects can be read with plain signatures.
     disableS3ExpressSessionAuth: true,
-    useArnRegion: true,
     // The endpoint was looked up with the profile of the options; what AWS_PROFILE says must not come back in.
     ignoreConfiguredEndpointUrls: true,
     ...(endpoint === null ? {} : { endpoint }),
