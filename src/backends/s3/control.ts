@@ -1,0 +1,213 @@
+/**
+ * The control half of the s3 store, on the service's thread: it turns options, environment and profile into the
+ * snapshot that the workers sign with, and keeps its credentials fresh. The SDK is loaded here and not before.
+ *
+ * Invariants:
+ * 1. Credentials are resolved once for all open buckets with the same options, in the whole process; the source
+ *    lives as long as one of these buckets is open.
+ * 2. Concurrent calls of `snapshot` share one resolution; one that failed is not remembered.
+ * 3. Every wait is bounded, and every rejection is a `MillraceError` without a secret in it.
+ */
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type { StoreControl, StoreSnapshot } from '../../protocol/store.js';
+import { bounded } from './bounded.js';
+import type { S3DataConfig } from './config.js';
+import { createCredentialSource, type CredentialSource, type Generation } from './credentials.js';
+import { discoverRegion, resolveAddress, type Address } from './endpoint.js';
+import { checkEndpoint, checkOptions, type S3Options } from './options.js';
+import { ambientSettings, type AmbientSettings, type Env } from './profile.js';
+import { loadSdk, type SdkModule } from './sdk.js';
+import { checkBucket } from './uri.js';
+
+/** What the control half touches outside of itself; tests give their own. */
+export interface ControlWorld {
+  readonly importModule: (name: string) => Promise<unknown>;
+  readonly now: () => number;
+  readonly env: Env;
+  readonly discoverRegion: (address: Address) => Promise<string | null>;
+  readonly resolveTimeoutMs?: number;
+  readonly imdsTimeoutMs?: number;
+}
+
+const PROCESS_WORLD: ControlWorld = {
+  importModule: (name) => import(name),
+  now: Date.now,
+  env: process.env,
+  discoverRegion,
+};
+
+/** Reading configuration files and evaluating rules is local; only a hung disk takes this long. */
+const ADDRESS_TIMEOUT_MS = 10_000;
+
+/** Opens the control half of one bucket. Rejects with `InvalidArgument` or `ModuleUnavailable`. */
+export async function openS3Control(
+  bucket: string,
+  options: S3Options,
+  world: ControlWorld = PROCESS_WORLD,
+): Promise<StoreControl> {
+  checkBucket(bucket, `s3://${bucket}`);
+  checkOptions(options);
+  const shared = acquire(options, world);
+  try {
+    // A missing SDK is the first thing to say, before anything is asked of the bucket.
+    await shared.sdk();
+  } catch (thrown) {
+    release(shared);
+    throw thrown;
+  }
+  return createControl(bucket, shared);
+}
+
+function createControl(bucket: string, shared: Shared): StoreControl {
+  const { options } = shared;
+  let address: Promise<Address> | null = null;
+  let closed = false;
+
+  function locate(): Promise<Address> {
+    address ??= bounded(
+      addressOf(bucket, shared),
+      ADDRESS_TIMEOUT_MS,
+      `Looking for bucket "${bucket}"`,
+    ).catch((thrown: unknown) => {
+      address = null;
+      throw thrown;
+    });
+    return address;
+  }
+
+  return {
+    async snapshot(staleVersion): Promise<StoreSnapshot> {
+      if (closed) {
+        throw new MillraceError(ErrorCode.Released, `The store s3://${bucket} is closed`, {
+          phase: 'configure',
+        });
+      }
+      const [where, generation] = await Promise.all([locate(), shared.source.after(staleVersion)]);
+      return snapshotOf(bucket, options, where, generation);
+    },
+    close(): void {
+      if (closed) return;
+      closed = true;
+      release(shared);
+    },
+  };
+}
+
+async function addressOf(name: string, { options, world, sdk, ambient }: Shared): Promise<Address> {
+  const [module, settings] = await Promise.all([sdk(), ambient()]);
+  const endpoint = options.endpoint ?? settings.endpoint;
+  if (options.endpoint === undefined && endpoint !== null) checkEndpoint(endpoint, settings.endpointOrigin);
+  const known = options.region ?? settings.region ?? regionOfArn(name);
+  // Servers other than AWS rarely look at the region, but a signature needs one; this is what they expect.
+  const first = await resolveAddress(module, {
+    bucket: name,
+    region: known ?? 'us-east-1',
+    endpoint,
+    options,
+  });
+  if (known !== null || endpoint !== null) return first;
+  const region = await world.discoverRegion(first);
+  if (region !== null) return resolveAddress(module, { bucket: name, region, endpoint, options });
+  throw new MillraceError(
+    ErrorCode.InvalidArgument,
+    `No region for bucket "${name}": none is set, and the bucket did not tell its own; ` +
+      `set the s3 option region, or AWS_REGION`,
+    { phase: 'configure', retryable: true },
+  );
+}
+
+function regionOfArn(bucket: string): string | null {
+  return bucket.startsWith('arn:') ? bucket.split(':')[3] || null : null;
+}
+
+function snapshotOf(
+  bucket: string,
+  options: S3Options,
+  { origin, pathPrefix, hostHeader, region, service }: Address,
+  generation: Generation,
+): StoreSnapshot {
+  const config: S3DataConfig = {
+    bucket,
+    origin,
+    pathPrefix,
+    hostHeader,
+    region,
+    service,
+    credentials: generation.credentials,
+    expectedBucketOwner: options.expectedBucketOwner ?? null,
+    requesterPays: options.requesterPays ?? false,
+  };
+  return { version: generation.number, expiresAtMs: generation.expiresAtMs, config };
+}
+
+/** What all buckets with the same options share. */
+interface Shared {
+  readonly key: string;
+  readonly options: S3Options;
+  readonly world: ControlWorld;
+  readonly sdk: () => Promise<SdkModule>;
+  readonly ambient: () => Promise<AmbientSettings>;
+  readonly source: CredentialSource;
+  users: number;
+}
+
+const open = new Map<string, Shared>();
+const identities = new WeakMap<object, number>();
+let nextIdentity = 1;
+
+/** A number for an object: credentials are told apart by identity, so that no secret becomes part of a key. */
+function identity(value: object | undefined): number {
+  if (value === undefined) return 0;
+  const known = identities.get(value);
+  if (known !== undefined) return known;
+  identities.set(value, nextIdentity);
+  return nextIdentity++;
+}
+
+/** The options that decide which credentials there are; those that only address a bucket do not count. */
+function keyOf(options: S3Options, world: ControlWorld): string {
+  const { anonymous, credentials, endpoint, profile, region } = options;
+  return JSON.stringify([
+    identity(world),
+    identity(credentials),
+    anonymous ?? false,
+    profile ?? null,
+    region ?? null,
+    endpoint ?? null,
+  ]);
+}
+
+function acquire(options: S3Options, world: ControlWorld): Shared {
+  const key = keyOf(options, world);
+  const known = open.get(key);
+  if (known !== undefined) {
+    known.users++;
+    return { ...known, options };
+  }
+  const sdk = remembered(() => loadSdk(world.importModule));
+  const ambient = remembered(() => ambientSettings(options.profile, world.env));
+  const region = async (): Promise<string> => options.region ?? (await ambient()).region ?? 'us-east-1';
+  const source = createCredentialSource(options, { ...world, sdk, region });
+  const shared: Shared = { key, options, world, sdk, ambient, source, users: 1 };
+  open.set(key, shared);
+  return shared;
+}
+
+function release({ key }: Shared): void {
+  const shared = open.get(key);
+  if (shared === undefined || --shared.users > 0) return;
+  open.delete(key);
+  shared.source.close();
+}
+
+/** Runs `work` once; a failure is forgotten. */
+function remembered<T>(work: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | null = null;
+  return () => {
+    running ??= work().catch((thrown: unknown) => {
+      running = null;
+      throw thrown;
+    });
+    return running;
+  };
+}

@@ -1,0 +1,281 @@
+/**
+ * The data half of the s3 store: requests signed for the moment, answers judged. Pure and synchronous; it opens no
+ * socket, reads no clock and loads no SDK. Runs in every worker.
+ *
+ * Invariants:
+ * 1. Each call of a `prepare` function signs afresh, with the newest snapshot and the clock offset learnt so far.
+ * 2. A success costs no text for errors, and nothing that is given out holds a secret but the prepared request's own
+ *    headers.
+ */
+import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
+import { ExchangeOutcome, type Exchange, type PreparedRequest, type StoreData } from '../../protocol/http.js';
+import {
+  Outcome,
+  type Answer,
+  type KeyPage,
+  type ListRequest,
+  type ObjectInfo,
+  type ReadAnswer,
+  type ReadRequest,
+  type StoreSnapshot,
+} from '../../protocol/store.js';
+import { answerContext, classify, type Asked, type Verdict } from './classify.js';
+import type { S3DataConfig } from './config.js';
+import { encodeKey } from './encoding.js';
+import { readErrorBody } from './error-body.js';
+import { listQuery, MAX_PAGE_BYTES, parsePage } from './listing.js';
+import { isBody, judgeRead, readContext, type ReadCase } from './reads.js';
+import { createSigner, type SignedParts, type Signer } from './sigv4.js';
+import { createSkew } from './skew.js';
+import { keyText } from './uri.js';
+
+/** What a snapshot gives, with everything that stays the same per request worked out. */
+interface Current {
+  readonly version: number;
+  readonly expiresAtMs: number | null;
+  readonly config: S3DataConfig;
+  readonly signer: Signer | null;
+  /** Headers of an anonymous request that never change. */
+  readonly constantHeaders: readonly string[];
+  readonly listPath: string;
+}
+
+function adopt(snapshot: StoreSnapshot): Current {
+  const config = snapshot.config as S3DataConfig;
+  const { credentials, expectedBucketOwner, requesterPays } = config;
+  const constantHeaders = ['User-Agent', 'millrace'];
+  if (credentials === null) {
+    constantHeaders.push('Host', config.hostHeader);
+    if (expectedBucketOwner !== null) {
+      constantHeaders.push('x-amz-expected-bucket-owner', expectedBucketOwner);
+    }
+    if (requesterPays) constantHeaders.push('x-amz-request-payer', 'requester');
+  }
+  return {
+    version: snapshot.version,
+    expiresAtMs: snapshot.expiresAtMs,
+    config,
+    signer: credentials === null ? null : createSigner({ ...config, host: config.hostHeader, credentials }),
+    constantHeaders,
+    listPath: `${config.pathPrefix}/`,
+  };
+}
+
+/** Builds the data half from a snapshot whose `config` is an `S3DataConfig`. */
+export function createStoreData(snapshot: StoreSnapshot): StoreData {
+  return new S3Data(snapshot);
+}
+
+class S3Data implements StoreData {
+  readonly maxPageBytes = MAX_PAGE_BYTES;
+  #current: Current;
+  readonly #skew = createSkew();
+
+  constructor(snapshot: StoreSnapshot) {
+    this.#current = adopt(snapshot);
+  }
+
+  update(next: StoreSnapshot): void {
+    // Snapshots may overtake each other on their way; an older one must not bring expired credentials back.
+    if (next.version > this.#current.version) this.#current = adopt(next);
+  }
+
+  prepareRead(request: ReadRequest, nowMs: number): PreparedRequest {
+    const { start, length, whole } = request;
+    if (!isRange(request)) throw this.#badRange(request);
+    const parts: SignedParts = {
+      method: 'GET',
+      path: `${this.#current.config.pathPrefix}/${encodeKey(request.key)}`,
+      query: '',
+      ifMatch: request.version,
+      range: whole ? null : `bytes=${start}-${start + length - 1}`,
+      checksum: request.verify && start === 0,
+    };
+    return this.#prepare(request, parts, whole ? null : { start, length }, nowMs);
+  }
+
+  prepareHead(key: Uint8Array, nowMs: number): PreparedRequest {
+    const path = `${this.#current.config.pathPrefix}/${encodeKey(key)}`;
+    return this.#prepare(key, { ...BARE, method: 'HEAD', path }, null, nowMs);
+  }
+
+  prepareList(request: ListRequest, nowMs: number): PreparedRequest {
+    const path = this.#current.listPath;
+    return this.#prepare(request, { ...BARE, path, query: listQuery(request) }, null, nowMs);
+  }
+
+  readAnswer(request: ReadRequest, exchange: Exchange, target: Uint8Array, nowMs: number): ReadAnswer {
+    const read = new LazyRead(request, exchange, target, this.#current.config);
+    const judged = judgeRead(read);
+    if (judged !== null) return judged;
+    const verdict = this.#refused(
+      request,
+      exchange,
+      this.#asked(read.uri, false, read.context, nowMs),
+      nowMs,
+    );
+    return { landed: 0, size: -1, version: null, ...verdict };
+  }
+
+  headAnswer(key: Uint8Array, exchange: Exchange, nowMs: number): Answer<ObjectInfo> {
+    const uri = uriOf(this.#current.config, key);
+    const unfinished = judgeExchange(exchange, { uri });
+    if (unfinished !== null) return unfinished;
+    if (exchange.status === 200) return objectInfo(exchange, uri);
+    return { value: null, ...this.#refused(key, exchange, this.#asked(uri, true, { uri }, nowMs), nowMs) };
+  }
+
+  listAnswer(request: ListRequest, exchange: Exchange, nowMs: number): Answer<KeyPage> {
+    const uri = uriOf(this.#current.config, request.prefix);
+    const context: ErrorContext = { uri, phase: 'list' };
+    const unfinished = judgeExchange(exchange, context);
+    if (unfinished !== null) return unfinished;
+    if (exchange.status === 200) return listed(exchange, context);
+    return {
+      value: null,
+      ...this.#refused(request, exchange, this.#asked(uri, false, context, nowMs), nowMs),
+    };
+  }
+
+  #prepare(
+    identity: object,
+    parts: SignedParts,
+    range: PreparedRequest['range'],
+    nowMs: number,
+  ): PreparedRequest {
+    const { config, signer, constantHeaders } = this.#current;
+    const headers = constantHeaders.slice();
+    if (signer !== null) {
+      this.#skew.sign(identity);
+      signer.sign(parts, this.#skew.serviceTime(nowMs), headers);
+    } else {
+      if (parts.ifMatch !== null) headers.push('If-Match', parts.ifMatch);
+      if (parts.range !== null) headers.push('Range', parts.range);
+      if (parts.checksum) headers.push('x-amz-checksum-mode', 'ENABLED');
+    }
+    const target = parts.query === '' ? parts.path : `${parts.path}?${parts.query}`;
+    return { origin: config.origin, method: parts.method, target, headers, body: null, range };
+  }
+
+  #asked(uri: string, head: boolean, context: ErrorContext, nowMs: number): Asked {
+    const { config, expiresAtMs } = this.#current;
+    return {
+      uri,
+      bucket: config.bucket,
+      region: config.region,
+      head,
+      anonymous: config.credentials === null,
+      temporary: config.credentials?.sessionToken !== undefined,
+      expired: expiresAtMs !== null && this.#skew.serviceTime(nowMs) >= expiresAtMs,
+      context,
+    };
+  }
+
+  /** Judges a refusal: the clock first, then the table. */
+  #refused(identity: object, exchange: Exchange, asked: Asked, nowMs: number): Verdict {
+    const service = readErrorBody(exchange.body);
+    const skewed = this.#skew.judge(identity, exchange, asked, service, nowMs);
+    return skewed ?? classify(asked, exchange, service, nowMs);
+  }
+
+  #badRange({ key, start, length, whole }: ReadRequest): MillraceError {
+    const uri = uriOf(this.#current.config, key);
+    return new MillraceError(
+      ErrorCode.InvalidArgument,
+      `${uri}: cannot ask for ${length} bytes from ${start} on${whole ? ' as a whole object' : ''}; ` +
+        `a range has at least one byte, and a whole object begins at 0`,
+      { phase: 'prepare', uri },
+    );
+  }
+}
+
+const BARE: SignedParts = { method: 'GET', path: '', query: '', ifMatch: null, range: null, checksum: false };
+
+/** URI and context are text made for errors; a success, which is nearly every answer, must not pay for them. */
+class LazyRead implements ReadCase {
+  readonly request: ReadRequest;
+  readonly exchange: Exchange;
+  readonly target: Uint8Array;
+  readonly #config: S3DataConfig;
+
+  constructor(request: ReadRequest, exchange: Exchange, target: Uint8Array, config: S3DataConfig) {
+    this.request = request;
+    this.exchange = exchange;
+    this.target = target;
+    this.#config = config;
+  }
+
+  get service(): string {
+    return this.#config.service;
+  }
+
+  get uri(): string {
+    return uriOf(this.#config, this.request.key);
+  }
+
+  get context(): ErrorContext {
+    return readContext(this.request, this.uri);
+  }
+}
+
+function uriOf(config: S3DataConfig, key: Uint8Array): string {
+  return `s3://${config.bucket}/${keyText(key)}`;
+}
+
+function isRange({ start, length, whole }: ReadRequest): boolean {
+  const valid = Number.isSafeInteger(start) && start >= 0 && Number.isSafeInteger(length) && length >= 0;
+  return valid && (whole ? start === 0 : length > 0);
+}
+
+/** The end of an exchange whose answer cannot be read, or null when it can. */
+function judgeExchange(exchange: Exchange, context: ErrorContext): (Answer<never> & { value: null }) | null {
+  const { outcome, status } = exchange;
+  if (outcome === ExchangeOutcome.Complete) return null;
+  if (outcome === ExchangeOutcome.Cancelled) {
+    return { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
+  }
+  // A refusal whose error document broke off is still the refusal that its status names.
+  if (outcome === ExchangeOutcome.Interrupted && status !== 0 && !isBody(status)) return null;
+  const error =
+    exchange.error?.with(answerContext(context, exchange)) ??
+    new MillraceError(
+      outcome === ExchangeOutcome.TooLong ? ErrorCode.ProtocolViolation : ErrorCode.ConnectionFailed,
+      `${context.uri}: the exchange ended as "${outcome}"`,
+      answerContext(context, exchange),
+    );
+  const again = outcome === ExchangeOutcome.StaleConnection ? Outcome.StaleConnection : Outcome.Transient;
+  // A page over the bound will be over it the next time too.
+  const kind = outcome === ExchangeOutcome.TooLong ? Outcome.Refused : again;
+  return { outcome: kind, value: null, error, retryAfterMs: 0 };
+}
+
+function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
+  const length = exchange.header('content-length') ?? '';
+  if (!/^\d{1,15}$/.test(length)) {
+    const error = new MillraceError(
+      ErrorCode.ProtocolViolation,
+      `${uri}: the answer to HEAD has no Content-Length`,
+      answerContext({ uri }, exchange),
+    );
+    return { outcome: Outcome.Refused, value: null, error, retryAfterMs: 0 };
+  }
+  const modified = Date.parse(exchange.header('last-modified') ?? '');
+  const value: ObjectInfo = {
+    size: Number(length),
+    version: exchange.header('etag') ?? null,
+    lastModifiedMs: Number.isNaN(modified) ? null : modified,
+    contentType: exchange.header('content-type') ?? null,
+  };
+  return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
+}
+
+/** A page, or a transient failure: a page that was cut on its way is worth asking for again. */
+function listed(exchange: Exchange, context: ErrorContext): Answer<KeyPage> {
+  try {
+    const value = parsePage(exchange.body ?? new Uint8Array(0), answerContext(context, exchange));
+    return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
+  } catch (thrown) {
+    if (!(thrown instanceof MillraceError)) throw thrown;
+    return { outcome: Outcome.Transient, value: null, error: thrown, retryAfterMs: 0 };
+  }
+}

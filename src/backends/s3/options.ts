@@ -1,0 +1,180 @@
+/**
+ * The options of the s3 scheme, and their checks: an option that is not known or cannot work is refused before
+ * anything is loaded or sent.
+ */
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type { S3Credentials } from './config.js';
+
+/** Credentials that a provider function gives, with when they end. */
+export interface S3ExpiringCredentials extends S3Credentials {
+  /** When they stop being accepted; absent for never. */
+  readonly expiration?: Date | undefined;
+}
+
+export interface S3Options {
+  /**
+   * Region of the buckets.
+   * @default AWS_REGION, then the profile's, then what the bucket itself says; `us-east-1` where a custom endpoint is
+   * set, because most other servers ignore the region but still need one to sign with.
+   */
+  readonly region?: string | undefined;
+  /**
+   * Base URL of the service, for servers other than AWS: `http://127.0.0.1:9000`.
+   * @default AWS_ENDPOINT_URL_S3, then AWS_ENDPOINT_URL, then the profile's `endpoint_url`, then AWS's own rules.
+   */
+  readonly endpoint?: string | undefined;
+  /**
+   * `http://host/bucket/key` rather than `http://bucket.host/key`.
+   * @default true where the endpoint is an IP address or localhost, for which a bucket's host name would not resolve;
+   * elsewhere what the SDK's rules say.
+   */
+  readonly forcePathStyle?: boolean | undefined;
+  /**
+   * Profile of the shared AWS configuration files, for credentials, region and endpoint.
+   * @default AWS_PROFILE, then `default`.
+   */
+  readonly profile?: string | undefined;
+  /**
+   * Send unsigned requests, for public buckets; no credentials are looked for.
+   * @default false
+   */
+  readonly anonymous?: boolean | undefined;
+  /**
+   * Credentials to sign with, or a function that resolves them; it is asked again before `expiration`, and when the
+   * service says that they have expired. Not to be used with `anonymous`.
+   * @default the SDK's whole chain: environment, profile, SSO, web identity, process, container, instance metadata.
+   */
+  readonly credentials?: S3Credentials | (() => Promise<S3ExpiringCredentials>) | undefined;
+  /**
+   * PEM bundle to trust instead of Node's own list, for servers with a private certificate authority.
+   * @default Node's list
+   */
+  readonly ca?: string | undefined;
+  /**
+   * Account id that must own the buckets; the service refuses the request otherwise.
+   * @default none
+   */
+  readonly expectedBucketOwner?: string | undefined;
+  /**
+   * Accept the charges of a requester-pays bucket.
+   * @default false
+   */
+  readonly requesterPays?: boolean | undefined;
+}
+
+const KINDS: Readonly<Record<keyof S3Options, string>> = {
+  region: 'string',
+  endpoint: 'string',
+  forcePathStyle: 'boolean',
+  profile: 'string',
+  anonymous: 'boolean',
+  credentials: 'credentials',
+  ca: 'string',
+  expectedBucketOwner: 'string',
+  requesterPays: 'boolean',
+};
+
+function invalid(message: string): MillraceError {
+  return new MillraceError(ErrorCode.InvalidArgument, message, { phase: 'configure' });
+}
+
+/** Throws `InvalidArgument` for the first option that cannot work. Prints no credentials. */
+export function checkOptions(options: S3Options): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(KINDS, name)) {
+      throw invalid(
+        `The s3 scheme has no option "${name}"; did you mean "${nearest(name, Object.keys(KINDS))}"?`,
+      );
+    }
+    const kind = KINDS[name as keyof S3Options];
+    if (value === undefined) continue;
+    if (kind === 'credentials') checkCredentials(value);
+    else if (typeof value !== kind) {
+      throw invalid(`The s3 option "${name}" must be a ${kind}; given: a ${typeof value}`);
+    }
+  }
+  if (options.anonymous === true && options.credentials !== undefined) {
+    throw invalid('The s3 options "anonymous" and "credentials" exclude each other; leave one out');
+  }
+  if (options.region !== undefined && !/^[a-z0-9-]{1,32}$/.test(options.region)) {
+    throw invalid(
+      `The s3 option "region" must be a region's name, such as "eu-west-1"; given: "${options.region}"`,
+    );
+  }
+  if (options.endpoint !== undefined) checkEndpoint(options.endpoint, 's3 option "endpoint"');
+  if (options.ca !== undefined && !options.ca.includes('-----BEGIN CERTIFICATE-----')) {
+    throw invalid(
+      'The s3 option "ca" must be the text of a PEM bundle ("-----BEGIN CERTIFICATE-----..."), not a path',
+    );
+  }
+  const owner = options.expectedBucketOwner;
+  if (owner !== undefined && !/^\d{12}$/.test(owner)) {
+    throw invalid(
+      `The s3 option "expectedBucketOwner" must be an account id of 12 digits; given: "${owner}"`,
+    );
+  }
+}
+
+function checkCredentials(value: unknown): void {
+  if (typeof value === 'function') return;
+  if (asCredentials(value) !== null) return;
+  throw invalid(
+    'The s3 option "credentials" must be {accessKeyId, secretAccessKey, sessionToken?}, all text, or an async function of them',
+  );
+}
+
+/** A visible-ASCII text: what can stand in a header. */
+function isKeyText(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value);
+}
+
+/** Copies the fields of credentials out of any object, or null when they are not credentials. */
+export function asCredentials(value: unknown): S3ExpiringCredentials | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { accessKeyId, secretAccessKey, sessionToken, expiration } = value as Record<string, unknown>;
+  if (!isKeyText(accessKeyId) || !isKeyText(secretAccessKey)) return null;
+  if (sessionToken !== undefined && sessionToken !== '' && !isKeyText(sessionToken)) return null;
+  const ends = expiration instanceof Date && !Number.isNaN(expiration.getTime()) ? expiration : undefined;
+  if (expiration !== undefined && ends === undefined) return null;
+  return {
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken === undefined || sessionToken === '' ? {} : { sessionToken }),
+    ...(ends === undefined ? {} : { expiration: ends }),
+  };
+}
+
+/** Throws `InvalidArgument` unless the text is a plain http or https URL. */
+export function checkEndpoint(text: string, origin: string): URL {
+  const expected =
+    'expected a URL without credentials, query or fragment, such as "https://s3.example.com:9000"';
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw invalid(`The ${origin} is not a URL; ${expected}`);
+  }
+  const plain = url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  // The URL itself is not repeated: it may hold a password.
+  if (!plain || !/^https?:$/.test(url.protocol)) throw invalid(`The ${origin} cannot be used; ${expected}`);
+  return url;
+}
+
+/** The known name with the fewest edits between it and the given one. */
+function nearest(given: string, known: readonly string[]): string {
+  const distances = known.map((name) => distance(given.toLowerCase(), name.toLowerCase()));
+  return known[distances.indexOf(Math.min(...distances))]!;
+}
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,216 @@
+/**
+ * What the answer to a GET means for the bytes in the target.
+ *
+ * Invariants:
+ * 1. `complete` is said only when every byte that was asked for, or every byte that the object has from `start` on,
+ *    is in the target, in its place, from the version that was asked for.
+ * 2. Each outcome of an exchange maps to exactly one kind of answer; an outcome that is not success has an error.
+ */
+import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
+import { ExchangeOutcome, type Exchange } from '../../protocol/http.js';
+import { Outcome, type ReadAnswer, type ReadRequest } from '../../protocol/store.js';
+import { answerContext } from './classify.js';
+import { readErrorBody } from './error-body.js';
+import { mismatch } from './verify.js';
+
+/** One read and its answer, with what an error about it would say. */
+export interface ReadCase {
+  readonly request: ReadRequest;
+  readonly exchange: Exchange;
+  readonly target: Uint8Array;
+  readonly uri: string;
+  /** Service of the credential scope; tells a directory bucket. */
+  readonly service: string;
+  readonly context: ErrorContext;
+}
+
+export function isBody(status: number): boolean {
+  return status === 200 || status === 206;
+}
+
+/** The `context` of every error about a read. */
+export function readContext(request: ReadRequest, uri: string): ErrorContext {
+  const last = request.start + Math.max(0, request.length - 1);
+  return request.whole ? { uri } : { uri, range: [request.start, last] };
+}
+
+/** Judges everything but a service's refusal, for which it gives null. */
+export function judgeRead(read: ReadCase): ReadAnswer | null {
+  const { exchange } = read;
+  switch (exchange.outcome) {
+    case ExchangeOutcome.Cancelled:
+      return answer(Outcome.Cancelled, { landed: exchange.landed });
+    case ExchangeOutcome.StaleConnection:
+      return broken(read, Outcome.StaleConnection);
+    case ExchangeOutcome.Failed:
+      return broken(read, Outcome.Transient);
+    case ExchangeOutcome.Refused:
+      // A server that serves another range will do so again; a garbled head may be one proxy's accident.
+      return broken(
+        read,
+        exchange.error?.code === ErrorCode.RangeRejected ? Outcome.Refused : Outcome.Transient,
+      );
+    case ExchangeOutcome.TooLong:
+      return tooLong(read);
+    case ExchangeOutcome.Interrupted:
+      return isBody(exchange.status) ? (unfit(read) ?? interrupted(read)) : null;
+    case ExchangeOutcome.Complete:
+      if (isBody(exchange.status)) return unfit(read) ?? complete(read);
+      return exchange.status === 416 ? outside(read) : null;
+  }
+}
+
+function answer(outcome: Outcome, known: Partial<ReadAnswer> = {}): ReadAnswer {
+  return { outcome, landed: 0, size: -1, version: null, error: null, retryAfterMs: 0, ...known };
+}
+
+function failure(read: ReadCase, code: ErrorCode, message: string, extra: ErrorContext = {}): MillraceError {
+  return new MillraceError(code, `${read.uri}: ${message}`, {
+    ...answerContext(read.context, read.exchange),
+    ...extra,
+  });
+}
+
+/** The exchange's own error, told about the object. */
+function broken(read: ReadCase, outcome: Outcome): ReadAnswer {
+  const { exchange } = read;
+  const error =
+    exchange.error?.with(answerContext(read.context, exchange)) ??
+    failure(read, ErrorCode.ConnectionFailed, `the exchange ended as "${exchange.outcome}"`);
+  return answer(outcome, { error });
+}
+
+function etag(read: ReadCase): string | null {
+  return read.exchange.header('etag') ?? null;
+}
+
+/** The whole object's size as this 200 or 206 tells it, or -1. */
+function sizeOf(read: ReadCase): number {
+  const { exchange } = read;
+  if (exchange.status === 206) return parseContentRange(exchange.header('content-range'))?.total ?? -1;
+  if (exchange.contentLength >= 0) return exchange.contentLength;
+  return exchange.outcome === ExchangeOutcome.Complete ? exchange.landed : -1;
+}
+
+/** A 200 or 206 that is not an answer to what was asked, however much of it came. */
+function unfit(read: ReadCase): ReadAnswer | null {
+  const { request, exchange } = read;
+  const version = etag(read);
+  if (request.version !== null && version !== null && bare(version) !== bare(request.version)) {
+    const error = failure(read, ErrorCode.VersionChanged, 'the object was replaced while it was read');
+    return answer(Outcome.VersionChanged, { version, size: sizeOf(read), error });
+  }
+  if (request.whole) {
+    const size = sizeOf(read);
+    if (exchange.status === 206) {
+      const what = 'the service answered with a range that was not asked for';
+      return answer(Outcome.Refused, { error: failure(read, ErrorCode.ProtocolViolation, what) });
+    }
+    return size >= 0 && size !== request.length ? sizeChanged(read, size) : null;
+  }
+  if (exchange.status === 200) {
+    if (request.start === 0) return null;
+    const what = 'the service ignored the Range header and answered with the whole object';
+    return answer(Outcome.Refused, { error: failure(read, ErrorCode.RangeRejected, what) });
+  }
+  const range = parseContentRange(exchange.header('content-range'));
+  if (range !== null && range.first === request.start && range.last < request.start + request.length)
+    return null;
+  const what = `the service answered with another range (${exchange.header('content-range') ?? 'none named'})`;
+  return answer(Outcome.Refused, { error: failure(read, ErrorCode.RangeRejected, what) });
+}
+
+function bare(tag: string): string {
+  return tag.startsWith('"') && tag.endsWith('"') ? tag.slice(1, -1) : tag;
+}
+
+function sizeChanged(read: ReadCase, size: number): ReadAnswer {
+  const error = failure(
+    read,
+    ErrorCode.VersionChanged,
+    `the object has ${size} bytes, not the ${read.request.length} that were expected`,
+  );
+  return answer(Outcome.SizeChanged, { size, version: etag(read), error });
+}
+
+function interrupted(read: ReadCase): ReadAnswer {
+  const { exchange, request } = read;
+  const error =
+    exchange.error?.with(answerContext(read.context, exchange)) ??
+    failure(read, ErrorCode.ShortBody, `the body broke off after ${exchange.landed} bytes`, {
+      phase: 'body',
+    });
+  const landed = Math.min(exchange.landed, request.length);
+  return answer(Outcome.Interrupted, { landed, size: sizeOf(read), version: etag(read), error });
+}
+
+function tooLong(read: ReadCase): ReadAnswer {
+  const { exchange, request } = read;
+  if (request.whole && exchange.status === 200 && exchange.contentLength >= 0) {
+    return unfit(read) ?? sizeChanged(read, exchange.contentLength);
+  }
+  const what =
+    exchange.status === 200 && !request.whole
+      ? 'the service ignored the Range header and answered with the whole object'
+      : 'the service sent more bytes than were asked for';
+  return answer(Outcome.Refused, { error: failure(read, ErrorCode.RangeRejected, what) });
+}
+
+function complete(read: ReadCase): ReadAnswer {
+  const { exchange, request, target } = read;
+  const size = sizeOf(read);
+  const version = etag(read);
+  const wanted = size < 0 ? request.length : Math.max(0, Math.min(request.length, size - request.start));
+  const landed = Math.min(exchange.landed, request.length);
+  if (landed < wanted) {
+    const what = `the service sent ${landed} of ${wanted} bytes`;
+    const error = failure(read, ErrorCode.ShortBody, what, { phase: 'body' });
+    return answer(Outcome.Interrupted, { landed, size, version, error });
+  }
+  if (request.verify && request.start === 0 && landed === size) {
+    const kind = mismatch(target.subarray(0, landed), exchange, read.service);
+    if (kind !== null) {
+      const what = `the bytes do not have the ${kind} checksum that the service gave`;
+      const error = failure(read, ErrorCode.ChecksumMismatch, what, { phase: 'verify' });
+      return answer(Outcome.Transient, { size, version, error });
+    }
+  }
+  return answer(Outcome.Complete, { landed, size, version });
+}
+
+/** 416. S3 says it for any range of an empty object: from the first byte on, that is all of it. */
+function outside(read: ReadCase): ReadAnswer {
+  const { exchange, request } = read;
+  const named = /^bytes \*\/(\d{1,15})$/.exec(exchange.header('content-range') ?? '')?.[1];
+  const service = readErrorBody(exchange.body);
+  const size = named === undefined ? service.actualObjectSize : Number(named);
+  if (request.start === 0 && !request.whole && size <= 0) {
+    return answer(Outcome.Complete, { size: 0, version: etag(read) });
+  }
+  const end = size < 0 ? 'before that' : `after ${size} bytes`;
+  const error = failure(
+    read,
+    ErrorCode.RangeRejected,
+    `the range begins at ${request.start}, the object ends ${end}`,
+    {
+      ...answerContext(read.context, exchange, service),
+    },
+  );
+  return answer(Outcome.Refused, { size, version: etag(read), error });
+}
+
+interface ContentRange {
+  readonly first: number;
+  readonly last: number;
+  /** -1 for `*`. */
+  readonly total: number;
+}
+
+export function parseContentRange(header: string | undefined): ContentRange | null {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(header?.trim() ?? '');
+  if (match === null) return null;
+  const first = Number(match[1]);
+  const last = Number(match[2]);
+  const total = match[3] === '*' ? -1 : Number(match[3]);
+  return first <= last && (total < 0 || last < total) ? { first, last, total } : null;
+}
