@@ -24,16 +24,18 @@ export function encodeListed(key) {
   return encodePath(key).replaceAll('%20', '+').replaceAll('%2A', '*');
 }
 
+const XML_NAMES = new Map([
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+  ['"', '&quot;'],
+]);
+
 /** Text in XML, control characters as references, as S3 writes them. @param {string} text */
 export function escapeXml(text) {
-  if (!/[&<>"\u0000-\u001f]/.test(text)) return text;
-  return text.replace(/[&<>"\u0000-\u001f]/g, (c) => {
-    if (c === '&') return '&amp;';
-    if (c === '<') return '&lt;';
-    if (c === '>') return '&gt;';
-    if (c === '"') return '&quot;';
-    return `&#x${c.charCodeAt(0).toString(16)};`;
-  });
+  if (/^[\w\-./ ]*$/.test(text)) return text;
+  const spell = (/** @type {string} */ c) => (c < ' ' ? `&#x${c.charCodeAt(0).toString(16)};` : c);
+  return Array.from(text, (c) => XML_NAMES.get(c) ?? spell(c)).join('');
 }
 
 /** Lifts surrogates above the rest of the plane, so that UTF-16 units compare as their code points do. */
