@@ -161,7 +161,9 @@ class Cluster {
     void exited.then(() => {
       if (this.#stopping) return;
       const ended = `code ${child.exitCode}, signal ${child.signalCode}`;
-      this.#fail(new Error(`radosgw: ${program} ended with ${ended}: ${readFileSync(log, 'utf8').slice(-2000)}`));
+      this.#fail(
+        new Error(`radosgw: ${program} ended with ${ended}: ${readFileSync(log, 'utf8').slice(-2000)}`),
+      );
     });
   }
 
