@@ -37,7 +37,7 @@ describe('the payload pattern', () => {
     expect(new Set(new Int32Array(bytes.buffer)).size).toBe(1 << 20);
   });
 
-  test('shares no eight bytes, at any distance, between objects whose ids differ in one bit', () => {
+  test('shares no eight aligned bytes, at any distance, between objects whose ids differ in one bit', () => {
     const seen = new Map<bigint, string>();
     for (const id of [0, 1, 2, 4, 256, 65_536, 0x8000_0000]) {
       const words = new BigInt64Array(patternBytes(id, 64 << 10).buffer);

@@ -93,7 +93,10 @@ export interface Fault {
   retryAfter?: number | string;
   /** Ends the stream (FIN) there. */
   cutAfter?: Place;
-  /** Ends it with a RST there; fewer bytes than that may reach the client. */
+  /**
+   * Ends it with a RST there. Fewer bytes than that may reach the client, and a Node client that finds the last bytes and
+   * the RST in one poll reports an end; with a `stall` at the same place, `release()` sends the RST by itself.
+   */
   reset?: Place;
   /** Stops sending there until `release()`, or for `stallMs`. */
   stall?: Place;
