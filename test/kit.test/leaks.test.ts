@@ -22,7 +22,7 @@ describe('the baseline', () => {
 
   test.skipIf(!linux)('sees a descriptor and what it is open on', async () => {
     const baseline = await takeBaseline();
-    const fd = openSync(process.execPath);
+    const fd = openSync(process.execPath, 'r');
     expect(excess(baseline)).toEqual([expect.stringContaining(`new: ${fd} ${process.execPath}`)]);
     closeSync(fd);
     await backToBaseline(baseline);

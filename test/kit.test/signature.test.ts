@@ -1,4 +1,6 @@
 import { Agent } from 'node:https';
+import { createHash, createHmac } from 'node:crypto';
+import { SignatureV4 } from '@smithy/signature-v4';
 import { GetObjectCommand, HeadObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
@@ -124,6 +126,53 @@ describe('without a signature', () => {
     const seen = await rawGet(origin.port, '/b/plain', { Authorization: 'AWS a:b', Connection: 'close' });
     expect(seen.head).toMatch(/^HTTP\/1.1 400 /);
     expect(seen.body.toString()).toContain('<Code>InvalidRequest</Code>');
+  });
+});
+
+/** The hash that the signer asks for, over Node's own. */
+class Sha256 {
+  readonly #hash;
+  constructor(secret?: string | Uint8Array) {
+    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret);
+  }
+  update(data: string | Uint8Array): void {
+    this.#hash.update(data);
+  }
+  async digest(): Promise<Uint8Array> {
+    return this.#hash.digest();
+  }
+  reset(): void {
+    throw new Error('a hash is used once');
+  }
+}
+
+describe('a presigned URL', () => {
+  const presign = async (path: string, expiresIn: number): Promise<string> => {
+    const { credentials, region } = origin;
+    const signer = new SignatureV4({
+      credentials,
+      region,
+      service: 's3',
+      sha256: Sha256 as never,
+      uriEscapePath: false,
+    });
+    const headers = { host: `127.0.0.1:${origin.port}`, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
+    const request = { method: 'GET', protocol: 'http:', hostname: '127.0.0.1', path, headers };
+    const { query = {} } = await signer.presign(request, {
+      expiresIn,
+      unhoistableHeaders: new Set(Object.keys(headers)),
+    });
+    return `${origin.url}${path}?${new URLSearchParams(query as Record<string, string>)}`;
+  };
+  const fetched = (url: string): Promise<Response> =>
+    fetch(url, { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } });
+
+  test('is good for its object and its time alone', async () => {
+    const url = await presign('/b/plain', 60);
+    expect((await fetched(url)).status).toBe(200);
+    expect(await (await fetched(url.replace('/plain', '/other'))).text()).toContain('SignatureDoesNotMatch');
+    await origin.configure({ clockOffsetMs: 61_000 });
+    expect(await (await fetched(url)).text()).toContain('Request has expired');
   });
 });
 

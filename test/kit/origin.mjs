@@ -60,7 +60,6 @@ function createRemote(child) {
 
 /** @param {Promise<any>} promise @param {number} ms @param {() => Promise<string>} explain */
 async function bounded(promise, ms, explain) {
-  /** @type {NodeJS.Timeout | undefined} */
   let timer;
   const late = Symbol('late');
   const timeout = new Promise((resolve) => {

@@ -116,7 +116,7 @@ export class Connection {
     /** @type {NodeJS.Timeout | undefined} */
     let timer;
     const there = await this.#wait((end) => {
-      timer = setTimeout(end, ms, true);
+      timer = setTimeout(() => end(true), ms);
     });
     clearTimeout(timer);
     return there;
@@ -128,7 +128,7 @@ export class Connection {
     let timer;
     const ended = this.#wait((end) => {
       this.#release = end;
-      if (ms !== undefined) timer = setTimeout(end, ms, true);
+      if (ms !== undefined) timer = setTimeout(() => end(true), ms);
     });
     this.#owner.stalled(this, true);
     const there = await ended;

@@ -12,7 +12,8 @@ import { TLSSocket, createSecureContext } from 'node:tls';
 import { createCatalogue } from './catalogue.mjs';
 import { Connection } from './connection.mjs';
 import { deliver } from './delivery.mjs';
-import { createScript, disguise, operationOf, scriptedFailure } from './faults.mjs';
+import { createScript, disguise, scriptedFailure } from './faults.mjs';
+import { logEntry } from './log.mjs';
 import { failureResponse, newIds, serve } from './service.mjs';
 
 const DEFAULT_LOG_LIMIT = 20_000;
@@ -152,29 +153,14 @@ export class OriginServer {
     const common = ['x-amz-id-2', ids.hostId, 'x-amz-request-id', ids.requestId];
     common.push('Date', new Date(nowMs).toUTCString(), 'Server', 'AmazonS3');
     response.headers = [...common, ...response.headers];
-    const entry = {
+    const entry = logEntry(request, response, {
       number: this.#counters.requests + 1,
       requestId: ids.requestId,
-      atMs: performance.now(),
-      op: operationOf(request),
-      method: request.method,
-      bucket: request.bucket,
-      key: request.key,
-      target: request.target,
-      range: request.headers.get('range') ?? null,
-      ifMatch: request.headers.get('if-match') ?? null,
-      anonymous: !request.headers.has('authorization'),
-      status: response.status,
-      code: response.code,
       rule,
       marks: this.#marks,
-      afterMark: this.#marks > 0,
       connection: connection.id,
       ordinal: connection.taken,
-      endedMs: null,
-      bodyBytes: 0,
-      complete: false,
-    };
+    });
     this.#log.push(entry);
     if (this.#log.length > (this.#options.logLimit ?? DEFAULT_LOG_LIMIT)) {
       this.#log.shift();
