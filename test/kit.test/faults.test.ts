@@ -110,6 +110,7 @@ describe('an answer that stalls', () => {
   test('goes on by itself where a time is given, and may then be cut', async () => {
     const seen = await get({ stall: 10, stallMs: 1, cutAfter: 20 });
     expect(seen.body.length).toBe(20);
+    expect((await get({ stall: 20, cutAfter: 10 })).body.length).toBe(10);
   });
 });
 

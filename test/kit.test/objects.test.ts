@@ -1,5 +1,6 @@
 import {
   DeleteObjectCommand,
+  ListObjectsV2Command,
   GetObjectCommand,
   HeadObjectCommand,
   PutObjectCommand,
@@ -111,6 +112,9 @@ describe('objects', () => {
     expect([head.ContentLength, head.ETag]).toEqual([6, second.ETag]);
     await s3.send(new DeleteObjectCommand({ Bucket: 'b', Key: 'new' }));
     await expect(read('new')).rejects.toMatchObject({ name: 'NoSuchKey' });
+    await s3.send(new DeleteObjectCommand({ Bucket: 'b', Key: 'gen/000001.bin' }));
+    const page = await s3.send(new ListObjectsV2Command({ Bucket: 'b', Prefix: 'gen/', MaxKeys: 2 }));
+    expect(page.Contents?.map(({ Key }) => Key)).toEqual(['gen/000000.bin', 'gen/000002.bin']);
   });
 
   test('come with request ids, all different', async () => {

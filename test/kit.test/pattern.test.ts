@@ -48,6 +48,25 @@ describe('the payload pattern', () => {
     }
   });
 
+  test('shares no block between any two of many objects', () => {
+    // The first word of each object, and the word that follows it.
+    const beginnings = new Map<number, number>();
+    const objects = Array.from({ length: 1500 }, (_, i) => objectIdOf(`object-${i}`));
+    for (const id of objects) {
+      const [first = 0, second = 0] = new Int32Array(patternBytes(id, 8).buffer);
+      beginnings.set(first, second);
+    }
+    for (const id of objects) {
+      const words = new Int32Array(patternBytes(id, 65_536).buffer);
+      for (let i = 1; i + 1 < words.length; i++) {
+        const second = beginnings.get(words[i] ?? 0);
+        if (second !== undefined && (second === words[i + 1] || second === words[i - 1])) {
+          expect.fail(`object ${id} has the beginning of another one at word ${i}`);
+        }
+      }
+    }
+  });
+
   test('goes on past 2^32 words without beginning again', () => {
     const far = 2 ** 34;
     const across = patternBytes(9, 64, far - 32);

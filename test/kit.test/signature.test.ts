@@ -146,23 +146,49 @@ class Sha256 {
   }
 }
 
+const signer = (): SignatureV4 => {
+  const { credentials, region } = origin;
+  return new SignatureV4({
+    credentials,
+    region,
+    service: 's3',
+    sha256: Sha256 as never,
+    uriEscapePath: false,
+  });
+};
+
+describe('a signature that leaves something out', () => {
+  const EMPTY_SHA256 = createHash('sha256').digest('hex');
+  const signed = (contentSha256: string) => {
+    const headers = { host: `127.0.0.1:${origin.port}`, 'x-amz-content-sha256': contentSha256 };
+    const request = { method: 'GET', protocol: 'http:', hostname: '127.0.0.1', path: '/b/plain', headers };
+    return signer().sign({ ...request, headers });
+  };
+
+  test('is refused when an x-amz- header was not signed', async () => {
+    const { headers } = await signed(EMPTY_SHA256);
+    const url = `${origin.url}/b/plain`;
+    expect((await fetch(url, { headers })).status).toBe(200);
+    const refused = await fetch(url, { headers: { ...headers, 'x-amz-meta-more': '1' } });
+    expect(await refused.text()).toContain('<HeadersNotSigned>x-amz-meta-more</HeadersNotSigned>');
+  });
+
+  test('is refused when the payload has another hash', async () => {
+    const { headers } = await signed('0'.repeat(64));
+    const refused = await fetch(`${origin.url}/b/plain`, { headers });
+    expect(await refused.text()).toContain('<Code>XAmzContentSHA256Mismatch</Code>');
+  });
+});
+
 describe('a presigned URL', () => {
   const presign = async (path: string, expiresIn: number): Promise<string> => {
-    const { credentials, region } = origin;
-    const signer = new SignatureV4({
-      credentials,
-      region,
-      service: 's3',
-      sha256: Sha256 as never,
-      uriEscapePath: false,
-    });
     const headers = { host: `127.0.0.1:${origin.port}`, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
     const request = { method: 'GET', protocol: 'http:', hostname: '127.0.0.1', path, headers };
-    const { query = {} } = await signer.presign(request, {
+    const { query = {} } = await signer().presign(request, {
       expiresIn,
       unhoistableHeaders: new Set(Object.keys(headers)),
     });
-    return `${origin.url}${path}?${new URLSearchParams(query as Record<string, string>)}`;
+    return `${origin.url}${path}?${new URLSearchParams(query as Record<string, string>).toString()}`;
   };
   const fetched = (url: string): Promise<Response> =>
     fetch(url, { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } });
