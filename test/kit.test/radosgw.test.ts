@@ -1,0 +1,55 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { tmpdir } from 'node:os';
+import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { radosgwAvailable, startRadosgw, type Radosgw } from '../kit/radosgw.mjs';
+import { skipUnless } from '../kit/require-server.mjs';
+
+const directories = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('millrace-rgw-'));
+
+describe.skipIf(skipUnless(radosgwAvailable()))('radosgw', () => {
+  let server: Radosgw;
+  let before: string[];
+  beforeAll(async () => {
+    before = directories();
+    server = await startRadosgw();
+  });
+  afterAll(() => server.stop());
+
+  const client = (endpoint: string, secretAccessKey = server.secretAccessKey): S3Client =>
+    new S3Client({
+      endpoint,
+      region: server.region,
+      credentials: { accessKeyId: server.accessKeyId, secretAccessKey },
+      forcePathStyle: true,
+      maxAttempts: 1,
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      requestHandler: { httpsAgent: new Agent({ ca: server.ca }) },
+    });
+
+  test('keeps over HTTP what it gives over HTTPS', async () => {
+    const plain = client(server.url);
+    const secure = client(server.secureUrl);
+    const body = patternBytes(objectIdOf('k'), 100_000);
+    await plain.send(new CreateBucketCommand({ Bucket: 'kit' }));
+    await plain.send(new PutObjectCommand({ Bucket: 'kit', Key: 'k', Body: body }));
+    const got = await secure.send(new GetObjectCommand({ Bucket: 'kit', Key: 'k' }));
+    const bytes = (await got.Body?.transformToByteArray()) ?? new Uint8Array();
+    expect([bytes.length, verifyPattern(objectIdOf('k'), 0, bytes)]).toEqual([100_000, -1]);
+  });
+
+  test('refuses a wrong secret', async () => {
+    const refused = client(server.url, 'wrong').send(new GetObjectCommand({ Bucket: 'kit', Key: 'k' }));
+    await expect(refused).rejects.toMatchObject({ name: 'SignatureDoesNotMatch' });
+  });
+
+  test('leaves no directory and answers no more after its stop', async () => {
+    const fresh = directories().filter((name) => !before.includes(name));
+    expect(fresh.length).toBe(1);
+    await server.stop();
+    expect(existsSync(`${tmpdir()}/${fresh[0]}`)).toBe(false);
+    await expect(fetch(server.url)).rejects.toThrow('fetch failed');
+  });
+});

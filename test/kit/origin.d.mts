@@ -1,0 +1,233 @@
+/** A scripted S3 server in a process of its own. What each fault does is documented in origin/delivery.mjs. */
+
+/** A key on its own; without a body it has the pattern of `objectIdOf(key, generation)`. */
+export interface ExplicitEntry {
+  bucket: string;
+  key: string;
+  size?: number;
+  body?: Uint8Array | string;
+}
+/** `count` keys `prefix [folder/] number suffix`, numbers zero-padded to one width; sizes are taken in turn. */
+export interface GeneratedEntry {
+  bucket: string;
+  prefix: string;
+  count: number;
+  sizes: number[];
+  suffix?: string;
+  /** Keys per folder; folders are numbered too. Absent: no folders. */
+  perFolder?: number;
+}
+export interface OriginCredentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string;
+  expired?: boolean;
+}
+export interface OriginPolicy {
+  /** Who may sign. Default: `DEFAULT_CREDENTIALS` alone. */
+  credentials?: OriginCredentials[];
+  /** The region that signatures must name. Default `us-east-1`. */
+  region?: string;
+  /** Buckets that anonymous requests may use. */
+  publicBuckets?: string[];
+  /** Keys (and listed prefixes) that answer 403. */
+  forbidden?: (RegExp | string)[];
+  /** Added to the server's clock: Date, skew, expiry of presigned URLs. */
+  clockOffsetMs?: number;
+}
+export interface OriginOptions extends OriginPolicy {
+  objects?: (ExplicitEntry | GeneratedEntry)[];
+  /** Buckets that exist though nothing is in them. */
+  buckets?: string[];
+  /** HTTPS with a certificate for 127.0.0.1 and localhost. */
+  secure?: boolean;
+  /** Default 0: any free one. */
+  port?: number;
+  /** Requests that the log holds. Default 20,000. */
+  logLimit?: number;
+}
+
+/** A number is a count of body bytes sent. */
+export type Place = 'before-head' | 'after-head' | number;
+export type Lie =
+  /** Content-Length is `by` (1) less than what is sent; the rest runs into the next answer. */
+  | 'short-length'
+  /** Content-Length is `by` (1) more than what is sent, then the connection ends. */
+  | 'long-length'
+  /** 206 for a range of the same length that begins a byte away, truthfully labelled. */
+  | 'wrong-range'
+  /** 206 for the first half of the range, truthfully labelled. */
+  | 'short-range'
+  /** 200 and the whole object. */
+  | 'ignore-range'
+  | 'two-lengths'
+  /** The body is gzipped and says so. */
+  | 'gzip-encoding'
+  | 'bad-status-line'
+  /** One header of `by` (1 MiB) bytes. */
+  | 'huge-head'
+  /** A header line folded over two. */
+  | 'folded-head'
+  /** Lines of the head end in LF alone. */
+  | 'bare-lf'
+  /** The body byte at index `by` (the middle) has all its bits turned. */
+  | 'wrong-bytes'
+  /** The next generation's bytes and ETag, whatever If-Match says. */
+  | 'mixed-version'
+  /** Transfer-Encoding: chunked instead of a length. */
+  | 'chunked'
+  /** Neither: the body ends with the connection. */
+  | 'no-length'
+  /** A 103 comes first. */
+  | 'interim'
+  | 'no-etag';
+
+export interface Fault {
+  /** Waits before anything is sent. */
+  delayMs?: number;
+  /** Answers with this status and an S3 error document, at once and whatever the signature. */
+  status?: number;
+  code?: string;
+  message?: string;
+  /** Value of Retry-After, in seconds or as a date. */
+  retryAfter?: number | string;
+  /** Ends the stream (FIN) there. */
+  cutAfter?: Place;
+  /**
+   * Ends it with a RST there. Fewer bytes than that may reach the client, and a Node client that finds the last bytes and
+   * the RST in one poll reports an end; with a `stall` at the same place, `release()` sends the RST by itself.
+   */
+  reset?: Place;
+  /** Stops sending there until `release()`, or for `stallMs`. */
+  stall?: Place;
+  stallMs?: number;
+  /** Body bytes per second. */
+  slow?: number;
+  /** Head and body go out in pieces of so many bytes. */
+  dribble?: number;
+  lie?: Lie;
+  /** The amount of those lies that have one. */
+  by?: number;
+  /** Ends the connection after the answer, with `Connection: close` or without a word. */
+  close?: boolean | 'silent';
+  /** Response headers to set, or with null to leave out. Framing headers are added, not replaced. */
+  headers?: Record<string, string | null>;
+  /** These bytes are the whole answer; the connection ends after them unless `close` is false. */
+  raw?: string | Uint8Array;
+}
+
+/** Conditions are all of those given; the first rule that applies wins. */
+export interface Rule {
+  key?: RegExp | string;
+  bucket?: string;
+  method?: string;
+  op?: Operation;
+  /** Against the Range header ('' when there is none). */
+  range?: RegExp | string;
+  /** Which of the requests that the conditions above describe, counted from 1. */
+  nth?: number | number[];
+  /** 0 to 1; decided by a hash of (seed, request, how often that very request has come), not by the order of arrival. */
+  probability?: number;
+  seed?: number;
+  /** Applies so often at most. */
+  times?: number;
+  do: Fault;
+}
+
+export type Operation = 'get' | 'head' | 'list' | 'put' | 'delete' | 'other';
+
+export interface LoggedRequest {
+  /** From 1, in order of arrival. */
+  number: number;
+  requestId: string;
+  /** Milliseconds on the origin's monotonic clock. */
+  atMs: number;
+  /** When the answer was handed to the kernel or its connection ended; null while in flight. */
+  endedMs: number | null;
+  op: Operation;
+  method: string;
+  bucket: string;
+  key: string;
+  /** Path and query as they came. */
+  target: string;
+  range: string | null;
+  ifMatch: string | null;
+  anonymous: boolean;
+  status: number;
+  /** S3 error code, or null. */
+  code: string | null;
+  /** Index of the rule that it met, or null. */
+  rule: number | null;
+  /** Marks set before it came. */
+  marks: number;
+  afterMark: boolean;
+  /** Number of its connection, and which request on it this was, both from 1. */
+  connection: number;
+  ordinal: number;
+  bodyBytes: number;
+  /** The whole answer was handed over. */
+  complete: boolean;
+}
+
+export interface OriginStats {
+  requests: number;
+  /** Handed over whole. */
+  answered: number;
+  /** Cut short, by a fault or by the client. */
+  aborted: number;
+  inFlight: number;
+  maxInFlight: number;
+  stalled: number;
+  connections: number;
+  maxConnections: number;
+  opened: number;
+  bytesSent: number;
+  /** Requests that met a rule. */
+  faults: number;
+  logDropped: number;
+  byStatus: Record<string, number>;
+  marks: number;
+}
+
+/** Each is "at least"; 0 is "exactly 0". */
+export type Condition = Partial<
+  Record<
+    'inFlight' | 'requests' | 'stalled' | 'connections' | 'opened' | 'answered' | 'aborted' | 'bytesSent',
+    number
+  >
+>;
+
+export interface Origin extends AsyncDisposable {
+  /** `http://127.0.0.1:port`; objects are at `/bucket/key`. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** PEM to trust, when secure. */
+  readonly ca: string | undefined;
+  readonly region: string;
+  /** The first of the credentials. */
+  readonly credentials: OriginCredentials;
+  /** Replaces the script; without rules, the origin is honest again. */
+  script(...rules: (Rule | Rule[])[]): Promise<void>;
+  configure(policy: OriginPolicy): Promise<void>;
+  /** From now on this key (the first) answers ExpiredToken. */
+  expire(accessKeyId?: string): Promise<void>;
+  /** Overwrites an object (all without a key): next generation, other bytes and ETag, perhaps another size. */
+  bump(bucket: string, key?: string, size?: number): Promise<void>;
+  /** Sets a mark in the log; resolves with how many there are now. */
+  mark(): Promise<number>;
+  requests(filter?: { afterMark?: boolean; op?: Operation }): Promise<LoggedRequest[]>;
+  stats(): Promise<OriginStats>;
+  /** Lets go on what stalls now; resolves with how many. */
+  release(): Promise<number>;
+  /** Ends idle connections, with FIN or RST; resolves with how many. */
+  closeIdle(how?: 'reset'): Promise<number>;
+  /** Forgets script, log, marks and totals, and releases what stalls. Objects and policy stay. */
+  reset(): Promise<void>;
+  /** Rejects after `timeoutMs` (15 s) with the counters in the message. */
+  waitFor(condition: Condition, timeoutMs?: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const DEFAULT_CREDENTIALS: Readonly<{ accessKeyId: string; secretAccessKey: string }>;
+export function startOrigin(options?: OriginOptions): Promise<Origin>;

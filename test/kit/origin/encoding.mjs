@@ -1,0 +1,81 @@
+/**
+ * How S3 spells names: percent-encoding for signatures and listings, XML text, and the order of keys.
+ */
+
+const PLAIN = /^[A-Za-z0-9\-._~]*$/;
+const PLAIN_PATH = /^[A-Za-z0-9\-._~/]*$/;
+
+/** RFC 3986 with everything but unreserved characters escaped, in upper-case hex. @param {string} text */
+export function encodeStrict(text) {
+  if (PLAIN.test(text)) return text;
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/** The same, with slashes left alone. @param {string} path */
+export function encodePath(path) {
+  return PLAIN_PATH.test(path) ? path : path.split('/').map(encodeStrict).join('/');
+}
+
+/** What `encoding-type=url` does to a key: a form encoding that leaves slashes and stars. @param {string} key */
+export function encodeListed(key) {
+  return encodePath(key).replaceAll('%20', '+').replaceAll('%2A', '*');
+}
+
+const XML_NAMES = new Map([
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+  ['"', '&quot;'],
+]);
+
+/** Text in XML, control characters as references, as S3 writes them. @param {string} text */
+export function escapeXml(text) {
+  if (/^[\w\-./ ]*$/.test(text)) return text;
+  const spell = (/** @type {string} */ c) => (c < ' ' ? `&#x${c.charCodeAt(0).toString(16)};` : c);
+  return Array.from(text, (c) => XML_NAMES.get(c) ?? spell(c)).join('');
+}
+
+/** Lifts surrogates above the rest of the plane, so that UTF-16 units compare as their code points do. */
+const lifted = (unit) => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800);
+
+/**
+ * Compares by UTF-8 bytes, the order of S3 listings, without encoding anything.
+ * @param {string} a @param {string} b @returns {number} negative, 0 or positive
+ */
+export function compareKeys(a, b) {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x !== y) return lifted(x) - lifted(y);
+  }
+  return a.length - b.length;
+}
+
+/** The smallest key that comes after every key with this prefix, or null when there is none. @param {string} prefix */
+export function afterPrefix(prefix) {
+  const points = Array.from(prefix);
+  while (points.length > 0) {
+    const last = /** @type {number} */ (points.pop()?.codePointAt(0));
+    if (last === 0x10ffff) continue;
+    const next = last + 1 === 0xd800 ? 0xe000 : last + 1;
+    return points.join('') + String.fromCodePoint(next);
+  }
+  return null;
+}
+
+/**
+ * A query string as S3 reads it: `+` is a space; a name without `=` has an empty value.
+ * @param {string} query without the question mark @returns {Array<[string, string]>} decoded, in the order sent; throws URIError
+ */
+export function parseQuery(query) {
+  if (query === '') return [];
+  return query.split('&').map((pair) => {
+    const eq = pair.indexOf('=');
+    const decode = (/** @type {string} */ s) => decodeURIComponent(s.replaceAll('+', ' '));
+    return eq < 0 ? [decode(pair), ''] : [decode(pair.slice(0, eq)), decode(pair.slice(eq + 1))];
+  });
+}

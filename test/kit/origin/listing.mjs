@@ -1,0 +1,114 @@
+/**
+ * ListObjectsV2 over a bucket of the catalogue. Source: the ListObjectsV2 page of the Amazon S3 API reference.
+ *
+ * A continuation token holds the key where the next page begins, so the service keeps nothing between pages.
+ */
+import { modifiedMs } from './catalogue.mjs';
+import { afterPrefix, compareKeys, encodeListed, escapeXml } from './encoding.mjs';
+import { failure } from './failure.mjs';
+
+const MAX_KEYS = 1000;
+const invalid = (/** @type {string} */ message, /** @type {Record<string, string>} */ extra) =>
+  failure(400, 'InvalidArgument', message, extra);
+
+function parsePage(params) {
+  const maxKeys = params.get('max-keys') ?? String(MAX_KEYS);
+  if (!/^\d+$/.test(maxKeys))
+    return invalid('Provided max-keys not an integer or within integer range', {
+      ArgumentName: 'max-keys',
+      ArgumentValue: maxKeys,
+    });
+  const encoding = params.get('encoding-type') ?? '';
+  if (encoding !== '' && encoding !== 'url')
+    return invalid('Invalid Encoding Method specified in Request', {
+      ArgumentName: 'encoding-type',
+      ArgumentValue: encoding,
+    });
+  const token = params.get('continuation-token');
+  const from = token === undefined ? null : decodeToken(token);
+  if (token !== undefined && from === null)
+    return invalid('The continuation token provided is incorrect', { ArgumentName: 'continuation-token' });
+  const prefix = params.get('prefix') ?? '';
+  const startAfter = params.get('start-after') ?? '';
+  return {
+    prefix,
+    delimiter: params.get('delimiter') ?? '',
+    startAfter,
+    token,
+    maxKeys: Math.min(Number(maxKeys), MAX_KEYS),
+    urlEncoded: encoding === 'url',
+    from: from ?? latest(prefix, startAfter === '' ? '' : `${startAfter}\0`),
+  };
+}
+
+const latest = (/** @type {string} */ a, /** @type {string} */ b) => (compareKeys(a, b) < 0 ? b : a);
+
+const encodeToken = (/** @type {string} */ key) => `1${Buffer.from(key, 'utf8').toString('base64')}`;
+
+function decodeToken(token) {
+  if (!/^1[A-Za-z0-9+/]*=*$/.test(token)) return null;
+  return Buffer.from(token.slice(1), 'base64').toString('utf8');
+}
+
+/** Walks one page: keys, rolled-up prefixes, and the key where the next page begins (null at the end). */
+function collect(bucket, page) {
+  const walk = bucket.seek(page.from);
+  /** @type {string[]} */
+  const keys = [];
+  /** @type {string[]} */
+  const prefixes = [];
+  for (;;) {
+    const key = walk.next();
+    if (key === null || !key.startsWith(page.prefix)) return { keys, prefixes, next: null };
+    if (keys.length + prefixes.length >= page.maxKeys) {
+      return { keys, prefixes, next: page.maxKeys === 0 ? null : key };
+    }
+    const cut = page.delimiter === '' ? -1 : key.indexOf(page.delimiter, page.prefix.length);
+    if (cut < 0) {
+      keys.push(key);
+      continue;
+    }
+    const rolled = key.slice(0, cut + page.delimiter.length);
+    prefixes.push(rolled);
+    const beyond = afterPrefix(rolled);
+    if (beyond === null) return { keys, prefixes, next: null };
+    walk.seek(beyond);
+  }
+}
+
+/**
+ * @param {import('./catalogue.mjs').Bucket} bucket
+ * @param {Map<string, string>} params the query
+ * @returns {Buffer | import('./failure.mjs').Failure} the document
+ */
+export function listObjectsV2(bucket, params) {
+  const page = parsePage(params);
+  if ('status' in page) return page;
+  const { keys, prefixes, next } = collect(bucket, page);
+  const name = (/** @type {string} */ key) => (page.urlEncoded ? encodeListed(key) : escapeXml(key));
+  const xml = [
+    '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
+    `<Name>${bucket.name}</Name><Prefix>${name(page.prefix)}</Prefix>`,
+    page.startAfter === '' ? '' : `<StartAfter>${name(page.startAfter)}</StartAfter>`,
+    page.token === undefined ? '' : `<ContinuationToken>${page.token}</ContinuationToken>`,
+    next === null ? '' : `<NextContinuationToken>${encodeToken(next)}</NextContinuationToken>`,
+    `<KeyCount>${keys.length + prefixes.length}</KeyCount><MaxKeys>${page.maxKeys}</MaxKeys>`,
+    page.delimiter === '' ? '' : `<Delimiter>${name(page.delimiter)}</Delimiter>`,
+    page.urlEncoded ? '<EncodingType>url</EncodingType>' : '',
+    `<IsTruncated>${next !== null}</IsTruncated>`,
+  ];
+  for (const key of keys) {
+    const found = bucket.find(key);
+    if (found === null) continue;
+    const modified = new Date(modifiedMs(found.generation)).toISOString();
+    xml.push(
+      `<Contents><Key>${name(key)}</Key><LastModified>${modified}</LastModified>`,
+      `<ETag>&quot;${found.etag.slice(1, -1)}&quot;</ETag><Size>${found.size}</Size>`,
+      '<StorageClass>STANDARD</StorageClass></Contents>',
+    );
+  }
+  for (const prefix of prefixes)
+    xml.push(`<CommonPrefixes><Prefix>${name(prefix)}</Prefix></CommonPrefixes>`);
+  xml.push('</ListBucketResult>');
+  return Buffer.from(xml.join(''));
+}

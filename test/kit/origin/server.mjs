@@ -1,0 +1,293 @@
+/**
+ * The origin: connections, the service behind them, the fault script, counters, the log, and conditions to wait for.
+ *
+ * What it keeps true:
+ * 1. A request is in flight from the moment its last byte was read until its answer was handed to the kernel or its
+ *    connection ended.
+ * 2. A waiter is looked at after every change of a counter, so nobody needs to poll.
+ * 3. The log is bounded; what fell out is counted.
+ */
+import { createServer } from 'node:net';
+import { TLSSocket, createSecureContext } from 'node:tls';
+import { createCatalogue } from './catalogue.mjs';
+import { Connection } from './connection.mjs';
+import { deliver } from './delivery.mjs';
+import { createScript, disguise, scriptedFailure } from './faults.mjs';
+import { logEntry } from './log.mjs';
+import { failureResponse, newIds, serve } from './service.mjs';
+
+const DEFAULT_LOG_LIMIT = 20_000;
+const WAITABLE = [
+  'inFlight',
+  'requests',
+  'stalled',
+  'connections',
+  'opened',
+  'answered',
+  'aborted',
+  'bytesSent',
+];
+
+const freshCounters = () => ({
+  requests: 0,
+  answered: 0,
+  aborted: 0,
+  inFlight: 0,
+  maxInFlight: 0,
+  stalled: 0,
+  connections: 0,
+  maxConnections: 0,
+  opened: 0,
+  bytesSent: 0,
+  faults: 0,
+  logDropped: 0,
+});
+
+export class OriginServer {
+  #server = createServer((raw) => this.#accept(raw));
+  /** @type {Set<Connection>} */
+  #connections = new Set();
+  /** @type {Set<Connection>} */
+  #stalled = new Set();
+  #counters = freshCounters();
+  /** @type {Record<string, number>} */
+  #byStatus = {};
+  /** @type {any[]} */
+  #log = [];
+  #marks = 0;
+  #script = createScript([]);
+  /** @type {Set<() => void>} */
+  #waiters = new Set();
+  #options;
+  /** @type {import('node:tls').SecureContext | null} */
+  #tls;
+  /** @type {import('./service.mjs').ServiceState} */
+  #state;
+
+  /** @param {any} options the options of startOrigin, checked there */
+  constructor(options) {
+    this.#options = options;
+    this.#tls = options.tls === undefined ? null : createSecureContext(options.tls);
+    this.#state = {
+      buckets: createCatalogue(options.objects ?? [], options.buckets ?? []),
+      credentials: new Map(),
+      region: 'us-east-1',
+      publicBuckets: new Set(),
+      forbidden: [],
+      clockOffsetMs: 0,
+    };
+    this.configure(options);
+  }
+
+  /** @param {number} port @returns {Promise<number>} the port it listens on */
+  listen(port) {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ port, host: '127.0.0.1', backlog: 4096 }, () => {
+        this.#server.off('error', reject);
+        const address = /** @type {import('node:net').AddressInfo} */ (this.#server.address());
+        resolve(address.port);
+      });
+    });
+  }
+
+  #accept(raw) {
+    raw.setNoDelay(true);
+    const secureContext = this.#tls ?? undefined;
+    const socket = secureContext === undefined ? raw : new TLSSocket(raw, { isServer: true, secureContext });
+    this.#counters.opened += 1;
+    const connection = new Connection(this.#counters.opened, socket, raw, {
+      answer: (from, request) => this.#answer(from, request),
+      refuse: (from, failed) => this.#refuse(from, failed),
+      ended: (from) => this.#ended(from),
+      stalled: (from, begins) => this.#onStall(from, begins),
+    });
+    this.#connections.add(connection);
+    this.#count('connections', 1);
+  }
+
+  #ended(connection) {
+    this.#connections.delete(connection);
+    this.#count('connections', -1);
+  }
+
+  #onStall(connection, begins) {
+    if (begins) this.#stalled.add(connection);
+    else this.#stalled.delete(connection);
+    this.#count('stalled', begins ? 1 : -1);
+  }
+
+  #count(name, by) {
+    const counters = this.#counters;
+    counters[name] += by;
+    if (counters.inFlight > counters.maxInFlight) counters.maxInFlight = counters.inFlight;
+    if (counters.connections > counters.maxConnections) counters.maxConnections = counters.connections;
+    for (const look of this.#waiters) look();
+  }
+
+  get #nowMs() {
+    return Date.now() + this.#state.clockOffsetMs;
+  }
+
+  async #answer(connection, request) {
+    const hit = this.#script(request);
+    const fault = hit?.fault ?? null;
+    const nowMs = this.#nowMs;
+    const found =
+      fault?.status === undefined ? serve(request, this.#state, nowMs, fault?.lie) : scriptedFailure(fault);
+    const { response, entry } = this.#prepare(connection, request, found, nowMs, hit?.index ?? null);
+    this.#counters.requests += 1;
+    if (fault !== null) this.#counters.faults += 1;
+    this.#count('inFlight', 1);
+    const isHead = request.method === 'HEAD';
+    const close = request.headers.get('connection')?.toLowerCase() === 'close';
+    const said = fault === null ? response : disguise(response, fault);
+    const done = await deliver(connection, said, { isHead, close, fault });
+    this.#finish(entry, done);
+    return done.keep;
+  }
+
+  #prepare(connection, request, found, nowMs, rule) {
+    const ids = newIds(nowMs);
+    const response = 'message' in found ? failureResponse(found, ids, request.method !== 'HEAD') : found;
+    const common = ['x-amz-id-2', ids.hostId, 'x-amz-request-id', ids.requestId];
+    common.push('Date', new Date(nowMs).toUTCString(), 'Server', 'AmazonS3');
+    response.headers = [...common, ...response.headers];
+    const entry = logEntry(request, response, {
+      number: this.#counters.requests + 1,
+      requestId: ids.requestId,
+      rule,
+      marks: this.#marks,
+      connection: connection.id,
+      ordinal: connection.taken,
+    });
+    this.#log.push(entry);
+    if (this.#log.length > (this.#options.logLimit ?? DEFAULT_LOG_LIMIT)) {
+      this.#log.shift();
+      this.#counters.logDropped += 1;
+    }
+    return { response, entry };
+  }
+
+  #finish(entry, done) {
+    entry.endedMs = performance.now();
+    entry.bodyBytes = done.bodyBytes;
+    entry.complete = done.complete;
+    this.#byStatus[entry.status] = (this.#byStatus[entry.status] ?? 0) + 1;
+    this.#counters.bytesSent += done.bodyBytes;
+    this.#counters[done.complete ? 'answered' : 'aborted'] += 1;
+    this.#count('inFlight', -1);
+  }
+
+  async #refuse(connection, failed) {
+    const ids = newIds(this.#nowMs);
+    const response = failureResponse(failed, ids, true);
+    await deliver(connection, response, { isHead: false, close: true, fault: null });
+    return false;
+  }
+
+  /** Changes what is given, leaves the rest. @param {any} patch */
+  configure(patch) {
+    const state = this.#state;
+    if (patch.credentials !== undefined) {
+      state.credentials = new Map(patch.credentials.map((one) => [one.accessKeyId, one]));
+    }
+    if (patch.region !== undefined) state.region = patch.region;
+    if (patch.publicBuckets !== undefined) state.publicBuckets = new Set(patch.publicBuckets);
+    if (patch.forbidden !== undefined) state.forbidden = patch.forbidden.map((one) => new RegExp(one));
+    if (patch.clockOffsetMs !== undefined) state.clockOffsetMs = patch.clockOffsetMs;
+  }
+
+  /** @param {string} accessKeyId */
+  expire(accessKeyId) {
+    const known = this.#state.credentials.get(accessKeyId);
+    if (known === undefined) throw new Error(`expire: no credential ${accessKeyId} here`);
+    this.#state.credentials.set(accessKeyId, { ...known, expired: true });
+  }
+
+  /** @param {import('./faults.mjs').Rule[]} rules */
+  script(rules) {
+    this.#script = createScript(rules);
+  }
+
+  /** @param {{bucket: string, key?: string, size?: number}} what */
+  bump({ bucket, key, size }) {
+    const found = this.#state.buckets.get(bucket);
+    if (found === undefined) throw new Error(`bump: no bucket ${bucket} here`);
+    found.bump(key, size);
+  }
+
+  mark() {
+    this.#marks += 1;
+    return this.#marks;
+  }
+
+  requests() {
+    return this.#log;
+  }
+
+  stats() {
+    return { ...this.#counters, byStatus: { ...this.#byStatus }, marks: this.#marks };
+  }
+
+  /** Ends what stalls now. @returns {number} how many */
+  release() {
+    const all = [...this.#stalled];
+    for (const connection of all) connection.release();
+    return all.length;
+  }
+
+  /** Ends connections that answer nothing now. @param {boolean} withReset @returns {number} how many */
+  closeIdle(withReset) {
+    const idle = [...this.#connections].filter((connection) => !connection.busy);
+    for (const connection of idle) {
+      if (withReset) connection.reset();
+      else connection.destroy();
+    }
+    return idle.length;
+  }
+
+  /** Forgets the script, the log, the marks and the totals; connections and objects stay. */
+  reset() {
+    const { inFlight, stalled, connections, opened } = this.#counters;
+    this.#counters = { ...freshCounters(), inFlight, stalled, connections, opened };
+    this.#counters.maxInFlight = inFlight;
+    this.#counters.maxConnections = connections;
+    this.#byStatus = {};
+    this.#log = [];
+    this.#marks = 0;
+    this.#script = createScript([]);
+    this.release();
+  }
+
+  /**
+   * Resolves when every counter named has at least that value; a 0 means exactly 0.
+   * @param {Record<string, number>} condition
+   */
+  waitFor(condition) {
+    const names = Object.keys(condition);
+    const unknown = names.find((name) => !WAITABLE.includes(name));
+    if (unknown !== undefined) throw new Error(`waitFor: ${unknown} is none of ${WAITABLE.join(', ')}`);
+    const holds = () =>
+      names.every((name) =>
+        condition[name] === 0 ? this.#counters[name] === 0 : this.#counters[name] >= condition[name],
+      );
+    if (holds()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!holds()) return;
+        this.#waiters.delete(look);
+        resolve(undefined);
+      };
+      this.#waiters.add(look);
+    });
+  }
+
+  /** Ends every connection, then the listener. */
+  close() {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve(undefined));
+      for (const connection of this.#connections) connection.destroy();
+    });
+  }
+}
