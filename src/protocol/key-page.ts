@@ -6,6 +6,8 @@
  * 2. The arrays of a finished page are exactly as long as its rows, each over a buffer of its own, so that a page
  *    can be transferred or cloned without carrying slack.
  */
+import { isUtf8 } from 'node:buffer';
+import { ErrorCode, MillraceError } from './errors.js';
 import type { KeyPage } from './store.js';
 
 export interface KeyPageBuilder {
@@ -15,6 +17,20 @@ export interface KeyPageBuilder {
   add(key: Uint8Array, size: number, version: string | null, modifiedMs: number | null): void;
   /** The page. The builder must not be used afterwards. */
   finish(prefixes: readonly string[], next: string | null): KeyPage;
+}
+
+/**
+ * A rolled-up prefix as the text that a page holds.
+ * @throws MillraceError Unsupported when it is not UTF-8: as text it could not be asked for again
+ */
+export function prefixText(prefix: Uint8Array): string {
+  const bytes = Buffer.from(prefix);
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  throw new MillraceError(
+    ErrorCode.Unsupported,
+    `the prefix ${JSON.stringify(bytes.toString('latin1'))} is not UTF-8; list without a delimiter`,
+    { phase: 'list' },
+  );
 }
 
 /** Bytes that grow by doubling. */

@@ -14,7 +14,7 @@
  */
 import { lstatSync, type Stats, statSync } from 'node:fs';
 import { ErrorCode, MillraceError, systemCode } from '../../protocol/errors.js';
-import { createKeyPageBuilder, type KeyPageBuilder } from '../../protocol/key-page.js';
+import { createKeyPageBuilder, type KeyPageBuilder, prefixText } from '../../protocol/key-page.js';
 import { type StopSignal, StopState } from '../../protocol/stop.js';
 import { type Answer, type KeyPage, type ListRequest, Outcome } from '../../protocol/store.js';
 import { rankOf, sortedEntries, type Walking } from './directory.js';
@@ -109,7 +109,7 @@ async function fillPage(listing: Listing, stack: Frame[]): Promise<KeyPage> {
     if (!key.endsWith('/')) {
       if (addFile(listing, page, key)) last = key;
     } else if (listing.delimited) {
-      prefixes.push(utf8Prefix(listing, key));
+      prefixes.push(prefixText(latin1Buffer(key)));
       last = key;
     } else {
       const inner = await openInner(listing, key);
@@ -200,15 +200,4 @@ function checkRequest(request: ListRequest, prefix: string): { delimited: boolea
   // The rest, behind the last slash, is the beginning of a name and may be anything.
   if (slash !== -1 || prefix.includes('\0')) checkKey(prefix.slice(0, Math.max(slash, 0)));
   return { delimited: delimiter === '/', limit: Math.min(limit, MAX_PAGE_KEYS) };
-}
-
-/** Prefixes are text in a page, and one that is not UTF-8 could not be asked for again. */
-function utf8Prefix(listing: Listing, key: string): string {
-  const bytes = latin1Buffer(key);
-  const text = bytes.toString('utf8');
-  if (bytes.equals(Buffer.from(text, 'utf8'))) return text;
-  throw new MillraceError(
-    ErrorCode.Unsupported,
-    `${listing.root.uriOf(key)}: the directory's name is not UTF-8; list without a delimiter`,
-  );
 }
