@@ -12,7 +12,10 @@ async function openMemory(): Promise<StoreFixture> {
   return {
     store,
     put: async (key, bytes) => {
-      objects.set(Buffer.from(key).toString('latin1'), { key, bytes });
+      // Shared once here, or each later put would copy every object again.
+      const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+      shared.set(bytes);
+      objects.set(Buffer.from(key).toString('latin1'), { key, bytes: shared });
       version += 1;
       store.update({ version, expiresAtMs: null, config: memoryConfig([...objects.values()]) });
     },

@@ -67,7 +67,7 @@ describe('createShuffleBuffer', () => {
     for (const item of [1, 2, 3, 4]) buffer.push(item);
     const first = buffer.drain().next().value as number;
     expect(buffer.held).toBe(3);
-    expect([first, ...buffer.drain()].sort()).toEqual([1, 2, 3, 4]);
+    expect([first, ...buffer.drain()].sort((a, b) => a - b)).toEqual([1, 2, 3, 4]);
     expect(buffer.held).toBe(0);
   });
 
