@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { sortedEntries } from '../../../dist/backends/file/directory.js';
 import { listFiles } from '../../../dist/backends/file/list.js';
 import { createPace } from '../../../dist/backends/file/pace.js';
 import { createRoot } from '../../../dist/backends/file/root.js';
@@ -166,6 +167,22 @@ describe('a listing of files', () => {
     // The walk was kept, so that no directory is read here.
     expect(await list(request, cancelledSoon())).toMatchObject({ outcome: 'cancelled', value: null });
     expect((await list(request, NEVER)).value?.count).toBe(1000);
+  });
+});
+
+describe('sortedEntries', () => {
+  it('gives the event loop turns while it reads and while it merges, and sorts all the same', async () => {
+    const root = newDirectory();
+    const names = Array.from({ length: 5000 }, (_, i) => `${(i * 7919) % 5000}`);
+    for (const name of names) writeFileSync(`${root}${name}`, '');
+    let turns = 0;
+    const pace = { due: () => true, turn: async () => {} };
+    const walking = { root: createRoot(root), pace, turn: async () => void (turns += 1) };
+    expect(await sortedEntries(walking, Buffer.from(root), '')).toEqual(
+      names.sort((a, b) => (a < b ? -1 : 1)),
+    );
+    // Nine of them for the chunks that are read, the rest for five runs of which four or five take part in each merge.
+    expect(turns).toBeGreaterThan(9 + 8);
   });
 });
 

@@ -3,6 +3,7 @@ import {
   appendFileSync,
   chmodSync,
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -48,12 +49,15 @@ describe('what is no regular file', () => {
       expect((await storeAt(root).head(keyOf(key), manualSignal())).error?.code).toBe('Unsupported');
   });
 
-  it.runIf(onLinux)('does not take files that the kernel makes up for empty or short ones', async () => {
-    const empty = await readKey(storeAt('/'), 'proc/cpuinfo');
-    expect(empty).toMatchObject({ outcome: 'refused', error: { code: 'Unsupported' } });
-    const sized = await readKey(storeAt('/'), 'sys/kernel/uevent_seqnum', { length: 4096 });
-    expect(sized).toMatchObject({ outcome: 'interrupted', error: { code: 'ShortBody' } });
-  });
+  it.runIf(existsSync('/sys/kernel/uevent_seqnum'))(
+    'does not take files that the kernel makes up for empty or short ones',
+    async () => {
+      const empty = await readKey(storeAt('/'), 'proc/cpuinfo');
+      expect(empty).toMatchObject({ outcome: 'refused', error: { code: 'Unsupported' } });
+      const sized = await readKey(storeAt('/'), 'sys/kernel/uevent_seqnum', { length: 4096 });
+      expect(sized).toMatchObject({ outcome: 'interrupted', error: { code: 'ShortBody' } });
+    },
+  );
 });
 
 describe('errors', () => {
