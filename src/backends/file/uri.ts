@@ -1,0 +1,104 @@
+/**
+ * How files are named: `file:` URIs and plain paths on one side, path bytes on the other.
+ *
+ * Invariants:
+ * 1. A file name is bytes. Percent-decoding goes to bytes and back without a detour over text, so a name that is not
+ *    UTF-8 (`%FF`) stays what it is. Inside the file backend bytes travel as latin1 strings, one character each:
+ *    those concatenate, slice and compare as the bytes do.
+ * 2. A path that comes out is absolute and has no empty, `.` or `..` segment: it is its file's only spelling.
+ *    `..` is refused where it would have to be guessed: after a name, which may be a symbolic link.
+ * 3. `pathFromUri(uriFromPath(path)) === path`.
+ *
+ * POSIX paths only. Sources: RFC 8089 (file URIs), RFC 3986 section 2.3 and 3.3 (what need not be encoded in a path).
+ */
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+
+const EXAMPLES = 'such as "file:///srv/data/a.bin", "/srv/data/a.bin" or "./data/"';
+const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):/;
+const AUTHORITY = /^\/\/([^/]*)/;
+/** What RFC 3986 lets stand in a path as it is: unreserved, sub-delims, `:`, `@` and the slash. */
+const PLAIN_BYTE = /[A-Za-z0-9\-._~!$&'()*+,;=:@/]/;
+const ENCODED: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
+  const char = String.fromCharCode(byte);
+  return PLAIN_BYTE.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+});
+
+/**
+ * The absolute path, as a latin1 string of bytes, of a `file:` URI or a plain path.
+ *
+ * A trailing slash is kept: it tells a directory from a name that others begin with.
+ * @param cwd where relative paths begin; itself absolute
+ * @throws MillraceError InvalidArgument
+ */
+export function pathFromUri(given: string, cwd: string): string {
+  if (typeof given !== 'string' || given === '') throw invalid(given, 'it is empty or not a text');
+  if (!given.isWellFormed()) throw invalid(given, 'it holds half a surrogate pair');
+  const scheme = SCHEME.exec(given)?.[1];
+  if (scheme === undefined) return plainPath(given, cwd);
+  if (scheme.toLowerCase() !== 'file') {
+    throw invalid(given, `its scheme is "${scheme}"; write "./${given}" if it is a file name with a colon`);
+  }
+  let rest = given.slice('file:'.length);
+  const host = AUTHORITY.exec(rest)?.[1];
+  if (host !== undefined) {
+    if (host !== '' && host.toLowerCase() !== 'localhost') {
+      throw invalid(given, `it names the host "${host}"; a file URI has three slashes`);
+    }
+    rest = rest.slice(2 + host.length);
+  }
+  if (!rest.startsWith('/')) throw invalid(given, 'its path is not absolute');
+  if (/[?#]/.test(rest)) throw invalid(given, 'it has a query or fragment; write ? as %3F and # as %23');
+  return normalized(percentDecoded(rest, given), given);
+}
+
+/** The `file:` URI of an absolute path given as a latin1 string of bytes. */
+export function uriFromPath(path: string): string {
+  let encoded = '';
+  for (let at = 0; at < path.length; at += 1) encoded += ENCODED[path.charCodeAt(at)] ?? '';
+  return `file://${encoded}`;
+}
+
+function plainPath(given: string, cwd: string): string {
+  const bytes = latin1(given);
+  if (given.startsWith('/')) return normalized(bytes, given);
+  let base = latin1(cwd);
+  let rest = bytes;
+  // The working directory is a real path, so leading `..` segments go where the kernel would go.
+  for (;;) {
+    const step = /^(\.\.?)(?:\/+|$)/.exec(rest);
+    if (step === null) break;
+    if (step[1] === '..') base = base.slice(0, Math.max(0, base.lastIndexOf('/')));
+    rest = rest.slice(step[0].length);
+  }
+  return normalized(`${base}/${rest}`, given);
+}
+
+function percentDecoded(text: string, given: string): string {
+  if (/%(?![0-9A-Fa-f]{2})/.test(text)) throw invalid(given, 'a % is not followed by two hexadecimal digits');
+  if (/%2f/i.test(text)) throw invalid(given, 'it has an encoded slash, which no file name can hold');
+  return latin1(text).replace(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+function normalized(path: string, given: string): string {
+  if (path.includes('\0')) throw invalid(given, 'it holds a NUL byte');
+  const segments = path.split('/');
+  if (segments.includes('..')) {
+    throw invalid(given, 'it has a ".." segment; write the path that is meant');
+  }
+  const names = segments.filter((segment) => segment !== '' && segment !== '.');
+  const last = segments.at(-1);
+  const isDirectory = last === '' || last === '.';
+  return `/${names.join('/')}${isDirectory && names.length > 0 ? '/' : ''}`;
+}
+
+function latin1(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+function invalid(given: unknown, why: string): MillraceError {
+  return new MillraceError(
+    ErrorCode.InvalidArgument,
+    `not a file URI or path: ${JSON.stringify(given)}: ${why}; expected one ${EXAMPLES}`,
+    { phase: 'configure' },
+  );
+}

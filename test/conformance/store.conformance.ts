@@ -1,0 +1,42 @@
+/**
+ * What every `Store` does, whatever is behind it. A backend calls `storeConformance` from a test file of its own; what
+ * only it can do (links, signatures, throttling) it tests beside that.
+ *
+ * Every payload tells its object and its place in each byte, every target lies between guard bytes in shared memory.
+ */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { cancels, looksAtVersions, readsRanges, readsWhole } from './store.reads.js';
+import { lists, ODD_KEYS, rollsUp, takesOddKeys } from './store.keys.js';
+import type { StoreFixture } from './store.kit.js';
+
+export type { StoreFixture } from './store.kit.js';
+
+export interface StoreTraits {
+  open(): Promise<StoreFixture>;
+  /** Keys that this store allows beyond the usual ones, such as one with a leading slash. */
+  readonly extraKeys?: readonly (string | Uint8Array)[];
+}
+
+export function storeConformance(name: string, traits: StoreTraits): void {
+  describe(`${name} as a store`, () => {
+    let fixture: StoreFixture | undefined;
+    const use = (): StoreFixture => {
+      if (fixture === undefined) throw new Error('the store did not open');
+      return fixture;
+    };
+    beforeAll(async () => {
+      fixture = await traits.open();
+    });
+    afterAll(async () => {
+      fixture?.store.close();
+      await fixture?.close();
+    });
+    describe('read', () => readsWhole(use));
+    describe('read of a range', () => readsRanges(use));
+    describe('version', () => looksAtVersions(use));
+    describe('cancel', () => cancels(use));
+    describe('list', () => lists(use));
+    describe('delimiter', () => rollsUp(use));
+    describe('odd keys', () => takesOddKeys(use, [...ODD_KEYS, ...(traits.extraKeys ?? [])]));
+  });
+}
