@@ -1,9 +1,11 @@
 /**
  * What the supervisor is asked for, what it keeps about it, and what it gives back.
  */
-import type { Extent } from '../../protocol/arena.js';
+import type { Arena, Extent } from '../../protocol/arena.js';
 import type { MillraceError } from '../../protocol/errors.js';
-import type { TransformSpec } from '../../protocol/messages.js';
+import type { StoreSpec, TransformSpec } from '../../protocol/messages.js';
+import type { KeyPage, ObjectInfo, ObjectLocation, SchemeDefaults } from '../../protocol/store.js';
+import type { CancellationToken } from '../../protocol/token.js';
 
 /** One thing to load, in plan order. */
 export interface PlanEntry {
@@ -170,3 +172,50 @@ export interface Task {
 }
 
 export type TaskOutput = ItemRecord['payload'];
+
+/** The stores that a runtime has opened; built by the host, which alone knows the schemes. */
+export interface StoreDirectory {
+  /** Splits a URI; throws `InvalidArgument`. */
+  locate(uri: string): ObjectLocation;
+  /** Id of a store that is open, or undefined. */
+  idOf(store: string): number | undefined;
+  /** Opens a store (credentials, region, endpoint), once per name however many ask. Rejects with a `MillraceError`. */
+  open(store: string): Promise<number>;
+  uri(id: number, key: Uint8Array): string;
+  defaults(id: number): SchemeDefaults;
+  spec(id: number): StoreSpec;
+}
+
+/** One loader or one direct call, as its consumer holds it. */
+export interface StreamHandle {
+  /** The stream's own token: a child of the runtime's, linked to the caller's. */
+  readonly token: CancellationToken;
+  /** The next batch, or null at the end (after a drain too). Rejects when the stream failed or was cancelled. */
+  next(): Promise<BatchRecord | null>;
+  /** Gives the batch's memory back. */
+  release(batch: BatchRecord): void;
+  /** Moves the cursor over the batch. */
+  acknowledge(batch: BatchRecord): void;
+  /** Cancels what is not wanted any more. Resolves when nothing of the stream is in flight. Idempotent. */
+  finish(reason: string): Promise<TerminalRecord>;
+  /** Resolves, never rejects, when nothing of the stream is in flight. */
+  readonly ended: Promise<TerminalRecord>;
+  list(request: StreamListRequest): Promise<KeyPage>;
+  head(store: number, key: Uint8Array): Promise<ObjectInfo>;
+}
+
+export interface StreamListRequest {
+  readonly store: number;
+  readonly prefix: Uint8Array;
+  readonly delimiter: string | null;
+  readonly continuation: string | null;
+  readonly limit: number;
+}
+
+/** What the loader room is given of the supervisor. */
+export interface SupervisorHandle {
+  readonly stores: StoreDirectory;
+  readonly arena: Arena;
+  readonly workers: number;
+  openStream(options: StreamOptions, source: PlanSource, token: CancellationToken | null): StreamHandle;
+}
