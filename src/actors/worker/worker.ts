@@ -166,7 +166,10 @@ class Worker {
     }
     this.#retries += fetched.retries;
     this.#bytes += fetched.landed;
-    if (fetched.status !== DoneStatus.Ok || (flags & JobFlag.Transform) === 0 || stream.transform === null) {
+    // A first part that is not the whole object is fetched again with room for all of it, and transformed then.
+    const complete = fetched.size < 0 || job.start + fetched.landed >= fetched.size;
+    const wanted = (flags & JobFlag.Transform) !== 0 && complete;
+    if (fetched.status !== DoneStatus.Ok || !wanted || stream.transform === null) {
       this.#reporter.add({ id: job.id, ...fetched, outputs: null });
       return;
     }

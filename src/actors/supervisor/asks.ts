@@ -1,0 +1,116 @@
+/**
+ * Listings and heads: jobs that have an answer instead of bytes.
+ *
+ * Invariants: at most `MAX_WAITING` wait for a worker; each ends in an answer, an error, or with its stream's token.
+ */
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type { HeadMessage, ListMessage } from '../../protocol/messages.js';
+import type { KeyPage, ObjectInfo } from '../../protocol/store.js';
+import type { Worker } from './crew.js';
+import type { Stream } from './stream.js';
+import type { StreamListRequest } from './types.js';
+
+const MAX_WAITING = 65_536;
+/** Workers that may die while they answer one question. */
+const MAX_CRASHES = 3;
+
+type AskBody =
+  | Pick<ListMessage, 'kind' | 'store' | 'prefix' | 'delimiter' | 'continuation' | 'limit'>
+  | Pick<HeadMessage, 'kind' | 'store' | 'key'>;
+
+export interface Ask {
+  readonly stream: Stream;
+  readonly body: AskBody;
+  worker: Worker | null;
+  crashes: number;
+  settle(answer: KeyPage | ObjectInfo | null, error: MillraceError | null): void;
+}
+
+export class Asks {
+  /** Not with a worker yet, in order. */
+  #waiting: Ask[] = [];
+  readonly #out = new Map<number, Ask>();
+
+  list(stream: Stream, request: StreamListRequest): Promise<KeyPage> {
+    return this.#ask(stream, { kind: 'list', ...request }) as Promise<KeyPage>;
+  }
+
+  head(stream: Stream, store: number, key: Uint8Array): Promise<ObjectInfo> {
+    return this.#ask(stream, { kind: 'head', store, key }) as Promise<ObjectInfo>;
+  }
+
+  get next(): Ask | null {
+    return this.#waiting[0] ?? null;
+  }
+
+  sent(id: number, worker: Worker): void {
+    const ask = this.#waiting.shift()!;
+    ask.worker = worker;
+    this.#out.set(id, ask);
+  }
+
+  /** Takes the ask that a result answers, or null for one that nobody waits for. */
+  take(id: number, worker: Worker): Ask | null {
+    const ask = this.#out.get(id);
+    if (ask === undefined || ask.worker !== worker) return null;
+    this.#out.delete(id);
+    return ask;
+  }
+
+  /** The worker is gone: what it had goes to another, before everything else. */
+  orphaned(worker: Worker, cause: Error | null): void {
+    const again: Ask[] = [];
+    for (const [id, ask] of this.#out) {
+      if (ask.worker !== worker) continue;
+      this.#out.delete(id);
+      ask.worker = null;
+      ask.crashes += 1;
+      ask.stream.jobEnded();
+      if (ask.crashes < MAX_CRASHES) again.push(ask);
+      else {
+        ask.settle(
+          null,
+          new MillraceError(
+            ErrorCode.WorkerCrashed,
+            `${ask.crashes} workers died while they answered a ${ask.body.kind}`,
+            {
+              phase: 'list',
+              cause,
+            },
+          ),
+        );
+      }
+    }
+    this.#waiting = [...again, ...this.#waiting];
+  }
+
+  /** The stream's token turned: nothing of it is begun any more. */
+  turned(stream: Stream, error: MillraceError): void {
+    const gone = this.#waiting.filter((ask) => ask.stream === stream);
+    this.#waiting = this.#waiting.filter((ask) => ask.stream !== stream);
+    for (const ask of gone) ask.settle(null, error);
+  }
+
+  #ask(stream: Stream, body: AskBody): Promise<KeyPage | ObjectInfo> {
+    if (!stream.open) return Promise.reject(stream.token.error());
+    if (this.#waiting.length >= MAX_WAITING) {
+      return Promise.reject(
+        new MillraceError(
+          ErrorCode.Throttled,
+          `${MAX_WAITING} listings and heads wait already: await some before asking for more`,
+        ),
+      );
+    }
+    // Wait ends: with an answer, with the deaths of its workers, or in `turned` with the stream's token.
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({
+        stream,
+        body,
+        worker: null,
+        crashes: 0,
+        settle: (answer, error) =>
+          answer === null ? reject(error ?? stream.token.error()) : resolve(answer),
+      });
+    });
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * The workers: one incarnation after another in each place, how much each has to do, and whether it still turns.
+ *
+ * Invariants:
+ * 1. A place has at most one incarnation that gets jobs. One that is fenced never gets another job, and what it still
+ *    reports is ignored.
+ * 2. An incarnation that died is started again, at once the first time and with a growing pause after that; a success
+ *    resets the pause.
+ */
+import { OwnWord, type SupervisorContext, type WorkerExit, type WorkerLink } from '../../protocol/context.js';
+
+/** What a job weighs beside its bytes, so that many small objects count as work too. */
+export const JOB_WEIGHT_BYTES = 32 * 1024;
+const FIRST_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 5000;
+
+export interface Worker {
+  readonly index: number;
+  readonly incarnation: number;
+  readonly link: WorkerLink;
+  /** Bytes and job weights that it was sent and has not reported. */
+  outstanding: number;
+  rows: number;
+  /** Ids of its jobs. */
+  readonly jobs: Set<number>;
+  readonly knownStreams: Set<number>;
+  readonly knownStores: Set<number>;
+  /** Runs one suspect alone, so that a death has one explanation. */
+  exclusive: boolean;
+  ready: boolean;
+  gone: boolean;
+  beat: number;
+  beatAt: number;
+}
+
+export interface CrewEvents {
+  started(worker: Worker): void;
+  exited(worker: Worker, exit: WorkerExit): void;
+}
+
+export interface CrewLimits {
+  /** Rows and weight that a worker may be ahead of itself. */
+  readonly maxRows: number;
+  readonly maxOutstanding: number;
+}
+
+export class Crew {
+  readonly #context: SupervisorContext;
+  readonly #events: CrewEvents;
+  readonly #limits: CrewLimits;
+  readonly #places: (Worker | null)[];
+  readonly #incarnations: number[];
+  readonly #fenced = new Set<Worker>();
+  readonly #timers = new Map<number, () => void>();
+  #deathsInARow = 0;
+  #closing = false;
+
+  constructor(size: number, context: SupervisorContext, limits: CrewLimits, events: CrewEvents) {
+    this.#context = context;
+    this.#events = events;
+    this.#limits = limits;
+    this.#places = Array.from({ length: size }, () => null);
+    this.#incarnations = Array.from({ length: size }, () => 0);
+  }
+
+  start(): void {
+    for (let index = 0; index < this.#places.length; index += 1) this.#spawn(index);
+  }
+
+  get size(): number {
+    return this.#places.length;
+  }
+
+  /** Deaths since the last result of any worker. */
+  get deathsInARow(): number {
+    return this.#deathsInARow;
+  }
+
+  *alive(): Iterable<Worker> {
+    for (const worker of this.#places) if (worker !== null) yield worker;
+  }
+
+  get fenced(): ReadonlySet<Worker> {
+    return this.#fenced;
+  }
+
+  /** The worker with the least to do that may take more, or null. With `alone`: one that has nothing to do at all. */
+  pick(alone: boolean): Worker | null {
+    let best: Worker | null = null;
+    for (const worker of this.#places) {
+      if (worker === null || worker.exclusive || worker.link.jobs.credits === 0) continue;
+      if (alone ? worker.rows > 0 : worker.rows >= this.#limits.maxRows) continue;
+      if (worker.rows > 0 && worker.outstanding >= this.#limits.maxOutstanding) continue;
+      if (best === null || worker.outstanding < best.outstanding) best = worker;
+    }
+    return best;
+  }
+
+  /** Whether anybody can take more. */
+  get hasRoom(): boolean {
+    return this.pick(false) !== null;
+  }
+
+  /** A worker has reported something. */
+  succeeded(): void {
+    this.#deathsInARow = 0;
+  }
+
+  /** Workers with jobs whose event loop has not turned for `stuckAfterMs`. */
+  stuck(stuckAfterMs: number): Worker[] {
+    const now = this.#context.now();
+    const stuck: Worker[] = [];
+    for (const worker of this.alive()) {
+      const beat = Atomics.load(worker.link.ownWords, OwnWord.Heartbeat);
+      if (beat !== worker.beat) {
+        worker.beat = beat;
+        worker.beatAt = now;
+      } else if (now - worker.beatAt >= stuckAfterMs) stuck.push(worker);
+    }
+    return stuck;
+  }
+
+  /** Gives the worker's place to a new incarnation; the old one is watched until its thread really ends. */
+  fence(worker: Worker): void {
+    this.#fenced.add(worker);
+    this.#places[worker.index] = null;
+    worker.link.jobs.close();
+    if (!this.#closing) this.#spawn(worker.index);
+  }
+
+  /** No incarnation is started any more. */
+  closing(): void {
+    this.#closing = true;
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+  }
+
+  /** Whether every thread that can end has ended. */
+  get allGone(): boolean {
+    return this.#places.every((worker) => worker === null);
+  }
+
+  #spawn(index: number): void {
+    const incarnation = this.#incarnations[index]!;
+    this.#incarnations[index] = incarnation + 1;
+    const link = this.#context.spawn(index, incarnation);
+    const worker: Worker = {
+      index,
+      incarnation,
+      link,
+      outstanding: 0,
+      rows: 0,
+      jobs: new Set(),
+      knownStreams: new Set(),
+      knownStores: new Set(),
+      exclusive: false,
+      ready: false,
+      gone: false,
+      beat: 0,
+      beatAt: this.#context.now(),
+    };
+    this.#places[index] = worker;
+    link.onExit((exit) => this.#exited(worker, exit));
+    this.#events.started(worker);
+  }
+
+  #exited(worker: Worker, exit: WorkerExit): void {
+    if (worker.gone) return;
+    worker.gone = true;
+    const current = this.#places[worker.index] === worker;
+    if (current) this.#places[worker.index] = null;
+    if (!exit.clean && current) this.#deathsInARow += 1;
+    this.#fenced.delete(worker);
+    this.#events.exited(worker, exit);
+    if (current && !this.#closing) this.#restart(worker.index);
+  }
+
+  #restart(index: number): void {
+    const again = this.#deathsInARow - 1;
+    if (again <= 0) {
+      this.#spawn(index);
+      return;
+    }
+    const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(again - 1, 10));
+    const cancel = this.#context.after(pauseMs, () => {
+      this.#timers.delete(index);
+      if (!this.#closing) this.#spawn(index);
+    });
+    this.#timers.set(index, cancel);
+  }
+}

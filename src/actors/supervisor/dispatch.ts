@@ -1,0 +1,164 @@
+/**
+ * Sends granted work to workers: many small objects, or one part of a large one, per message.
+ *
+ * Invariants:
+ * 1. Work goes to the worker with the least outstanding bytes that has a credit; nothing is queued for one that has
+ *    none.
+ * 2. A task whose worker died while it was being transformed runs alone, so that the next death has one explanation.
+ */
+import { type StoreSpec, type StreamSpec } from '../../protocol/messages.js';
+import { Job, JobFlag, JOB_STRIDE, TableBuilder, tableTransfer } from '../../protocol/tables.js';
+import type { Asks } from './asks.js';
+import { JOB_WEIGHT_BYTES, type Crew, type Worker } from './crew.js';
+import { MAX_PACK_ITEMS } from './grants.js';
+import type { FetchJobRecord } from './jobs.js';
+import { hasMoreParts, nextPart, type Part } from './parts.js';
+import type { Stream } from './stream.js';
+import { TaskState, type PlanEntry, type RangePlan, type StoreDirectory, type Task } from './types.js';
+
+/** A message is full with so many bytes, so that the parts of one object go to several workers. */
+const MESSAGE_BYTES = 4 * 1024 * 1024;
+
+export interface DispatchDeps {
+  readonly crew: Crew;
+  readonly asks: Asks;
+  readonly jobs: Map<number, FetchJobRecord>;
+  readonly stores: StoreDirectory;
+  ranges(stream: Stream, entry: PlanEntry): RangePlan;
+}
+
+export class Dispatcher {
+  readonly #deps: DispatchDeps;
+  readonly #table = new TableBuilder(JOB_STRIDE, MAX_PACK_ITEMS);
+  readonly #encoder = new TextEncoder();
+  #nextJob = 1;
+
+  constructor(deps: DispatchDeps) {
+    this.#deps = deps;
+  }
+
+  /** One message of the stream's granted tasks. False when there is no work that may go now, or nobody to take it. */
+  send(stream: Stream): boolean {
+    const head = stream.granted[0];
+    if (head === undefined || stream.tasksOut >= stream.options.maxConcurrentObjects) return false;
+    const alone = head.crashes > 0;
+    const worker = this.#deps.crew.pick(alone);
+    if (worker === null) return false;
+    const stores: StoreSpec[] = [];
+    this.#fill(stream, worker, stores, alone);
+    if (this.#table.count === 0) return false;
+    worker.exclusive = alone;
+    const table = this.#table.take();
+    const message = {
+      kind: 'fetch' as const,
+      stream: stream.id,
+      table,
+      open: introduce(stream, worker),
+      stores,
+    };
+    // The pick made sure of a credit, and nobody else sends to this worker.
+    worker.link.jobs.trySend(message, tableTransfer(table));
+    return true;
+  }
+
+  sendAsks(): void {
+    const { asks, crew } = this.#deps;
+    for (let ask = asks.next; ask !== null; ask = asks.next) {
+      const worker = crew.pick(false);
+      if (worker === null) return;
+      const id = this.#nextJob++;
+      const stores: StoreSpec[] = [];
+      this.#introduceStore(ask.body.store, worker, stores);
+      worker.jobs.add(id);
+      worker.rows += 1;
+      ask.stream.jobsOut += 1;
+      asks.sent(id, worker);
+      worker.link.jobs.trySend({
+        ...ask.body,
+        jobId: id,
+        stream: ask.stream.id,
+        open: introduce(ask.stream, worker),
+        stores,
+      });
+    }
+  }
+
+  #fill(stream: Stream, worker: Worker, stores: StoreSpec[], alone: boolean): void {
+    let bytes = 0;
+    let at = 0;
+    while (at < stream.granted.length && this.#table.count < MAX_PACK_ITEMS && bytes < MESSAGE_BYTES) {
+      if (stream.tasksOut >= stream.options.maxConcurrentObjects) return;
+      const task = stream.granted[at]!;
+      if (task.crashes > 0 && !alone) return;
+      const ranges = this.#deps.ranges(stream, task.entry);
+      const part = nextPart(task, ranges);
+      if (part === null) {
+        at += 1;
+        continue;
+      }
+      this.#add(stream, task, part, worker, stores);
+      bytes += part.length;
+      if (task.length < 0 || !hasMoreParts(task, ranges)) {
+        stream.granted.splice(at, 1);
+        task.state = TaskState.Sent;
+      }
+      if (alone) return;
+    }
+  }
+
+  #add(stream: Stream, task: Task, part: Part, worker: Worker, stores: StoreSpec[]): void {
+    const { entry } = task;
+    const id = this.#nextJob++;
+    const weight = part.length + JOB_WEIGHT_BYTES;
+    const table = this.#table;
+    const base = table.addRow();
+    const split = part.length !== task.length;
+    // A whole object is wanted as it is now; parts have to be of one version.
+    const version = entry.pinned ? entry.version : split && task.length >= 0 ? task.version : null;
+    table.set(base + Job.Id, id);
+    table.set(base + Job.Store, entry.store);
+    table.set(base + Job.BlobStart, table.addBytes(entry.key));
+    table.set(base + Job.KeyLength, entry.key.length);
+    if (version !== null) {
+      const bytes = this.#encoder.encode(version);
+      table.addBytes(bytes);
+      table.set(base + Job.VersionLength, bytes.length);
+    }
+    table.set(base + Job.Offset, task.offset + part.from);
+    table.set(base + Job.Capacity, task.capacity - part.from);
+    table.set(base + Job.Start, entry.start + part.from);
+    table.set(base + Job.Length, part.length);
+    const { transform, verify } = stream.options;
+    let flags = part.whole ? JobFlag.Whole : 0;
+    if (transform !== null && (!split || task.length < 0)) flags |= JobFlag.Transform;
+    if (verify) flags |= JobFlag.Verify;
+    table.set(base + Job.Flags, flags);
+    this.#introduceStore(entry.store, worker, stores);
+    if (task.jobsOut === 0) stream.tasksOut += 1;
+    task.jobsOut += 1;
+    task.nextByte = part.from + part.length;
+    stream.jobsOut += 1;
+    worker.jobs.add(id);
+    worker.rows += 1;
+    worker.outstanding += weight;
+    this.#deps.jobs.set(id, { id, stream, task, worker, part, weight });
+  }
+
+  #introduceStore(id: number, worker: Worker, stores: StoreSpec[]): void {
+    if (worker.knownStores.has(id)) return;
+    worker.knownStores.add(id);
+    stores.push(this.#deps.stores.spec(id));
+  }
+}
+
+function introduce(stream: Stream, worker: Worker): StreamSpec | null {
+  if (worker.knownStreams.has(stream.id)) return null;
+  worker.knownStreams.add(stream.id);
+  return {
+    id: stream.id,
+    tokenSlot: stream.slot,
+    tokenEpoch: stream.epoch,
+    transform: stream.options.transform,
+    maxAttempts: stream.options.maxAttempts,
+  };
+}

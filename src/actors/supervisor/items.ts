@@ -1,0 +1,31 @@
+/**
+ * Pure core: the items of a settled task, and who holds its extent from now on.
+ *
+ * Invariant: the task's one hold on its extent becomes one hold per item that lies in it, and none when there is none.
+ */
+import type { Arena } from '../../protocol/arena.js';
+import type { ItemRecord, Task, TaskOutput } from './types.js';
+
+export function itemsOf(task: Task, arena: Arena): ItemRecord[] {
+  const extent = task.extent!;
+  const whole: TaskOutput = { kind: 'lease', extent, offset: task.offset, length: Math.max(0, task.length) };
+  const all = task.outputs ?? [whole];
+  const payloads = all.slice(task.skipItems);
+  // Items that were handed out before an eviction are not handed out again.
+  for (const payload of all.slice(0, task.skipItems)) {
+    if (payload.kind === 'bytes') arena.uncharge(payload.bytes.length);
+  }
+  const inLease = payloads.filter((payload) => payload.kind === 'lease').length;
+  if (inLease === 0) arena.release(extent);
+  else if (inLease > 1) arena.hold(extent, inLease - 1);
+  task.extent = null;
+  return payloads.map((payload, i) => ({
+    entry: task.entry,
+    sequence: task.sequence,
+    index: task.skipItems + i,
+    last: i === payloads.length - 1,
+    version: task.version,
+    size: task.size,
+    payload,
+  }));
+}

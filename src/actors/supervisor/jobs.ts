@@ -1,0 +1,175 @@
+/**
+ * The jobs that are with workers, and what a result means for its task. The decisions are synchronous and touch only
+ * the task and its stream.
+ *
+ * Invariants:
+ * 1. A result counts only for the job, and the incarnation, that it was sent to.
+ * 2. A task settles, begins again, or waits for more of its jobs only when it is clear which: nothing of a task is
+ *    reused while one of its jobs is out.
+ */
+import type { Arena } from '../../protocol/arena.js';
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { DoneStatus } from '../../protocol/tables.js';
+import type { Worker } from './crew.js';
+import type { Part } from './parts.js';
+import type { Stream } from './stream.js';
+import { TaskState, type PlanEntry, type Task, type TaskOutput } from './types.js';
+
+/** An object that changes under our hands is looked at again so often, and then reported. */
+const MAX_RESTARTS = 5;
+
+export interface FetchJobRecord {
+  readonly id: number;
+  readonly stream: Stream;
+  readonly task: Task;
+  readonly worker: Worker;
+  readonly part: Part;
+  readonly weight: number;
+}
+
+export interface RowResult {
+  readonly status: DoneStatus;
+  readonly landed: number;
+  readonly size: number;
+  readonly version: string | null;
+  readonly retries: number;
+  readonly error: MillraceError | null;
+  readonly outputs: readonly TaskOutput[] | null;
+}
+
+export interface ResultDeps {
+  readonly arena: Arena;
+  uri(entry: PlanEntry): string;
+}
+
+/** Takes a job off its task. The caller has already taken it off the worker. */
+export function unlinkJob(job: FetchJobRecord): void {
+  job.task.jobsOut -= 1;
+  if (job.task.jobsOut === 0) job.stream.tasksOut -= 1;
+}
+
+/** Applies one result. */
+export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
+  const { task } = job;
+  task.retries += row.retries;
+  switch (row.status) {
+    case DoneStatus.Ok:
+      landed(job, row, deps);
+      break;
+    case DoneStatus.Failed:
+      task.error ??= (
+        row.error ?? new MillraceError(ErrorCode.Internal, 'a job failed without an error')
+      ).with({
+        uri: deps.uri(task.entry),
+        worker: job.worker.link.name,
+      });
+      break;
+    case DoneStatus.Cancelled:
+    case DoneStatus.Left:
+      task.left = true;
+      break;
+    case DoneStatus.SizeChanged:
+      beginAgain(task, row.size);
+      break;
+    case DoneStatus.VersionChanged:
+      if (task.entry.pinned) task.error ??= versionChanged(task, row, deps);
+      else beginAgain(task, -1);
+      break;
+  }
+  afterJob(job.stream, task, deps);
+}
+
+/** Goes on with a task one of whose jobs has ended. */
+export function afterJob(stream: Stream, task: Task, deps: ResultDeps): void {
+  const over = task.error !== null || task.left;
+  if (over || task.restart) dropGranted(stream, task);
+  if (task.jobsOut > 0) return;
+  if (over) return stream.settled(task);
+  if (task.restart) {
+    if (task.restarts <= MAX_RESTARTS) return stream.replan(task);
+    task.error = new MillraceError(
+      ErrorCode.VersionChanged,
+      `${deps.uri(task.entry)} changed ${task.restarts} times while it was read`,
+      { phase: 'body', uri: deps.uri(task.entry) },
+    );
+    return stream.settled(task);
+  }
+  if (task.state === TaskState.Sent) stream.settled(task);
+}
+
+function landed(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
+  const { task, part } = job;
+  if (row.outputs !== null) task.outputs = row.outputs;
+  const rest = row.size < 0 ? -1 : Math.max(0, row.size - task.entry.start);
+  if (task.length < 0) return landedFirst(job, row, rest, deps);
+  task.version = row.version ?? task.version;
+  if (row.size >= 0) task.size = row.size;
+  if (row.landed === part.length) return;
+  if (task.entry.length >= 0 && rest >= 0) {
+    // A range that the user asked for reaches beyond the end: what there is, is what was asked for.
+    task.length = Math.min(task.length, rest);
+    return;
+  }
+  beginAgain(task, row.size);
+}
+
+/** The first part of an object whose size was not known. */
+function landedFirst(job: FetchJobRecord, row: RowResult, rest: number, deps: ResultDeps): void {
+  const { task } = job;
+  if (rest > row.landed) {
+    beginAgain(task, row.size);
+    return;
+  }
+  if (rest < 0 && row.landed === task.capacity) {
+    task.error = new MillraceError(
+      ErrorCode.ProtocolViolation,
+      `${deps.uri(task.entry)}: the service does not say how long the object is`,
+      {
+        phase: 'head',
+        uri: deps.uri(task.entry),
+      },
+    );
+    return;
+  }
+  task.length = row.landed;
+  task.size = row.size < 0 ? task.entry.start + row.landed : row.size;
+  task.version = row.version;
+  job.stream.trim(task, usedBytes(task, row));
+}
+
+/** How much of its extent a settled task needs. */
+function usedBytes(task: Task, row: RowResult): number {
+  let used = row.outputs === null ? task.length : 0;
+  for (const output of row.outputs ?? []) {
+    if (output.kind === 'lease') used = Math.max(used, output.offset - task.offset + output.length);
+  }
+  return used;
+}
+
+/** Notes that the task has to be fetched anew, as an object of `size` (or one that is not known) in any version. */
+function beginAgain(task: Task, size: number): void {
+  task.restarts += task.restart ? 0 : 1;
+  task.restart = true;
+  task.size = size;
+  task.version = task.entry.pinned ? task.entry.version : null;
+  task.length =
+    task.entry.length >= 0 ? task.entry.length : size < 0 ? -1 : Math.max(0, size - task.entry.start);
+}
+
+function dropGranted(stream: Stream, task: Task): void {
+  if (task.state !== TaskState.Granted) return;
+  const at = stream.granted.indexOf(task);
+  if (at >= 0) stream.granted.splice(at, 1);
+  task.state = TaskState.Sent;
+}
+
+function versionChanged(task: Task, row: RowResult, deps: ResultDeps): MillraceError {
+  const uri = deps.uri(task.entry);
+  return (
+    row.error ??
+    new MillraceError(ErrorCode.VersionChanged, `${uri} is no longer version ${task.entry.version}`)
+  ).with({
+    uri,
+    phase: 'head',
+  });
+}

@@ -1,0 +1,541 @@
+/**
+ * One loader or one direct call, on the supervisor's side: what was admitted, what is on its way, the batches that
+ * are ready, and the consumer that waits.
+ *
+ * Invariants:
+ * 1. Every admitted object ends in exactly one column of the ledger.
+ * 2. Memory of a task is released only when none of its jobs is with a worker.
+ * 3. After the token turned nothing is admitted. A drain delivers what is complete up to the first gap and counts the
+ *    rest as left; a cancel drops what was not handed out.
+ * 4. `ended` resolves when nothing of the stream is in flight and nothing is left to hand out.
+ */
+import type { Arena } from '../../protocol/arena.js';
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { StopState } from '../../protocol/stop.js';
+import type { KeyPage, ObjectInfo } from '../../protocol/store.js';
+import type { CancellationToken } from '../../protocol/token.js';
+import { Assembler, itemBytes } from './assembler.js';
+import { CursorTrack } from './cursor.js';
+import { itemsOf } from './items.js';
+import { Ledger } from './ledger.js';
+import {
+  TaskState,
+  type BatchRecord,
+  type Cursor,
+  type PlanEntry,
+  type PlanSource,
+  type StreamHandle,
+  type StreamListRequest,
+  type StreamOptions,
+  type Task,
+  type TerminalRecord,
+} from './types.js';
+
+/** What a stream needs of its supervisor. */
+export interface StreamDeps {
+  readonly id: number;
+  readonly slot: number;
+  readonly epoch: number;
+  readonly arena: Arena;
+  readonly token: CancellationToken;
+  now(): number;
+  uri(entry: PlanEntry): string;
+  /** The error that tells why the token ended: the caller's own where it has one. */
+  stopError(): MillraceError;
+  /** Something changed that may let the supervisor go on. */
+  poke(): void;
+  /** Nothing of the stream is left. */
+  closed(stream: Stream): void;
+  list(stream: Stream, request: StreamListRequest): Promise<KeyPage>;
+  head(stream: Stream, store: number, key: Uint8Array): Promise<ObjectInfo>;
+}
+
+interface Waiter {
+  resolve(batch: BatchRecord | null): void;
+  reject(error: MillraceError): void;
+  readonly since: number;
+}
+
+export class Stream implements StreamHandle {
+  readonly id: number;
+  readonly slot: number;
+  readonly epoch: number;
+  readonly options: StreamOptions;
+  readonly token: CancellationToken;
+  readonly ledger: Ledger;
+  readonly ended: Promise<TerminalRecord>;
+  /** Admitted and not yet given to the assembler, by sequence. */
+  readonly tasks = new Map<number, Task>();
+  /** Tasks without memory that come before anything new: another size, an eviction, a fenced worker. */
+  readonly planned: Task[] = [];
+  /** Tasks that have memory, and jobs to send. */
+  readonly granted: Task[] = [];
+  /** Jobs with workers, listings and heads included. */
+  jobsOut = 0;
+  /** Tasks with at least one job out. */
+  tasksOut = 0;
+  /** Bytes that the next grant needs, when the arena had no room for them; else 0. */
+  blockedBytes = 0;
+  readonly #deps: StreamDeps;
+  readonly #source: PlanSource;
+  readonly #assembler: Assembler;
+  readonly #cursor = new CursorTrack();
+  #buffer: PlanEntry[] = [];
+  #pulling = false;
+  #sourceEnded = false;
+  #nextSequence = 0;
+  #emitSequence = 0;
+  #taskBytes = 0;
+  #ready: BatchRecord[] = [];
+  #readyBytes = 0;
+  #waiter: Waiter | null = null;
+  #halted: { reason: string; error: MillraceError | null } | null = null;
+  #over = false;
+  #resolveEnded!: (record: TerminalRecord) => void;
+  readonly #unlinkToken: () => void;
+
+  constructor(options: StreamOptions, source: PlanSource, deps: StreamDeps) {
+    this.#deps = deps;
+    this.#source = source;
+    this.id = deps.id;
+    this.slot = deps.slot;
+    this.epoch = deps.epoch;
+    this.options = options;
+    this.token = deps.token;
+    this.ledger = new Ledger(deps.now());
+    this.#assembler = new Assembler(options);
+    // Wait ends: by #close, which every way of ending a stream leads to.
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    this.#unlinkToken = deps.token.onChange(() => this.#turned());
+    if (deps.token.state !== StopState.Live) this.#turned();
+  }
+
+  // ---- for the consumer
+
+  next(): Promise<BatchRecord | null> {
+    const batch = this.#take();
+    if (batch !== null) return Promise.resolve(batch);
+    if (this.#halted?.error) return Promise.reject(this.#halted.error);
+    if (this.#over || this.#halted !== null) return Promise.resolve(null);
+    if (this.#waiter !== null) {
+      return Promise.reject(
+        new MillraceError(ErrorCode.InvalidArgument, 'next() was called while an earlier call still waits'),
+      );
+    }
+    // Wait ends: with a batch, the end, a failure, or the token's turn (#turned), whichever comes first.
+    const waiting = new Promise<BatchRecord | null>((resolve, reject) => {
+      this.#waiter = { resolve, reject, since: this.#deps.now() };
+    });
+    this.#advance();
+    this.#deps.poke();
+    return waiting;
+  }
+
+  release(batch: BatchRecord): void {
+    for (const { payload } of batch.items) {
+      if (payload.kind === 'lease') this.#deps.arena.release(payload.extent);
+      else if (payload.kind === 'bytes') this.#deps.arena.uncharge(payload.bytes.length);
+    }
+    this.#deps.poke();
+  }
+
+  acknowledge(batch: BatchRecord): void {
+    for (const item of batch.items) this.#cursor.acknowledge(item);
+  }
+
+  get cursor(): Cursor {
+    return this.#cursor.value;
+  }
+
+  finish(reason: string): Promise<TerminalRecord> {
+    if (!this.#over) this.#halt(reason, null, false);
+    return this.ended;
+  }
+
+  list(request: StreamListRequest): Promise<KeyPage> {
+    return this.#deps.list(this, request);
+  }
+
+  head(store: number, key: Uint8Array): Promise<ObjectInfo> {
+    return this.#deps.head(this, store, key);
+  }
+
+  // ---- for the supervisor
+
+  /** Whether new work may begin. */
+  get open(): boolean {
+    return !this.#over && this.#halted === null && this.token.state === StopState.Live;
+  }
+
+  /** Whether nothing of it is left. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** When its consumer began to wait, or null: an empty queue and a waiting consumer have precedence for memory. */
+  get waitingSince(): number | null {
+    return this.#waiter?.since ?? null;
+  }
+
+  /** Asks the plan for more when little is left of it. */
+  pull(limit: number): void {
+    if (this.#pulling || this.#sourceEnded || !this.open || this.#buffer.length >= limit) return;
+    this.#pulling = true;
+    this.#source.next(limit).then(
+      (entries) => {
+        this.#pulling = false;
+        if (entries === null) {
+          this.#sourceEnded = true;
+          this.ledger.listedAll = true;
+        } else this.#buffer.push(...entries);
+        this.#advance();
+        this.#deps.poke();
+      },
+      (error: MillraceError) => {
+        this.#pulling = false;
+        if (this.#halted === null && this.token.state === StopState.Live) this.#halt('failed', error, true);
+        else this.#advance();
+      },
+    );
+  }
+
+  /** Whether the window has room for one more object of `bytes`. */
+  hasRoom(bytes: number): boolean {
+    const { windowObjects, windowBytes } = this.options;
+    if (this.ledger.open >= windowObjects) return false;
+    const held = this.#taskBytes + this.#readyBytes;
+    return held === 0 || held + bytes <= windowBytes;
+  }
+
+  /** The next entry that is not admitted yet. */
+  peek(): PlanEntry | null {
+    return this.#buffer[0] ?? null;
+  }
+
+  /** The next entries that are not admitted yet, as many as the window still takes. */
+  upcoming(limit: number): readonly PlanEntry[] {
+    return this.#buffer.slice(0, Math.max(1, Math.min(limit, this.options.windowObjects - this.ledger.open)));
+  }
+
+  admit(): Task {
+    const entry = this.#buffer.shift()!;
+    const task = newTask(this.#nextSequence, entry);
+    this.#nextSequence += 1;
+    this.ledger.planned += 1;
+    this.tasks.set(task.sequence, task);
+    // A batch that this one will not fit into may leave before it is here.
+    if (this.options.order === 'sequence' && this.#emitSequence === task.sequence) this.#closeBefore(task);
+    return task;
+  }
+
+  noteGrant(task: Task): void {
+    this.#taskBytes += task.capacity;
+  }
+
+  /** The task needs no more than the first `bytes` of the extent that it has for itself. */
+  trim(task: Task, bytes: number): void {
+    const { arena } = this.#deps;
+    arena.trim(task.extent!, bytes);
+    this.#taskBytes -= task.capacity - bytes;
+    task.capacity = bytes;
+  }
+
+  /** Takes the task's memory back; none of its jobs is out. */
+  ungrant(task: Task): void {
+    if (task.extent === null) return;
+    this.#taskBytes -= task.capacity;
+    this.#deps.arena.release(task.extent);
+    task.extent = null;
+    for (const output of task.outputs ?? []) {
+      if (output.kind === 'bytes') this.#deps.arena.uncharge(output.bytes.length);
+    }
+  }
+
+  /** A task is over, or was handed back: goes on as far as that lets it. */
+  settled(task: Task): void {
+    task.state = TaskState.Settled;
+    if (task.error !== null || task.left) this.ungrant(task);
+    this.#advance();
+  }
+
+  /** Puts a task that lost its memory, or never had any, in front of the plan. */
+  replan(task: Task): void {
+    this.ungrant(task);
+    resetTask(task);
+    let at = this.planned.length;
+    while (at > 0 && this.planned[at - 1]!.sequence > task.sequence) at -= 1;
+    this.planned.splice(at, 0, task);
+    if (!this.open) this.#advance();
+  }
+
+  /**
+   * Gives up what is complete and not handed out, so that another stream whose consumer waits can go on; it is fetched
+   * again later. Returns the bytes that this freed.
+   */
+  evict(): number {
+    const before = this.#deps.arena.stats().usedBytes;
+    const records = this.#ready;
+    this.#ready = [];
+    this.#readyBytes = 0;
+    const pending = this.#assembler.flush();
+    if (pending !== null) records.push(pending);
+    const first = new Map<number, Task>();
+    for (const record of records) {
+      for (const item of record.items) {
+        if (!first.has(item.sequence))
+          first.set(item.sequence, evictedTask(item.sequence, item.entry, item.index));
+      }
+      this.release(record);
+    }
+    for (const task of [...first.values()].reverse()) {
+      this.tasks.set(task.sequence, task);
+      this.#emitSequence = Math.min(this.#emitSequence, task.sequence);
+      this.replan(task);
+    }
+    const freed = before - this.#deps.arena.stats().usedBytes;
+    return freed + this.evictOwn();
+  }
+
+  /** Gives up what of its own is complete but lies behind the task that is short of memory. */
+  evictOwn(): number {
+    const before = this.#deps.arena.stats().usedBytes;
+    for (const task of this.tasks.values()) {
+      if (task.state === TaskState.Settled && task.extent !== null) this.replan(task);
+    }
+    return before - this.#deps.arena.stats().usedBytes;
+  }
+
+  /** The consumer waits for memory that nobody but consumers can give back. */
+  blockedByConsumer(error: MillraceError): void {
+    const partial = this.#assembler.flush();
+    if (partial !== null) {
+      this.#queue(partial);
+      this.#wake();
+      return;
+    }
+    const waiter = this.#waiter;
+    this.#waiter = null;
+    waiter?.reject(error);
+  }
+
+  /** Ends the stream with an error of the runtime itself. */
+  fail(error: MillraceError): void {
+    this.#halt('failed', error, true);
+  }
+
+  /** A job came back. */
+  jobEnded(): void {
+    this.jobsOut -= 1;
+    if (!this.open) this.#advance();
+  }
+
+  // ---- inside
+
+  #turned(): void {
+    if (this.#over) return;
+    if (this.token.state === StopState.Cancelled) {
+      if (this.#halted === null) this.#halt(this.token.reason ?? 'cancelled', this.#deps.stopError(), false);
+      return;
+    }
+    this.#advance();
+  }
+
+  #halt(reason: string, error: MillraceError | null, keepReady: boolean): void {
+    if (this.#halted === null) {
+      this.#halted = { reason, error };
+      const last = keepReady ? this.#assembler.flush() : null;
+      if (last !== null) this.#queue(last);
+      this.token.cancel(reason);
+    }
+    if (!keepReady) this.#dropReady();
+    this.#advance();
+    this.#wake();
+  }
+
+  #dropReady(): void {
+    const pending = this.#assembler.flush();
+    if (pending !== null) this.#ready.push(pending);
+    for (const batch of this.#ready.splice(0)) this.#dropBatch(batch);
+    this.#readyBytes = 0;
+  }
+
+  #dropBatch(batch: BatchRecord): void {
+    for (const item of batch.items) if (item.last) this.ledger.dropped += 1;
+    this.release(batch);
+  }
+
+  /** Goes on as far as the state allows: assembles, ends, wakes the consumer. Every change leads here. */
+  #advance(): void {
+    if (this.#over) return;
+    if (this.#halted === null) this.#assemble();
+    const stopping = this.#halted !== null || this.token.state !== StopState.Live;
+    if (stopping && this.jobsOut === 0 && !this.#pulling) this.#giveUpRest();
+    const planDone = stopping || (this.#sourceEnded && this.#buffer.length === 0);
+    if (planDone && this.tasks.size === 0 && this.jobsOut === 0 && !this.#pulling) this.#finishAssembly();
+    this.#wake();
+  }
+
+  /** What is not settled when everything has come back was handed back. */
+  #giveUpRest(): void {
+    for (const task of this.tasks.values()) {
+      // After a drain the complete ones behind a gap are left too: the next process fetches them in their order.
+      this.ungrant(task);
+      this.ledger.left += 1;
+    }
+    this.tasks.clear();
+    this.planned.length = 0;
+    this.granted.length = 0;
+    this.tasksOut = 0;
+    this.#taskBytes = 0;
+  }
+
+  #finishAssembly(): void {
+    const last = this.#assembler.flush();
+    if (last !== null) {
+      const short = this.options.dropLast && this.token.state === StopState.Live;
+      if (this.#halted !== null || short) this.#dropBatch(last);
+      else this.#queue(last);
+    }
+    if (this.#ready.length > 0) return;
+    this.#close();
+  }
+
+  #close(): void {
+    this.#over = true;
+    this.#unlinkToken();
+    // Objects that were split between a batch that was handed out and one that was dropped have no column yet.
+    this.ledger.left += this.ledger.open;
+    const reason =
+      this.#halted?.reason ??
+      (this.token.state === StopState.Live ? 'completed' : (this.token.reason ?? 'drain'));
+    this.#buffer = [];
+    const waiter = this.#waiter;
+    this.#waiter = null;
+    if (this.#halted?.error) waiter?.reject(this.#halted.error);
+    else waiter?.resolve(null);
+    this.#deps.closed(this);
+    this.#resolveEnded(this.ledger.record(reason, this.#cursor.value, this.#deps.now()));
+  }
+
+  #assemble(): void {
+    if (this.options.order === 'completion') {
+      for (const task of this.tasks.values()) {
+        if (task.state === TaskState.Settled && !task.left) this.#emit(task);
+        if (this.#halted !== null) return;
+      }
+      return;
+    }
+    for (;;) {
+      const task = this.tasks.get(this.#emitSequence);
+      if (task === undefined) return;
+      if (task.state !== TaskState.Settled) {
+        this.#closeBefore(task);
+        return;
+      }
+      if (task.left) return;
+      this.#emitSequence += 1;
+      this.#emit(task);
+      if (this.#halted !== null) return;
+    }
+  }
+
+  #closeBefore(task: Task): void {
+    if (this.options.transform !== null || task.length < 0) return;
+    const batch = this.#assembler.closeBefore(task.length);
+    if (batch === null) return;
+    this.#queue(batch);
+    this.#wake();
+  }
+
+  #emit(task: Task): void {
+    this.tasks.delete(task.sequence);
+    this.ledger.retries += task.retries;
+    if (task.error !== null) {
+      this.ledger.fail(this.#deps.uri(task.entry), task.error);
+      this.#cursor.settle(task.sequence);
+      if (this.options.onError === 'fail') this.#halt('failed', task.error, true);
+      return;
+    }
+    this.#taskBytes -= task.capacity;
+    const items = itemsOf(task, this.#deps.arena);
+    if (items.length === 0) {
+      this.ledger.filtered += 1;
+      this.#cursor.settle(task.sequence);
+      return;
+    }
+    for (const item of items) for (const batch of this.#assembler.push(item)) this.#queue(batch);
+  }
+
+  #queue(batch: BatchRecord): void {
+    this.#ready.push(batch);
+    this.#readyBytes += batch.bytes;
+  }
+
+  #wake(): void {
+    const waiter = this.#waiter;
+    if (waiter === null) return;
+    const batch = this.#take();
+    if (batch === null && this.#halted === null) return;
+    this.#waiter = null;
+    if (batch !== null) waiter.resolve(batch);
+    else if (this.#halted!.error !== null) waiter.reject(this.#halted!.error);
+    else waiter.resolve(null);
+  }
+
+  #take(): BatchRecord | null {
+    const batch = this.#ready.shift();
+    if (batch === undefined) return null;
+    this.#readyBytes -= batch.bytes;
+    for (const item of batch.items) {
+      if (item.last) this.ledger.delivered += 1;
+      this.ledger.bytes += itemBytes(item);
+    }
+    this.ledger.items += batch.items.length;
+    if (this.#ready.length === 0) this.#advance();
+    this.#deps.poke();
+    return batch;
+  }
+}
+
+function newTask(sequence: number, entry: PlanEntry): Task {
+  return {
+    sequence,
+    entry,
+    state: TaskState.Planned,
+    length: plannedLength(entry),
+    size: entry.size,
+    version: entry.version,
+    extent: null,
+    offset: 0,
+    capacity: 0,
+    nextByte: 0,
+    jobsOut: 0,
+    restart: false,
+    restarts: 0,
+    crashes: 0,
+    retries: 0,
+    error: null,
+    left: false,
+    outputs: null,
+    skipItems: 0,
+  };
+}
+
+function evictedTask(sequence: number, entry: PlanEntry, skipItems: number): Task {
+  return { ...newTask(sequence, entry), skipItems };
+}
+
+function plannedLength(entry: PlanEntry): number {
+  if (entry.length >= 0) return entry.length;
+  return entry.size < 0 ? -1 : Math.max(0, entry.size - entry.start);
+}
+
+/** Back to the begin; what was learnt about its size and version stays. */
+function resetTask(task: Task): void {
+  task.state = TaskState.Planned;
+  task.nextByte = 0;
+  task.restart = false;
+  task.outputs = null;
+}

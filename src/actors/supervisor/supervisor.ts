@@ -1,0 +1,497 @@
+/**
+ * The supervisor actor, on the service's own thread: admits, grants, dispatches, reassigns, and hands results to their
+ * streams. It touches messages and tables, never bodies.
+ *
+ * Invariants:
+ * 1. `#pump` is where work is given out, and every event leads to it; it never runs inside itself.
+ * 2. The words of a token are written before anybody is told that it turned.
+ * 3. Memory of a dead worker's jobs is used again only after its exit was seen; that of a fenced one's is quarantined.
+ */
+import type { Arena, Extent } from '../../protocol/arena.js';
+import { OwnWord, type SupervisorContext, type WorkerExit } from '../../protocol/context.js';
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type { ControlReply, DoneMessage, ResultMessage, StoreSpec } from '../../protocol/messages.js';
+import { StopState } from '../../protocol/stop.js';
+import { Done, DONE_STRIDE, DoneStatus } from '../../protocol/tables.js';
+import type { CancellationToken } from '../../protocol/token.js';
+import { TokenSlots, writeToken } from '../../protocol/words.js';
+import { Asks } from './asks.js';
+import { Crew, type Worker } from './crew.js';
+import { Dispatcher } from './dispatch.js';
+import { Grants } from './grants.js';
+import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
+import { Stream } from './stream.js';
+import {
+  type PlanEntry,
+  type PlanSource,
+  type RangePlan,
+  type StoreDirectory,
+  type StreamHandle,
+  type StreamOptions,
+  type SupervisorHandle,
+  type TaskOutput,
+} from './types.js';
+
+export interface SupervisorOptions {
+  readonly workers: number;
+  /** Jobs that one worker runs at the same time. */
+  readonly concurrency: number;
+  readonly stuckAfterMs: number;
+  /** How long workers may take to end after a cancel before they are fenced. */
+  readonly closeTimeoutMs: number;
+  readonly token: CancellationToken;
+}
+
+/** What became of a runtime. */
+export interface RuntimeRecord {
+  readonly reason: string;
+  readonly stuckWorkers: readonly string[];
+  /** Batches and results that were never released, in bytes. */
+  readonly unreleasedBytes: number;
+  readonly deaths: number;
+}
+
+const WATCH_MS = 500;
+/** Deaths of workers that were busy with the same item, after which the item is given up. */
+const MAX_ITEM_CRASHES = 3;
+/** Deaths in a row, without a single result in between, after which the runtime gives up. */
+const MAX_DEATHS_IN_A_ROW = 12;
+
+export class Supervisor implements SupervisorHandle {
+  readonly stores: StoreDirectory;
+  readonly arena: Arena;
+  readonly token: CancellationToken;
+  readonly #context: SupervisorContext;
+  readonly #options: SupervisorOptions;
+  readonly #slots: TokenSlots;
+  readonly #crew: Crew;
+  readonly #grants: Grants;
+  readonly #dispatcher: Dispatcher;
+  readonly #asks = new Asks();
+  readonly #streams = new Set<Stream>();
+  readonly #jobs = new Map<number, FetchJobRecord>();
+  readonly #quarantined = new Map<Worker, Set<Extent>>();
+  readonly #stuckNames: string[] = [];
+  readonly #results: ResultDeps;
+  #rotation: Stream[] = [];
+  #nextStream = 1;
+  #deaths = 0;
+  #pumping = false;
+  #pumpSoon = false;
+  #stopWatch: (() => void) | null = null;
+  #closed: Promise<RuntimeRecord> | null = null;
+  #onQuiet: (() => void) | null = null;
+
+  constructor(
+    context: SupervisorContext,
+    arena: Arena,
+    words: Int32Array,
+    stores: StoreDirectory,
+    options: SupervisorOptions,
+  ) {
+    this.#context = context;
+    this.#options = options;
+    this.stores = stores;
+    this.arena = arena;
+    this.token = options.token;
+    this.#slots = new TokenSlots(words);
+    const uri = (entry: PlanEntry): string => stores.uri(entry.store, entry.key);
+    const ranges = (stream: Stream, entry: PlanEntry): RangePlan =>
+      stream.options.ranges ?? this.#schemeRanges(entry);
+    this.#results = { arena, uri };
+    this.#grants = new Grants({ arena, workers: options.workers, ranges, uri });
+    const limits = {
+      maxRows: Math.max(128, options.concurrency * 4),
+      maxOutstanding: options.concurrency * 8 * 1024 * 1024,
+    };
+    this.#crew = new Crew(options.workers, context, limits, {
+      started: (worker) => this.#started(worker),
+      exited: (worker, exit) => this.#exited(worker, exit),
+    });
+    this.#dispatcher = new Dispatcher({
+      crew: this.#crew,
+      asks: this.#asks,
+      jobs: this.#jobs,
+      stores,
+      ranges,
+    });
+  }
+
+  start(): void {
+    this.#crew.start();
+    this.#watch();
+  }
+
+  get workers(): number {
+    return this.#options.workers;
+  }
+
+  openStream(options: StreamOptions, source: PlanSource, caller: CancellationToken | null): StreamHandle {
+    const slot = this.#slots.acquire();
+    if (slot === null) {
+      throw new MillraceError(
+        ErrorCode.Throttled,
+        'too many loaders and direct calls at the same time: await some before beginning more',
+      );
+    }
+    const token = this.token.child();
+    if (caller !== null) follow(token, caller);
+    const unlinkCaller = caller?.onChange(() => follow(token, caller)) ?? null;
+    const unlinkWords = token.onChange((state) => this.#turned(stream, state));
+    const stopError = (): MillraceError => (caller?.cancelled === true ? caller.error() : token.error());
+    const stream: Stream = new Stream(options, source, {
+      id: this.#nextStream++,
+      ...slot,
+      arena: this.arena,
+      token,
+      stopError,
+      now: () => this.#context.now(),
+      uri: this.#results.uri,
+      poke: () => this.#poke(),
+      list: (from, request) => this.#answered(this.#asks.list(from, request)),
+      head: (from, store, key) => this.#answered(this.#asks.head(from, store, key)),
+      closed: (over) => {
+        unlinkCaller?.();
+        unlinkWords();
+        this.#forget(over);
+      },
+    });
+    if (!stream.over) {
+      this.#streams.add(stream);
+      if (token.state !== StopState.Live) writeToken(this.#slots.words, slot.slot, slot.epoch, token.state);
+    }
+    this.#rotation = [...this.#streams];
+    this.#poke();
+    return stream;
+  }
+
+  /** A store has a fresher snapshot: every worker that uses it gets it. */
+  storeRefreshed(spec: StoreSpec): void {
+    for (const worker of this.#crew.alive()) {
+      if (worker.knownStores.has(spec.id))
+        worker.link.control.post({ kind: 'store', id: spec.id, snapshot: spec.snapshot });
+    }
+  }
+
+  get links(): Iterable<Worker> {
+    return this.#crew.alive();
+  }
+
+  get deaths(): number {
+    return this.#deaths;
+  }
+
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  /** Drains, then cancels at the deadline; resolves when every worker has ended or was fenced. Memoised. */
+  close(reason = 'close', deadlineMs?: number): Promise<RuntimeRecord> {
+    this.token.drain(reason, deadlineMs === undefined ? {} : { deadlineMs });
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<RuntimeRecord> {
+    const unlink = this.token.onStop(() =>
+      this.#context.after(this.#options.closeTimeoutMs, () => this.#fenceBusy()),
+    );
+    await Promise.all([...this.#streams].map((stream) => stream.ended));
+    unlink();
+    this.#crew.closing();
+    for (const worker of this.#crew.alive()) worker.link.control.post({ kind: 'stop' });
+    const cancelTimer = this.#context.after(this.#options.closeTimeoutMs, () => this.#fenceAll());
+    // Wait ends: with the last exit, or when the timer has fenced those that do not end.
+    if (!this.#crew.allGone) {
+      await new Promise<void>((resolve) => {
+        this.#onQuiet = resolve;
+      });
+    }
+    cancelTimer();
+    this.#stopWatch?.();
+    this.token.cancel('closed');
+    return {
+      reason: this.token.reason ?? 'close',
+      stuckWorkers: this.#stuckNames,
+      unreleasedBytes: this.arena.stats().usedBytes - this.arena.stats().quarantinedBytes,
+      deaths: this.#deaths,
+    };
+  }
+
+  // ---- giving out work
+
+  /** Pumps once what is running now has returned: many results and releases of one turn are one pump. */
+  #poke(): void {
+    if (this.#pumpSoon) return;
+    this.#pumpSoon = true;
+    this.#context.soon(() => {
+      this.#pumpSoon = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      do {
+        this.#dispatcher.sendAsks();
+        while (this.#round());
+      } while (this.#grants.relieve(this.#streams, this.#jobs.size === 0));
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  /** One message for each stream that has work and a worker; true when anything was done. */
+  #round(): boolean {
+    let progress = false;
+    // The stream that came first this time comes last the next time.
+    const first = this.#rotation.shift();
+    if (first !== undefined) this.#rotation.push(first);
+    for (const stream of this.#rotation) {
+      if (!stream.open) continue;
+      stream.pull(stream.options.windowObjects);
+      if (stream.granted.length === 0) {
+        if (!this.#crew.hasRoom || !this.#grants.grantNext(stream)) continue;
+        progress = true;
+      }
+      if (this.#dispatcher.send(stream)) progress = true;
+      else if (this.#crew.hasRoom && this.#grants.grantNext(stream)) progress = true;
+    }
+    return progress;
+  }
+
+  #schemeRanges(entry: PlanEntry): RangePlan {
+    const { splitThreshold, partBytes, maxPartsPerObject } = this.stores.defaults(entry.store);
+    return { splitThreshold, partBytes, maxPerObject: maxPartsPerObject };
+  }
+
+  #answered<T>(answer: Promise<T>): Promise<T> {
+    this.#poke();
+    return answer;
+  }
+
+  // ---- what workers say
+
+  #started(worker: Worker): void {
+    worker.link.results.listen((message) => this.#received(worker, message));
+    worker.link.control.onMessage((message) => this.#replied(worker, message));
+    this.#poke();
+  }
+
+  #replied(worker: Worker, message: ControlReply): void {
+    if (message.kind === 'ready') worker.ready = true;
+    if (message.kind !== 'stale-store') return;
+    const { id, version } = message;
+    this.#context.refreshStore(id, version).then(
+      (spec) => this.storeRefreshed(spec),
+      (error: MillraceError) => worker.link.control.post({ kind: 'store-failed', id, error: error.toWire() }),
+    );
+  }
+
+  #received(worker: Worker, message: ResultMessage): void {
+    if (message.kind === 'done') this.#rows(worker, message);
+    else {
+      const ask = this.#asks.take(message.jobId, worker);
+      if (ask === null) return;
+      this.#unload(worker, message.jobId, 0);
+      const answer = message.kind === 'page' ? message.page : message.info;
+      const error = message.error === null ? null : MillraceError.fromWire(message.error);
+      ask.settle(message.status === DoneStatus.Ok ? answer : null, error);
+      ask.stream.jobEnded();
+    }
+    this.#crew.succeeded();
+    this.#poke();
+  }
+
+  #rows(worker: Worker, { table, errors, outputs }: DoneMessage): void {
+    const { cells, blob } = table;
+    const errorOf = new Map(errors);
+    const outputsOf = new Map(outputs);
+    for (let row = 0; row < table.count; row += 1) {
+      const base = row * DONE_STRIDE;
+      const id = cells[base + Done.Id]!;
+      const job = this.#jobs.get(id);
+      if (job === undefined || job.worker !== worker) continue;
+      this.#jobs.delete(id);
+      this.#unload(worker, id, job.weight);
+      unlinkJob(job);
+      const wire = errorOf.get(row);
+      const versionLength = cells[base + Done.VersionLength]!;
+      const start = cells[base + Done.BlobStart]!;
+      const made = outputsOf.get(row);
+      const result = {
+        status: cells[base + Done.Status]! as DoneStatus,
+        landed: cells[base + Done.Landed]!,
+        size: cells[base + Done.Size]!,
+        version: versionLength === 0 ? null : decoder.decode(blob.subarray(start, start + versionLength)),
+        retries: cells[base + Done.Retries]!,
+        error: wire === undefined ? null : MillraceError.fromWire(wire),
+        outputs: made === undefined ? null : made.map((output) => this.#output(job, output)),
+      };
+      applyResult(job, result, this.#results);
+      job.stream.jobEnded();
+    }
+  }
+
+  #output(job: FetchJobRecord, output: DoneMessage['outputs'][number][1][number]): TaskOutput {
+    if (output.kind === 'lease') {
+      return {
+        kind: 'lease',
+        extent: job.task.extent!,
+        offset: job.task.offset + output.start,
+        length: output.length,
+      };
+    }
+    if (output.kind === 'bytes') this.arena.charge(output.bytes.length);
+    return output;
+  }
+
+  #unload(worker: Worker, id: number, weight: number): void {
+    worker.jobs.delete(id);
+    worker.rows -= 1;
+    worker.outstanding -= weight;
+    if (worker.rows === 0) worker.exclusive = false;
+  }
+
+  // ---- tokens
+
+  #turned(stream: Stream, state: StopState): void {
+    writeToken(this.#slots.words, stream.slot, stream.epoch, state);
+    for (const worker of this.#crew.alive()) {
+      if (worker.knownStreams.has(stream.id)) {
+        worker.link.control.post({ kind: 'token', slot: stream.slot, epoch: stream.epoch, state });
+      }
+    }
+    this.#asks.turned(stream, stream.token.error());
+  }
+
+  #forget(stream: Stream): void {
+    this.#streams.delete(stream);
+    this.#rotation = [...this.#streams];
+    this.#grants.forget(stream);
+    this.#slots.release(stream.slot);
+    for (const worker of this.#crew.alive()) {
+      if (worker.knownStreams.delete(stream.id))
+        worker.link.control.post({ kind: 'close-stream', stream: stream.id });
+    }
+    this.#poke();
+  }
+
+  // ---- deaths
+
+  #exited(worker: Worker, exit: WorkerExit): void {
+    for (const message of worker.link.results.takePending()) this.#received(worker, message);
+    const extents = this.#quarantined.get(worker);
+    if (extents !== undefined) {
+      this.#quarantined.delete(worker);
+      for (const extent of extents) this.arena.unquarantine(extent);
+    }
+    if (!exit.clean) {
+      this.#deaths += 1;
+      this.#reassign(worker, exit.cause, ErrorCode.WorkerCrashed, false);
+    }
+    if (this.#crew.deathsInARow >= MAX_DEATHS_IN_A_ROW) this.#crashLoop(exit.cause);
+    if (this.#crew.allGone) this.#onQuiet?.();
+    this.#poke();
+  }
+
+  /** Gives a lost worker's jobs to the others. With `fence`, its memory is left to it. */
+  #reassign(worker: Worker, cause: Error | null, code: ErrorCode, fence: boolean): void {
+    const suspects = this.#suspects(worker);
+    const lost = [...worker.jobs].map((id) => this.#jobs.get(id)).filter((job) => job !== undefined);
+    if (fence) this.#quarantine(worker, lost);
+    for (const job of lost) {
+      this.#jobs.delete(job.id);
+      this.#unload(worker, job.id, job.weight);
+      unlinkJob(job);
+      const { task, stream } = job;
+      if (suspects.has(job.id & 0x7fff_ffff)) this.#suspect(job, cause, code);
+      task.restart = true;
+      if (!stream.open) task.left = true;
+      afterJob(stream, task, this.#results);
+      stream.jobEnded();
+    }
+    this.#asks.orphaned(worker, cause);
+  }
+
+  #suspects(worker: Worker): Set<number> {
+    const suspects = new Set<number>();
+    for (let slot = 0; slot < this.#options.concurrency; slot += 1) {
+      const id = Atomics.load(worker.link.ownWords, OwnWord.Transforming + slot);
+      if (id !== 0) suspects.add(id);
+    }
+    return suspects;
+  }
+
+  #suspect(job: FetchJobRecord, cause: Error | null, code: ErrorCode): void {
+    const { task } = job;
+    task.crashes += 1;
+    if (task.crashes < MAX_ITEM_CRASHES) return;
+    const uri = this.#results.uri(task.entry);
+    const verb = code === ErrorCode.WorkerStuck ? 'stopped answering' : 'died';
+    task.error ??= new MillraceError(code, `${task.crashes} workers ${verb} while they worked on ${uri}`, {
+      phase: 'transform',
+      uri,
+      worker: job.worker.link.name,
+      cause,
+    });
+  }
+
+  #quarantine(worker: Worker, lost: readonly FetchJobRecord[]): void {
+    const extents = new Set<Extent>();
+    for (const { task } of lost) if (task.extent !== null) extents.add(task.extent);
+    for (const extent of extents) {
+      this.arena.hold(extent);
+      this.arena.quarantine(extent);
+    }
+    this.#quarantined.set(worker, extents);
+  }
+
+  #crashLoop(cause: Error | null): void {
+    const error = new MillraceError(
+      ErrorCode.WorkerCrashed,
+      `workers died ${this.#crew.deathsInARow} times in a row without a single result${cause === null ? '' : `: ${cause.message}`}`,
+      { phase: 'request', cause },
+    );
+    for (const stream of this.#streams) stream.fail(error);
+  }
+
+  // ---- workers that do not turn
+
+  #watch(): void {
+    this.#stopWatch = this.#context.after(WATCH_MS, () => {
+      for (const worker of this.#crew.stuck(this.#options.stuckAfterMs))
+        if (worker.rows > 0) this.#fence(worker);
+      this.#watch();
+    });
+  }
+
+  #fence(worker: Worker): void {
+    this.#stuckNames.push(worker.link.name);
+    for (const job of worker.jobs) this.#jobs.get(job)?.stream.ledger.stuck(worker.link.name);
+    this.#crew.fence(worker);
+    this.#reassign(worker, null, ErrorCode.WorkerStuck, true);
+    worker.link.abandon();
+    if (this.#crew.allGone) this.#onQuiet?.();
+    this.#poke();
+  }
+
+  /** After a cancel every job should be back: workers that still hold one are given up. */
+  #fenceBusy(): void {
+    for (const worker of this.#crew.alive()) if (worker.rows > 0) this.#fence(worker);
+  }
+
+  #fenceAll(): void {
+    for (const worker of this.#crew.alive()) this.#fence(worker);
+  }
+}
+
+const decoder = new TextDecoder();
+
+/** A child goes where its caller's token went. Its deadline is the caller's own. */
+function follow(token: CancellationToken, caller: CancellationToken): void {
+  if (caller.cancelled) token.cancel(caller.reason);
+  else if (caller.draining) token.drain(caller.reason, { deadlineMs: Infinity });
+}
