@@ -475,12 +475,12 @@ export class Stream implements StreamHandle {
 
   #wake(): void {
     const waiter = this.#waiter;
-    if (waiter === null) return;
-    const batch = this.#take();
-    if (batch === null && this.#halted === null) return;
+    if (waiter === null || (this.#ready.length === 0 && this.#halted === null)) return;
+    // Taking the last batch may end the stream, which must not find this waiter again.
     this.#waiter = null;
+    const batch = this.#take();
     if (batch !== null) waiter.resolve(batch);
-    else if (this.#halted!.error !== null) waiter.reject(this.#halted!.error);
+    else if (this.#halted?.error) waiter.reject(this.#halted.error);
     else waiter.resolve(null);
   }
 
