@@ -43,7 +43,7 @@ export function createPageWalk(
   };
 }
 
-/** Where row `row` of a page has its key. A view: copy it before the page goes. */
+/** The key of a row: a view, which keeps the keys of its page in memory. */
 export function keyOf(page: KeyPage, row: number): Uint8Array {
   checkRow(page, row);
   return page.keys.subarray(row === 0 ? 0 : page.keyEnds[row - 1]!, page.keyEnds[row]!);

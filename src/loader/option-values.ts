@@ -69,11 +69,7 @@ export function parseTransform(given: unknown, name: string): TransformSpec {
 function moduleUrl(given: unknown, name: string): string {
   const text = given instanceof URL ? given.href : given;
   if (typeof text === 'string' && URL.canParse(text)) return text;
-  throw invalidOption(
-    name,
-    `the URL of a module, such as new URL('./transform.js', import.meta.url)`,
-    given,
-  );
+  throw invalidOption(name, `the URL of a module, such as new URL('./transform.js', import.meta.url)`, given);
 }
 
 function threshold(given: unknown, name: string): number {

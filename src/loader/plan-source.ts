@@ -43,7 +43,10 @@ export function createPlanSource(dataset: Dataset, order: PlanOrder, world: Sour
 }
 
 /** @throws MillraceError InvalidArgument that says which shuffle or sampler this dataset can have */
-export function checkOrder(dataset: Dataset, { shuffle, sampler }: Pick<PlanOrder, 'shuffle' | 'sampler'>): void {
+export function checkOrder(
+  dataset: Dataset,
+  { shuffle, sampler }: Pick<PlanOrder, 'shuffle' | 'sampler'>,
+): void {
   if (dataset.kind === 'map') {
     if (typeof shuffle !== 'boolean') {
       throw wrongOrder(

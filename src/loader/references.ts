@@ -84,4 +84,3 @@ export function userError(thrown: unknown, what: string): MillraceError {
     cause: thrown,
   });
 }
-

@@ -3,7 +3,14 @@ import { PAGE_BYTES } from '../protocol/arena.js';
 import { parseBytes, parseDuration } from '../protocol/sizes.js';
 import type { CancellationToken } from '../protocol/token.js';
 import { type LoaderEnv, type LoaderOptions, explainLoader } from './options.js';
-import { checkNames, type ExplainRow, invalidOption, type OptionTable, readOptions, whole } from './schema.js';
+import {
+  checkNames,
+  type ExplainRow,
+  invalidOption,
+  type OptionTable,
+  readOptions,
+  whole,
+} from './schema.js';
 import { checkStop, parseSignal, parseToken } from './stop-options.js';
 
 /** Options of the schemes, by name; each scheme reads its own. */
@@ -125,6 +132,9 @@ export function resolveRuntimeOptions(given: RuntimeOptions, env: RuntimeEnv): R
   const { values, rows } = readOptions(RUNTIME_OPTIONS, given, env, 'runtime');
   checkStop(given);
   checkNames(env.schemes, values.stores, 'stores');
+  if (given.maxConnections === undefined && values.maxConnections < values.workers) {
+    values.maxConnections = values.workers;
+  }
   if (values.maxConnections < values.workers) {
     throw invalidOption(
       'maxConnections',
@@ -133,9 +143,12 @@ export function resolveRuntimeOptions(given: RuntimeOptions, env: RuntimeEnv): R
     );
   }
   // The options of a scheme may hold credentials: what is printed is their names.
-  const shown = rows.map((row) =>
-    row.option === 'stores' ? { ...row, value: Object.keys(values.stores) } : row,
-  );
+  const shown = rows.map((row) => {
+    if (row.option === 'stores') return { ...row, value: Object.keys(values.stores) };
+    if (row.option !== 'maxConnections' || row.value === values.maxConnections) return row;
+    const reason = 'one for each worker: the default of 64 is not enough for so many';
+    return { ...row, value: values.maxConnections, origin: 'derived', reason } as const;
+  });
   return { ...values, rows: shown };
 }
 

@@ -79,11 +79,9 @@ export function checkNames(known: readonly string[], given: unknown, what: strin
 }
 
 export function invalidOption(name: string, expected: string, given: unknown): MillraceError {
-  return new MillraceError(
-    ErrorCode.InvalidArgument,
-    `${name}: expected ${expected}; given ${show(given)}`,
-    { phase: 'configure' },
-  );
+  return new MillraceError(ErrorCode.InvalidArgument, `${name}: expected ${expected}; given ${show(given)}`, {
+    phase: 'configure',
+  });
 }
 
 /** Long enough for any sensible value, short enough for a message. */

@@ -5,7 +5,8 @@
  * dataset of any length.
  */
 import type { PlanEntry, StoreDirectory, StreamHandle } from '../actors/supervisor/types.js';
-import type { Dataset, MapDataset, ObjectReference, Streamed } from './datasets.js';
+import type { KeyPage } from '../protocol/store.js';
+import type { Dataset, MapDataset, ObjectReference, PrefixDataset, Streamed } from './datasets.js';
 import { createPageWalk, keyOf, type PageWalk, utf8, versionOf } from './listing.js';
 import { createResolver, locate, type Resolver, userError } from './references.js';
 import { invalidOption } from './schema.js';
@@ -24,11 +25,7 @@ export interface SourceWorld {
 }
 
 /** Entries of a map-style dataset at the given indexes; `null` ends them. */
-export function createMapSource(
-  map: MapDataset,
-  indexes: IndexSource,
-  stores: StoreDirectory,
-): EntrySource {
+export function createMapSource(map: MapDataset, indexes: IndexSource, stores: StoreDirectory): EntrySource {
   const resolve = createResolver(stores);
   return {
     next: async (limit) => {
@@ -105,8 +102,8 @@ export function createPrefixSource(
 ): EntrySource {
   let walk: PageWalk | null = null;
   let store = -1;
-  let rows: PlanEntry[] = [];
-  let taken = 0;
+  let page: KeyPage | null = null;
+  let row = 0;
   const open = async (): Promise<PageWalk> => {
     const { store: name, key: prefix } = locate(world.stores, dataset.prefix, 'prefix');
     store = await world.stores.open(name);
@@ -115,34 +112,32 @@ export function createPrefixSource(
   return {
     next: async (limit) => {
       walk ??= await open();
-      while (taken === rows.length) {
-        const page = await walk.next();
-        if (page === null) return null;
-        rows = [];
-        taken = 0;
-        for (let row = 0; row < page.count; row += 1) {
-          const key = keyOf(page, row);
-          const size = page.sizes[row]!;
-          if (dataset.filter !== null && !passes(dataset.filter, utf8(key), size)) continue;
-          const version = versionOf(page, row);
-          rows.push({ store, key, size, version, pinned: false, start: 0, length: -1 });
+      const entries: PlanEntry[] = [];
+      for (;;) {
+        if (page === null || row === page.count) {
+          if (entries.length > 0) return entries;
+          page = await walk.next();
+          row = 0;
+          if (page === null) return null;
         }
+        for (; row < page.count && entries.length < limit; row += 1) {
+          if (!passes(dataset.filter, page, row)) continue;
+          const version = versionOf(page, row);
+          const key = keyOf(page, row);
+          entries.push({ store, key, size: page.sizes[row]!, version, pinned: false, start: 0, length: -1 });
+        }
+        if (entries.length === limit) return entries;
       }
-      const entries = rows.slice(taken, taken + limit);
-      taken += entries.length;
-      return entries;
     },
     close: () => {},
   };
 }
 
-function passes(
-  filter: (info: { key: string; size: number }) => boolean,
-  key: string,
-  size: number,
-): boolean {
+function passes(filter: PrefixDataset['filter'], page: KeyPage, row: number): boolean {
+  if (filter === null) return true;
+  const key = utf8(keyOf(page, row));
   try {
-    return filter({ key, size });
+    return filter({ key, size: page.sizes[row]! });
   } catch (thrown) {
     throw userError(thrown, `filter of ${JSON.stringify(key)}`);
   }
