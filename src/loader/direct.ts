@@ -95,9 +95,16 @@ export function directStream(
   const { verify = false, maxAttempts = DEFAULT_ATTEMPTS } = options;
   const { budgetBytes } = supervisor.arena;
   return {
-    ...{ order: 'sequence', batchSize: 1, batchBytes: budgetBytes, dropLast: false },
-    ...{ windowObjects: 1, windowBytes: budgetBytes, maxConcurrentObjects: 1 },
-    ...{ ranges: null, onError: 'fail', transform: null },
+    order: 'sequence',
+    batchSize: 1,
+    batchBytes: budgetBytes,
+    dropLast: false,
+    windowObjects: 1,
+    windowBytes: budgetBytes,
+    maxConcurrentObjects: 1,
+    ranges: null,
+    onError: 'fail',
+    transform: null,
     verify: flag(verify, 'verify'),
     maxAttempts: whole(1, 100)(maxAttempts, 'maxAttempts'),
   };

@@ -46,7 +46,7 @@ export function createPageWalk(
 /** The key of a row: a view, which keeps the keys of its page in memory. */
 export function keyOf(page: KeyPage, row: number): Uint8Array {
   checkRow(page, row);
-  return page.keys.subarray(row === 0 ? 0 : page.keyEnds[row - 1]!, page.keyEnds[row]!);
+  return page.keys.subarray(row === 0 ? 0 : page.keyEnds[row - 1]!, page.keyEnds[row]);
 }
 
 /** ETag or generation of a row, or null where the listing did not say. */

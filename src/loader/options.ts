@@ -263,14 +263,20 @@ export function resolveLoaderOptions(given: LoaderOptions, env: LoaderEnv): Reso
     throw invalidOption('sampler and shuffle', 'one of the two: a sampler is the order', 'both');
   }
   const ranges = rangePlan(values.ranges, env);
-  const windowObjects = values.batchSize * values.prefetchBatches;
-  const windowBytes = Math.min(env.budgetBytes, values.batchBytes * values.prefetchBatches);
-  const { order, batchSize, batchBytes, dropLast, onError, transform, verify, maxAttempts } = values;
   return {
     stream: {
-      ...{ order, batchSize, batchBytes, dropLast, onError, transform, verify, maxAttempts },
-      ...{ windowObjects, windowBytes, ranges },
+      order: values.order,
+      batchSize: values.batchSize,
+      batchBytes: values.batchBytes,
+      dropLast: values.dropLast,
+      windowObjects: values.batchSize * values.prefetchBatches,
+      windowBytes: Math.min(env.budgetBytes, values.batchBytes * values.prefetchBatches),
       maxConcurrentObjects: values.maxConcurrentObjects,
+      ranges,
+      onError: values.onError,
+      transform: values.transform,
+      verify: values.verify,
+      maxAttempts: values.maxAttempts,
     },
     shuffle: values.shuffle,
     seed: values.seed,

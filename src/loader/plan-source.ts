@@ -77,7 +77,8 @@ function indexesOf(dataset: Extract<Dataset, { kind: 'map' }>, order: PlanOrder)
     );
   }
   if (order.shuffle === false) return createIndexSource(length, (position) => position);
-  return createIndexSource(length, createPermutation(length, epochSeed(seed, epoch)).at);
+  const permutation = createPermutation(length, epochSeed(seed, epoch));
+  return createIndexSource(length, (position) => permutation.at(position));
 }
 
 function callSampler<T>(call: () => T): T {
@@ -116,9 +117,9 @@ function createShuffledSource(entries: EntrySource, size: number, seed: Seed): E
         if (room > 0) await turn();
       }
       while (rest !== null && out.length < limit) {
-        const { done, value } = rest.next();
-        if (done === true) break;
-        out.push(value);
+        const step = rest.next();
+        if (step.done === true) break;
+        out.push(step.value);
       }
       return out.length === 0 ? null : out;
     },

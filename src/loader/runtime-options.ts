@@ -142,14 +142,21 @@ export function resolveRuntimeOptions(given: RuntimeOptions, env: RuntimeEnv): R
       values.maxConnections,
     );
   }
+  return { ...values, rows: rows.map((row) => shownRow(row, values)) };
+}
+
+function shownRow(row: ExplainRow, values: RuntimeValues): ExplainRow {
+  const { option, origin, reason } = row;
   // The options of a scheme may hold credentials: what is printed is their names.
-  const shown = rows.map((row) => {
-    if (row.option === 'stores') return { ...row, value: Object.keys(values.stores) };
-    if (row.option !== 'maxConnections' || row.value === values.maxConnections) return row;
-    const reason = 'one for each worker: the default of 64 is not enough for so many';
-    return { ...row, value: values.maxConnections, origin: 'derived', reason } as const;
-  });
-  return { ...values, rows: shown };
+  if (option === 'stores') return { option, origin, reason, value: Object.keys(values.stores) };
+  const value = values.maxConnections;
+  if (option !== 'maxConnections' || row.value === value) return row;
+  return {
+    option,
+    value,
+    origin: 'derived',
+    reason: 'one for each worker: the default is less than that',
+  };
 }
 
 /** Each effective value of a runtime, where it comes from, and why. */

@@ -30,7 +30,14 @@ export function createMapSource(map: MapDataset, indexes: IndexSource, stores: S
   return {
     next: async (limit) => {
       const wanted = await indexes.next(limit);
-      return wanted === null ? null : await entriesAt(map, wanted, resolve);
+      if (wanted === null) return null;
+      const indexAt = (at: number): number => wanted[at]!;
+      return await resolveAll(
+        wanted.length,
+        (at) => map.at(indexAt(at)),
+        (at) => `dataset.at(${indexAt(at)})`,
+        resolve,
+      );
     },
     close: () => indexes.close(),
   };
@@ -89,7 +96,12 @@ export function createStreamSource(
       if (references === null) return null;
       const first = position;
       position += references.length;
-      return await resolveAll(references, resolve, (at) => `dataset[${first + at}]`);
+      return await resolveAll(
+        references.length,
+        (at) => references[at],
+        (at) => `dataset[${first + at}]`,
+        resolve,
+      );
     },
     close: () => puller?.close(),
   };
@@ -143,40 +155,59 @@ function passes(filter: PrefixDataset['filter'], page: KeyPage, row: number): bo
   }
 }
 
-async function entriesAt(
-  map: MapDataset,
-  indexes: readonly number[],
-  resolve: Resolver,
-): Promise<readonly PlanEntry[]> {
-  const references = indexes.map((index) => {
-    try {
-      return map.at(index);
-    } catch (thrown) {
-      throw userError(thrown, `dataset.at(${index})`);
-    }
-  });
-  return await resolveAll(references, resolve, (at) => `dataset.at(${indexes[at]!})`);
-}
-
-/** All of a pull at the same time: a store is opened once, and promises of one pull do not wait for each other. */
+/**
+ * All of a pull at the same time: a store is opened once, and the promises of one pull do not wait for each other.
+ * What is thrown becomes a rejection like any other, so that none of its neighbours' goes unhandled.
+ */
 async function resolveAll(
-  references: readonly unknown[],
-  resolve: Resolver,
+  count: number,
+  referenceAt: (at: number) => unknown,
   nameOf: (at: number) => string,
+  resolve: Resolver,
 ): Promise<readonly PlanEntry[]> {
-  const pending = references.map((reference, at) => {
-    if (!isPromise(reference)) return resolve(reference, nameOf(at));
-    return reference.then(
-      (value) => resolve(value, nameOf(at)),
-      (thrown: unknown) => {
-        throw userError(thrown, nameOf(at));
-      },
-    );
-  });
-  return pending.some(isPromise) ? await Promise.all(pending) : (pending as PlanEntry[]);
+  const entries: PlanEntry[] = [];
+  const waits: Promise<void>[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const wait = settle(() => resolveOne(referenceAt, nameOf, resolve, at));
+    if (isPromise(wait)) waits.push(wait.then((entry) => void (entries[at] = entry)));
+    else entries[at] = wait;
+  }
+  if (waits.length > 0) await Promise.all(waits);
+  return entries;
 }
 
-function isPromise(value: unknown): value is Promise<unknown> {
+function resolveOne(
+  referenceAt: (at: number) => unknown,
+  nameOf: (at: number) => string,
+  resolve: Resolver,
+  at: number,
+): PlanEntry | Promise<PlanEntry> {
+  let reference: unknown;
+  try {
+    reference = referenceAt(at);
+  } catch (thrown) {
+    throw userError(thrown, nameOf(at));
+  }
+  if (!isPromise(reference)) return resolve(reference, nameOf(at));
+  return reference.then(
+    (value) => resolve(value, nameOf(at)),
+    (thrown: unknown) => {
+      throw userError(thrown, nameOf(at));
+    },
+  );
+}
+
+function settle<T>(call: () => T | Promise<T>): T | Promise<T> {
+  try {
+    return call();
+  } catch (thrown) {
+    return Promise.reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
+  }
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T>;
+function isPromise(value: unknown): value is Promise<unknown>;
+function isPromise(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
@@ -196,9 +227,9 @@ function createPuller<T>(source: Streamed<T>, what: string): Puller<T> {
       try {
         while (!ended && values.length < limit) {
           const step = iterator.next();
-          const { done, value } = isPromise(step) ? await step : step;
-          if (done === true) ended = true;
-          else values.push(value);
+          const taken = isPromise(step) ? await step : step;
+          if (taken.done === true) ended = true;
+          else values.push(taken.value);
         }
       } catch (thrown) {
         ended = true;
