@@ -1,0 +1,204 @@
+/**
+ * One epoch on its way: the iterator behind `for await (const batch of loader)`.
+ *
+ * Invariants:
+ * 1. Calls of `next`, `return` and `throw` take effect in the order in which they were made.
+ * 2. What is released and acknowledged by a `next()` is what its caller had been handed when it was called: of two
+ *    calls at the same time the second does not release the batch of the first.
+ * 3. The record is set before the last call settles.
+ */
+import type {
+  BatchRecord,
+  Cursor,
+  StreamHandle,
+  SupervisorHandle,
+  TerminalRecord,
+} from '../actors/supervisor/types.js';
+import { ErrorCode, MillraceError } from '../protocol/errors.js';
+import { StopState } from '../protocol/stop.js';
+import { Batch, type BatchWorld, createBatchWorld, cursorBehind } from './batch.js';
+import type { Dataset } from './datasets.js';
+import type { ResolvedLoaderOptions } from './options.js';
+import { createPlanSource } from './plan-source.js';
+import type { EntrySource } from './sources.js';
+import { linkStop, type LinkedStop } from './stop-options.js';
+
+type Step = IteratorResult<Batch, undefined>;
+
+const END: Step = { done: true, value: undefined };
+
+/** What the cursor has to know of a batch; the batch itself may be gone by then. */
+interface AckMark {
+  readonly cursor: Cursor | null;
+  acknowledged: boolean;
+}
+
+/** What exists only between the first `next()` and the end. */
+interface Running {
+  readonly stream: StreamHandle;
+  readonly source: EntrySource;
+  readonly stop: LinkedStop;
+  readonly batches: BatchWorld;
+}
+
+export class Iteration implements AsyncIterator<Batch, undefined> {
+  readonly #supervisor: SupervisorHandle;
+  readonly #dataset: Dataset;
+  readonly #options: ResolvedLoaderOptions;
+  readonly #claim: (iteration: Iteration) => number;
+  #running: Running | null = null;
+  #over = false;
+  #record: TerminalRecord | null = null;
+  /** Settles, without an error, when the last call has. */
+  #tail: Promise<unknown> = Promise.resolve();
+  /** Handed out, and neither retained nor released by us. */
+  #handed: Batch[] = [];
+  /** Handed out in plan order, and not all acknowledged: what the cursor is computed from. */
+  readonly #unacknowledged: AckMark[] = [];
+  #cursor: Cursor = { version: 1, objects: 0, items: 0 };
+  #settleDone: () => void = () => {};
+  /** Resolves with the record; null when the iteration failed before anything began. */
+  readonly done: Promise<TerminalRecord | null>;
+
+  /** `claim` makes this iteration the loader's running one and returns its epoch; it throws while another runs. */
+  constructor(
+    supervisor: SupervisorHandle,
+    dataset: Dataset,
+    options: ResolvedLoaderOptions,
+    claim: (iteration: Iteration) => number,
+  ) {
+    this.#claim = claim;
+    this.#supervisor = supervisor;
+    this.#dataset = dataset;
+    this.#options = options;
+    // Wait ends: with the end of the iteration, which the token of its stream brings about.
+    this.done = new Promise((resolve) => {
+      this.#settleDone = () => resolve(this.#record);
+    });
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  get record(): TerminalRecord | null {
+    return this.#record;
+  }
+
+  get cursor(): Cursor {
+    return this.#record?.cursor ?? this.#cursor;
+  }
+
+  next(): Promise<Step> {
+    this.#letGo(this.#options.ack === 'auto');
+    return this.#queue(() => this.#step());
+  }
+
+  /** Leaves the epoch: resolves when nothing of it is in flight. The batch in hand is released, not acknowledged. */
+  return(): Promise<Step> {
+    this.#letGo(false);
+    return this.#queue(async () => {
+      await this.#end('break');
+      return END;
+    });
+  }
+
+  throw(thrown: unknown): Promise<Step> {
+    this.#letGo(false);
+    return this.#queue(async () => {
+      await this.#end('break');
+      throw thrown;
+    });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Acknowledges (if asked to) and releases what was handed out before this call. */
+  #letGo(acknowledge: boolean): void {
+    for (const batch of this.#handed.splice(0)) {
+      if (acknowledge) batch.ack();
+      if (!batch.retained && !batch.released) batch.release();
+    }
+  }
+
+  #queue(call: () => Promise<Step>): Promise<Step> {
+    const result = this.#tail.then(call);
+    this.#tail = result.catch(() => {});
+    return result;
+  }
+
+  async #step(): Promise<Step> {
+    if (this.#over) return END;
+    try {
+      const { stream, batches } = (this.#running ??= this.#begin());
+      const record = await stream.next();
+      if (record !== null) {
+        const batch = new Batch(record, batches, this.#marker(record));
+        this.#handed.push(batch);
+        return { done: false, value: batch };
+      }
+      await this.#end('completed');
+      return END;
+    } catch (thrown) {
+      await this.#end('failed');
+      throw thrown;
+    }
+  }
+
+  #begin(): Running {
+    const order = { ...this.#options, epoch: this.#claim(this) };
+    const stop = linkStop({
+      token: this.#options.token ?? undefined,
+      signal: this.#options.signal ?? undefined,
+    });
+    try {
+      let stream: StreamHandle | null = null;
+      const source = createPlanSource(this.#dataset, order, {
+        stores: this.#supervisor.stores,
+        stream: () => {
+          if (stream !== null) return stream;
+          throw new MillraceError(ErrorCode.Internal, 'a listing was asked for before its stream was open');
+        },
+      });
+      stream = this.#supervisor.openStream(this.#options.stream, source, stop.token);
+      const batches = createBatchWorld(this.#supervisor, stream, {
+        checked: this.#options.checked,
+        ordered: this.#options.stream.order === 'sequence',
+      });
+      return { stream, source, stop, batches };
+    } catch (thrown) {
+      stop.dispose();
+      throw thrown;
+    }
+  }
+
+  /** What a batch calls when it is acknowledged: the cursor stands behind the last one before which none is missing. */
+  #marker(record: BatchRecord): () => void {
+    if (this.#options.stream.order !== 'sequence') return () => {};
+    const marks = this.#unacknowledged;
+    const mark: AckMark = { cursor: cursorBehind(record), acknowledged: false };
+    marks.push(mark);
+    return () => {
+      mark.acknowledged = true;
+      while (marks[0]?.acknowledged === true) this.#cursor = marks.shift()?.cursor ?? this.#cursor;
+    };
+  }
+
+  async #end(reason: string): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    if (this.#running !== null) {
+      const { stream, source, stop } = this.#running;
+      source.close();
+      try {
+        const { state, reason: told = reason } = stream.token;
+        this.#record = await stream.finish(state === StopState.Live ? reason : told);
+      } finally {
+        stop.dispose();
+      }
+    }
+    this.#settleDone();
+  }
+}

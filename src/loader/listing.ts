@@ -1,0 +1,68 @@
+/**
+ * Walks a listing page by page.
+ *
+ * Invariants:
+ * 1. At most two pages are held: the one in hand, and the next, asked for as soon as the first is handed out, so that
+ *    the service answers while the page in hand is gone through.
+ * 2. A failure of the page asked for ahead is thrown where that page is wanted, and nowhere else.
+ */
+import type { StreamListRequest } from '../actors/supervisor/types.js';
+import { ErrorCode, MillraceError } from '../protocol/errors.js';
+import type { KeyPage } from '../protocol/store.js';
+
+/** The most that S3 puts on one page; other stores take it as well. */
+const PAGE_KEYS = 1000;
+
+export interface PageWalk {
+  /** The next page, or null behind the last. */
+  next(): Promise<KeyPage | null>;
+}
+
+export function createPageWalk(
+  list: (request: StreamListRequest) => Promise<KeyPage>,
+  target: Pick<StreamListRequest, 'store' | 'prefix' | 'delimiter'>,
+): PageWalk {
+  let ahead: Promise<KeyPage> | null = null;
+  let ended = false;
+  const ask = (continuation: string | null): Promise<KeyPage> => {
+    const page = list({ ...target, continuation, limit: PAGE_KEYS });
+    // Looked at when it is wanted; until then nobody else may call it unhandled.
+    page.catch(() => {});
+    return page;
+  };
+  return {
+    next: async () => {
+      if (ended) return null;
+      const asked = ahead ?? ask(null);
+      ahead = null;
+      const page = await asked;
+      if (page.next === null) ended = true;
+      else ahead = ask(page.next);
+      return page;
+    },
+  };
+}
+
+/** The key of a row: a view, which keeps the keys of its page in memory. */
+export function keyOf(page: KeyPage, row: number): Uint8Array {
+  checkRow(page, row);
+  return page.keys.subarray(row === 0 ? 0 : page.keyEnds[row - 1]!, page.keyEnds[row]);
+}
+
+/** ETag or generation of a row, or null where the listing did not say. */
+export function versionOf(page: KeyPage, row: number): string | null {
+  checkRow(page, row);
+  const start = row === 0 ? 0 : page.versionEnds[row - 1]!;
+  const end = page.versionEnds[row]!;
+  return start === end ? null : utf8(page.versions.subarray(start, end));
+}
+
+/** Bytes as text; what is not UTF-8 shows as U+FFFD. */
+export function utf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}
+
+function checkRow(page: KeyPage, row: number): void {
+  if (row >= 0 && row < page.count) return;
+  throw new MillraceError(ErrorCode.Internal, `row ${row} of a page of ${page.count}`, { phase: 'list' });
+}

@@ -1,0 +1,103 @@
+/**
+ * The loader: a dataset, an order and options, iterated batch by batch. One iteration is one epoch.
+ *
+ * Invariants:
+ * 1. The memory of a batch goes back when the next one is asked for, unless it was retained.
+ * 2. However an iteration ends (end, break, throw, cancel), it is over only when nothing of it is in flight, and
+ *    there is a terminal record.
+ * 3. At most one iteration runs at a time.
+ */
+import type { Cursor, SupervisorHandle, TerminalRecord } from '../actors/supervisor/types.js';
+import { ErrorCode, MillraceError } from '../protocol/errors.js';
+import type { Batch } from './batch.js';
+import { asDataset, type Dataset, type DatasetLike } from './datasets.js';
+import { Iteration } from './iteration.js';
+import {
+  explainLoader,
+  type LoaderEnv,
+  type LoaderOptions,
+  type ResolvedLoaderOptions,
+  resolveLoaderOptions,
+} from './options.js';
+import { checkOrder } from './plan-source.js';
+import type { ExplainRow } from './schema.js';
+
+const BEGINNING: Cursor = { version: 1, objects: 0, items: 0 };
+
+export class Loader implements AsyncIterable<Batch> {
+  readonly #supervisor: SupervisorHandle;
+  readonly #dataset: Dataset;
+  readonly #given: LoaderOptions;
+  readonly #env: LoaderEnv;
+  readonly #options: ResolvedLoaderOptions;
+  #iteration: Iteration | null = null;
+  #epoch: number;
+
+  /**
+   * Checks everything that can be checked before the first byte.
+   * @throws MillraceError InvalidArgument
+   */
+  constructor(
+    supervisor: SupervisorHandle,
+    dataset: DatasetLike,
+    options: LoaderOptions = {},
+    env: LoaderEnv = defaultEnv(supervisor),
+  ) {
+    this.#supervisor = supervisor;
+    this.#dataset = asDataset(dataset);
+    this.#given = options;
+    this.#env = env;
+    this.#options = resolveLoaderOptions(options, env);
+    this.#epoch = this.#options.epoch;
+    checkOrder(this.#dataset, this.#options);
+  }
+
+  /** Number of the epoch that the next iteration goes through. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** What became of everything, once the last iteration has ended; null before that. */
+  get report(): TerminalRecord | null {
+    return this.#iteration?.record ?? null;
+  }
+
+  /** Resolves, never rejects, when nothing of the last iteration is in flight; with null if there was none. */
+  get done(): Promise<TerminalRecord | null> {
+    return this.#iteration?.done ?? Promise.resolve(null);
+  }
+
+  /** How far the last iteration is acknowledged. In completion order it moves when the iteration ends. */
+  get cursor(): Cursor {
+    return this.#iteration?.cursor ?? BEGINNING;
+  }
+
+  /** Each effective option, where its value comes from, and why. */
+  explain(): readonly ExplainRow[] {
+    return explainLoader(this.#given, this.#env);
+  }
+
+  /**
+   * One more epoch; it begins, and takes its number, with the first `next()`. Leaving a `for await` early waits until
+   * nothing is in flight. The first `next()` rejects with InvalidArgument while another iteration of this loader runs.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<Batch, undefined> {
+    return new Iteration(this.#supervisor, this.#dataset, this.#options, (iteration) => {
+      if (this.#iteration !== null && !this.#iteration.over) {
+        throw new MillraceError(
+          ErrorCode.InvalidArgument,
+          'this loader is already being iterated; finish that iteration, or make a second loader',
+          { phase: 'plan' },
+        );
+      }
+      this.#iteration = iteration;
+      this.#epoch += 1;
+      return this.#epoch - 1;
+    });
+  }
+}
+
+function defaultEnv(supervisor: SupervisorHandle): LoaderEnv {
+  const { workers, arena } = supervisor;
+  return { budgetBytes: arena.budgetBytes, workers, connections: Math.max(64, workers) };
+}

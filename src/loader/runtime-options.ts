@@ -1,0 +1,184 @@
+/** The options of a runtime, and what `explain` prints for a runtime and a loader together. */
+import { PAGE_BYTES } from '../protocol/arena.js';
+import { parseBytes, parseDuration } from '../protocol/sizes.js';
+import type { CancellationToken } from '../protocol/token.js';
+import { type LoaderEnv, type LoaderOptions, explainLoader } from './options.js';
+import {
+  checkNames,
+  type ExplainRow,
+  invalidOption,
+  type OptionTable,
+  readOptions,
+  whole,
+} from './schema.js';
+import { checkStop, parseSignal, parseToken } from './stop-options.js';
+
+/** Options of the schemes, by name; each scheme reads its own. */
+export type StoreOptions = Readonly<Record<string, unknown>>;
+
+/** What a user gives to `Runtime.start(options)`. All of it optional. */
+export interface RuntimeOptions {
+  /** Worker threads. @default one less than the cores, from 1 to 16 */
+  readonly workers?: number | undefined;
+  /** Bytes of all parts in flight, prefetched batches and batches that consumers hold. @default '512MiB' */
+  readonly memoryBudget?: number | string | undefined;
+  /** Connections of all workers together, to all stores. @default 64 */
+  readonly maxConnections?: number | undefined;
+  readonly token?: CancellationToken | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** A worker that does not answer for so long is fenced and replaced. @default '30s' */
+  readonly stuckAfterMs?: number | string | undefined;
+  /** How long `close()` waits for what is in flight before it cancels. @default '25s' */
+  readonly closeTimeoutMs?: number | string | undefined;
+  /** Options of the schemes, by name. @default {} */
+  readonly stores?: StoreOptions | undefined;
+  /** V8 heap of a worker, in MB; bytes of objects do not count. @default what Node chooses */
+  readonly heapLimitMb?: number | undefined;
+}
+
+/** What defaults of a runtime depend on. */
+export interface RuntimeEnv {
+  /** `os.availableParallelism()`. */
+  readonly cores: number;
+  /** Names of the registered schemes. */
+  readonly schemes: readonly string[];
+}
+
+/** Effective options of a runtime. */
+export interface RuntimeValues {
+  workers: number;
+  memoryBudget: number;
+  maxConnections: number;
+  token: CancellationToken | null;
+  signal: AbortSignal | null;
+  stuckAfterMs: number;
+  closeTimeoutMs: number;
+  stores: StoreOptions;
+  heapLimitMb: number | null;
+}
+
+export type ResolvedRuntimeOptions = Readonly<RuntimeValues> & { readonly rows: readonly ExplainRow[] };
+
+const MIB = 2 ** 20;
+const MAX_WORKERS = 256;
+/** More threads than this have not been seen to fetch faster, and each costs tens of megabytes. */
+const DEFAULT_MAX_WORKERS = 16;
+const MIN_BUDGET_BYTES = 16 * PAGE_BYTES;
+const MIN_HEAP_MB = 16;
+
+export const RUNTIME_OPTIONS: OptionTable<RuntimeValues, RuntimeEnv> = {
+  workers: {
+    doc: 'Worker threads.',
+    parse: whole(1, MAX_WORKERS),
+    fallback: ({ cores }) => ({
+      value: Math.min(DEFAULT_MAX_WORKERS, Math.max(1, cores - 1)),
+      reason: `one core of ${cores} is left to the service's own thread; at most ${DEFAULT_MAX_WORKERS}`,
+      origin: 'derived',
+    }),
+  },
+  memoryBudget: {
+    doc: 'Bytes of all parts in flight, prefetched batches and batches that consumers hold.',
+    parse: (given, name) => whole(MIN_BUDGET_BYTES)(parseBytes(given as number | string, name), name),
+    fallback: () => ({
+      value: 512 * MIB,
+      reason: '64 connections with a part of 8 MiB each; memory is mapped when it is first used',
+    }),
+  },
+  maxConnections: {
+    doc: 'Connections of all workers together, to all stores.',
+    parse: whole(1, 65_536),
+    fallback: () => ({
+      value: 64,
+      reason: 'at 50 to 100 MB/s each they fill 25 Gbit/s; well below the limit of 1024 descriptors',
+    }),
+  },
+  token: {
+    doc: 'Drains or cancels everything that the runtime does.',
+    parse: parseToken,
+    fallback: () => ({ value: null, reason: 'close() alone ends the runtime' }),
+  },
+  signal: {
+    doc: 'Cancels everything that the runtime does when it aborts.',
+    parse: parseSignal,
+    fallback: () => ({ value: null, reason: 'none' }),
+  },
+  stuckAfterMs: {
+    doc: 'A worker that does not answer for so long is fenced and replaced.',
+    parse: duration(100),
+    fallback: () => ({ value: 30_000, reason: 'longer than any sane synchronous step of a transform' }),
+  },
+  closeTimeoutMs: {
+    doc: 'How long close() waits for what is in flight before it cancels.',
+    parse: duration(0),
+    fallback: () => ({ value: 25_000, reason: 'below the 30 s that orchestrators grant by default' }),
+  },
+  stores: {
+    doc: 'Options of the schemes, by name.',
+    parse: (given, name) => {
+      if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given as StoreOptions;
+      throw invalidOption(name, 'an object with an entry per scheme', given);
+    },
+    fallback: () => ({ value: {}, reason: 'credentials, region and endpoint as the environment says' }),
+  },
+  heapLimitMb: {
+    doc: 'V8 heap of a worker, in MB.',
+    parse: whole(MIN_HEAP_MB),
+    fallback: () => ({ value: null, reason: 'what Node chooses; bytes of objects are not in the heap' }),
+  },
+};
+
+/** @throws MillraceError InvalidArgument for an unknown option, a bad value, or two that exclude each other */
+export function resolveRuntimeOptions(given: RuntimeOptions, env: RuntimeEnv): ResolvedRuntimeOptions {
+  const { values, rows } = readOptions(RUNTIME_OPTIONS, given, env, 'runtime');
+  checkStop(given);
+  checkNames(env.schemes, values.stores, 'stores');
+  if (given.maxConnections === undefined && values.maxConnections < values.workers) {
+    values.maxConnections = values.workers;
+  }
+  if (values.maxConnections < values.workers) {
+    throw invalidOption(
+      'maxConnections',
+      `at least one connection for each of ${values.workers} workers`,
+      values.maxConnections,
+    );
+  }
+  return { ...values, rows: rows.map((row) => shownRow(row, values)) };
+}
+
+function shownRow(row: ExplainRow, values: RuntimeValues): ExplainRow {
+  const { option, origin, reason } = row;
+  // The options of a scheme may hold credentials: what is printed is their names.
+  if (option === 'stores') return { option, origin, reason, value: Object.keys(values.stores) };
+  const value = values.maxConnections;
+  if (option !== 'maxConnections' || row.value === value) return row;
+  return {
+    option,
+    value,
+    origin: 'derived',
+    reason: 'one for each worker: the default is less than that',
+  };
+}
+
+/** Each effective value of a runtime, where it comes from, and why. */
+export function explainRuntime(given: RuntimeOptions, env: RuntimeEnv): readonly ExplainRow[] {
+  return resolveRuntimeOptions(given, env).rows;
+}
+
+/** What a loader's defaults depend on, from the runtime's effective options. */
+export function loaderEnv(runtime: ResolvedRuntimeOptions, scheme?: LoaderEnv['scheme']): LoaderEnv {
+  const { memoryBudget: budgetBytes, workers, maxConnections: connections } = runtime;
+  return { budgetBytes, workers, connections, scheme };
+}
+
+/** The rows of a runtime and of a loader in it. Nothing is started. */
+export function explain(
+  given: { readonly runtime?: RuntimeOptions; readonly loader?: LoaderOptions },
+  env: RuntimeEnv & Pick<LoaderEnv, 'scheme'>,
+): readonly ExplainRow[] {
+  const runtime = resolveRuntimeOptions(given.runtime ?? {}, env);
+  return [...runtime.rows, ...explainLoader(given.loader ?? {}, loaderEnv(runtime, env.scheme))];
+}
+
+function duration(minMs: number): (given: unknown, name: string) => number {
+  return (given, name) => whole(minMs)(parseDuration(given as number | string, name), name);
+}

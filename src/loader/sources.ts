@@ -1,0 +1,249 @@
+/**
+ * The plan in the order of the dataset or of its indexes, entry by entry, before any shuffle buffer.
+ *
+ * Invariant: a pull returns from 1 to `limit` entries, or null at the end, and never holds more than that of a
+ * dataset of any length.
+ */
+import type { PlanEntry, StoreDirectory, StreamHandle } from '../actors/supervisor/types.js';
+import type { KeyPage } from '../protocol/store.js';
+import type { Dataset, MapDataset, ObjectReference, PrefixDataset, Streamed } from './datasets.js';
+import { createPageWalk, keyOf, type PageWalk, utf8, versionOf } from './listing.js';
+import { createResolver, locate, type Resolver, userError } from './references.js';
+import { invalidOption } from './schema.js';
+
+/** A plan source that can be told that no more is wanted. */
+export interface EntrySource {
+  next(limit: number): Promise<readonly PlanEntry[] | null>;
+  /** Lets a user's generator run its `finally`. Idempotent; does not wait. */
+  close(): void;
+}
+
+export interface SourceWorld {
+  readonly stores: StoreDirectory;
+  /** The stream that asks for the plan: it carries the listing's requests. Called at the first pull, not before. */
+  readonly stream: () => Pick<StreamHandle, 'list'>;
+}
+
+/** Entries of a map-style dataset at the given indexes; `null` ends them. */
+export function createMapSource(map: MapDataset, indexes: IndexSource, stores: StoreDirectory): EntrySource {
+  const resolve = createResolver(stores);
+  return {
+    next: async (limit) => {
+      const wanted = await indexes.next(limit);
+      if (wanted === null) return null;
+      const indexAt = (at: number): number => wanted[at]!;
+      return await resolveAll(
+        wanted.length,
+        (at) => map.at(indexAt(at)),
+        (at) => `dataset.at(${indexAt(at)})`,
+        resolve,
+      );
+    },
+    close: () => indexes.close(),
+  };
+}
+
+/** Where the indexes of a map-style dataset come from. */
+export interface IndexSource {
+  next(limit: number): readonly number[] | null | Promise<readonly number[] | null>;
+  close(): void;
+}
+
+/** `at(position)` for each position below `length`: the identity, or a permutation. */
+export function createIndexSource(length: number, at: (position: number) => number): IndexSource {
+  let position = 0;
+  return {
+    next: (limit) => {
+      if (position >= length) return null;
+      const count = Math.min(limit, length - position);
+      const indexes = Array.from({ length: count }, (_, offset) => at(position + offset));
+      position += count;
+      return indexes;
+    },
+    close: () => {},
+  };
+}
+
+/** The indexes of a sampler, each looked at. */
+export function createSamplerSource(sampler: Streamed<number>, length: number): IndexSource {
+  const puller = createPuller(sampler, 'sampler');
+  return {
+    next: async (limit) => {
+      const indexes = await puller.next(limit);
+      for (const index of indexes ?? []) {
+        if (!Number.isSafeInteger(index) || index < 0 || index >= length) {
+          throw invalidOption('sampler', `indexes from 0 to ${length - 1}, the length of the dataset`, index);
+        }
+      }
+      return indexes;
+    },
+    close: () => puller.close(),
+  };
+}
+
+/** References of an iterable, sync or async, in its order. */
+export function createStreamSource(
+  open: () => Streamed<ObjectReference>,
+  stores: StoreDirectory,
+): EntrySource {
+  const resolve = createResolver(stores);
+  let puller: Puller<ObjectReference> | null = null;
+  let position = 0;
+  return {
+    next: async (limit) => {
+      puller ??= createPuller(open(), 'dataset');
+      const references = await puller.next(limit);
+      if (references === null) return null;
+      const first = position;
+      position += references.length;
+      return await resolveAll(
+        references.length,
+        (at) => references[at],
+        (at) => `dataset[${first + at}]`,
+        resolve,
+      );
+    },
+    close: () => puller?.close(),
+  };
+}
+
+/** The objects of a listing, packed page after packed page. */
+export function createPrefixSource(
+  dataset: Extract<Dataset, { kind: 'prefix' }>,
+  world: SourceWorld,
+): EntrySource {
+  let walk: PageWalk | null = null;
+  let store = -1;
+  let page: KeyPage | null = null;
+  let row = 0;
+  const open = async (): Promise<PageWalk> => {
+    const { store: name, key: prefix } = locate(world.stores, dataset.prefix, 'prefix');
+    store = await world.stores.open(name);
+    return createPageWalk((request) => world.stream().list(request), { store, prefix, delimiter: null });
+  };
+  return {
+    next: async (limit) => {
+      walk ??= await open();
+      const entries: PlanEntry[] = [];
+      for (;;) {
+        if (page === null || row === page.count) {
+          if (entries.length > 0) return entries;
+          page = await walk.next();
+          row = 0;
+          if (page === null) return null;
+        }
+        for (; row < page.count && entries.length < limit; row += 1) {
+          if (!passes(dataset.filter, page, row)) continue;
+          const version = versionOf(page, row);
+          const key = keyOf(page, row);
+          entries.push({ store, key, size: page.sizes[row]!, version, pinned: false, start: 0, length: -1 });
+        }
+        if (entries.length === limit) return entries;
+      }
+    },
+    close: () => {},
+  };
+}
+
+function passes(filter: PrefixDataset['filter'], page: KeyPage, row: number): boolean {
+  if (filter === null) return true;
+  const key = utf8(keyOf(page, row));
+  try {
+    return filter({ key, size: page.sizes[row]! });
+  } catch (thrown) {
+    throw userError(thrown, `filter of ${JSON.stringify(key)}`);
+  }
+}
+
+/**
+ * All of a pull at the same time: a store is opened once, and the promises of one pull do not wait for each other.
+ * What is thrown becomes a rejection like any other, so that none of its neighbours' goes unhandled.
+ */
+async function resolveAll(
+  count: number,
+  referenceAt: (at: number) => unknown,
+  nameOf: (at: number) => string,
+  resolve: Resolver,
+): Promise<readonly PlanEntry[]> {
+  const entries: PlanEntry[] = [];
+  const waits: Promise<void>[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const wait = settle(() => resolveOne(referenceAt, nameOf, resolve, at));
+    if (isPromise(wait)) waits.push(wait.then((entry) => void (entries[at] = entry)));
+    else entries[at] = wait;
+  }
+  if (waits.length > 0) await Promise.all(waits);
+  return entries;
+}
+
+function resolveOne(
+  referenceAt: (at: number) => unknown,
+  nameOf: (at: number) => string,
+  resolve: Resolver,
+  at: number,
+): PlanEntry | Promise<PlanEntry> {
+  let reference: unknown;
+  try {
+    reference = referenceAt(at);
+  } catch (thrown) {
+    throw userError(thrown, nameOf(at));
+  }
+  if (!isPromise(reference)) return resolve(reference, nameOf(at));
+  return reference.then(
+    (value) => resolve(value, nameOf(at)),
+    (thrown: unknown) => {
+      throw userError(thrown, nameOf(at));
+    },
+  );
+}
+
+function settle<T>(call: () => T | Promise<T>): T | Promise<T> {
+  try {
+    return call();
+  } catch (thrown) {
+    return Promise.reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
+  }
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T>;
+function isPromise(value: unknown): value is Promise<unknown>;
+function isPromise(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+interface Puller<T> {
+  next(limit: number): Promise<readonly T[] | null>;
+  close(): void;
+}
+
+/** Takes up to `limit` values at a time from an iterable. What it throws is an error that names `what`. */
+function createPuller<T>(source: Streamed<T>, what: string): Puller<T> {
+  const iterator: Iterator<T> | AsyncIterator<T> =
+    Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  let ended = false;
+  return {
+    next: async (limit) => {
+      const values: T[] = [];
+      try {
+        while (!ended && values.length < limit) {
+          const step = iterator.next();
+          const taken = isPromise(step) ? await step : step;
+          if (taken.done === true) ended = true;
+          else values.push(taken.value);
+        }
+      } catch (thrown) {
+        ended = true;
+        throw userError(thrown, `the iterator of the ${what}`);
+      }
+      return values.length === 0 ? null : values;
+    },
+    close: () => {
+      if (ended) return;
+      ended = true;
+      // Nobody waits for it: a generator that hangs in its own wait could not be left otherwise.
+      void Promise.resolve()
+        .then(() => iterator.return?.())
+        .catch(() => {});
+    },
+  };
+}
