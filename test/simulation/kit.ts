@@ -19,7 +19,7 @@ import { NEVER, StopState } from '../../dist/protocol/stop.js';
 import {
   Done,
   DONE_STRIDE,
-  DoneStatus,
+  type DoneStatus,
   Job,
   JobFlag,
   JOB_STRIDE,
@@ -117,7 +117,11 @@ export class Hand {
   readonly rows: Row[] = [];
   readonly replies: ControlReply[] = [];
   exit: WorkerExit | null = null;
+  /** Jobs sent. */
   sent = 0;
+  /** Messages of results that came, and how many of them `takePending` found at the exit. */
+  messages = 0;
+  foundAtExit = 0;
   readonly #token: { slot: number; epoch: number };
   readonly #spec: StreamSpec;
   readonly #leases = new Map<number, Lease>();
@@ -143,7 +147,9 @@ export class Hand {
     this.link.control.onMessage((reply) => this.#obey(reply));
     this.link.onExit((exit) => {
       this.exit = exit;
-      for (const message of this.link.results.takePending()) this.#collect(message);
+      const found = this.link.results.takePending();
+      this.foundAtExit = found.length;
+      for (const message of found) this.#collect(message);
     });
   }
 
@@ -259,6 +265,7 @@ export class Hand {
 
   #collect(message: ResultMessage): void {
     if (message.kind !== 'done') throw new Error(`the hand did not ask for ${message.kind}`);
+    this.messages += 1;
     const { cells, count } = message.table;
     const errors = new Map(message.errors);
     const outputs = new Map(message.outputs);

@@ -6,12 +6,24 @@
  * 2. Its devices go on (a read in flight still writes into the arena) until its exit is delivered, and not after.
  * 3. The exit is delivered exactly once, in no order to the messages that were sent before it.
  */
-import { OwnWord, type TurnSignal, type WorkerContext, type WorkerExit } from '../../protocol/context.js';
-import type { WorkerLink } from '../../protocol/context.js';
+import {
+  OwnWord,
+  type ControlChannel,
+  type TransformFunction,
+  type TurnSignal,
+  type WorkerContext,
+  type WorkerExit,
+  type WorkerLink,
+} from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
-import type { StoreSpec, TransformSpec, WorkerStats } from '../../protocol/messages.js';
-import type { TransformFunction } from '../../protocol/context.js';
-import { PortReceiver, PortSender, type Channel } from '../../protocol/port.js';
+import type {
+  ControlMessage,
+  ControlReply,
+  StoreSpec,
+  TransformSpec,
+  WorkerStats,
+} from '../../protocol/messages.js';
+import { PortReceiver, PortSender } from '../../protocol/port.js';
 import type { Store } from '../../protocol/store.js';
 import { createChannel, type ChannelPair, type Mortal } from './channel.js';
 import type { Party, Scheduler } from './scheduler.js';
@@ -157,7 +169,7 @@ export class SimWorker {
     scheduler.after(supervisor, `${this.name} exits`, exitAfterMs, () => {
       this.#state = 'exited';
       scheduler.forget(this.#device);
-      for (const { reject } of this.#questions.splice(0)) reject(gone(this.name, exit));
+      for (const question of this.#questions.splice(0)) question.reject(gone(this.name, exit));
       this.#onExit(exit);
     });
   }
@@ -168,7 +180,7 @@ export class SimWorker {
       name: this.name,
       jobs: new PortSender(jobs.near, this.ownWords, OwnWord.Jobs, this.#setup.jobsCapacity),
       results: new PortReceiver(results.near, this.ownWords, OwnWord.Results),
-      control: controlEnd(control.near),
+      control: control.near as ControlChannel<ControlMessage, ControlReply>,
       ownWords: this.ownWords,
       onExit: (fn) => {
         this.#onExit = fn;
@@ -191,7 +203,8 @@ export class SimWorker {
   }
 
   #createContext(): WorkerContext {
-    const { setup, name } = { setup: this.#setup, name: this.name };
+    const { name } = this;
+    const setup = this.#setup;
     const { scheduler } = setup;
     const { jobs, results, control, questions } = this.#channels;
     const random = seededRandom(setup.seed, name);
@@ -206,7 +219,7 @@ export class SimWorker {
       wallNow: () => WALL_EPOCH_MS + scheduler.now,
       jobs: new PortReceiver(jobs.far, this.ownWords, OwnWord.Jobs),
       results: new PortSender(results.far, this.ownWords, OwnWord.Results, setup.resultsCapacity),
-      control: controlEnd(control.far),
+      control: control.far as ControlChannel<ControlReply, ControlMessage>,
       sleep: (ms, stop) => this.#sleep(ms, stop),
       openStore: (spec) => this.#load(`open ${spec.name}`, () => setup.stores(spec, this.#createWorld())),
       loadTransform: (spec) => this.#load(`import ${spec.url}`, () => setup.transforms(spec)),
@@ -273,18 +286,6 @@ const NO_TRANSPORT = {
   connectionsActive: 0,
   connectionsIdle: 0,
 };
-
-function controlEnd<Send, Receive>(
-  channel: Channel,
-): {
-  post(message: Send): void;
-  onMessage(fn: (message: Receive) => void): void;
-} {
-  return {
-    post: (message) => channel.post(message),
-    onMessage: (fn) => channel.onMessage((message) => fn(message as Receive)),
-  };
-}
 
 function gone(name: string, exit: WorkerExit): MillraceError {
   return new MillraceError(ErrorCode.WorkerCrashed, `${name} is gone and answers no question`, {
