@@ -121,7 +121,18 @@ describe('a run that comes to no end', () => {
 });
 
 describe('ports of a simulation', () => {
-  it('detach what is transferred, and never hold more than their capacity', async () => {
+  it('detach what is transferred at the moment it is sent', async () => {
+    const driven = hand(2);
+    const key = Uint8Array.of(1, 2, 3);
+    const given = Uint8Array.of(7);
+    const head = { kind: 'head', jobId: 1, stream: 1, store: 1, key, given, open: null, stores: [] } as const;
+    const pair = driven.link.jobs.trySend(head, [given.buffer]);
+    expect([pair, given.length, key.length]).toEqual(['ok', 0, 3]);
+    // Nobody has opened stream 1: the worker dies of it, which shows that the message came.
+    expect((await driven.untilExit()).cause!.message).toMatch(/no stream 1/);
+  });
+
+  it('never hold more than their capacity', async () => {
     for (let seed = 1; seed <= 10; seed += 1) {
       const capacity = 2;
       const driven = hand(seed, { simulation: { jobsCapacity: capacity, resultsCapacity: capacity } });
