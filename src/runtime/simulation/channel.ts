@@ -1,0 +1,67 @@
+/**
+ * A message channel of the simulation: cloned like on a real port, delivered one message per step.
+ *
+ * Invariants:
+ * 1. A message is cloned, and what is transferred detached, at the moment it is posted.
+ * 2. What a dead party posts goes nowhere; what it had posted before stays deliverable.
+ */
+import type { Channel } from '../../protocol/port.js';
+import type { Party, Scheduler, SimQueue } from './scheduler.js';
+
+/** A party that can die. */
+export interface Mortal extends Party {
+  dead: boolean;
+}
+
+export interface ChannelPair {
+  readonly near: Channel;
+  readonly far: Channel;
+  /** Closes both ends: what is posted from now on is lost, what is under way still arrives. */
+  sever(): void;
+}
+
+export function createChannel(scheduler: Scheduler, name: string, near: Mortal, far: Mortal): ChannelPair {
+  const wire = { closed: false };
+  const toNear = scheduler.queue(`${name} -> ${near.name}`, near);
+  const toFar = scheduler.queue(`${name} -> ${far.name}`, far);
+  return {
+    near: createEnd(near, toNear, far, toFar, wire),
+    far: createEnd(far, toFar, near, toNear, wire),
+    sever: () => {
+      wire.closed = true;
+    },
+  };
+}
+
+function createEnd(
+  owner: Mortal,
+  incoming: SimQueue,
+  peer: Mortal,
+  outgoing: SimQueue,
+  wire: { closed: boolean },
+): Channel {
+  return {
+    post: (message, transfer = []) => {
+      if (owner.dead) return;
+      const clone: unknown = structuredClone(message, { transfer: [...transfer] as ArrayBuffer[] });
+      if (!wire.closed && !peer.dead) outgoing.push(describe(clone), clone);
+    },
+    onMessage: (fn) => {
+      if (!owner.dead) incoming.deliver = fn;
+    },
+    takePending: () => incoming.take(),
+    close: () => {
+      wire.closed = true;
+      incoming.take();
+    },
+  };
+}
+
+/** A message in one word or two, for the trace. */
+function describe(message: unknown): string {
+  if (typeof message !== 'object' || message === null) return String(message);
+  const parts = message as { kind?: unknown; table?: { count?: unknown }; state?: unknown; slot?: unknown };
+  const kind = typeof parts.kind === 'string' ? parts.kind : 'message';
+  if (typeof parts.table?.count === 'number') return `${kind}[${parts.table.count}]`;
+  return typeof parts.state === 'number' ? `${kind}=${parts.state}` : kind;
+}

@@ -1,0 +1,139 @@
+/**
+ * A simulated storage service: its objects, the faults it is told to have, and a record of what was asked of it.
+ * All workers of a simulation share one.
+ *
+ * Invariant: a fault is used as often as it says, by the first reads that it applies to; which reads come first is for
+ * the seed to say.
+ */
+import type { MillraceError } from '../../protocol/errors.js';
+import type { Outcome, ReadRequest } from '../../protocol/store.js';
+import type { StopSignal } from '../../protocol/stop.js';
+
+export interface SimObject {
+  readonly size: number;
+  readonly version: string | null;
+  /** Writes the object's bytes from `offset` on; `target` is exactly as long as what is wanted. */
+  fill(offset: number, target: Uint8Array): void;
+}
+
+/** What goes wrong with one read. */
+export type SimFaultKind =
+  /** The connection breaks when so many bytes of the answer have landed. */
+  | { readonly kind: 'reset'; readonly afterBytes: number }
+  /** A kept connection turns out to be dead. */
+  | { readonly kind: 'stale-connection' }
+  /** 503. */
+  | { readonly kind: 'throttle'; readonly retryAfterMs: number }
+  /** The credentials are refused, whatever snapshot the worker has. */
+  | { readonly kind: 'stale-credentials' }
+  | { readonly kind: 'clock-skew' }
+  /** The object is replaced just before it is read; the read itself meets what is there now. */
+  | { readonly kind: 'replace'; readonly object: SimObject }
+  /** So many bytes land, and then nothing ever comes: only a stop ends the read. */
+  | { readonly kind: 'silence'; readonly afterBytes: number }
+  /** A permanent refusal. */
+  | { readonly kind: 'refuse'; readonly error: MillraceError };
+
+export type SimFault = SimFaultKind & {
+  /** Only reads of this key. @default every read */
+  readonly key?: string;
+  /** Only reads that begin at this byte or behind it. @default 0 */
+  readonly fromByte?: number;
+  /** How many reads it spoils. @default 1 */
+  readonly times?: number;
+};
+
+export interface SimOriginOptions {
+  readonly objects: ReadonlyMap<string, SimObject>;
+  /** Shortest and longest time between two events of one read. @default [1, 20] */
+  readonly latencyMs?: readonly [least: number, most: number];
+  /** A body lands in at most so many pieces. @default 4 */
+  readonly maxPieces?: number;
+  readonly faults?: readonly SimFault[];
+  /** Reads with an older snapshot are refused as stale credentials. @default 0 */
+  readonly leastSnapshot?: number;
+  /**
+   * True: a cancelled read resolves only when the piece that was under way has landed, like a read of a disk, which
+   * cannot be taken back. @default false: at once, and the piece is not written
+   */
+  readonly slowCancel?: boolean;
+}
+
+/** One read, as the service saw it. */
+export interface SimRead {
+  readonly worker: string;
+  readonly key: string;
+  readonly start: number;
+  readonly length: number;
+  readonly version: string | null;
+  readonly beganAtMs: number;
+  /** Where in its arena the target begins. */
+  readonly offset: number;
+  /** The signal it was given: for tests that look for listeners left behind. */
+  readonly stop: StopSignal;
+  /** Bytes written so far. */
+  landed: number;
+  /** Null while it is under way. */
+  outcome: Outcome | null;
+}
+
+/** Bytes written by a read. */
+export interface SimLanding {
+  readonly worker: string;
+  readonly key: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export class SimOrigin {
+  readonly objects: Map<string, SimObject>;
+  readonly latencyMs: readonly [least: number, most: number];
+  readonly maxPieces: number;
+  readonly slowCancel: boolean;
+  /** Every read that was ever begun, in order. */
+  readonly reads: SimRead[] = [];
+  /** Called for each piece that lands, just after it was written. */
+  onLanding: (landing: SimLanding) => void = () => {};
+  leastSnapshot: number;
+  /** Stores that are open. */
+  open = 0;
+  readonly #faults: { readonly fault: SimFault; left: number }[];
+
+  constructor(options: SimOriginOptions) {
+    this.objects = new Map(options.objects);
+    this.latencyMs = options.latencyMs ?? [1, 20];
+    this.maxPieces = options.maxPieces ?? 4;
+    this.slowCancel = options.slowCancel ?? false;
+    this.leastSnapshot = options.leastSnapshot ?? 0;
+    this.#faults = (options.faults ?? []).map((fault) => ({ fault, left: fault.times ?? 1 }));
+  }
+
+  /** Reads that have not resolved; those of a dead worker stay among them. */
+  get underWay(): readonly SimRead[] {
+    return this.reads.filter((read) => read.outcome === null);
+  }
+
+  /** The faults that were not met yet. */
+  get unusedFaults(): readonly SimFault[] {
+    return this.#faults.filter(({ left }) => left > 0).map(({ fault }) => fault);
+  }
+
+  addFault(fault: SimFault): void {
+    this.#faults.push({ fault, left: fault.times ?? 1 });
+  }
+
+  /** Takes the fault that this read meets, if there is one. */
+  takeFault(key: string, request: ReadRequest): SimFault | null {
+    const found = this.#faults.find(
+      ({ fault, left }) =>
+        left > 0 && (fault.key === undefined || fault.key === key) && request.start >= (fault.fromByte ?? 0),
+    );
+    if (found === undefined) return null;
+    found.left -= 1;
+    return found.fault;
+  }
+}
+
+export function createSimOrigin(options: SimOriginOptions): SimOrigin {
+  return new SimOrigin(options);
+}

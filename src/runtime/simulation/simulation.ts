@@ -1,0 +1,268 @@
+/**
+ * A deterministic runtime for the actors: one thread, virtual time, and an order of deliveries that a seed chooses.
+ *
+ * The very same actor files that run on threads run here. Between two steps every promise that can go on has gone on,
+ * so a test that acts just before each step of a scenario has acted at every moment at which the world can change.
+ *
+ * Invariants:
+ * 1. Same seed, same inputs: same trace.
+ * 2. A scenario that cannot come to its end fails, and names what waits.
+ */
+import type { SupervisorContext, TransformFunction, WorkerContext } from '../../protocol/context.js';
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type { StoreSpec, TransformSpec } from '../../protocol/messages.js';
+import type { Store } from '../../protocol/store.js';
+import type { TokenClock } from '../../protocol/token.js';
+import type { Mortal } from './channel.js';
+import { Scheduler } from './scheduler.js';
+import { between, seededRandom } from './seeded.js';
+import { SimWorker, type SimChannelName, type SimWorld, type WorkerSetup } from './worker.js';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly runWorker: (context: WorkerContext) => Promise<void>;
+  /** Opens a store for one worker; called once per worker and store. What it throws rejects `openStore`. */
+  readonly stores: (spec: StoreSpec, world: SimWorld) => Store;
+  /** @default none: `loadTransform` rejects */
+  readonly transforms?: (spec: TransformSpec) => TransformFunction;
+  /** The arena, or where to find it once a worker starts. */
+  readonly arena: SharedArrayBuffer | (() => SharedArrayBuffer);
+  readonly words: Int32Array;
+  /** Jobs that one worker runs at the same time. */
+  readonly concurrency: number;
+  /** What a refresh of a store's credentials gives. @default it is refused as Unauthenticated */
+  readonly refreshStore?: (id: number, staleVersion: number) => StoreSpec;
+  /** Messages that a port holds, by direction. @default 4 and 8 */
+  readonly jobsCapacity?: number;
+  readonly resultsCapacity?: number;
+  /** Longest time until a thread (or a store, or a transform) is up. @default 20 */
+  readonly startMs?: number;
+  /** Longest time from a thread's death until its exit is seen. @default 100 */
+  readonly exitMs?: number;
+  /** Called for each incarnation before it starts: a place to make it crash or hang again and again. */
+  readonly onSpawn?: (worker: SimWorker) => void;
+}
+
+export interface Simulation {
+  /** The supervisor's world. */
+  readonly context: SupervisorContext;
+  /** Virtual time for tokens. */
+  readonly clock: TokenClock;
+  readonly now: number;
+  /** Steps taken so far. */
+  readonly steps: number;
+  /** One line per step: `step @time what`. */
+  readonly trace: readonly string[];
+  /** Every incarnation that was ever started, in order. */
+  readonly workers: readonly SimWorker[];
+  /** The latest incarnation of a worker. */
+  worker(index: number): SimWorker;
+  /**
+   * Steps until `until` is true. Rejects with `Internal` when nothing can happen any more, or after `maxSteps` more
+   * steps; with what a callback of the supervisor threw.
+   */
+  run(until: () => boolean, maxSteps: number): Promise<void>;
+  /** Calls `fn` just before step `step` (the first step is 0). Never called if the scenario ends before. */
+  atStep(step: number, fn: () => void): void;
+  /** Calls `fn` after every step; what it throws ends `run`. Returns the function that takes it back. */
+  afterEachStep(fn: () => void): () => void;
+  /** The thread dies. What it had sent arrives or is found by `takePending`; its reads write until its exit is seen. */
+  crashWorker(index: number, cause?: Error): void;
+  /** The thread blocks: no heartbeat, no delivery, until `resumeWorker`. */
+  hangWorker(index: number): void;
+  resumeWorker(index: number): void;
+  /** What either side posts from now on is lost. */
+  closeChannel(index: number, channel: SimChannelName): void;
+  /** What waits, for messages. */
+  waiting(): string[];
+}
+
+/** Lines of the trace that an error shows. */
+const SHOWN_LINES = 25;
+const REFRESH_MS = 30;
+
+export function createSimulation(options: SimulationOptions): Simulation {
+  return new World(options);
+}
+
+class World implements Simulation {
+  readonly context: SupervisorContext;
+  readonly clock: TokenClock;
+  readonly workers: SimWorker[] = [];
+  readonly #scheduler: Scheduler;
+  readonly #setup: WorkerSetup;
+  readonly #options: SimulationOptions;
+  readonly #hooks = new Map<number, (() => void)[]>();
+  readonly #watchers = new Set<() => void>();
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    const scheduler = new Scheduler(options.seed);
+    this.#scheduler = scheduler;
+    scheduler.onAdvance = () => {
+      for (const worker of this.workers) worker.beat();
+    };
+    const supervisor: Mortal = { name: 'supervisor', turning: true, dead: false, thrown: rethrow };
+    const { arena } = options;
+    this.#setup = {
+      seed: options.seed,
+      scheduler,
+      supervisor,
+      runWorker: options.runWorker,
+      stores: options.stores,
+      transforms: options.transforms ?? noTransform,
+      arena: typeof arena === 'function' ? arena : () => arena,
+      words: options.words,
+      concurrency: options.concurrency,
+      jobsCapacity: options.jobsCapacity ?? 4,
+      resultsCapacity: options.resultsCapacity ?? 8,
+      startMs: options.startMs ?? 20,
+      exitMs: options.exitMs ?? 100,
+    };
+    this.clock = {
+      now: () => scheduler.now,
+      after: (ms, fn) => scheduler.after(supervisor, 'token deadline', ms, fn),
+    };
+    this.context = this.#createContext(supervisor);
+  }
+
+  get now(): number {
+    return this.#scheduler.now;
+  }
+  get steps(): number {
+    return this.#scheduler.steps;
+  }
+  get trace(): readonly string[] {
+    return this.#scheduler.trace;
+  }
+
+  worker(index: number): SimWorker {
+    const latest = this.workers.findLast((worker) => worker.index === index);
+    if (latest !== undefined) return latest;
+    throw new MillraceError(ErrorCode.InvalidArgument, `worker ${index} was never started`);
+  }
+
+  async run(until: () => boolean, maxSteps: number): Promise<void> {
+    const scheduler = this.#scheduler;
+    const end = scheduler.steps + maxSteps;
+    for (;;) {
+      await settle();
+      await this.#runHooks();
+      if (until()) return;
+      if (scheduler.steps >= end) throw this.#stuck(`not over after ${maxSteps} steps`);
+      if (!scheduler.step()) throw this.#stuck('nothing can happen any more');
+      await settle();
+      for (const watch of this.#watchers) watch();
+    }
+  }
+
+  atStep(step: number, fn: () => void): void {
+    const hooks = this.#hooks.get(step);
+    if (hooks === undefined) this.#hooks.set(step, [fn]);
+    else hooks.push(fn);
+  }
+
+  afterEachStep(fn: () => void): () => void {
+    this.#watchers.add(fn);
+    return () => this.#watchers.delete(fn);
+  }
+
+  crashWorker(index: number, cause = new Error('a simulated crash')): void {
+    this.worker(index).crash(cause);
+  }
+
+  hangWorker(index: number): void {
+    this.worker(index).hang();
+  }
+
+  resumeWorker(index: number): void {
+    this.worker(index).resume();
+  }
+
+  closeChannel(index: number, channel: SimChannelName): void {
+    this.worker(index).closeChannel(channel);
+  }
+
+  waiting(): string[] {
+    const workers = this.workers
+      .filter((worker) => worker.state !== 'exited')
+      .map((worker) => `${worker.name} is ${worker.state}`);
+    return [...workers, ...this.#scheduler.pending()];
+  }
+
+  async #runHooks(): Promise<void> {
+    const { steps } = this.#scheduler;
+    const hooks = this.#hooks.get(steps);
+    if (hooks === undefined) return;
+    this.#hooks.delete(steps);
+    for (const hook of hooks) hook();
+    await settle();
+  }
+
+  #createContext(supervisor: Mortal): SupervisorContext {
+    const scheduler = this.#scheduler;
+    const { seed } = this.#options;
+    const soon = scheduler.queue('soon -> supervisor', supervisor);
+    soon.deliver = (fn) => (fn as () => void)();
+    const random = seededRandom(seed, 'supervisor');
+    const refreshRandom = seededRandom(seed, 'refresh');
+    const refuse = (id: number): never => {
+      throw new MillraceError(ErrorCode.Unauthenticated, `no fresher credentials for store ${id}`);
+    };
+    const refresh = this.#options.refreshStore ?? refuse;
+    return {
+      now: () => scheduler.now,
+      random,
+      spawn: (index, incarnation) => {
+        const worker = new SimWorker(this.#setup, index, incarnation);
+        this.workers.push(worker);
+        this.#options.onSpawn?.(worker);
+        return worker.link;
+      },
+      after: (ms, fn) => scheduler.after(supervisor, 'supervisor timer', ms, fn),
+      soon: (fn) => soon.push('callback', fn),
+      refreshStore: (id, staleVersion) =>
+        new Promise((resolve, reject) => {
+          const delayMs = between(refreshRandom, 1, REFRESH_MS);
+          scheduler.after(supervisor, `refresh of store ${id}`, delayMs, () => {
+            try {
+              resolve(refresh(id, staleVersion));
+            } catch (error) {
+              reject(error instanceof Error ? error : new Error(String(error)));
+            }
+          });
+        }),
+    };
+  }
+
+  #stuck(what: string): MillraceError {
+    const { seed } = this.#options;
+    const waiting = this.waiting().map((line) => `  ${line}`);
+    const latest = this.trace.slice(-SHOWN_LINES).map((line) => `  ${line}`);
+    return new MillraceError(
+      ErrorCode.Internal,
+      [
+        `simulation with seed ${seed}: ${what} (step ${this.steps}, time ${this.now})`,
+        waiting.length > 0 ? 'what waits:' : 'nothing waits',
+        ...waiting,
+        'latest steps:',
+        ...latest,
+      ].join('\n'),
+    );
+  }
+}
+
+/** Resolves when every promise that can go on has gone on: immediates run after all microtasks. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+function noTransform(spec: TransformSpec): never {
+  throw new MillraceError(ErrorCode.ModuleUnavailable, `the simulation has no transform ${spec.url}`);
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
