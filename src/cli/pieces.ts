@@ -41,8 +41,6 @@ const MAX_PIECE_BYTES = 8 * MIB;
 const MIN_PIECE_BYTES = 4096;
 /** Shares of the budget: enough pieces are under way while one is written out. */
 const PIECES_PER_BUDGET = 8;
-/** Pieces per loader: bounds what is remembered of a listing that has no end. */
-const PIECES_PER_LOADER = 4096;
 
 /** How long a piece may be under this budget. */
 export function pieceBytes(budgetBytes: number): number {
@@ -78,60 +76,46 @@ export interface Pieces<S extends Source> extends AsyncIterable<readonly Piece<S
 export function fetchPieces<S extends Source>(
   runtime: Runtime,
   sources: AsyncIterable<S> | Iterable<S>,
-  options: PieceOptions,
+  { budgetBytes, groupSize, token }: PieceOptions,
 ): Pieces<S> {
-  const maxBytes = pieceBytes(options.budgetBytes);
-  const progress = { totals: noTotals(), complete: false };
-  async function* groups(): AsyncGenerator<readonly Piece<S>[]> {
-    let spans: PieceSpan<S>[] = [];
+  const maxBytes = pieceBytes(budgetBytes);
+  // What the plan has taken and no batch has brought yet, in order: as long as the loader's window, and no longer.
+  const expected: PieceSpan<S>[] = [];
+  let totals = noTotals();
+  let complete = false;
+  async function* plan() {
     for await (const source of sources) {
       for (const span of cut(source, maxBytes)) {
-        spans.push(span);
-        if (spans.length < PIECES_PER_LOADER) continue;
-        if (!(yield* fetchSpans(runtime, spans, options, progress))) return;
-        spans = [];
+        expected.push(span);
+        yield entryOf(span);
       }
     }
-    if (spans.length > 0 && !(yield* fetchSpans(runtime, spans, options, progress))) return;
-    progress.complete = options.token.state === StopState.Live;
+  }
+  async function* groups(): AsyncGenerator<readonly Piece<S>[]> {
+    // Not split again: a piece already is what one request should fetch.
+    const options = { batchSize: groupSize, order: 'sequence', ranges: false, token } as const;
+    const loader = runtime.loader(ObjectDataset.fromUris(plan()), options);
+    try {
+      for await (const batch of loader) {
+        const spans = expected.splice(0, batch.length);
+        const group: Piece<S>[] = [];
+        for (const item of batch) group.push({ ...spans[group.length]!, bytes: item.bytes });
+        yield group;
+      }
+      complete = token.state === StopState.Live && expected.length === 0;
+    } finally {
+      if (loader.report !== null) totals = addTotals(totals, loader.report);
+    }
   }
   return {
     [Symbol.asyncIterator]: groups,
     get totals() {
-      return progress.totals;
+      return totals;
     },
     get complete() {
-      return progress.complete;
+      return complete;
     },
   };
-}
-
-/** Returns whether all spans came. */
-async function* fetchSpans<S extends Source>(
-  runtime: Runtime,
-  spans: readonly PieceSpan<S>[],
-  { groupSize, token }: PieceOptions,
-  progress: { totals: RecordTotals },
-): AsyncGenerator<readonly Piece<S>[], boolean> {
-  const dataset = ObjectDataset.fromUris(spans.map(entryOf));
-  // Not split again: a piece already is what one request should fetch.
-  const loader = runtime.loader(dataset, { batchSize: groupSize, order: 'sequence', ranges: false, token });
-  let at = 0;
-  try {
-    for await (const batch of loader) {
-      const group: Piece<S>[] = [];
-      for (const item of batch) {
-        const span = spans[at];
-        if (span === undefined) throw new Error(`more items than the ${spans.length} that were asked for`);
-        group.push({ ...span, bytes: item.bytes });
-        at += 1;
-      }
-      yield group;
-    }
-  } finally {
-    if (loader.report !== null) progress.totals = addTotals(progress.totals, loader.report);
-  }
-  return at === spans.length;
 }
 
 function entryOf({ source, start, length }: PieceSpan) {

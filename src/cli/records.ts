@@ -1,7 +1,7 @@
 /** Terminal records: brought together over several loaders, and as lines for people. Pure. */
 import { formatBytes, type TerminalRecord } from '../index.js';
 
-/** Counts that `get` and `cat`, which use a loader per stretch of objects, add up. */
+/** Counts of a record; those of several epochs add up. */
 export type RecordTotals = Pick<
   TerminalRecord,
   'planned' | 'delivered' | 'filtered' | 'failed' | 'dropped' | 'left' | 'items' | 'bytes' | 'retries'

@@ -17,6 +17,7 @@ import type { CommandName } from './command-table.js';
 import { failureDetails, failureLine, failureRecord } from './failures.js';
 import { createOutput, OutputClosed } from './output.js';
 import type { Command, Ending } from './session.js';
+import { escapeControls } from './text.js';
 import { exitCodeOf, type Signals } from './signals.js';
 import { flag, runtimeOptions } from './values.js';
 
@@ -37,7 +38,13 @@ export async function runCommand(
   streams: Pick<NodeJS.Process, 'stdout' | 'stderr'>,
   say: (text: string) => void,
 ): Promise<Ended> {
-  const json = flag(line.values, 'json');
+  const tell: Tell = {
+    say,
+    // A document stands alone on its line, so that a program can read it.
+    document: flag(line.values, 'json')
+      ? (value) => void streams.stderr.write(`${escapeControls(JSON.stringify(value))}\n`)
+      : null,
+  };
   let runtime: Runtime | null = null;
   let exitCode = 0;
   try {
@@ -50,43 +57,41 @@ export async function runCommand(
       token,
       out: createOutput(streams.stdout, token),
       screen: streams.stderr,
-      json,
+      json: tell.document !== null,
       say,
       beforeDeath: signals.beforeDeath,
     });
     exitCode = ending.ok ? 0 : 1;
-    if (ending.error !== null) exitCode = sayFailure(ending.error, line, say);
-    sayRecord(signals.received, ending, json, say);
+    if (ending.error !== null) exitCode = sayFailure(ending.error, flag(line.values, 'verbose'), tell);
+    sayRecord(signals.received, ending, tell);
   } catch (error) {
-    exitCode = sayFailure(error, line, say);
-    if (signals.received !== null) say(`ended by ${signals.received}: nothing was planned`);
+    exitCode = sayFailure(error, flag(line.values, 'verbose'), tell);
+    if (signals.received !== null && tell.document === null)
+      say(`ended by ${signals.received}: nothing was planned`);
   }
   const stuckWorkers = await closed(runtime, say);
   return { exitCode: signals.received === null ? exitCode : exitCodeOf(signals.received), stuckWorkers };
 }
 
+/** Standard error: lines for people, and with `--json` documents in their place. */
+interface Tell {
+  readonly say: (line: string) => void;
+  readonly document: ((value: unknown) => void) | null;
+}
+
 /** The terminal record, where the output does not tell it: after a signal or a failure. */
-function sayRecord(
-  signal: string | null,
-  { error, record }: Ending,
-  json: boolean,
-  say: (text: string) => void,
-): void {
+function sayRecord(signal: string | null, { error, record }: Ending, tell: Tell): void {
   if (error instanceof OutputClosed || (signal === null && error === null)) return;
-  const { line, document } = record;
-  if (signal === null) {
-    say(json ? JSON.stringify(document) : `ended by the failure: ${line}`);
-    return;
-  }
-  say(json ? JSON.stringify({ reason: signal, ...document }) : `ended by ${signal}: ${line}`);
+  if (tell.document === null) tell.say(`ended by ${signal ?? 'the failure'}: ${record.line}`);
+  else tell.document(signal === null ? record.document : { reason: signal, ...record.document });
 }
 
 /** Returns the exit code. */
-function sayFailure(error: unknown, line: Run, say: (text: string) => void): number {
+function sayFailure(error: unknown, verbose: boolean, tell: Tell): number {
   if (error instanceof OutputClosed) return 0;
-  const json = flag(line.values, 'json');
-  say(json ? JSON.stringify({ error: failureRecord(error) }) : failureLine(error));
-  if (flag(line.values, 'verbose')) for (const detail of failureDetails(error)) say(detail);
+  if (tell.document === null) tell.say(failureLine(error));
+  else tell.document({ error: failureRecord(error) });
+  if (verbose) for (const detail of failureDetails(error)) tell.say(detail);
   return error instanceof UsageError ? 2 : 1;
 }
 

@@ -14,8 +14,8 @@ export interface Session {
   readonly screen: ProgressScreen;
   readonly json: boolean;
   /** One line on standard error; the progress line is out of the way by then. */
-  say(line: string): void;
-  beforeDeath(fn: () => void): () => void;
+  readonly say: (line: string) => void;
+  readonly beforeDeath: (fn: () => void) => () => void;
 }
 
 /** How a command ended once it had begun. */

@@ -26,7 +26,7 @@ export interface Signals {
   /** The first signal that came, or null. */
   readonly received: NodeJS.Signals | null;
   /** Runs `fn`, synchronously, before a second signal ends the process. Returns what takes it back. */
-  beforeDeath(fn: () => void): () => void;
+  readonly beforeDeath: (fn: () => void) => () => void;
   dispose(): void;
 }
 

@@ -39,7 +39,7 @@ export async function* listedSources({ runtime, token, operands }: Session): Asy
   for (const prefix of operands) {
     for await (const entry of runtime.list(prefix, { token })) {
       if (token.state !== StopState.Live) return;
-      if ('prefix' in entry) continue;
+      if (entry.kind === 'prefix') continue;
       const { uri, key, version } = entry;
       if (isFolderMarker(key, entry.size)) continue;
       const size = entry.size >= 0 ? entry.size : (await runtime.head(uri, { token })).size;

@@ -75,7 +75,7 @@ export function rangePlan(given: string): false | RangeValues {
 }
 
 /** Only what was given, so that everything else keeps the library's default. */
-function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+function onlyGiven<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
@@ -83,7 +83,7 @@ function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], un
 /** Options of `Runtime.start`, less the token. */
 export function runtimeOptions(values: OptionValues) {
   const caFile = text(values, 'ca');
-  const s3 = given({
+  const s3 = onlyGiven({
     endpoint: text(values, 'endpoint'),
     region: text(values, 'region'),
     profile: text(values, 'profile'),
@@ -91,7 +91,7 @@ export function runtimeOptions(values: OptionValues) {
     forcePathStyle: flag(values, 'path-style') ? true : undefined,
     ca: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
   });
-  return given({
+  return onlyGiven({
     workers: count(values, 'workers'),
     memoryBudget: text(values, 'memory'),
     maxConnections: count(values, 'connections'),
@@ -104,7 +104,7 @@ export function loaderOptions(values: OptionValues) {
   const shuffle = values['shuffle'];
   const ranges = text(values, 'ranges');
   const transform = text(values, 'transform');
-  return given({
+  return onlyGiven({
     batchSize: count(values, 'batch-size'),
     batchBytes: text(values, 'batch-bytes'),
     prefetchBatches: count(values, 'prefetch'),

@@ -1,6 +1,7 @@
 /** `millrace get`: objects to files, each whole or not there at all. */
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
+import { ErrorCode, MillraceError } from '../../index.js';
 import { UsageError } from '../args.js';
 import { failureOf } from '../failures.js';
 import { createFileWriter, type FileWriter, type PartialFile } from '../files.js';
@@ -110,7 +111,8 @@ async function* withoutCollisions(
     const path = source.segments.join('/');
     const other = look ? seen.get(path) : undefined;
     if (other !== undefined) {
-      throw new UsageError(`${other} and ${source.uri} would both become ${JSON.stringify(path)}`);
+      const message = `${other} and ${source.uri} would both become ${JSON.stringify(path)}; fetch them one by one`;
+      throw new MillraceError(ErrorCode.InvalidArgument, message, { phase: 'plan' });
     }
     if (look) seen.set(path, source.uri);
     yield source;

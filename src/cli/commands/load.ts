@@ -49,10 +49,8 @@ export const load: Command = async (session) => {
 
 async function runEpoch(loader: Loader, counts: Counts): Promise<void> {
   for await (const batch of loader) {
-    for (const item of batch) {
-      counts.items += 1;
-      counts.bytes += item.size;
-    }
+    counts.items += batch.length;
+    counts.bytes += batch.bytes;
   }
 }
 
@@ -67,8 +65,8 @@ async function finish(
   const whole = error === null && token.state === StopState.Live;
   if (json && whole) await out.write(`${JSON.stringify(document)}\n`);
   if (!json && error === null) await out.write(`${summaryLines(figures).join('\n')}\n`);
-  for (const { uri, error } of record?.failures.slice(0, MAX_NAMED_FAILURES) ?? []) {
-    say(`skipped ${escapeControls(uri)}: ${failureLine(error)}`);
+  for (const { uri, error: reason } of record?.failures.slice(0, MAX_NAMED_FAILURES) ?? []) {
+    say(`skipped ${escapeControls(uri)}: ${failureLine(reason)}`);
   }
   const line = record === null ? 'nothing was planned' : `${record.listed} listing; ${totalsLine(record)}`;
   return { ok: error === null && (record?.failed ?? 0) === 0, error, record: { line, document } };

@@ -11,20 +11,20 @@ const SIZE_COLUMNS = 13;
 /** An object, or a folder that was rolled up. */
 export type Listed =
   | {
+      readonly kind: 'object';
       readonly uri: string;
-      readonly key: string;
       readonly size: number;
-      readonly version: string | null;
-      readonly lastModifiedMs: number | null;
+      readonly lastModified: Date | null;
     }
-  | { readonly prefix: string };
+  | { readonly kind: 'prefix'; readonly uri: string };
 
 /** The line of one entry. Pure. */
 export function listLine(entry: Listed, terminal: boolean): string {
   const shown = (name: string): string => (terminal ? escapeControls(name) : name);
-  if ('prefix' in entry) return `${'-'.padStart(SIZE_COLUMNS)}  ${formatDate(null)}  ${shown(entry.prefix)}`;
+  if (entry.kind === 'prefix')
+    return `${'-'.padStart(SIZE_COLUMNS)}  ${formatDate(null)}  ${shown(entry.uri)}`;
   const size = entry.size < 0 ? '?' : String(entry.size);
-  return `${size.padStart(SIZE_COLUMNS)}  ${formatDate(entry.lastModifiedMs)}  ${shown(entry.uri)}`;
+  return `${size.padStart(SIZE_COLUMNS)}  ${formatDate(entry.lastModified?.getTime())}  ${shown(entry.uri)}`;
 }
 
 export const ls: Command = async (session) => {
