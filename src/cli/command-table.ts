@@ -1,0 +1,135 @@
+/** The commands and their options, once: what is parsed is what the help prints. */
+
+export interface OptionSpec {
+  /** Name of the value in the help; absent for a flag. */
+  readonly value?: string;
+  /** `--name` alone is allowed too, and then only `--name=value` gives a value. */
+  readonly optional?: boolean;
+  readonly short?: string;
+  readonly help: string;
+}
+
+export interface CommandSpec {
+  readonly summary: string;
+  /** How the operands read in the usage line. */
+  readonly operands: string;
+  readonly minOperands: number;
+  readonly maxOperands: number;
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  /** Lines under the options. */
+  readonly notes: readonly string[];
+}
+
+/** Options of every command: how stores are reached, and how much of the machine is used. */
+const COMMON: Readonly<Record<string, OptionSpec>> = {
+  endpoint: { value: 'URL', help: 'S3 service, for servers other than AWS: http://127.0.0.1:9000' },
+  region: { value: 'NAME', help: 'S3 region' },
+  profile: { value: 'NAME', help: 'profile of the shared AWS configuration files' },
+  anonymous: { help: 'send unsigned requests, for public buckets' },
+  'path-style': { help: 'http://host/bucket/key rather than http://bucket.host/key' },
+  ca: { value: 'FILE', help: 'PEM bundle to trust' },
+  workers: { value: 'N', help: 'worker threads (default: one less than there are cores)' },
+  memory: { value: 'SIZE', help: 'memory budget, such as 64MiB (default: 512MiB)' },
+  connections: { value: 'N', help: 'connections of all workers together (default: 64)' },
+  json: { help: 'machine-readable output: one JSON document per line' },
+  verbose: { short: 'v', help: 'errors with phase, request id, causes and stack' },
+  help: { short: 'h', help: 'print this text' },
+  version: { help: 'print the version' },
+};
+
+const LOADER: Readonly<Record<string, OptionSpec>> = {
+  'batch-size': { value: 'N', help: 'items per batch' },
+  'batch-bytes': { value: 'SIZE', help: 'a batch closes before it would grow over this' },
+  prefetch: { value: 'N', help: 'batches that may wait, ready' },
+  objects: { value: 'N', help: 'objects that may be with workers at the same time' },
+  shuffle: {
+    value: 'N',
+    optional: true,
+    help: 'full permutation (needs a length), or =N: through a buffer of N',
+  },
+  seed: { value: 'TEXT', help: 'decides the order, with the epoch' },
+  order: { value: 'ORDER', help: 'sequence (as planned) or completion (as they come)' },
+  ranges: {
+    value: 'PLAN',
+    help: 'off, or a list such as split=64MiB,part=8MiB,parts=16: how large objects are split',
+  },
+  transform: { value: 'MODULE', help: 'module whose default export runs on each object in the worker' },
+  verify: { help: 'look at the checksum of the service, where it gives one' },
+  'skip-errors': { help: 'leave failed objects out and record them' },
+  attempts: { value: 'N', help: 'attempts at one object or part before it fails' },
+};
+
+export const COMMANDS = {
+  ls: {
+    summary: 'list one level below a prefix, or everything',
+    operands: 'URI...',
+    minOperands: 1,
+    maxOperands: Infinity,
+    options: { recursive: { short: 'r', help: 'everything below the prefix' }, ...COMMON },
+    notes: [
+      'Prints size, date and URI. The URI is a prefix: end it with "/" to look into a folder.',
+      'On a terminal, control characters in names are shown escaped.',
+    ],
+  },
+  stat: {
+    summary: 'size, version, date and type of objects',
+    operands: 'URI...',
+    minOperands: 1,
+    maxOperands: Infinity,
+    options: COMMON,
+    notes: [],
+  },
+  cat: {
+    summary: 'objects of any size to standard output, in order',
+    operands: 'URI...',
+    minOperands: 1,
+    maxOperands: Infinity,
+    options: {
+      range: { value: 'RANGE', help: 'bytes: 0-99 (both included), 100- (to the end), =-500 (the last 500)' },
+      ...COMMON,
+    },
+    notes: ['An object that changes while it is read ends the command with VersionChanged.'],
+  },
+  get: {
+    summary: 'objects, or everything below a prefix, to files',
+    operands: 'URI...',
+    minOperands: 1,
+    maxOperands: Infinity,
+    options: {
+      output: {
+        value: 'PATH',
+        short: 'o',
+        help: 'file (one object) or directory (default: the current one)',
+      },
+      recursive: { short: 'r', help: 'the URIs are prefixes: fetch everything below them' },
+      fsync: { help: 'wait until each file is on the disk before it gets its name' },
+      ...COMMON,
+    },
+    notes: [
+      'A file appears under its name when all of its bytes are there, and not before.',
+      'Keys with "..", empty or absolute parts are refused: nothing is written outside of the directory.',
+    ],
+  },
+  load: {
+    summary: 'run a loader over a prefix and tell what came',
+    operands: 'URI',
+    minOperands: 1,
+    maxOperands: 1,
+    options: {
+      ...LOADER,
+      epochs: { value: 'N', help: 'go through the objects so many times (default: 1)' },
+      ...COMMON,
+    },
+    notes: ['The progress line is drawn on standard error, when that is a terminal.'],
+  },
+  explain: {
+    summary: 'print each option of a loader: value, origin, reason',
+    operands: 'URI',
+    minOperands: 1,
+    maxOperands: 1,
+    options: { ...LOADER, ...COMMON },
+    notes: ['Nothing is fetched.'],
+  },
+} as const satisfies Readonly<Record<string, CommandSpec>>;
+
+export type CommandName = keyof typeof COMMANDS;

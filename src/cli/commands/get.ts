@@ -1,0 +1,140 @@
+/** `millrace get`: objects to files, each whole or not there at all. */
+import { mkdir, stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { ErrorCode, MillraceError } from '../../index.js';
+import { UsageError } from '../args.js';
+import { failureOf } from '../failures.js';
+import { createFileWriter, type FileWriter, type PartialFile } from '../files.js';
+import { fetchPieces, type Piece } from '../pieces.js';
+import { createProgress, type Progress } from '../progress.js';
+import { totalsLine } from '../records.js';
+import type { Command, Session } from '../session.js';
+import { budgetOf, type FileSource, listedSources, namedSources } from '../sources.js';
+import { flag, text } from '../values.js';
+import { StopState } from '../../protocol/stop.js';
+
+/** Pieces that are written at the same time: as many as Node's pool of file threads takes up. */
+const PIECES_PER_GROUP = 8;
+
+interface Counts {
+  files: number;
+  bytes: number;
+}
+
+export const get: Command = async (session) => {
+  const { runtime, token, values, out, json } = session;
+  const { directory, fileName } = await targetOf(session);
+  const writer = createFileWriter(directory, {
+    fsync: flag(values, 'fsync'),
+    beforeDeath: session.beforeDeath,
+  });
+  const sources = flag(values, 'recursive') ? listedSources(session) : namedSources(session, fileName);
+  const pieces = fetchPieces(runtime, withoutCollisions(sources, !flag(values, 'recursive')), {
+    budgetBytes: budgetOf(values),
+    groupSize: PIECES_PER_GROUP,
+    token,
+  });
+  const counts: Counts = { files: 0, bytes: 0 };
+  const progress = startProgress(session, counts);
+  const error = await failureOf(() => writeAll(pieces, writer, counts));
+  progress.end();
+  const { totals } = pieces;
+  const document = { command: 'get', ...counts, ...totals };
+  if (json && error === null && pieces.complete) await out.write(`${JSON.stringify(document)}\n`);
+  const line = `${counts.files} files; ${totalsLine(totals)}`;
+  return { ok: error === null, error, record: { line, document } };
+};
+
+function startProgress({ screen, token }: Session, counts: Counts): Progress {
+  const startedAt = performance.now();
+  return createProgress(screen, () => ({
+    objects: counts.files,
+    bytes: counts.bytes,
+    elapsedMs: performance.now() - startedAt,
+    totalObjects: null,
+    totalBytes: null,
+    note: token.state === StopState.Live ? '' : 'draining',
+  }));
+}
+
+/** One file may be open from one group to the next: the one whose last piece has not come. */
+async function writeAll(
+  groups: AsyncIterable<readonly Piece<FileSource>[]>,
+  writer: FileWriter,
+  counts: Counts,
+): Promise<void> {
+  let open: PartialFile | null = null;
+  try {
+    for await (const group of groups) {
+      for (const stretch of bySource(group)) {
+        const first = stretch[0]!;
+        open ??= await writer.create(first.source.segments);
+        const file: PartialFile = open;
+        await settled(stretch.map(({ bytes, start }) => file.write(bytes, start)));
+        for (const { bytes } of stretch) counts.bytes += bytes.length;
+        if (!stretch.at(-1)!.last) continue;
+        await file.commit();
+        open = null;
+        counts.files += 1;
+      }
+    }
+  } finally {
+    await open?.discard();
+  }
+}
+
+/** Waits for all, then rejects with the first failure: no write may be under way when a file is closed. */
+async function settled(writes: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(writes)) {
+    if (outcome.status === 'rejected') throw outcome.reason;
+  }
+}
+
+/** A group as stretches of pieces of one source. */
+function bySource(group: readonly Piece<FileSource>[]): Piece<FileSource>[][] {
+  const stretches: Piece<FileSource>[][] = [];
+  for (const piece of group) {
+    const current = stretches.at(-1);
+    if (current?.[0]?.source === piece.source) current.push(piece);
+    else stretches.push([piece]);
+  }
+  return stretches;
+}
+
+/** Two named objects with the same last part of the key would become one file. Listed ones cannot: keys are unique. */
+async function* withoutCollisions(
+  sources: AsyncIterable<FileSource>,
+  look: boolean,
+): AsyncGenerator<FileSource> {
+  const seen = new Map<string, string>();
+  for await (const source of sources) {
+    const path = source.segments.join('/');
+    const other = look ? seen.get(path) : undefined;
+    if (other !== undefined) {
+      const message = `${other} and ${source.uri} would both become ${JSON.stringify(path)}; fetch them one by one`;
+      throw new MillraceError(ErrorCode.InvalidArgument, message, { phase: 'plan' });
+    }
+    if (look) seen.set(path, source.uri);
+    yield source;
+  }
+}
+
+/** Where files go; the directory is made if it is not there. */
+async function targetOf({
+  values,
+  operands,
+}: Session): Promise<{ directory: string; fileName: string | null }> {
+  const given = text(values, 'output') ?? '.';
+  const path = resolve(given);
+  const known = await stat(path).catch(() => null);
+  const several = operands.length > 1 || flag(values, 'recursive');
+  if (several && known !== null && !known.isDirectory()) {
+    throw new UsageError(
+      `--output: expected a directory for several objects; ${JSON.stringify(given)} is a file`,
+    );
+  }
+  const isDirectory = several || given.endsWith('/') || known?.isDirectory() === true;
+  const directory = isDirectory ? path : dirname(path);
+  await mkdir(directory, { recursive: true });
+  return { directory, fileName: isDirectory ? null : basename(path) };
+}

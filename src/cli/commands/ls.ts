@@ -1,0 +1,54 @@
+/** `millrace ls`: one line per object and folder, in the order of the service, in constant memory. */
+import { createLines } from '../output.js';
+import type { Command, Session } from '../session.js';
+import { escapeControls, formatDate } from '../text.js';
+import { flag } from '../values.js';
+import { StopState } from '../../protocol/stop.js';
+
+/** Wide enough for a terabyte; a larger number makes its own line wider. */
+const SIZE_COLUMNS = 13;
+
+/** An object, or a folder that was rolled up. */
+export type Listed =
+  | {
+      readonly kind: 'object';
+      readonly uri: string;
+      readonly size: number;
+      readonly lastModified: Date | null;
+    }
+  | { readonly kind: 'prefix'; readonly uri: string };
+
+/** The line of one entry. Pure. */
+export function listLine(entry: Listed, terminal: boolean): string {
+  const shown = (name: string): string => (terminal ? escapeControls(name) : name);
+  if (entry.kind === 'prefix')
+    return `${'-'.padStart(SIZE_COLUMNS)}  ${formatDate(null)}  ${shown(entry.uri)}`;
+  const size = entry.size < 0 ? '?' : String(entry.size);
+  return `${size.padStart(SIZE_COLUMNS)}  ${formatDate(entry.lastModified?.getTime())}  ${shown(entry.uri)}`;
+}
+
+export const ls: Command = async (session) => {
+  const lines = createLines(session.out);
+  let listed = 0;
+  for (const uri of session.operands) {
+    if (session.token.state !== StopState.Live) break;
+    listed += await listOne(session, uri, lines);
+  }
+  await lines.flush();
+  return { ok: true, error: null, record: { line: `listed ${listed}`, document: { command: 'ls', listed } } };
+};
+
+async function listOne(
+  { runtime, token, values, json, out }: Session,
+  uri: string,
+  lines: ReturnType<typeof createLines>,
+): Promise<number> {
+  const options = flag(values, 'recursive') ? { token } : { token, delimiter: '/' };
+  let listed = 0;
+  for await (const entry of runtime.list(uri, options)) {
+    await lines.line(json ? JSON.stringify(entry) : listLine(entry, out.isTerminal));
+    listed += 1;
+    if (token.state !== StopState.Live) break;
+  }
+  return listed;
+}

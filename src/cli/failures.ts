@@ -1,0 +1,63 @@
+/** Errors as the command shows them: one line, or with `-v` all that is known. */
+import { MillraceError } from '../index.js';
+import { escapeControls } from './text.js';
+
+/** What `fn` failed with, or null: for what still has to be told after a failure. */
+export async function failureOf(fn: () => Promise<void>): Promise<unknown> {
+  try {
+    await fn();
+    return null;
+  } catch (error) {
+    return error ?? new Error('a failure without a reason');
+  }
+}
+
+/** `NotFound: ...`, in one line that no name in it can break or colour. */
+export function failureLine(thrown: unknown): string {
+  if (thrown instanceof MillraceError) return escapeControls(`${thrown.code}: ${thrown.message}`);
+  if (!(thrown instanceof Error)) return escapeControls(String(thrown));
+  const code = codeOf(thrown);
+  const prefix = code === undefined || thrown.message.startsWith(code) ? '' : `${code}: `;
+  return escapeControls(`${prefix}${thrown.message}`);
+}
+
+/** The lines that `-v` adds: context, causes, stack. */
+export function failureDetails(thrown: unknown): string[] {
+  const lines: string[] = [];
+  if (thrown instanceof MillraceError) {
+    for (const [name, value] of Object.entries(thrown.context)) {
+      if (value === undefined) continue;
+      const shown = Array.isArray(value) ? value.join('-') : String(value);
+      lines.push(`  ${name}: ${escapeControls(shown)}`);
+    }
+    lines.push(`  retryable: ${thrown.retryable}`);
+  }
+  let cause = thrown instanceof Error ? thrown.cause : undefined;
+  // A chain of causes is a handful long; the bound is for one that bites its own tail.
+  for (let depth = 0; cause !== undefined && depth < 8; depth += 1) {
+    lines.push(`  cause: ${failureLine(cause)}`);
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  if (thrown instanceof Error && thrown.stack !== undefined) {
+    const frames = thrown.stack.split('\n').filter((line) => /^\s+at /.test(line));
+    lines.push(...frames.map((frame) => escapeControls(frame)));
+  }
+  return [...new Set(lines)];
+}
+
+/** For `--json`: the same, as one document. */
+export function failureRecord(thrown: unknown): Record<string, unknown> {
+  if (!(thrown instanceof MillraceError))
+    return { code: codeOf(thrown) ?? 'Error', message: messageOf(thrown) };
+  const { code, message, retryable, context } = thrown;
+  return { code, message, ...context, retryable };
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return undefined;
+  return typeof thrown.code === 'string' ? thrown.code : undefined;
+}

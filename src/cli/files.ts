@@ -1,0 +1,135 @@
+/**
+ * Files that appear under their name when they are whole, and not before.
+ *
+ * Invariants:
+ * 1. Bytes go to a temporary file beside the target; `commit` renames it, `discard` removes it. One of the two is
+ *    called for every file, and a process that is ended by a second signal removes what is open.
+ * 2. No directory on the way below the root is a symbolic link, so nothing is written outside of the root.
+ */
+import { rmSync } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ErrorCode, MillraceError } from '../index.js';
+
+export interface PartialFile {
+  /** Writes all bytes at that place of the file. */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Gives the file its name; replaces a file that has it. */
+  commit(): Promise<void>;
+  /** Removes what was written. Idempotent, and nothing after `commit`. */
+  discard(): Promise<void>;
+}
+
+export interface FileWriterOptions {
+  /** Whether `commit` waits for the disk. */
+  readonly fsync: boolean;
+  /** Registers what is to be done before a sudden end; returns what takes it back. */
+  readonly beforeDeath: (fn: () => void) => () => void;
+}
+
+/** Directories that are remembered as made; more than that are looked at again. */
+const MAX_KNOWN = 10_000;
+
+export interface FileWriter {
+  /** Opens a temporary file for `root/segments...`. Rejects with a `MillraceError` Filesystem. */
+  create(segments: readonly string[]): Promise<PartialFile>;
+}
+
+export function createFileWriter(root: string, options: FileWriterOptions): FileWriter {
+  const known = new Set<string>();
+  let opened = 0;
+  return {
+    create: async (segments) => {
+      const directory = await makeDirectories(root, segments.slice(0, -1), known);
+      const target = join(directory, segments.at(-1) ?? '');
+      await refuseDirectory(target);
+      opened += 1;
+      const temporary = join(directory, `.millrace-${process.pid}-${opened}.part`);
+      const handle = await open(temporary, 'wx').catch((error: unknown) => {
+        throw failure(`cannot write into ${JSON.stringify(directory)}`, error);
+      });
+      return partialFile(handle, temporary, target, options);
+    },
+  };
+}
+
+function partialFile(
+  handle: FileHandle,
+  temporary: string,
+  target: string,
+  { fsync, beforeDeath }: FileWriterOptions,
+): PartialFile {
+  const unlink = beforeDeath(() => rmSync(temporary, { force: true }));
+  let over = false;
+  const discard = async (): Promise<void> => {
+    if (over) return;
+    over = true;
+    await handle.close().catch(() => {});
+    await rm(temporary, { force: true }).catch(() => {});
+    unlink();
+  };
+  return {
+    discard,
+    write: async (bytes, position) => {
+      let done = 0;
+      while (done < bytes.length) {
+        const { bytesWritten } = await handle
+          .write(bytes, done, bytes.length - done, position + done)
+          .catch((error: unknown) => {
+            throw failure(`cannot write ${JSON.stringify(target)}`, error);
+          });
+        done += bytesWritten;
+      }
+    },
+    commit: async () => {
+      try {
+        if (fsync) await handle.sync();
+        await handle.close();
+        await rename(temporary, target);
+      } catch (error) {
+        await discard();
+        throw failure(`cannot write ${JSON.stringify(target)}`, error);
+      }
+      over = true;
+      unlink();
+    },
+  };
+}
+
+/** Makes the directories one by one, so that a link on the way is seen before anything is made behind it. */
+async function makeDirectories(
+  root: string,
+  segments: readonly string[],
+  known: Set<string>,
+): Promise<string> {
+  let path = root;
+  for (const segment of segments) {
+    path = join(path, segment);
+    if (known.has(path)) continue;
+    await mkdir(path).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+        throw failure(`cannot make the directory ${JSON.stringify(path)}`, error);
+      }
+    });
+    const stat = await lstat(path);
+    if (!stat.isDirectory()) {
+      const what = stat.isSymbolicLink() ? 'a symbolic link, which may lead elsewhere' : 'a file';
+      throw failure(`${JSON.stringify(path)} is needed as a directory and is ${what}`);
+    }
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.add(path);
+  }
+  return path;
+}
+
+/** Looked at before the bytes are fetched; `rename` would refuse it at the end. */
+async function refuseDirectory(target: string): Promise<void> {
+  const stat = await lstat(target).catch(() => null);
+  if (stat?.isDirectory() !== true) return;
+  throw failure(`${JSON.stringify(target)} is needed as a file and is a directory`);
+}
+
+function failure(message: string, cause?: unknown): MillraceError {
+  const reason = cause instanceof Error ? `: ${cause.message}` : '';
+  return new MillraceError(ErrorCode.Filesystem, `${message}${reason}`, { phase: 'deliver', cause });
+}

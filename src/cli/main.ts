@@ -1,0 +1,76 @@
+#!/usr/bin/env node
+/**
+ * The `millrace` command. This file alone ends the process.
+ *
+ * `process.exit()` comes after the runtime is closed and the output is taken; where a worker is stuck it would hang on
+ * that worker's thread, and the process kills itself instead.
+ */
+import { readFileSync } from 'node:fs';
+import { type CommandLine, readCommandLine, UsageError } from './args.js';
+import { escapeControls } from './text.js';
+import { installSignals, killSelf, type SignalHost } from './signals.js';
+
+const host: SignalHost = {
+  on: (signal, listener) => process.on(signal, listener),
+  removeListener: (signal, listener) => process.removeListener(signal, listener),
+  raise: (signal) => void process.kill(process.pid, signal),
+  say,
+  after: (ms, fn) => {
+    const timer = setTimeout(fn, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Each line is escaped by whoever has put a name into it; this is for what nobody thought of. */
+function say(line: string): void {
+  process.stderr.write(`millrace: ${escapeControls(line)}\n`);
+}
+
+function versionOf(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return (manifest as { version: string }).version;
+}
+
+function commandLine(): CommandLine | null {
+  try {
+    return readCommandLine(process.argv.slice(2), versionOf());
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    say(error.message);
+    return null;
+  }
+}
+
+/** Resolves when the system has taken what was printed, or nobody reads it any more. */
+function printed(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  // Wait ends: with the callback of the write, which an error of the stream calls too; a signal has its default action.
+  return new Promise((resolve) => {
+    stream.on('error', () => {});
+    stream.write(text, () => resolve());
+  });
+}
+
+async function main(): Promise<void> {
+  const line = commandLine();
+  if (line === null) {
+    process.exitCode = 2;
+    return;
+  }
+  if (line.kind === 'print') {
+    await printed(process.stdout, line.text);
+    return;
+  }
+  process.stderr.on('error', () => {});
+  const signals = installSignals(host);
+  // Loaded here, so that --help and a usage error cost no runtime.
+  const { runCommand } = await import('./run.js');
+  const { exitCode, stuckWorkers } = await runCommand(line, signals, process, say);
+  if (stuckWorkers.length > 0) {
+    killSelf(host, `cannot end, ${stuckWorkers.join(' and ')} did not answer`);
+    return;
+  }
+  signals.dispose();
+  process.exit(exitCode);
+}
+
+await main();

@@ -1,0 +1,107 @@
+/**
+ * Runs one command from its signals to its exit code.
+ *
+ * Invariants:
+ * 1. The runtime is closed whatever happens, and its stuck workers are told.
+ * 2. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 after a drain by SIGINT and SIGTERM.
+ */
+import { Runtime } from '../index.js';
+import { type CommandLine, UsageError } from './args.js';
+import { cat } from './commands/cat.js';
+import { explain } from './commands/explain.js';
+import { get } from './commands/get.js';
+import { load } from './commands/load.js';
+import { ls } from './commands/ls.js';
+import { stat } from './commands/stat.js';
+import type { CommandName } from './command-table.js';
+import { failureDetails, failureLine, failureRecord } from './failures.js';
+import { createOutput, OutputClosed } from './output.js';
+import type { Command, Ending } from './session.js';
+import { escapeControls } from './text.js';
+import { exitCodeOf, type Signals } from './signals.js';
+import { flag, runtimeOptions } from './values.js';
+
+const RUNNERS: Readonly<Record<CommandName, Command>> = { ls, stat, cat, get, load, explain };
+
+export interface Ended {
+  readonly exitCode: number;
+  /** Workers that did not end: their threads keep the process from ending by itself. */
+  readonly stuckWorkers: readonly string[];
+}
+
+type Run = Extract<CommandLine, { kind: 'run' }>;
+
+/** Runs a command; never rejects. `say` prints one line on standard error. */
+export async function runCommand(
+  line: Run,
+  signals: Signals,
+  streams: Pick<NodeJS.Process, 'stdout' | 'stderr'>,
+  say: (text: string) => void,
+): Promise<Ended> {
+  const tell: Tell = {
+    say,
+    // A document stands alone on its line, so that a program can read it.
+    document: flag(line.values, 'json')
+      ? (value) => void streams.stderr.write(`${escapeControls(JSON.stringify(value))}\n`)
+      : null,
+  };
+  let runtime: Runtime | null = null;
+  let exitCode = 0;
+  try {
+    const { token } = signals;
+    runtime = await Runtime.start({ ...runtimeOptions(line.values), token });
+    const ending = await RUNNERS[line.command]({
+      values: line.values,
+      operands: line.operands,
+      runtime,
+      token,
+      out: createOutput(streams.stdout, token),
+      screen: streams.stderr,
+      json: tell.document !== null,
+      say,
+      beforeDeath: signals.beforeDeath,
+    });
+    exitCode = ending.ok ? 0 : 1;
+    if (ending.error !== null) exitCode = sayFailure(ending.error, flag(line.values, 'verbose'), tell);
+    sayRecord(signals.received, ending, tell);
+  } catch (error) {
+    exitCode = sayFailure(error, flag(line.values, 'verbose'), tell);
+    if (signals.received !== null && tell.document === null)
+      say(`ended by ${signals.received}: nothing was planned`);
+  }
+  const stuckWorkers = await closed(runtime, say);
+  return { exitCode: signals.received === null ? exitCode : exitCodeOf(signals.received), stuckWorkers };
+}
+
+/** Standard error: lines for people, and with `--json` documents in their place. */
+interface Tell {
+  readonly say: (line: string) => void;
+  readonly document: ((value: unknown) => void) | null;
+}
+
+/** The terminal record, where the output does not tell it: after a signal or a failure. */
+function sayRecord(signal: string | null, { error, record }: Ending, tell: Tell): void {
+  if (error instanceof OutputClosed || (signal === null && error === null)) return;
+  if (tell.document === null) tell.say(`ended by ${signal ?? 'the failure'}: ${record.line}`);
+  else tell.document(signal === null ? record.document : { reason: signal, ...record.document });
+}
+
+/** Returns the exit code. */
+function sayFailure(error: unknown, verbose: boolean, tell: Tell): number {
+  if (error instanceof OutputClosed) return 0;
+  if (tell.document === null) tell.say(failureLine(error));
+  else tell.document({ error: failureRecord(error) });
+  if (verbose) for (const detail of failureDetails(error)) tell.say(detail);
+  return error instanceof UsageError ? 2 : 1;
+}
+
+async function closed(runtime: Runtime | null, say: (text: string) => void): Promise<readonly string[]> {
+  if (runtime === null) return [];
+  try {
+    const { stuckWorkers } = await runtime.close();
+    return stuckWorkers;
+  } catch (error) {
+    say(failureLine(error));
+    return [];
+  }
+}
