@@ -1,0 +1,199 @@
+/**
+ * The runtime that a service starts once: wires the supervisor to threads, stores and the arena.
+ *
+ * Invariants:
+ * 1. `start` resolves with nothing left behind if it fails.
+ * 2. `close` is idempotent and memoised; after it no thread, timer or socket of the runtime is left, but for threads
+ *    that are stuck in a call that cannot be ended: those are named in its record.
+ */
+import { availableParallelism } from 'node:os';
+import { Supervisor, type RuntimeRecord as SupervisorRecord } from '../actors/supervisor/supervisor.js';
+import { Loader } from '../loader/loader.js';
+import { getObject, getRange, headObject, leakCount, type GetOptions } from '../loader/direct.js';
+import { listObjects, type ListedEntry, type ListOptions } from '../loader/list.js';
+import type { ByteRange, DatasetLike } from '../loader/datasets.js';
+import type { ObjectResult } from '../loader/object-result.js';
+import type { LoaderOptions } from '../loader/options.js';
+import {
+  loaderEnv,
+  resolveRuntimeOptions,
+  type ResolvedRuntimeOptions,
+  type RuntimeOptions,
+} from '../loader/runtime-options.js';
+import type { ExplainRow } from '../loader/schema.js';
+import { linkStop, type StopOptions } from '../loader/stop-options.js';
+import { Arena, PAGE_BYTES, type ArenaStats } from '../protocol/arena.js';
+import type { SupervisorContext } from '../protocol/context.js';
+import type { WorkerStats } from '../protocol/messages.js';
+import type { ObjectInfo } from '../protocol/store.js';
+import { CancellationToken, type DrainOptions } from '../protocol/token.js';
+import { createRuntimeWords, fillRetryBudget } from '../protocol/words.js';
+import { spawnThread } from '../runtime/threads/spawn.js';
+import { DEFAULT_TRANSPORT_LIMITS } from '../transport/limits.js';
+import { Directory } from './directory.js';
+import { createSchemes, schemeNames } from './schemes.js';
+import type { WorkerSettings } from './worker-entry.js';
+
+const ENTRY = new URL('./worker-entry.js', import.meta.url).href;
+/** How long workers may take to come back after a cancel before they are fenced and named. */
+const FENCE_AFTER_MS = 5000;
+
+export interface RuntimeRecord extends SupervisorRecord {
+  /** Results and retained batches that nobody released, and that were garbage-collected. */
+  readonly leaks: number;
+}
+
+export interface RuntimeStats {
+  readonly arena: ArenaStats;
+  readonly streams: number;
+  readonly deaths: number;
+  /** By worker name; null for one that did not answer. */
+  readonly workers: Readonly<Record<string, WorkerStats | null>>;
+}
+
+export class Runtime {
+  readonly #supervisor: Supervisor;
+  readonly #directory: Directory;
+  readonly #options: ResolvedRuntimeOptions;
+  readonly #unlinkStop: () => void;
+  #closed: Promise<RuntimeRecord> | null = null;
+
+  private constructor(
+    supervisor: Supervisor,
+    directory: Directory,
+    options: ResolvedRuntimeOptions,
+    unlinkStop: () => void,
+  ) {
+    this.#supervisor = supervisor;
+    this.#directory = directory;
+    this.#options = options;
+    this.#unlinkStop = unlinkStop;
+  }
+
+  /**
+   * Starts the workers. Rejects with `InvalidArgument` for a bad option; credentials are looked at when a store is
+   * first used.
+   */
+  static start(options: RuntimeOptions = {}): Promise<Runtime> {
+    return Promise.resolve().then(() => Runtime.#start(options));
+  }
+
+  static #start(given: RuntimeOptions): Runtime {
+    const options = resolveRuntimeOptions(given, {
+      cores: availableParallelism(),
+      schemes: schemeNames(given.stores),
+    });
+    const stop = linkStop(given);
+    const token = stop.token?.child() ?? new CancellationToken();
+    const directory = new Directory(createSchemes(options.stores));
+    const arena = new Arena(Math.max(PAGE_BYTES, options.memoryBudget));
+    const words = createRuntimeWords();
+    fillRetryBudget(words);
+    const concurrency = Math.max(1, Math.floor(options.maxConnections / options.workers));
+    const settings: WorkerSettings = { limits: { ...DEFAULT_TRANSPORT_LIMITS, maxConnections: concurrency } };
+    const context = serviceContext(directory, (index, incarnation) =>
+      spawnThread({
+        entry: ENTRY,
+        index,
+        incarnation,
+        arena: arena.buffer,
+        words,
+        concurrency,
+        settings,
+        heapLimitMiB: options.heapLimitMb,
+      }),
+    );
+    const supervisor = new Supervisor(context, arena, words, directory, {
+      workers: options.workers,
+      concurrency,
+      stuckAfterMs: options.stuckAfterMs,
+      closeTimeoutMs: FENCE_AFTER_MS,
+      token,
+    });
+    directory.onRefresh((spec) => supervisor.storeRefreshed(spec));
+    supervisor.start();
+    return new Runtime(supervisor, directory, options, () => stop.dispose());
+  }
+
+  /** The token of the runtime: draining or cancelling it drains or cancels everything that runs. */
+  get token(): CancellationToken {
+    return this.#supervisor.token;
+  }
+
+  /** A loader over a dataset. Throws `InvalidArgument` for options that are unknown or do not fit the dataset. */
+  loader(dataset: DatasetLike, options: LoaderOptions = {}): Loader {
+    return new Loader(this.#supervisor, dataset, options, loaderEnv(this.#options));
+  }
+
+  /** One whole object, in the runtime's memory until `release()`. */
+  get(uri: string, options?: GetOptions): Promise<ObjectResult> {
+    return getObject(this.#supervisor, uri, options);
+  }
+
+  /** Bytes `[start, end)` of an object; fewer where it ends before. */
+  getRange(uri: string, range: ByteRange, options?: GetOptions): Promise<ObjectResult> {
+    return getRange(this.#supervisor, uri, range, options);
+  }
+
+  head(uri: string, options?: StopOptions): Promise<ObjectInfo & { readonly uri: string }> {
+    return headObject(this.#supervisor, uri, options);
+  }
+
+  /** Objects whose URI begins with `prefix`, in the store's order, page by page as they are asked for. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<ListedEntry> {
+    return listObjects(this.#supervisor, prefix, options);
+  }
+
+  /** Each effective option, where its value comes from, and why. */
+  explain(): readonly ExplainRow[] {
+    return this.#options.rows;
+  }
+
+  /** What is going on, asked of every worker. Never rejects. */
+  async stats(): Promise<RuntimeStats> {
+    const links = [...this.#supervisor.links].map((worker) => worker.link);
+    const answers = await Promise.allSettled(links.map((link) => link.stats()));
+    const workers: Record<string, WorkerStats | null> = {};
+    for (const [i, answer] of answers.entries())
+      workers[links[i]!.name] = answer.status === 'fulfilled' ? answer.value : null;
+    const { arena, streams, deaths } = this.#supervisor;
+    return { arena: arena.stats(), streams, deaths, workers };
+  }
+
+  /**
+   * Drains what runs, cancels it at the deadline (`closeTimeoutMs` of the runtime by default), and ends the workers.
+   * Resolves even when a thread cannot be ended.
+   */
+  close(options: DrainOptions & { readonly reason?: string } = {}): Promise<RuntimeRecord> {
+    const { reason = 'close', deadlineMs = this.#options.closeTimeoutMs } = options;
+    // A second call may shorten the deadline of the first.
+    const ended = this.#supervisor.close(reason, deadlineMs);
+    this.#closed ??= ended.then((record) => {
+      this.#directory.close();
+      this.#unlinkStop();
+      return { ...record, leaks: leakCount(this.#supervisor) };
+    });
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')](): Promise<void> {
+    await this.close();
+  }
+}
+
+function serviceContext(directory: Directory, spawn: SupervisorContext['spawn']): SupervisorContext {
+  return {
+    now: () => performance.now(),
+    random: () => Math.random(),
+    spawn,
+    after: (ms, fn) => {
+      const timer = setTimeout(fn, Math.min(ms, 0x7fff_ffff));
+      timer.unref();
+      return () => clearTimeout(timer);
+    },
+    soon: (fn) => {
+      setImmediate(fn);
+    },
+    refreshStore: (id, staleVersion) => directory.refresh(id, staleVersion),
+  };
+}

@@ -1,0 +1,82 @@
+/**
+ * The schemes of a runtime: the built-in ones with their options, and users' own stores.
+ *
+ * A user's store is a module URL and a cloneable configuration. The module exports `createStore(snapshot)`, which
+ * returns a `Store`; it is imported in every worker, and `snapshot.config` is the configuration.
+ */
+import { createFileScheme, type FileSchemeOptions } from '../backends/file/scheme.js';
+import { createMemoryScheme } from '../backends/memory/scheme.js';
+import { createS3Scheme, type S3Options } from '../backends/s3/scheme.js';
+import { ErrorCode, MillraceError } from '../protocol/errors.js';
+import type { Scheme } from '../protocol/store.js';
+
+/** A store of one's own, under `stores: {name: {module, config}}`; its URIs are `name://bucket/key`. */
+export interface CustomStore {
+  /** URL of the module that exports `createStore`. */
+  readonly module: string | URL;
+  /** Cloneable; reaches `createStore` as `snapshot.config`. */
+  readonly config?: unknown;
+}
+
+export const BUILT_IN_SCHEMES = ['s3', 'file', 'memory'] as const;
+
+/** Splits an object of more than this into ranges; the same as for the network stores that we know. */
+const PART_BYTES = 8 * 1024 * 1024;
+
+export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme[] {
+  const schemes: Scheme[] = [
+    createS3Scheme((stores.s3 ?? {}) as S3Options),
+    createFileScheme((stores.file ?? {}) as FileSchemeOptions),
+    createMemoryScheme((stores.memory ?? []) as Parameters<typeof createMemoryScheme>[0]),
+  ];
+  for (const [name, given] of Object.entries(stores)) {
+    if ((BUILT_IN_SCHEMES as readonly string[]).includes(name)) continue;
+    schemes.push(customScheme(name, given as CustomStore));
+  }
+  return schemes;
+}
+
+function customScheme(name: string, store: CustomStore): Scheme {
+  const module = String(store.module);
+  const pattern = new RegExp(`^${name.replaceAll(/[+.-]/g, String.raw`\$&`)}://([^/]*)/?(.*)$`, 's');
+  return {
+    name,
+    kind: 'direct',
+    dataModule: module,
+    defaults: {
+      splitThreshold: PART_BYTES,
+      partBytes: PART_BYTES,
+      maxPartsPerObject: 16,
+      maxConcurrentObjects: 32,
+    },
+    parse: (uri) => {
+      const match = pattern.exec(uri);
+      if (match === null) {
+        throw new MillraceError(
+          ErrorCode.InvalidArgument,
+          `${uri} is not a URI of this store: expected ${name}://bucket/key`,
+          {
+            phase: 'configure',
+          },
+        );
+      }
+      return { store: `${name}://${match[1]}`, key: Buffer.from(match[2]!) };
+    },
+    format: ({ store: bucket, key }) => `${bucket}/${Buffer.from(key).toString()}`,
+    open: (bucket) => {
+      const config = { ...(store.config as object | undefined), bucket: bucket.slice(name.length + 3) };
+      return Promise.resolve({
+        snapshot: () => Promise.resolve({ version: 1, expiresAtMs: null, config }),
+        close: () => {},
+      });
+    },
+  };
+}
+
+/** Names of the schemes that options may be given for: the built-in ones and those that are complete stores. */
+export function schemeNames(stores: unknown): string[] {
+  const custom = Object.entries((stores ?? {}) as Record<string, unknown>)
+    .filter(([, value]) => typeof value === 'object' && value !== null && 'module' in value)
+    .map(([name]) => name);
+  return [...BUILT_IN_SCHEMES, ...custom];
+}

@@ -1,0 +1,28 @@
+/** What users import, and nothing else. */
+export { Runtime, type RuntimeRecord, type RuntimeStats } from './host/runtime.js';
+export type { CustomStore } from './host/schemes.js';
+export type { Batch } from './loader/batch.js';
+export {
+  ObjectDataset,
+  type ByteRange,
+  type DatasetLike,
+  type MapDataset,
+  type ObjectRef,
+  type ObjectReference,
+} from './loader/datasets.js';
+export type { GetOptions } from './loader/direct.js';
+export type { Item } from './loader/item.js';
+export type { ListedEntry, ListOptions } from './loader/list.js';
+export type { Loader } from './loader/loader.js';
+export type { ObjectResult } from './loader/object-result.js';
+export type { LoaderOptions, RangeOptions, Sampler, Shuffle } from './loader/options.js';
+export type { RuntimeOptions } from './loader/runtime-options.js';
+export type { ExplainRow } from './loader/schema.js';
+export type { StopOptions } from './loader/stop-options.js';
+export type { Cursor, FailureRecord, TerminalRecord } from './actors/supervisor/types.js';
+export type { TransformContext, TransformFunction } from './protocol/context.js';
+export { ErrorCode, MillraceError, type ErrorContext, type ErrorPhase } from './protocol/errors.js';
+export { formatBytes, formatDuration, parseBytes, parseDuration } from './protocol/sizes.js';
+export { StopState } from './protocol/stop.js';
+export type { KeyPage, ObjectInfo, Store, StoreSnapshot } from './protocol/store.js';
+export { CancellationToken, type DrainOptions } from './protocol/token.js';
