@@ -1,5 +1,12 @@
 /** What users import, and nothing else. */
-export { Runtime, type RuntimeRecord, type RuntimeStats } from './host/runtime.js';
+export {
+  Runtime,
+  type Cursor,
+  type FailureRecord,
+  type RuntimeRecord,
+  type RuntimeStats,
+  type TerminalRecord,
+} from './host/runtime.js';
 export type { CustomStore } from './host/schemes.js';
 export type { Batch } from './loader/batch.js';
 export {
@@ -19,7 +26,6 @@ export type { LoaderOptions, RangeOptions, Sampler, Shuffle } from './loader/opt
 export type { RuntimeOptions } from './loader/runtime-options.js';
 export type { ExplainRow } from './loader/schema.js';
 export type { StopOptions } from './loader/stop-options.js';
-export type { Cursor, FailureRecord, TerminalRecord } from './actors/supervisor/types.js';
 export type { TransformContext, TransformFunction } from './protocol/context.js';
 export { ErrorCode, MillraceError, type ErrorContext, type ErrorPhase } from './protocol/errors.js';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './protocol/sizes.js';

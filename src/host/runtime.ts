@@ -34,6 +34,8 @@ import { Directory } from './directory.js';
 import { createSchemes, schemeNames } from './schemes.js';
 import type { WorkerSettings } from './worker-entry.js';
 
+export type { Cursor, FailureRecord, TerminalRecord } from '../actors/supervisor/types.js';
+
 const ENTRY = new URL('./worker-entry.js', import.meta.url).href;
 /** How long workers may take to come back after a cancel before they are fenced and named. */
 const FENCE_AFTER_MS = 5000;

@@ -4,9 +4,9 @@
  * A user's store is a module URL and a cloneable configuration. The module exports `createStore(snapshot)`, which
  * returns a `Store`; it is imported in every worker, and `snapshot.config` is the configuration.
  */
-import { createFileScheme, type FileSchemeOptions } from '../backends/file/scheme.js';
+import { createFileScheme } from '../backends/file/scheme.js';
 import { createMemoryScheme } from '../backends/memory/scheme.js';
-import { createS3Scheme, type S3Options } from '../backends/s3/scheme.js';
+import { createS3Scheme } from '../backends/s3/scheme.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { Scheme } from '../protocol/store.js';
 
@@ -25,8 +25,8 @@ const PART_BYTES = 8 * 1024 * 1024;
 
 export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme[] {
   const schemes: Scheme[] = [
-    createS3Scheme((stores.s3 ?? {}) as S3Options),
-    createFileScheme((stores.file ?? {}) as FileSchemeOptions),
+    createS3Scheme(stores.s3 ?? {}),
+    createFileScheme(stores.file ?? {}),
     createMemoryScheme((stores.memory ?? []) as Parameters<typeof createMemoryScheme>[0]),
   ];
   for (const [name, given] of Object.entries(stores)) {

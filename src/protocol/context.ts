@@ -69,7 +69,7 @@ export interface WorkerContext extends Clock {
   loadTransform(spec: TransformSpec): Promise<TransformFunction>;
   /** Answers questions (comlink on threads) for as long as the actor lives. */
   answer(questions: { stats(): WorkerStats }): void;
-  transportStats(): Pick<
+  readonly transportStats: () => Pick<
     WorkerStats,
     'connectionsOpened' | 'connectionsReused' | 'connectionsActive' | 'connectionsIdle'
   >;

@@ -95,6 +95,8 @@ export class TableBuilder {
       larger.set(this.#cells);
       this.#cells = larger;
     }
+    // The cells are used again after `take`: what an earlier row left must not be read as this one's.
+    this.#cells.fill(0, base, base + this.#stride);
     this.#count += 1;
     return base;
   }

@@ -5,8 +5,7 @@
  * used again; it is cut into headers only when somebody asks for one.
  */
 import type { MillraceError } from '../protocol/errors.js';
-import { ExchangeOutcome } from '../protocol/http.js';
-import type { Exchange } from '../protocol/http.js';
+import type { Exchange, ExchangeOutcome } from '../protocol/http.js';
 
 export class ExchangeRecord implements Exchange {
   /** Offsets of each header line's begin, colon and end, in turn; null until the first question. */

@@ -216,9 +216,21 @@ function recordOf(
 ): TerminalRecord {
   const objects = acknowledged.reduce((sum, batch) => sum + batch.items.length, 0);
   return {
-    ...{ reason, planned, delivered, filtered: 0, failed: 0, dropped: planned - delivered, left: 0 },
-    ...{ listed: ended ? 'complete' : 'partial', items: delivered, bytes: 0, retries: 0, elapsedMs: 0 },
-    ...{ cursor: { version: 1, objects, items: 0 }, failures: [], stuckWorkers: [] },
+    reason,
+    planned,
+    delivered,
+    filtered: 0,
+    failed: 0,
+    dropped: planned - delivered,
+    left: 0,
+    listed: ended ? 'complete' : 'partial',
+    items: delivered,
+    bytes: 0,
+    retries: 0,
+    elapsedMs: 0,
+    cursor: { version: 1, objects, items: 0 },
+    failures: [],
+    stuckWorkers: [],
   };
 }
 

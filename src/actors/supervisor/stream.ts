@@ -289,7 +289,7 @@ export class Stream implements StreamHandle {
       }
       this.release(record);
     }
-    for (const task of [...first.values()].reverse()) {
+    for (const task of [...first.values()].toReversed()) {
       this.tasks.set(task.sequence, task);
       this.#emitSequence = Math.min(this.#emitSequence, task.sequence);
       this.replan(task);

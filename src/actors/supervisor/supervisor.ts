@@ -146,7 +146,7 @@ export class Supervisor implements SupervisorHandle {
       token,
       stopError,
       now: () => this.#context.now(),
-      uri: this.#results.uri,
+      uri: (entry) => this.stores.uri(entry.store, entry.key),
       poke: () => this.#poke(),
       list: (from, request) => this.#answered(this.#asks.list(from, request)),
       head: (from, store, key) => this.#answered(this.#asks.head(from, store, key)),
@@ -203,6 +203,7 @@ export class Supervisor implements SupervisorHandle {
     const cancelTimer = this.#context.after(this.#options.closeTimeoutMs, () => this.#fenceAll());
     // Wait ends: with the last exit, or when the timer has fenced those that do not end.
     if (!this.#crew.allGone) {
+      // Wait ends: as above.
       await new Promise<void>((resolve) => {
         this.#onQuiet = resolve;
       });

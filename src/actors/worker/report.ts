@@ -77,6 +77,7 @@ export class Reporter {
 
   /** Sends a message that stands alone (a listing page, an answer to a head). */
   async send(message: ResultMessage): Promise<void> {
+    // Wait ends: with a credit, or when the supervisor closes the port.
     await this.#port.send(message, NEVER);
   }
 
@@ -99,6 +100,7 @@ export class Reporter {
   /** A value that cannot be cloned makes its own item fail, not the message. */
   async #sendCloneable(message: DoneMessage): Promise<void> {
     try {
+      // Wait ends: with a credit, or when the supervisor closes the port.
       await this.#port.send(message, NEVER, transferOf(message));
     } catch (thrown) {
       const errors = [...message.errors];
@@ -114,6 +116,7 @@ export class Reporter {
       }
       if (errors.length === message.errors.length) throw asMillraceError(thrown, ErrorCode.Internal);
       const repaired = { ...message, errors, outputs };
+      // Wait ends: as above.
       await this.#port.send(repaired, NEVER, transferOf(repaired));
     }
   }

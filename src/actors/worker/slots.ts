@@ -28,6 +28,7 @@ export class Slots {
   acquire(): Promise<number> {
     const slot = this.tryAcquire();
     if (slot !== null) return Promise.resolve(slot);
+    // Wait ends: when a job ends, and each of them is raced with its token.
     return new Promise((resolve) => {
       this.#waiting = resolve;
     });
@@ -41,6 +42,7 @@ export class Slots {
   /** Resolves when nothing runs. */
   idle(): Promise<void> {
     if (this.busy === 0) return Promise.resolve();
+    // Wait ends: with the last job.
     return new Promise((resolve) => {
       this.#onIdle = resolve;
     });

@@ -74,7 +74,7 @@ class Worker {
     context.answer({ stats: () => this.#stats() });
     context.control.post({ kind: 'ready' });
     for (;;) {
-      // This wait ends with a message, or when `stop` has closed the port and the last message was taken.
+      // Wait ends: with a message, or when `stop` has closed the port and the last message was taken.
       const message = await context.jobs.receive(NEVER);
       if (message !== null) await this.#accept(message);
       else if (this.#stopping) break;
@@ -291,7 +291,7 @@ class Worker {
   #flushSoon(): void {
     if (this.#flushTimer) return;
     this.#flushTimer = true;
-    void this.context.sleep(FLUSH_AFTER_MS, { ...NEVER, onTurn: NEVER.onStop }).then(() => {
+    void this.context.sleep(FLUSH_AFTER_MS, NO_TURN).then(() => {
       this.#flushTimer = false;
       return this.#reporter.flush();
     });
@@ -311,6 +311,9 @@ class Worker {
 }
 
 const decoder = new TextDecoder();
+
+// Wait ends: with the few milliseconds of the sleep that it is given to.
+const NO_TURN: TurnSignal = { ...NEVER, onTurn: () => () => {} };
 
 function handedBack(status: DoneStatus): Fetched {
   return { status, landed: 0, size: -1, version: null, retries: 0, error: null };

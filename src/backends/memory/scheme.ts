@@ -84,8 +84,8 @@ function checkedGroup(group: GeneratedObjects): GeneratedObjects {
     return { prefix, count, size, seed };
   }
   throw invalid(
-    `generated objects: expected a text as prefix and whole numbers as count, size and seed; given ` +
-      `${JSON.stringify({ prefix, count, size, seed })}`,
+    'generated objects: expected a text as prefix and whole numbers as count, size and seed; given ' +
+      JSON.stringify({ prefix, count, size, seed }),
   );
 }
 

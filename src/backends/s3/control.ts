@@ -30,7 +30,7 @@ export interface ControlWorld {
 }
 
 const PROCESS_WORLD: ControlWorld = {
-  importModule: (name) => import(name),
+  importModule: () => import('@aws-sdk/client-s3'),
   now: Date.now,
   env: process.env,
   discoverRegion,

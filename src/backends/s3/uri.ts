@@ -60,13 +60,13 @@ export function parseUri(uri: string): ObjectLocation {
   const slash = arn === undefined ? rest.indexOf('/') : arn.length < rest.length ? arn.length : -1;
   const bucket = slash < 0 ? rest : rest.slice(0, slash);
   checkBucket(bucket, uri);
-  const keyText = slash < 0 ? '' : rest.slice(slash + 1);
-  if (!keyText.isWellFormed()) {
+  const keyPart = slash < 0 ? '' : rest.slice(slash + 1);
+  if (!keyPart.isWellFormed()) {
     throw invalid(
       `The key of "${uri.toWellFormed()}" has a lone surrogate and no UTF-8 form; S3 keys are UTF-8`,
     );
   }
-  const key = Buffer.from(keyText, 'utf8');
+  const key = Buffer.from(keyPart, 'utf8');
   if (key.length > MAX_KEY_BYTES) {
     throw invalid(
       `The key of "${uri.slice(0, 80)}..." has ${key.length} bytes; S3 keys have at most ${MAX_KEY_BYTES}`,

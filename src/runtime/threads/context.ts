@@ -21,7 +21,7 @@ export interface ThreadDeps {
 export function createThreadContext(
   task: ThreadTask,
   deps: ThreadDeps,
-): { context: WorkerContext; close(): void } {
+): { context: WorkerContext; close: () => void } {
   const beat = setInterval(() => Atomics.add(task.ownWords, OwnWord.Heartbeat, 1), HEARTBEAT_MS);
   beat.unref();
   const context: WorkerContext = {

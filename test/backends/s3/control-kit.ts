@@ -49,7 +49,9 @@ export function fakeSdk(provide: () => Promise<unknown>): FakeSdk {
       sdk.destroyed++;
     }
   }
-  class GetObjectCommand {}
+  class GetObjectCommand {
+    readonly name = 'GetObject';
+  }
   Object.assign(sdk.module as object, { S3Client, GetObjectCommand });
   return sdk;
 }

@@ -44,7 +44,7 @@ describe('credentials', () => {
       'K1',
       'K1',
     ]);
-    expect(configOf(all[2]!).bucket).toBe('bucket-2');
+    expect(configOf(all[2]).bucket).toBe('bucket-2');
     expect(sdk.asked).toEqual([{}]);
     expect(structuredClone(all[0])).toEqual(all[0]);
     one.close();
