@@ -71,6 +71,8 @@ describe('a crash just before any step', () => {
     driven.sim.crashWorker(0);
     await driven.untilExit();
     expect(await refused).toBe('WorkerCrashed');
+    // Nor does anything that was meant for the dead wait any more.
+    expect(driven.sim.waiting()).toEqual([]);
     await expect(driven.link.stats()).rejects.toMatchObject({ code: 'WorkerCrashed' });
   });
 
