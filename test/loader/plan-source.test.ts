@@ -88,7 +88,7 @@ describe('the plan of a dataset', () => {
   it('opens a store once, and takes no promise for it afterwards', async () => {
     const supervisor = createFakeSupervisor();
     let opens = 0;
-    const { open } = supervisor.stores;
+    const open = supervisor.stores.open.bind(supervisor.stores);
     Object.assign(supervisor.stores, { open: (store: string) => ((opens += 1), open(store)) });
     const source = sourceOf(['fake://one/a', 'fake://two/b', 'fake://one/c', 'fake://two/d'], {}, supervisor);
     await source.next(2);
