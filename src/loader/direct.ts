@@ -6,13 +6,7 @@
  * 2. A call settles only when nothing of it is in flight. What it hands out is memory that the caller releases; what
  *    is forgotten is noticed and counted.
  */
-import type {
-  PlanEntry,
-  PlanSource,
-  StreamHandle,
-  StreamOptions,
-  SupervisorHandle,
-} from '../actors/supervisor/types.js';
+import type { PlanEntry, StreamHandle, StreamOptions, SupervisorHandle } from '../actors/supervisor/types.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { ObjectInfo } from '../protocol/store.js';
 import type { CancellationToken } from '../protocol/token.js';
@@ -22,6 +16,8 @@ import { leakWatchOf } from './leaks.js';
 import { ObjectResult } from './object-result.js';
 import { createResolver, locate } from './references.js';
 import { checkNames, flag, invalidOption, whole } from './schema.js';
+import type { EntrySource } from './sources.js';
+import { createStoppableSource } from './stoppable.js';
 import { linkStop, type StopOptions } from './stop-options.js';
 
 export interface GetOptions extends StopOptions {
@@ -121,13 +117,14 @@ export interface DirectStream {
 export function openDirect(
   supervisor: SupervisorHandle,
   options: StreamOptions,
-  source: PlanSource | null,
+  source: EntrySource | null,
   stopOptions: StopOptions,
 ): DirectStream {
   const stop = linkStop(stopOptions);
   const idle = createIdleSource();
   try {
-    const stream = supervisor.openStream(options, source ?? idle.source, stop.token);
+    const plan = createStoppableSource(source ?? idle.source, () => stream);
+    const stream: StreamHandle = supervisor.openStream(options, plan, stop.token);
     return {
       stream,
       close: async (reason) => {
@@ -200,7 +197,7 @@ function missing(stream: StreamHandle, uri: string): MillraceError {
 }
 
 /** A plan of one entry, resolved when it is asked for. */
-function createSingleSource(supervisor: SupervisorHandle, reference: unknown): PlanSource {
+function createSingleSource(supervisor: SupervisorHandle, reference: unknown): EntrySource {
   const resolve = createResolver(supervisor.stores);
   let taken = false;
   return {
@@ -209,15 +206,16 @@ function createSingleSource(supervisor: SupervisorHandle, reference: unknown): P
       taken = true;
       return [await resolve(reference, 'uri')];
     },
+    close: () => {},
   };
 }
 
 /** A plan that has no entry and does not end before `end()`, so that its stream stays open. */
-function createIdleSource(): { source: PlanSource; end: () => void } {
+function createIdleSource(): { source: EntrySource; end: () => void } {
   let end = (): void => {};
   // Wait ends: by `end()`, which the finally of the one call on this stream makes.
   const ended = new Promise<null>((resolve) => {
     end = () => resolve(null);
   });
-  return { source: { next: () => ended }, end };
+  return { source: { next: () => ended, close: () => {} }, end };
 }

@@ -14,13 +14,13 @@ import type {
   SupervisorHandle,
   TerminalRecord,
 } from '../actors/supervisor/types.js';
-import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import { StopState } from '../protocol/stop.js';
 import { Batch, type BatchWorld, createBatchWorld, cursorBehind } from './batch.js';
 import type { Dataset } from './datasets.js';
 import type { ResolvedLoaderOptions } from './options.js';
 import { createPlanSource } from './plan-source.js';
 import type { EntrySource } from './sources.js';
+import { createStoppableSource } from './stoppable.js';
 import { linkStop, type LinkedStop } from './stop-options.js';
 
 type Step = IteratorResult<Batch, undefined>;
@@ -47,6 +47,8 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
   readonly #options: ResolvedLoaderOptions;
   readonly #claim: (iteration: Iteration) => number;
   #running: Running | null = null;
+  /** Nothing more is asked of the stream. */
+  #ending = false;
   #over = false;
   #record: TerminalRecord | null = null;
   /** Settles, without an error, when the last call has. */
@@ -94,9 +96,12 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
     return this.#queue(() => this.#step());
   }
 
-  /** Leaves the epoch: resolves when nothing of it is in flight. The batch in hand is released, not acknowledged. */
+  /**
+   * Leaves the epoch: resolves when nothing of it is in flight. The batch in hand is released, not acknowledged; a
+   * `next()` that still waits ends without one.
+   */
   return(): Promise<Step> {
-    this.#letGo(false);
+    this.#leave();
     return this.#queue(async () => {
       await this.#end('break');
       return END;
@@ -104,7 +109,7 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
   }
 
   throw(thrown: unknown): Promise<Step> {
-    this.#letGo(false);
+    this.#leave();
     return this.#queue(async () => {
       await this.#end('break');
       throw thrown;
@@ -113,6 +118,12 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  #leave(): void {
+    this.#letGo(false);
+    // The queue would wait for a `next()` under way, which may take long; `#end` looks at what this becomes.
+    this.#running?.stream.finish('break').catch(() => {});
   }
 
   /** Acknowledges (if asked to) and releases what was handed out before this call. */
@@ -130,7 +141,7 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
   }
 
   async #step(): Promise<Step> {
-    if (this.#over) return END;
+    if (this.#ending) return END;
     try {
       const { stream, batches } = (this.#running ??= this.#begin());
       const record = await stream.next();
@@ -154,15 +165,11 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
       signal: this.#options.signal ?? undefined,
     });
     try {
-      let stream: StreamHandle | null = null;
-      const source = createPlanSource(this.#dataset, order, {
-        stores: this.#supervisor.stores,
-        stream: () => {
-          if (stream !== null) return stream;
-          throw new MillraceError(ErrorCode.Internal, 'a listing was asked for before its stream was open');
-        },
-      });
-      stream = this.#supervisor.openStream(this.#options.stream, source, stop.token);
+      // The stream is there before the first pull: a source asks for it a turn of the microtask queue later.
+      const { stores } = this.#supervisor;
+      const plan = createPlanSource(this.#dataset, order, { stores, stream: () => stream });
+      const source = createStoppableSource(plan, () => stream);
+      const stream: StreamHandle = this.#supervisor.openStream(this.#options.stream, source, stop.token);
       const batches = createBatchWorld(this.#supervisor, stream, {
         checked: this.#options.checked,
         ordered: this.#options.stream.order === 'sequence',
@@ -187,18 +194,23 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
   }
 
   async #end(reason: string): Promise<void> {
-    if (this.#over) return;
-    this.#over = true;
-    if (this.#running !== null) {
-      const { stream, source, stop } = this.#running;
-      source.close();
-      try {
-        const { state, reason: told = reason } = stream.token;
-        this.#record = await stream.finish(state === StopState.Live ? reason : told);
-      } finally {
-        stop.dispose();
-      }
+    if (this.#ending) return;
+    this.#ending = true;
+    try {
+      if (this.#running !== null) await this.#finish(this.#running, reason);
+    } finally {
+      this.#over = true;
+      this.#settleDone();
     }
-    this.#settleDone();
+  }
+
+  async #finish({ stream, source, stop }: Running, reason: string): Promise<void> {
+    source.close();
+    try {
+      const { state, reason: told = reason } = stream.token;
+      this.#record = await stream.finish(state === StopState.Live ? reason : told);
+    } finally {
+      stop.dispose();
+    }
   }
 }

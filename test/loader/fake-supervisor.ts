@@ -17,6 +17,7 @@ import type {
 } from '../../dist/actors/supervisor/types.js';
 import { Arena } from '../../dist/protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
+import { StopState } from '../../dist/protocol/stop.js';
 import { createKeyPageBuilder } from '../../dist/protocol/key-page.js';
 import type { KeyPage } from '../../dist/protocol/store.js';
 import { CancellationToken } from '../../dist/protocol/token.js';
@@ -144,6 +145,7 @@ function createStream(world: World): FakeStream {
   const fill = async (): Promise<void> => {
     while (!ended && ready.length === 0) {
       const entries = await source.next(streamOptions.windowObjects);
+      if (token.state !== StopState.Live) return;
       if (entries === null) {
         ended = true;
         const last = assembler.flush();
@@ -164,20 +166,26 @@ function createStream(world: World): FakeStream {
       return reasons.length === 0;
     },
     next: async () => {
-      token.throwIfCancelled();
-      if (token.draining) return null;
+      const stopped = (): boolean => {
+        if (reasons.length > 0 || token.draining) return true;
+        token.throwIfCancelled();
+        return false;
+      };
+      if (stopped()) return null;
       await fill();
-      token.throwIfCancelled();
+      if (stopped()) return null;
       const batch = ready.shift() ?? null;
       delivered += batch?.items.length ?? 0;
       return batch;
     },
-    release: (batch) => {
-      for (const { payload } of batch.items) if (payload.kind === 'lease') arena.release(payload.extent);
-    },
+    release: (batch) => releaseAll(arena, batch),
     acknowledge: (batch) => void acknowledged.push(batch),
     finish: (reason) => {
       reasons.push(reason);
+      const pending = assembler.flush();
+      if (pending !== null) ready.push(pending);
+      for (const batch of ready.splice(0)) releaseAll(arena, batch);
+      token.cancel(reason);
       settle(recordOf(reasons[0]!, sequence, delivered, ended, acknowledged));
       return over;
     },
@@ -195,6 +203,10 @@ function createStream(world: World): FakeStream {
       return { size: OBJECT_BYTES, version: `v-${text}`, lastModifiedMs: 5, contentType: null };
     },
   };
+}
+
+function releaseAll(arena: Arena, batch: BatchRecord): void {
+  for (const { payload } of batch.items) if (payload.kind === 'lease') arena.release(payload.extent);
 }
 
 function lease(arena: Arena, entry: PlanEntry, key: string): ItemRecord['payload'] {
