@@ -7,7 +7,8 @@
  *    that are stuck in a call that cannot be ended: those are named in its record.
  */
 import { availableParallelism } from 'node:os';
-import { Supervisor, type RuntimeRecord as SupervisorRecord } from '../actors/supervisor/supervisor.js';
+import { Supervisor } from '../actors/supervisor/supervisor.js';
+import type { RuntimeRecord as SupervisorRecord } from '../actors/supervisor/types.js';
 import { Loader } from '../loader/loader.js';
 import { getObject, getRange, headObject, leakCount, type GetOptions } from '../loader/direct.js';
 import { listObjects, type ListedEntry, type ListOptions } from '../loader/list.js';

@@ -18,6 +18,7 @@ import { Assembler, itemBytes } from './assembler.js';
 import { CursorTrack } from './cursor.js';
 import { itemsOf } from './items.js';
 import { Ledger } from './ledger.js';
+import { evictedTask, newTask, resetTask } from './tasks.js';
 import {
   TaskState,
   type BatchRecord,
@@ -29,6 +30,7 @@ import {
   type StreamOptions,
   type Task,
   type TerminalRecord,
+  type Waiter,
 } from './types.js';
 
 /** What a stream needs of its supervisor. */
@@ -48,12 +50,6 @@ export interface StreamDeps {
   closed(stream: Stream): void;
   list(stream: Stream, request: StreamListRequest): Promise<KeyPage>;
   head(stream: Stream, store: number, key: Uint8Array): Promise<ObjectInfo>;
-}
-
-interface Waiter {
-  resolve(batch: BatchRecord | null): void;
-  reject(error: MillraceError): void;
-  readonly since: number;
 }
 
 export class Stream implements StreamHandle {
@@ -497,45 +493,4 @@ export class Stream implements StreamHandle {
     this.#deps.poke();
     return batch;
   }
-}
-
-function newTask(sequence: number, entry: PlanEntry): Task {
-  return {
-    sequence,
-    entry,
-    state: TaskState.Planned,
-    length: plannedLength(entry),
-    size: entry.size,
-    version: entry.version,
-    extent: null,
-    offset: 0,
-    capacity: 0,
-    nextByte: 0,
-    jobsOut: 0,
-    restart: false,
-    restarts: 0,
-    crashes: 0,
-    retries: 0,
-    error: null,
-    left: false,
-    outputs: null,
-    skipItems: 0,
-  };
-}
-
-function evictedTask(sequence: number, entry: PlanEntry, skipItems: number): Task {
-  return { ...newTask(sequence, entry), skipItems };
-}
-
-function plannedLength(entry: PlanEntry): number {
-  if (entry.length >= 0) return entry.length;
-  return entry.size < 0 ? -1 : Math.max(0, entry.size - entry.start);
-}
-
-/** Back to the begin; what was learnt about its size and version stays. */
-function resetTask(task: Task): void {
-  task.state = TaskState.Planned;
-  task.nextByte = 0;
-  task.restart = false;
-  task.outputs = null;
 }

@@ -8,7 +8,7 @@
  * 3. Memory of a dead worker's jobs is used again only after its exit was seen; that of a fenced one's is quarantined.
  */
 import type { Arena, Extent } from '../../protocol/arena.js';
-import { OwnWord, type SupervisorContext, type WorkerExit } from '../../protocol/context.js';
+import type { SupervisorContext, WorkerExit } from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { ControlReply, DoneMessage, ResultMessage, StoreSpec } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
@@ -16,40 +16,24 @@ import { Done, DONE_STRIDE, DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { Asks } from './asks.js';
-import { Crew, type Worker } from './crew.js';
+import { Crew, suspectsOf, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Grants } from './grants.js';
 import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
 import { Stream } from './stream.js';
+import { follow } from './follow.js';
 import {
   type PlanEntry,
   type PlanSource,
   type RangePlan,
+  type RuntimeRecord,
   type StoreDirectory,
   type StreamHandle,
   type StreamOptions,
   type SupervisorHandle,
+  type SupervisorOptions,
   type TaskOutput,
 } from './types.js';
-
-export interface SupervisorOptions {
-  readonly workers: number;
-  /** Jobs that one worker runs at the same time. */
-  readonly concurrency: number;
-  readonly stuckAfterMs: number;
-  /** How long workers may take to end after a cancel before they are fenced. */
-  readonly closeTimeoutMs: number;
-  readonly token: CancellationToken;
-}
-
-/** What became of a runtime. */
-export interface RuntimeRecord {
-  readonly reason: string;
-  readonly stuckWorkers: readonly string[];
-  /** Batches and results that were never released, in bytes. */
-  readonly unreleasedBytes: number;
-  readonly deaths: number;
-}
 
 const WATCH_MS = 500;
 /** Deaths of workers that were busy with the same item, after which the item is given up. */
@@ -400,7 +384,7 @@ export class Supervisor implements SupervisorHandle {
 
   /** Gives a lost worker's jobs to the others. With `fence`, its memory is left to it. */
   #reassign(worker: Worker, cause: Error | null, code: ErrorCode, fence: boolean): void {
-    const suspects = this.#suspects(worker);
+    const suspects = suspectsOf(worker, this.#options.concurrency);
     const lost = [...worker.jobs].map((id) => this.#jobs.get(id)).filter((job) => job !== undefined);
     if (fence) this.#quarantine(worker, lost);
     for (const job of lost) {
@@ -415,15 +399,6 @@ export class Supervisor implements SupervisorHandle {
       stream.jobEnded();
     }
     this.#asks.orphaned(worker, cause);
-  }
-
-  #suspects(worker: Worker): Set<number> {
-    const suspects = new Set<number>();
-    for (let slot = 0; slot < this.#options.concurrency; slot += 1) {
-      const id = Atomics.load(worker.link.ownWords, OwnWord.Transforming + slot);
-      if (id !== 0) suspects.add(id);
-    }
-    return suspects;
   }
 
   #suspect(job: FetchJobRecord, cause: Error | null, code: ErrorCode): void {
@@ -490,9 +465,3 @@ export class Supervisor implements SupervisorHandle {
 }
 
 const decoder = new TextDecoder();
-
-/** A child goes where its caller's token went. Its deadline is the caller's own. */
-function follow(token: CancellationToken, caller: CancellationToken): void {
-  if (caller.cancelled) token.cancel(caller.reason);
-  else if (caller.draining) token.drain(caller.reason, { deadlineMs: Infinity });
-}

@@ -219,3 +219,29 @@ export interface SupervisorHandle {
   readonly workers: number;
   openStream(options: StreamOptions, source: PlanSource, token: CancellationToken | null): StreamHandle;
 }
+
+export interface SupervisorOptions {
+  readonly workers: number;
+  /** Jobs that one worker runs at the same time. */
+  readonly concurrency: number;
+  readonly stuckAfterMs: number;
+  /** How long workers may take to end after a cancel before they are fenced. */
+  readonly closeTimeoutMs: number;
+  readonly token: CancellationToken;
+}
+
+/** What became of a runtime. */
+export interface RuntimeRecord {
+  readonly reason: string;
+  readonly stuckWorkers: readonly string[];
+  /** Batches and results that were never released, in bytes. */
+  readonly unreleasedBytes: number;
+  readonly deaths: number;
+}
+
+/** A consumer that waits for its next batch. */
+export interface Waiter {
+  resolve(batch: BatchRecord | null): void;
+  reject(error: MillraceError): void;
+  readonly since: number;
+}

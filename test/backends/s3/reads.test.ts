@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Exchange } from '../../../dist/protocol/http.js';
-import type { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
+import { MillraceError, type ErrorCode } from '../../../dist/protocol/errors.js';
 import type { ReadAnswer, ReadRequest } from '../../../dist/protocol/store.js';
 import { NOW, data, exchange, random, request } from './kit.js';
 
