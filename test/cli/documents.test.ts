@@ -14,7 +14,7 @@ describe('the documentation', () => {
   it('has one row for every error code, and none for another', () => {
     const rows = [...read('docs/errors.md').matchAll(/^\| `([A-Z]\w+)` \|/gm)].map(([, code]) => code);
     expect(new Set(rows)).toEqual(new Set(Object.values(ErrorCode)));
-    expect(rows).toHaveLength(Object.values(ErrorCode).length;
+    expect(rows).toHaveLength(Object.values(ErrorCode).length);
   });
 
   it('tells of each error code whether it is retryable by default', async () => {
