@@ -57,6 +57,7 @@ export async function* listedSources({ runtime, token, operands }: Session): Asy
 export function prefixKey(prefix: string, uri: string, key: string, cwd: string = process.cwd()): string {
   if (uri.endsWith(key)) {
     const store = uri.slice(0, uri.length - key.length);
+    if (store === `${prefix}/`) return '';
     const rest = prefix.startsWith(store) ? prefix.slice(store.length) : null;
     if (rest !== null && key.startsWith(rest)) return rest;
   }

@@ -121,14 +121,12 @@ export function openDirect(
   stopOptions: StopOptions,
 ): DirectStream {
   const stop = linkStop(stopOptions);
-  const idle = createIdleSource();
   try {
-    const plan = createStoppableSource(source ?? idle.source, () => stream);
+    const plan = createStoppableSource(source ?? IDLE, () => stream);
     const stream: StreamHandle = supervisor.openStream(options, plan, stop.token);
     return {
       stream,
       close: async (reason) => {
-        idle.end();
         try {
           await stream.finish(reason);
         } finally {
@@ -210,12 +208,9 @@ function createSingleSource(supervisor: SupervisorHandle, reference: unknown): E
   };
 }
 
-/** A plan that has no entry and does not end before `end()`, so that its stream stays open. */
-function createIdleSource(): { source: EntrySource; end: () => void } {
-  let end = (): void => {};
-  // Wait ends: by `end()`, which the finally of the one call on this stream makes.
-  const ended = new Promise<null>((resolve) => {
-    end = () => resolve(null);
-  });
-  return { source: { next: () => ended, close: () => {} }, end };
-}
+/** A plan without entries that does not end by itself, so that its stream stays open for questions. */
+const IDLE: EntrySource = {
+  // Wait ends: by createStoppableSource, when the stream is told to finish.
+  next: () => new Promise(() => {}),
+  close: () => {},
+};
