@@ -159,8 +159,8 @@ export class Runtime {
     const workers: Record<string, WorkerStats | null> = {};
     for (const [i, answer] of answers.entries())
       workers[links[i]!.name] = answer.status === 'fulfilled' ? answer.value : null;
-    const { arena, streams, deaths } = this.#supervisor;
-    return { arena: arena.stats(), streams, deaths, workers };
+    const { arena, stats } = this.#supervisor;
+    return { arena: arena.stats(), ...stats, workers };
   }
 
   /**

@@ -161,12 +161,8 @@ export class Supervisor implements SupervisorHandle {
     return this.#crew.alive();
   }
 
-  get deaths(): number {
-    return this.#deaths;
-  }
-
-  get streams(): number {
-    return this.#streams.size;
+  get stats(): { deaths: number; streams: number } {
+    return { deaths: this.#deaths, streams: this.#streams.size };
   }
 
   /** Drains, then cancels at the deadline; resolves when every worker has ended or was fenced. Memoised. */
