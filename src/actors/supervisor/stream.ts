@@ -324,7 +324,8 @@ export class Stream implements StreamHandle {
   /** A job came back. */
   jobEnded(): void {
     this.jobsOut -= 1;
-    if (!this.open) this.#advance();
+    // The last job back may be what the end was waiting for.
+    if (this.jobsOut === 0 || !this.open) this.#advance();
   }
 
   // ---- inside
