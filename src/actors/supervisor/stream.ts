@@ -324,7 +324,8 @@ export class Stream implements StreamHandle {
   /** A job came back. */
   jobEnded(): void {
     this.jobsOut -= 1;
-    if (!this.open) this.#advance();
+    // The last task settles while its job still counts: only now may the short last batch go, or the stream end.
+    if (!this.open || this.jobsOut === 0) this.#advance();
   }
 
   // ---- inside
