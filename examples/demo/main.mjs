@@ -2,7 +2,7 @@
  * `npm start`: millrace against a scripted S3 server in a process of its own.
  *
  * First 1,000 objects of 0 B to 16 MiB are loaded by all cores, and every byte is looked at. Then the same again, and
- * the service is told to stop in the middle: the record of the drain must add up, and nothing new may be asked for.
+ * the service is told to stop in the middle: the record of the drain must add up, and nothing may be asked for once the loop has ended.
  * Ends with 0 only if all of it holds.
  */
 import { availableParallelism } from 'node:os';
@@ -99,7 +99,7 @@ try {
   );
   const record = await runtime.close();
   check('no worker is stuck', record.stuckWorkers.length === 0);
-  check('nothing was asked for after the drain', (await origin.stats()).requests === asked);
+  check('nothing was asked for once the loop had ended', (await origin.stats()).requests === asked);
 } finally {
   await runtime.close();
   await origin.stop();

@@ -1,6 +1,6 @@
 /** The known word that is meant by a misspelt one. Pure. */
 
-/** The known name with the fewest edits between it and the given one. */
+/** The known name with the fewest edits between it and the given one; a name that goes on behind them costs one more. */
 export function nearest(given: string, known: readonly string[]): string {
   let best = known[0] ?? '';
   let least = Infinity;
@@ -11,7 +11,7 @@ export function nearest(given: string, known: readonly string[]): string {
   return best;
 }
 
-/** Insertions, deletions and replacements of single characters (Levenshtein). */
+/** Insertions, deletions and replacements of single characters (Levenshtein), to `b` or to a beginning of it. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i += 1) {
@@ -22,5 +22,6 @@ function editDistance(a: string, b: string): number {
     }
     row = next;
   }
-  return row[b.length]!;
+  // The row has the distance to every beginning of the known name: `--bach` is meant for `--batch-size`, not for `--ca`.
+  return Math.min(row[b.length]!, Math.min(...row) + 1);
 }

@@ -30,6 +30,7 @@ describe('the command line', () => {
   it('names the nearest known command and option', () => {
     expect(message('lsd', 'x')).toBe('no command "lsd"; did you mean "ls"?');
     expect(message('load', 'x', '--bach-size', '3')).toContain('did you mean "--batch-size"?');
+    expect(message('load', 'x', '--bach', '3')).toContain('did you mean "--batch-size"?');
     expect(message('ls', '-z', 'x')).toContain('ls has no option "-z"');
   });
 
