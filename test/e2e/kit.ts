@@ -93,6 +93,17 @@ export function expectSum(record: Loader['report']): void {
   expect({ ...record, sum: delivered + filtered + failed + dropped + left }).toMatchObject({ sum: planned });
 }
 
+/** Attempts that the transports of a runtime have begun: what was asked before it can be read by a server later. */
+export async function attemptsBegun(runtime: Runtime): Promise<number> {
+  const { workers } = await runtime.stats();
+  let begun = 0;
+  for (const stats of Object.values(workers)) {
+    if (stats === null) throw new Error('a worker did not answer');
+    begun += stats.connectionsOpened + stats.connectionsReused;
+  }
+  return begun;
+}
+
 /** Throws away what is iterated; the number of items. */
 export async function exhaust(batches: AsyncIterable<Batch>): Promise<number> {
   let items = 0;
@@ -105,7 +116,7 @@ export function dice(seed: number): () => number {
   let turn = 0;
   return () => {
     turn += 1;
-    return mix32(mix32(seed) ^ turn) / 2 ** 32;
+    return (mix32(mix32(seed + 1) ^ turn) >>> 0) / 2 ** 32;
   };
 }
 

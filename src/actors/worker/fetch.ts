@@ -40,8 +40,10 @@ export interface Fetched {
 /** What the loop needs of its worker. */
 export interface AttemptDeps {
   readonly context: Pick<WorkerContext, 'random' | 'sleep' | 'words' | 'arena'>;
-  /** Asks for fresher credentials and waits until they came, failed, took too long, or the token turned. */
-  refresh(token: TurnSignal): Promise<MillraceError | null>;
+  /** Version of the credentials that an attempt which begins now is made with. */
+  credentials(): number;
+  /** Waits until there are fresher credentials than the refused version, they failed, took too long, or the token turned. */
+  refresh(refused: number, token: TurnSignal): Promise<MillraceError | null>;
 }
 
 export async function fetchJob(
@@ -67,6 +69,7 @@ export async function fetchJob(
   for (;;) {
     if (token.state !== StopState.Live) return end(givenUp(token));
     attempts += 1;
+    const credentials = deps.credentials();
     const target = new Uint8Array(deps.context.arena, job.offset + landed, job.length - landed);
     const answer = await store.read(
       {
@@ -96,15 +99,19 @@ export async function fetchJob(
       landed = version === null ? 0 : landed + answer.landed;
       if (landed >= job.length) return end(DoneStatus.Ok);
     }
-    const failure = await takeStep(retry, answer, token, deps);
+    const failure = await takeStep(retry, answer, credentials, token, deps);
     if (failure !== null) return end(DoneStatus.Failed, failure);
   }
 }
 
-/** Waits as the retry core says; the error when there is to be no further attempt. */
+/**
+ * Waits as the retry core says; the error when there is to be no further attempt. `credentials` is the version that the
+ * attempt was made with.
+ */
 export async function takeStep(
   retry: RetryState,
   attempt: FailedAttempt,
+  credentials: number,
   token: TurnSignal,
   deps: AttemptDeps,
 ): Promise<MillraceError | null> {
@@ -119,7 +126,7 @@ export async function takeStep(
     case 'fail':
       return step.error;
     case 'refresh':
-      return deps.refresh(token);
+      return deps.refresh(credentials, token);
     case 'again':
       if (step.delayMs > 0) await context.sleep(step.delayMs, token);
       return null;

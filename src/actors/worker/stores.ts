@@ -16,6 +16,8 @@ interface Entry {
   readonly name: string;
   readonly store: Promise<Store>;
   snapshot: StoreSnapshot;
+  /** Version of the snapshot that the store itself works with; a moment behind the newest one. */
+  applied: number;
   failure: MillraceError | null;
   readonly waiters: Set<() => void>;
 }
@@ -33,8 +35,8 @@ export class Stores {
     if (this.#entries.has(spec.id)) return this.update(spec.id, spec.snapshot);
     const store = this.#context.openStore(spec).then((opened) => {
       this.#open.add(opened);
-      const { snapshot } = this.#entries.get(spec.id)!;
-      if (snapshot.version > spec.snapshot.version) opened.update(snapshot);
+      const entry = this.#entries.get(spec.id)!;
+      if (entry.snapshot.version > spec.snapshot.version) apply(entry, opened, entry.snapshot);
       return opened;
     });
     // Whoever uses it meets the rejection.
@@ -43,6 +45,7 @@ export class Stores {
       name: spec.name,
       store,
       snapshot: spec.snapshot,
+      applied: spec.snapshot.version,
       failure: null,
       waiters: new Set(),
     });
@@ -69,7 +72,7 @@ export class Stores {
     if (entry === undefined || snapshot.version <= entry.snapshot.version) return;
     entry.snapshot = snapshot;
     entry.failure = null;
-    void entry.store.then((store) => store.update(snapshot)).catch(() => {});
+    void entry.store.then((store) => apply(entry, store, snapshot)).catch(() => {});
     this.#wake(entry);
   }
 
@@ -80,10 +83,18 @@ export class Stores {
     this.#wake(entry);
   }
 
-  /** Waits for a fresher snapshot than the one that was refused. The error says why there is none. */
-  async refresh(id: number, token: TurnSignal): Promise<MillraceError | null> {
+  /** Version of the snapshot that an attempt which begins now works with. */
+  version(id: number): number {
+    return this.#entries.get(id)?.applied ?? 0;
+  }
+
+  /**
+   * Waits for a fresher snapshot than version `stale`, which was refused. Returns at once when it is here already: an
+   * attempt may have begun before the refresh that another one asked for. The error says why there is none.
+   */
+  async refresh(id: number, stale: number, token: TurnSignal): Promise<MillraceError | null> {
     const entry = this.#entries.get(id)!;
-    const stale = entry.snapshot.version;
+    if (entry.applied > stale) return null;
     entry.failure = null;
     this.#context.control.post({ kind: 'stale-store', id, version: stale });
     const woken = wokenBy(token, (wake) => {
@@ -112,4 +123,11 @@ export class Stores {
   #wake(entry: Entry): void {
     for (const wake of entry.waiters) wake();
   }
+}
+
+/** Both come here when two updates cross: the store keeps the newer one. */
+function apply(entry: Entry, store: Store, snapshot: StoreSnapshot): void {
+  if (snapshot.version <= entry.applied) return;
+  entry.applied = snapshot.version;
+  store.update(snapshot);
 }

@@ -263,11 +263,12 @@ class Worker {
           const status = state === StopState.Cancelled ? DoneStatus.Cancelled : DoneStatus.Left;
           return { status, value: null, error: null };
         }
+        const credentials = this.#stores.version(storeId);
         const answer = await attempt(store);
         if (answer.outcome === Outcome.Complete)
           return { status: DoneStatus.Ok, value: answer.value, error: null };
         if (answer.outcome === Outcome.Cancelled) continue;
-        const failure = await takeStep(retry, answer, stream.token, this.#deps(storeId));
+        const failure = await takeStep(retry, answer, credentials, stream.token, this.#deps(storeId));
         if (failure !== null) return { status: DoneStatus.Failed, value: null, error: failure };
         this.#retries += 1;
       }
@@ -277,7 +278,11 @@ class Worker {
   }
 
   #deps(store: number): AttemptDeps {
-    return { context: this.context, refresh: (token: TurnSignal) => this.#stores.refresh(store, token) };
+    return {
+      context: this.context,
+      credentials: () => this.#stores.version(store),
+      refresh: (refused, token) => this.#stores.refresh(store, refused, token),
+    };
   }
 
   #open(spec: StreamSpec): void {

@@ -1,0 +1,146 @@
+/** Stops: at any moment and in any way, nothing goes on, nothing is held, and the runtime works as before. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CancellationToken, MillraceError, ObjectDataset, Runtime } from '../../dist/index.js';
+import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { BUCKET, describeStop, OBJECTS, stopOf, stopped } from './cancel.kit.js';
+import { connectionsGone, exhaust, expectIdle, expectSum, fault, MIB, startRuntime } from './kit.js';
+
+const LARGE_URI = `s3://${BUCKET}/many/zz-large`;
+const seeds = Array.from({ length: 40 }, (_, seed) => seed);
+
+let origin: Origin;
+let runtime: Runtime;
+beforeAll(async () => {
+  origin = await startOrigin({ objects: OBJECTS });
+  runtime = await startRuntime(origin);
+});
+afterAll(async () => {
+  await runtime.close();
+  await connectionsGone(origin);
+  await origin.stop();
+});
+
+describe('a run that is stopped leaves nothing behind', () => {
+  test.each(seeds.map((seed) => [seed, describeStop(stopOf(seed))] as const))('seed %i: %s', async (seed) => {
+    await stopped(runtime, origin, stopOf(seed));
+  });
+});
+
+describe('a token', () => {
+  test('that was cancelled before anything began lets no request out', async () => {
+    await origin.reset();
+    const token = new CancellationToken();
+    token.cancel('too late');
+    const calls = [
+      runtime.get(LARGE_URI, { token }),
+      runtime.getRange(LARGE_URI, { start: 0, end: 1 }, { token }),
+      runtime.head(LARGE_URI, { token }),
+      exhaust(runtime.loader(ObjectDataset.fromUris([LARGE_URI]), { token })),
+    ];
+    for (const result of await Promise.allSettled(calls)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'Cancelled' } });
+      expect((result as PromiseRejectedResult).reason.message).toContain('too late');
+    }
+    expect(await origin.requests()).toEqual([]);
+    await expectIdle(runtime);
+  });
+
+  test('whose deadline passes in mid-body ends the wait with DeadlineExceeded, not Cancelled', async () => {
+    await origin.reset();
+    await origin.script({ key: 'many/zz-large', do: { stall: MIB } });
+    const token = new CancellationToken().withDeadline(300);
+    const results = await Promise.allSettled([
+      runtime.get(LARGE_URI, { token }),
+      exhaust(runtime.loader(ObjectDataset.fromUris([LARGE_URI]), { token })),
+    ]);
+    for (const result of results) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'DeadlineExceeded' } });
+    }
+    await expectIdle(runtime);
+    await origin.waitFor({ inFlight: 0 });
+    await origin.script();
+  });
+
+  test('that a platform signal times out is DeadlineExceeded too', async () => {
+    await origin.reset();
+    await origin.script({ key: 'many/zz-large', do: { stall: MIB } });
+    const failure = await runtime
+      .get(LARGE_URI, { signal: AbortSignal.timeout(200) })
+      .catch((e: unknown) => e);
+    expect(failure).toBeInstanceOf(MillraceError);
+    expect(failure).toMatchObject({ code: 'DeadlineExceeded' });
+    await expectIdle(runtime);
+    await origin.script();
+  });
+
+  test('that drains lets what is in flight be delivered, in order and whole, and nothing new begin', async () => {
+    await origin.reset();
+    // The first four large enough to be stopped in the middle: one per connection of a small runtime.
+    await origin.script({ key: /^many\//, do: { stall: 40_000 } });
+    const token = new CancellationToken();
+    const uris = Array.from(
+      { length: 30 },
+      (_, i) => `s3://${BUCKET}/many/${String(4 * i + 3).padStart(3, '0')}`,
+    );
+    const small = await startRuntime(origin, { workers: 2, maxConnections: 4 });
+    const loader = small.loader(ObjectDataset.fromUris(uris), { token, batchSize: 3 });
+    const iterator = loader[Symbol.asyncIterator]();
+    const first = iterator.next();
+    await origin.waitFor({ stalled: 4 });
+    token.drain('the service stops');
+    await origin.script();
+    await origin.release();
+    const delivered: string[] = [];
+    for (let step = await first; step.done !== true; step = await iterator.next()) {
+      for (const item of step.value) {
+        expect(fault(item.key, item.bytes, 70_000)).toBeNull();
+        delivered.push(item.uri);
+      }
+    }
+    expect((await origin.requests()).length).toBe(4);
+    expect(delivered.length).toBeGreaterThan(0);
+    expect(delivered).toEqual(uris.slice(0, delivered.length));
+    expect(loader.report).toMatchObject({
+      reason: 'the service stops',
+      delivered: delivered.length,
+      failed: 0,
+    });
+    expectSum(loader.report);
+    await expectIdle(small);
+    await small.close();
+  });
+});
+
+describe('the runtime itself', () => {
+  test('ends everything when its token is cancelled, and closes', async () => {
+    await origin.reset();
+    await origin.script({ key: 'many/zz-large', do: { stall: MIB } });
+    const token = new CancellationToken();
+    const second = await startRuntime(origin, { token });
+    const loading = exhaust(second.loader(ObjectDataset.fromPrefix(`s3://${BUCKET}/many/`)));
+    const getting = second.get(LARGE_URI);
+    const results = Promise.allSettled([loading, getting]);
+    await origin.waitFor({ stalled: 2 });
+    token.cancel('the service ends');
+    for (const result of await results) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'Cancelled' } });
+    }
+    const record = await second.close();
+    expect(record).toMatchObject({ unreleasedBytes: 0, stuckWorkers: [], deaths: 0, leaks: 0 });
+    await origin.waitFor({ inFlight: 0 });
+    await origin.script();
+    await expect(second.get(LARGE_URI)).rejects.toMatchObject({ code: 'Cancelled' });
+  });
+
+  test('lets its connections go when it closes, even those in mid-body', async () => {
+    await using alone = await startOrigin({ objects: OBJECTS });
+    await alone.script({ key: 'many/zz-large', do: { stall: MIB } });
+    const third = await startRuntime(alone);
+    const getting = third.get(LARGE_URI).catch((error: unknown) => error);
+    await alone.waitFor({ stalled: 1 });
+    const closing = third.close({ deadlineMs: 0 });
+    expect(await getting).toMatchObject({ code: 'Cancelled' });
+    expect(await closing).toMatchObject({ unreleasedBytes: 0, stuckWorkers: [] });
+    await connectionsGone(alone);
+  });
+});
