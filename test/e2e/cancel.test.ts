@@ -1,6 +1,6 @@
 /** Stops: at any moment and in any way, nothing goes on, nothing is held, and the runtime works as before. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CancellationToken, MillraceError, ObjectDataset, Runtime } from '../../dist/index.js';
+import { CancellationToken, MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
 import { BUCKET, describeStop, OBJECTS, stopOf, stopped } from './cancel.kit.js';
 import { connectionsGone, exhaust, expectIdle, expectSum, fault, MIB, startRuntime } from './kit.js';
