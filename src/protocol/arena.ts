@@ -1,5 +1,5 @@
 /**
- * One SharedArrayBuffer as long as the byte budget, handed out in page-aligned extents. The allocator lives on the
+ * One SharedArrayBuffer that the byte budget is handed out of, in page-aligned extents. The allocator lives on the
  * service thread; workers only write where a lease says.
  *
  * Reallocating buffers instead cannot keep a budget: each isolate pins a SharedArrayBuffer until its own garbage
@@ -12,8 +12,8 @@
  *    an error that names it.
  * 3. A quarantined extent is never handed out again before `unquarantine`.
  *
- * Large extents are cut from the high end and small ones from the low end, so that what a consumer holds on to does
- * not split the room that a large object needs.
+ * Large extents are cut from the high end and small ones from the low end, so that what a consumer holds on to seldom
+ * splits the room that a large object needs. When it does, the addresses are widened, never the budget.
  */
 import { ErrorCode, MillraceError } from './errors.js';
 
@@ -52,6 +52,18 @@ export function pageAlign(bytes: number): number {
   return Math.ceil(Math.max(bytes, 1) / PAGE_BYTES) * PAGE_BYTES;
 }
 
+/**
+ * Twice the budget in addresses, of which the second half is not touched before `widen`; untouched pages cost nothing.
+ * Where so many addresses cannot be had, the budget alone.
+ */
+function reserve(budgetBytes: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(budgetBytes * 2);
+  } catch {
+    return new SharedArrayBuffer(budgetBytes);
+  }
+}
+
 export class Arena {
   readonly buffer: SharedArrayBuffer;
   readonly budgetBytes: number;
@@ -65,10 +77,13 @@ export class Arena {
   #peakBytes = 0;
   #quarantinedBytes = 0;
   #chargedBytes = 0;
+  /** Whether addresses above the budget may be used, and what lies there. */
+  #widened = false;
+  readonly #above = new Set<Extent>();
 
   constructor(budgetBytes: number) {
     this.budgetBytes = Math.floor(budgetBytes / PAGE_BYTES) * PAGE_BYTES;
-    this.buffer = new SharedArrayBuffer(this.budgetBytes);
+    this.buffer = reserve(this.budgetBytes);
     this.#freeLengths = [this.budgetBytes];
     this.#largeBytes = this.budgetBytes / 16;
   }
@@ -76,8 +91,9 @@ export class Arena {
   /** An extent of at least `bytes` with one holder, or null when it does not fit now. */
   allocate(bytes: number): Extent | null {
     const length = pageAlign(bytes);
-    if (this.#usedBytes + this.#chargedBytes + length > this.budgetBytes) return null;
-    const large = length >= this.#largeBytes;
+    if (!this.#isWithin(length)) return null;
+    // Widened, everything goes as low as it fits, so that the second half is soon empty again.
+    const large = length >= this.#largeBytes && !this.#widened;
     const at = this.#find(length, large);
     if (at < 0) return null;
     const offset = this.#freeOffsets[at]!;
@@ -89,9 +105,28 @@ export class Arena {
     const start = large ? offset + spare : offset;
     const extent: Extent = { offset: start, length, generation: this.#generation, holders: 1 };
     this.#live.set(extent.generation, extent);
+    if (start + length > this.budgetBytes) this.#above.add(extent);
     this.#usedBytes += length;
     this.#notePeak();
     return extent;
+  }
+
+  /** Whether an extent of `bytes` can be had now. */
+  fits(bytes: number): boolean {
+    const length = pageAlign(bytes);
+    return this.#isWithin(length) && this.#find(length, true) >= 0;
+  }
+
+  /**
+   * Opens the second half of the addresses, for an extent of `bytes` that is within the budget but for which what
+   * consumers hold leaves no run that is long enough. False when that is not the reason, or does not help.
+   */
+  widen(bytes: number): boolean {
+    const spare = this.buffer.byteLength - this.budgetBytes;
+    if (this.#widened || spare === 0 || !this.#isWithin(pageAlign(bytes)) || this.fits(bytes)) return false;
+    this.#widened = true;
+    this.#free(this.budgetBytes, spare);
+    return this.fits(bytes);
   }
 
   /** Adds holders; each of them releases once. */
@@ -108,6 +143,7 @@ export class Arena {
     this.#live.delete(extent.generation);
     this.#usedBytes -= extent.length;
     this.#free(extent.offset, extent.length);
+    if (this.#above.delete(extent) && this.#above.size === 0) this.#narrow();
   }
 
   /** Gives back the pages behind the first `bytes`; the extent stays where it is. */
@@ -163,6 +199,10 @@ export class Arena {
     };
   }
 
+  #isWithin(length: number): boolean {
+    return this.#usedBytes + this.#chargedBytes + length <= this.budgetBytes;
+  }
+
   #find(length: number, fromHigh: boolean): number {
     const lengths = this.#freeLengths;
     if (fromHigh) {
@@ -197,6 +237,15 @@ export class Arena {
       offsets.splice(low, 0, offset);
       lengths.splice(low, 0, length);
     }
+  }
+
+  /** Nothing lies above the budget any more: the last free range is cut there. */
+  #narrow(): void {
+    this.#widened = false;
+    const last = this.#freeOffsets.length - 1;
+    const below = this.budgetBytes - this.#freeOffsets[last]!;
+    if (below > 0) this.#freeLengths[last] = below;
+    else this.#dropFree(last);
   }
 
   #dropFree(at: number): void {

@@ -82,6 +82,10 @@ export class Grants {
     }
     if (!idle) return false;
     if (starving.evictOwn() > 0) return true;
+    // There is room by now, and what is missing is a worker: one that starts is reason to look again.
+    if (this.#deps.arena.fits(starving.blockedBytes)) return false;
+    // Held batches may leave room enough, and yet no piece of it that is long enough.
+    if (this.#deps.arena.widen(starving.blockedBytes)) return true;
     this.#turn = null;
     starving.blockedByConsumer(this.#heldByConsumers(starving));
     return false;
