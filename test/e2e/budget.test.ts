@@ -11,6 +11,7 @@ const BUDGET = 8 * MIB;
 const SIZES = [KIB, 6 * MIB, 100 * KIB, 3 * MIB, 4 * KIB + 1, 1 * MIB, 0];
 const COUNT = 42;
 const HUGE = 2 ** 30;
+const TINY = 200 * KIB;
 const SINGLE = 2 * MIB + 7;
 
 const namesOf = (prefix: string): string[] =>
@@ -19,6 +20,7 @@ const sizes = new Map<string, number>([
   ...namesOf('left').map((key, i) => [key, SIZES[i % SIZES.length]!] as const),
   ...namesOf('right').map((key, i) => [key, SIZES[i % SIZES.length]!] as const),
   ...namesOf('even').map((key) => [key, 256 * KIB] as const),
+  ...namesOf('tiny').map((key) => [key, TINY] as const),
   ['large/0', 6 * MIB],
   ['large/1', 6 * MIB],
 ]);
@@ -33,6 +35,7 @@ beforeAll(async () => {
       { bucket: BUCKET, prefix: 'left/', count: COUNT, sizes: SIZES },
       { bucket: BUCKET, prefix: 'right/', count: COUNT, sizes: SIZES },
       { bucket: BUCKET, prefix: 'even/', count: COUNT, sizes: [256 * KIB] },
+      { bucket: BUCKET, prefix: 'tiny/', count: COUNT, sizes: [TINY] },
       { bucket: BUCKET, prefix: 'large/', count: 2, sizes: [6 * MIB] },
       { bucket: BUCKET, key: 'single', size: SINGLE },
       { bucket: BUCKET, key: 'huge/one', size: HUGE },
@@ -65,6 +68,30 @@ test.each([
       stall: (round) => (round % 4 === 1 ? origin.waitFor({ inFlight: 0 }) : Promise.resolve()),
     });
     expect(keys.map((each) => each.toSorted())).toEqual([namesOf('left'), namesOf('right')]);
+    const { arena } = await runtime.stats();
+    expect(arena.peakBytes).toBeLessThanOrEqual(BUDGET);
+  },
+);
+
+test.each(['sequence', 'completion'] as const)(
+  'a held batch that splits the free memory does not stop the other loader, in %s order',
+  async (order) => {
+    for (const batchSize of [1, 2, 3, 4]) {
+      const keys = await zipped({
+        runtime,
+        prefixes: [uri('left/'), uri('tiny/')],
+        // With 6 MiB for one item, the batch of the other leaves room enough, wherever it lies.
+        options: [
+          { order, batchSize, batchBytes: '1MiB' },
+          { order, batchSize: 3, batchBytes: '1MiB' },
+        ],
+        single: { uri: uri('tiny/00'), key: 'tiny/00', size: TINY },
+        sizeOf,
+        early: false,
+        stall: () => Promise.resolve(),
+      });
+      expect(keys.map((each) => each.toSorted())).toEqual([namesOf('left'), namesOf('tiny')]);
+    }
     const { arena } = await runtime.stats();
     expect(arena.peakBytes).toBeLessThanOrEqual(BUDGET);
   },
