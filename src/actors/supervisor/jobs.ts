@@ -57,6 +57,11 @@ export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDep
       landed(job, row, deps);
       break;
     case DoneStatus.Failed:
+      // A later part of such a range, sent before an earlier one told the size, lies behind the end altogether.
+      if (row.error?.code === ErrorCode.RangeRejected && task.entry.length >= 0 && job.part.from > 0) {
+        endAt(job, job.part.from);
+        break;
+      }
       task.error ??= (
         row.error ?? new MillraceError(ErrorCode.Internal, 'a job failed without an error')
       ).with({
@@ -104,13 +109,15 @@ function landed(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   if (task.length < 0) return landedFirst(job, row, rest, deps);
   task.version = row.version ?? task.version;
   if (row.size >= 0) task.size = row.size;
-  if (row.landed === part.length) return;
-  if (task.entry.length >= 0 && rest >= 0) {
-    // A range that the user asked for reaches beyond the end: what there is, is what was asked for.
-    task.length = Math.min(task.length, rest);
-    return;
-  }
-  beginAgain(task, row.size);
+  const isRange = task.entry.length >= 0 && rest >= 0;
+  if (isRange) endAt(job, rest);
+  if (row.landed !== part.length && !isRange) beginAgain(task, row.size);
+}
+
+/** A range that the user asked for reaches beyond the end of the object: what there is, is what was asked for. */
+function endAt({ task, stream }: FetchJobRecord, end: number): void {
+  task.length = Math.min(task.length, end);
+  if (task.nextByte >= task.length) dropGranted(stream, task);
 }
 
 /** The first part of an object whose size was not known. */

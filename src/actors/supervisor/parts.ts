@@ -31,8 +31,9 @@ export function isSplit(length: number, ranges: RangePlan): boolean {
 export function nextPart(task: Task, ranges: RangePlan): Part | null {
   if (task.length < 0) return task.jobsOut > 0 ? null : { from: 0, length: task.capacity, whole: false };
   const rest = task.length - task.nextByte;
-  if (!isSplit(task.length, ranges)) {
-    if (task.nextByte > 0 || task.jobsOut > 0) return null;
+  // One of which parts were sent stays split, though it turned out to be shorter.
+  if (task.nextByte === 0 && !isSplit(task.length, ranges)) {
+    if (task.jobsOut > 0) return null;
     const whole = task.entry.start === 0 && task.entry.length < 0;
     return { from: 0, length: task.length, whole };
   }
@@ -44,7 +45,5 @@ export function nextPart(task: Task, ranges: RangePlan): Part | null {
 /** Whether another part has to wait for the first one's version. */
 export function hasMoreParts(task: Task, ranges: RangePlan): boolean {
   if (task.length < 0) return false;
-  return isSplit(task.length, ranges)
-    ? task.nextByte < task.length
-    : task.nextByte === 0 && task.jobsOut === 0;
+  return task.nextByte > 0 || isSplit(task.length, ranges) ? task.nextByte < task.length : task.jobsOut === 0;
 }
