@@ -128,7 +128,12 @@ test('batches that are ready for one loader make room for another whose consumer
 test('an object larger than the budget is refused at once, with the way out, and without a GET', async () => {
   const loader = runtime.loader(ObjectDataset.fromPrefix(uri('huge/')));
   const error = await failureOf(keysInOrder(loader, () => HUGE));
-  expect(error).toMatchObject({ code: 'BudgetTooSmall', phase: 'grant', uri: uri('huge/one'), retryable: false });
+  expect(error).toMatchObject({
+    code: 'BudgetTooSmall',
+    phase: 'grant',
+    uri: uri('huge/one'),
+    retryable: false,
+  });
   for (const part of [uri('huge/one'), '1 GiB', '8 MiB', 'memoryBudget', 'getRange', 'millrace cat']) {
     expect(error.message).toContain(part);
   }
