@@ -16,6 +16,7 @@ import type { KeyPage, ObjectInfo } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { Assembler, itemBytes } from './assembler.js';
 import { CursorTrack } from './cursor.js';
+import { Intake } from './intake.js';
 import { itemsOf } from './items.js';
 import { Ledger } from './ledger.js';
 import { evictedTask, newTask, resetTask } from './tasks.js';
@@ -73,12 +74,9 @@ export class Stream implements StreamHandle {
   /** Bytes that the next grant needs, when the arena had no room for them; else 0. */
   blockedBytes = 0;
   readonly #deps: StreamDeps;
-  readonly #source: PlanSource;
+  readonly #intake: Intake;
   readonly #assembler: Assembler;
   readonly #cursor = new CursorTrack();
-  #buffer: PlanEntry[] = [];
-  #pulling = false;
-  #sourceEnded = false;
   #nextSequence = 0;
   #emitSequence = 0;
   #taskBytes = 0;
@@ -92,7 +90,7 @@ export class Stream implements StreamHandle {
 
   constructor(options: StreamOptions, source: PlanSource, deps: StreamDeps) {
     this.#deps = deps;
-    this.#source = source;
+    this.#intake = new Intake(source, (error) => this.#pulled(error));
     this.id = deps.id;
     this.slot = deps.slot;
     this.epoch = deps.epoch;
@@ -145,9 +143,11 @@ export class Stream implements StreamHandle {
     return this.#cursor.value;
   }
 
-  finish(reason: string): Promise<TerminalRecord> {
+  async finish(reason: string): Promise<TerminalRecord> {
     if (!this.#over) this.#halt(reason, null, false);
-    return this.ended;
+    const record = await this.ended;
+    // The last batch is acknowledged after it was handed out, which may have ended the stream.
+    return { ...record, cursor: this.cursor };
   }
 
   list(request: StreamListRequest): Promise<KeyPage> {
@@ -177,24 +177,7 @@ export class Stream implements StreamHandle {
 
   /** Asks the plan for more when little is left of it. */
   pull(limit: number): void {
-    if (this.#pulling || this.#sourceEnded || !this.open || this.#buffer.length >= limit) return;
-    this.#pulling = true;
-    this.#source.next(limit).then(
-      (entries) => {
-        this.#pulling = false;
-        if (entries === null) {
-          this.#sourceEnded = true;
-          this.ledger.listedAll = true;
-        } else this.#buffer.push(...entries);
-        this.#advance();
-        this.#deps.poke();
-      },
-      (error: MillraceError) => {
-        this.#pulling = false;
-        if (this.#halted === null && this.token.state === StopState.Live) this.#halt('failed', error, true);
-        else this.#advance();
-      },
-    );
+    if (this.open) this.#intake.pull(limit);
   }
 
   /** Whether the window has room for one more object of `bytes`. */
@@ -207,17 +190,16 @@ export class Stream implements StreamHandle {
 
   /** The next entry that is not admitted yet. */
   peek(): PlanEntry | null {
-    return this.#buffer[0] ?? null;
+    return this.#intake.peek();
   }
 
   /** The next entries that are not admitted yet, as many as the window still takes. */
   upcoming(limit: number): readonly PlanEntry[] {
-    return this.#buffer.slice(0, Math.max(1, Math.min(limit, this.options.windowObjects - this.ledger.open)));
+    return this.#intake.upcoming(Math.max(1, Math.min(limit, this.options.windowObjects - this.ledger.open)));
   }
 
   admit(): Task {
-    const entry = this.#buffer.shift()!;
-    const task = newTask(this.#nextSequence, entry);
+    const task = newTask(this.#nextSequence, this.#intake.take());
     this.#nextSequence += 1;
     this.ledger.planned += 1;
     this.tasks.set(task.sequence, task);
@@ -330,6 +312,14 @@ export class Stream implements StreamHandle {
 
   // ---- inside
 
+  #pulled(error: MillraceError | null): void {
+    if (this.#intake.ended) this.ledger.listedAll = true;
+    const live = this.#halted === null && this.token.state === StopState.Live;
+    if (error !== null && live) return this.#halt('failed', error, true);
+    this.#advance();
+    this.#deps.poke();
+  }
+
   #turned(): void {
     if (this.#over) return;
     if (this.token.state === StopState.Cancelled) {
@@ -368,9 +358,9 @@ export class Stream implements StreamHandle {
     if (this.#over) return;
     if (this.#halted === null) this.#assemble();
     const stopping = this.#halted !== null || this.token.state !== StopState.Live;
-    if (stopping && this.jobsOut === 0 && !this.#pulling) this.#giveUpRest();
-    const planDone = stopping || (this.#sourceEnded && this.#buffer.length === 0);
-    if (planDone && this.tasks.size === 0 && this.jobsOut === 0 && !this.#pulling) this.#finishAssembly();
+    const quiet = this.jobsOut === 0 && !this.#intake.pulling;
+    if (stopping && quiet) this.#giveUpRest();
+    if ((stopping || this.#intake.exhausted) && this.tasks.size === 0 && quiet) this.#finishAssembly();
     this.#wake();
   }
 
@@ -407,7 +397,7 @@ export class Stream implements StreamHandle {
     const reason =
       this.#halted?.reason ??
       (this.token.state === StopState.Live ? 'completed' : (this.token.reason ?? 'drain'));
-    this.#buffer = [];
+    this.#intake.clear();
     const waiter = this.#waiter;
     this.#waiter = null;
     if (this.#halted?.error) waiter?.reject(this.#halted.error);

@@ -183,6 +183,8 @@ export interface StoreDirectory {
   open(store: string): Promise<number>;
   uri(id: number, key: Uint8Array): string;
   defaults(id: number): SchemeDefaults;
+  /** The scheme of a URI that may not be opened yet; throws `InvalidArgument`. */
+  schemeOf(uri: string): { readonly name: string; readonly defaults: SchemeDefaults };
   spec(id: number): StoreSpec;
 }
 
@@ -194,9 +196,13 @@ export interface StreamHandle {
   next(): Promise<BatchRecord | null>;
   /** Gives the batch's memory back. */
   release(batch: BatchRecord): void;
-  /** Moves the cursor over the batch. */
+  /** Moves the cursor over the batch; possible after the end too. */
   acknowledge(batch: BatchRecord): void;
-  /** Cancels what is not wanted any more. Resolves when nothing of the stream is in flight. Idempotent. */
+  readonly cursor: Cursor;
+  /**
+   * Cancels what is not wanted any more. Resolves when nothing of the stream is in flight, with the cursor as it stands
+   * then. Idempotent.
+   */
   finish(reason: string): Promise<TerminalRecord>;
   /** Resolves, never rejects, when nothing of the stream is in flight. */
   readonly ended: Promise<TerminalRecord>;
