@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MillraceError, ObjectDataset, Runtime } from '../../dist/index.js';
+import { MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
 import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
 import {

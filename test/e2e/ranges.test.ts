@@ -1,6 +1,6 @@
 /** Large objects and ranges of them: cut into parts, past the end, transformed, and put together again. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ObjectDataset, type Runtime } from '../../dist/index.js';
+import type { Runtime } from '../../dist/index.js';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
 import { expectIdle, expectSum, fault, MIB, startRuntime } from './kit.js';
 
@@ -60,20 +60,23 @@ test('a range that begins behind the end is refused', async () => {
   await expectIdle(runtime);
 });
 
-test.each([false, undefined])('an object is transformed whatever its size (ranges: %s)', async (ranges) => {
-  for (const size of [SIZE, undefined]) {
-    const loader = runtime.loader([{ uri: URI, size }], {
-      transform: { url: SHAPES, options: { shape: 'halves' } },
-      ...(ranges === undefined ? {} : { ranges }),
-    });
-    const lengths: number[] = [];
-    for await (const batch of loader) {
-      for (const item of batch) {
-        expect(fault(KEY, item.bytes, item.length, item.index === 0 ? 0 : SIZE >> 1)).toBeNull();
-        lengths.push(item.length);
+test.each([false, undefined] as const)(
+  'an object is transformed whatever its size (ranges: %s)',
+  async (ranges) => {
+    for (const size of [SIZE, undefined]) {
+      const loader = runtime.loader([{ uri: URI, size }], {
+        transform: { url: SHAPES, options: { shape: 'halves' } },
+        ...(ranges === undefined ? {} : { ranges }),
+      });
+      const lengths: number[] = [];
+      for await (const batch of loader) {
+        for (const item of batch) {
+          expect(fault(KEY, item.bytes, item.length, item.index === 0 ? 0 : SIZE >> 1)).toBeNull();
+          lengths.push(item.length);
+        }
       }
+      expect(lengths).toEqual([SIZE >> 1, SIZE - (SIZE >> 1)]);
     }
-    expect(lengths).toEqual([SIZE >> 1, SIZE - (SIZE >> 1)]);
-  }
-  await expectIdle(runtime);
-});
+    await expectIdle(runtime);
+  },
+);
