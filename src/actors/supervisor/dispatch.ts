@@ -40,7 +40,7 @@ export class Dispatcher {
   /** One message of the stream's granted tasks. False when there is no work that may go now, or nobody to take it. */
   send(stream: Stream): boolean {
     const head = stream.granted[0];
-    if (head === undefined || stream.tasksOut >= stream.options.maxConcurrentObjects) return false;
+    if (head === undefined) return false;
     const alone = head.crashes > 0;
     const worker = this.#deps.crew.pick(alone);
     if (worker === null) return false;
@@ -87,9 +87,13 @@ export class Dispatcher {
     let bytes = 0;
     let at = 0;
     while (at < stream.granted.length && this.#table.count < MAX_PACK_ITEMS && bytes < MESSAGE_BYTES) {
-      if (stream.tasksOut >= stream.options.maxConcurrentObjects) return;
       const task = stream.granted[at]!;
       if (task.crashes > 0 && !alone) return;
+      // The limit is one of objects: further parts of one that is under way may go.
+      if (task.jobsOut === 0 && stream.tasksOut >= stream.options.maxConcurrentObjects) {
+        at += 1;
+        continue;
+      }
       const ranges = this.#deps.ranges(stream, task.entry);
       const part = nextPart(task, ranges);
       if (part === null) {
