@@ -39,6 +39,31 @@ test.each(STARTS)('a range of 60 MiB from byte %i has what there is', async (sta
   await expectIdle(runtime);
 });
 
+test('the parts of one object are fetched at the same time, for a single get and for a loader of one object at once', async () => {
+  const loader = runtime.loader([URI], { maxConcurrentObjects: 1 });
+  const calls = [
+    async () => {
+      const result = await runtime.get(URI, { size: SIZE });
+      expect(fault(KEY, result.bytes, SIZE)).toBeNull();
+      result.release();
+    },
+    async () => {
+      for await (const batch of loader) expect(fault(KEY, batch.at(0)!.bytes, SIZE)).toBeNull();
+    },
+  ];
+  for (const call of calls) {
+    await origin.reset();
+    // All parts but the first one: they wait for each other here.
+    await origin.script({ op: 'get', range: /^bytes=[1-9]/, do: { stall: 'before-head' } });
+    const done = call();
+    await origin.waitFor({ stalled: 2 });
+    await origin.script();
+    await origin.release();
+    await done;
+  }
+  await expectIdle(runtime);
+});
+
 test('a range that turns out to be too short to be split is complete all the same', async () => {
   const start = SIZE - 10 * MIB;
   const loader = runtime.loader([{ uri: URI, range: { start, length: 40 * MIB } }], {
