@@ -52,13 +52,16 @@ export function unlinkJob(job: FetchJobRecord): void {
 export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   const { task } = job;
   task.retries += row.retries;
+  // A task that begins again has forgotten its size: what its other parts still bring would be taken for something new.
+  const outside = row.error?.code === ErrorCode.RangeRejected;
+  if (task.restart && (row.status === DoneStatus.Ok || outside)) return afterJob(job.stream, task, deps);
   switch (row.status) {
     case DoneStatus.Ok:
       landed(job, row, deps);
       break;
     case DoneStatus.Failed:
       // A later part of such a range, sent before an earlier one told the size, lies behind the end altogether.
-      if (row.error?.code === ErrorCode.RangeRejected && task.entry.length >= 0 && job.part.from > 0) {
+      if (outside && task.entry.length >= 0 && job.part.from > 0) {
         endAt(job, job.part.from);
         break;
       }
