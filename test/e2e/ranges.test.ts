@@ -64,6 +64,28 @@ test('the parts of one object are fetched at the same time, for a single get and
   await expectIdle(runtime);
 });
 
+test('a part that comes when another one was refused is not taken for the beginning', async () => {
+  await origin.reset();
+  // A thirty-second of the budget is asked for first, then parts of 8 MiB.
+  const first = (128 * MIB) / 32;
+  await origin.script(
+    {
+      range: `bytes=${first}-${first + 8 * MIB - 1}`,
+      times: 1,
+      do: { status: 412, code: 'PreconditionFailed' },
+    },
+    { range: `bytes=${first + 8 * MIB}-${SIZE - 1}`, times: 1, do: { stall: 'before-head' } },
+  );
+  const call = runtime.get(URI);
+  await origin.waitFor({ stalled: 1, answered: 2 });
+  await origin.release();
+  const result = await call;
+  expect(fault(KEY, result.bytes, SIZE)).toBeNull();
+  expect((await origin.stats()).faults).toBe(2);
+  result.release();
+  await expectIdle(runtime);
+});
+
 test('a range that turns out to be too short to be split is complete all the same', async () => {
   const start = SIZE - 10 * MIB;
   const loader = runtime.loader([{ uri: URI, range: { start, length: 40 * MIB } }], {
