@@ -34,9 +34,7 @@ export function isLarge(length: number, ranges: RangePlan): boolean {
 }
 
 function isSplit(task: Task, ranges: RangePlan): boolean {
-  // A range that turns out to reach past the end goes on as it began.
-  const length = task.entry.length >= 0 ? task.entry.length : task.length;
-  return !task.indivisible && isLarge(length, ranges);
+  return !task.indivisible && isLarge(task.length, ranges);
 }
 
 /** The next part to send, or null when there is none now. */
