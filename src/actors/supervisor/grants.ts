@@ -75,8 +75,10 @@ export class Grants {
         continue;
       if (starving === null || since < starving.waitingSince!) starving = stream;
     }
+    const hadTurn = this.#turn !== null;
     this.#turn = starving;
-    if (starving === null) return false;
+    // Those who were held back by it may go on.
+    if (starving === null) return hadTurn;
     for (const other of streams) {
       if (other !== starving && other.waitingSince === null && other.evict() > 0) return true;
     }
@@ -84,9 +86,11 @@ export class Grants {
     if (starving.evictOwn() > 0) return true;
     // There is room by now, and what is missing is a worker: one that starts is reason to look again.
     if (this.#deps.arena.fits(starving.blockedBytes)) return false;
+    const handedOut = starving.handOutEarly();
     // Held batches may leave room enough, and yet no piece of it that is long enough.
-    if (this.#deps.arena.widen(starving.blockedBytes)) return true;
+    if (!handedOut && this.#deps.arena.widen(starving.blockedBytes)) return true;
     this.#turn = null;
+    if (handedOut) return false;
     starving.blockedByConsumer(this.#heldByConsumers(starving));
     return false;
   }

@@ -20,7 +20,7 @@ import { Intake } from './intake.js';
 import { itemsOf } from './items.js';
 import { Ledger } from './ledger.js';
 import { TaskMemory } from './task-memory.js';
-import { evictedTask, newTask, resetTask } from './tasks.js';
+import { evictedTask, newTask, plannedLength, resetTask } from './tasks.js';
 import {
   TaskState,
   type BatchRecord,
@@ -276,6 +276,23 @@ export class Stream implements StreamHandle {
       resetTask(task);
     }
     return before - this.#deps.arena.stats().usedBytes;
+  }
+
+  /**
+   * Gives the waiting consumer a batch that may end here, so that its memory comes back: in completion order any, in
+   * plan order one that the next item, which is short of memory, will not fit into. False when there is none.
+   */
+  handOutEarly(): boolean {
+    const { order, transform } = this.options;
+    const entry = this.peek();
+    const next = this.planned[0]?.length ?? (entry === null ? -1 : plannedLength(entry));
+    const isKnown = transform === null && next >= 0;
+    const closed = isKnown ? this.#assembler.closeBefore(next) : null;
+    const batch = closed ?? (order === 'completion' ? this.#assembler.flush() : null);
+    if (batch === null) return false;
+    this.#queue(batch);
+    this.#wake();
+    return true;
   }
 
   /** The consumer waits for memory that nobody but consumers can give back. */

@@ -32,7 +32,8 @@ export function evictedTask(sequence: number, entry: PlanEntry, skipItems: numbe
   return { ...newTask(sequence, entry), skipItems };
 }
 
-function plannedLength(entry: PlanEntry): number {
+/** Bytes of its item, or -1 where that is not known. */
+export function plannedLength(entry: PlanEntry): number {
   if (entry.length >= 0) return entry.length;
   return entry.size < 0 ? -1 : Math.max(0, entry.size - entry.start);
 }
