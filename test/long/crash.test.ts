@@ -21,7 +21,7 @@ test.each([
 ])('seed %i: a hundred deaths of %i workers lose none of two thousand objects', async (seed, workers) => {
   const runtime = await startRuntime(origin, { workers, heapLimitMb: 24 });
   try {
-    const plan = deaths(COUNT, momentsOf(seed, DEATHS, COUNT, [...WAYS, 'late']));
+    const plan = deaths(COUNT, momentsOf(seed, DEATHS, COUNT, WAYS));
     await everythingComesOnce(runtime, `s3://${BUCKET}/many/`, COUNT, plan);
   } finally {
     expect(await runtime.close()).toMatchObject({ unreleasedBytes: 0, stuckWorkers: [] });
