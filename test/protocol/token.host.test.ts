@@ -29,7 +29,9 @@ describe('fromSignals', () => {
     const source = new EventEmitter();
     const foreign = (): void => {};
     source.on('SIGTERM', foreign);
-    const token = CancellationToken.fromSignals(['SIGTERM', 'SIGINT'], { source: source as Source });
+    const token = CancellationToken.fromSignals(['SIGTERM', 'SIGINT'], {
+      source: source as unknown as Source,
+    });
     expect([source.listenerCount('SIGTERM'), source.listenerCount('SIGINT')]).toEqual([2, 1]);
     expect(token.state).toBe(0);
     source.emit('SIGINT', 'SIGINT');
@@ -40,7 +42,10 @@ describe('fromSignals', () => {
 
   it('gives the drain the deadline that it was told', () => {
     const source = new EventEmitter();
-    const token = CancellationToken.fromSignals(['SIGTERM'], { source: source as Source, deadlineMs: 0 });
+    const token = CancellationToken.fromSignals(['SIGTERM'], {
+      source: source as unknown as Source,
+      deadlineMs: 0,
+    });
     source.emit('SIGTERM', 'SIGTERM');
     expect(token).toMatchObject({ cancelled: true, reason: 'SIGTERM' });
   });
