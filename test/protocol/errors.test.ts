@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import {
-  asMillraceError,
-  ErrorCode,
-  MillraceError,
-  systemCode,
-  type WireError,
-} from '../../dist/protocol/errors.js';
+import { asMillraceError, ErrorCode, MillraceError, systemCode } from '../../dist/protocol/errors.js';
 
 const cross = (error: MillraceError): MillraceError =>
-  MillraceError.fromWire(structuredClone(error.toWire()) as WireError);
+  MillraceError.fromWire(structuredClone(error.toWire()));
 
 const context = {
   phase: 'body',

@@ -32,7 +32,7 @@ interface Kit {
   readonly jobs: Map<number, FetchJobRecord>;
   readonly crew: ReturnType<typeof createCrew>;
   /** Sends all that may go now; returns how many messages that were. */
-  sendAll(): number;
+  readonly sendAll: () => number;
 }
 
 async function createKit(
@@ -185,7 +185,7 @@ describe('a large object', () => {
     const [task] = kit.stream.granted;
     expect(rows.map(({ offset }) => offset - task!.offset)).toEqual([0, 4 * MIB, 8 * MIB]);
     expect(kit.stream).toMatchObject({ tasksOut: 1, jobsOut: 3 });
-    for (const job of [...kit.jobs.values()]) back(kit, job);
+    for (const job of kit.jobs.values()) back(kit, job);
     expect(kit.sendAll()).toBe(2);
     expect(kit.stream.granted).toEqual([]);
   });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Grants, MAX_PACK_ITEMS } from '../../../dist/actors/supervisor/grants.js';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
-import type { RangePlan, Task } from '../../../dist/actors/supervisor/types.js';
+import type { Task } from '../../../dist/actors/supervisor/types.js';
 import { Arena, PAGE_BYTES } from '../../../dist/protocol/arena.js';
 import { isSettled } from '../../protocol/pipe.js';
-import { createStream, entryOf, MIB, pages, settle, uriOf, WHOLE } from './kit.js';
+import { createStream, entryOf, MIB, pages, settle, settleAll, uriOf, WHOLE } from './kit.js';
 
-function createGrants(budgetBytes: number, { workers = 1, ranges = WHOLE as RangePlan } = {}) {
+function createGrants(budgetBytes: number, { workers = 1, ranges = WHOLE } = {}) {
   const arena = new Arena(budgetBytes);
   return { arena, grants: new Grants({ arena, workers, ranges: () => ranges, uri: uriOf }) };
 }
@@ -171,7 +171,7 @@ describe('a consumer that waits for memory', () => {
     const kit = createStream(arena, sized([MIB, MIB]), { batchSize: 1, batchBytes: 4 * MIB });
     await kit.pull();
     grantAll(grants, kit.stream);
-    for (const task of [...kit.stream.granted]) settle(kit.stream, task);
+    settleAll(kit.stream);
     expect(arena.stats().usedBytes).toBe(2 * MIB);
     return kit.stream;
   }
@@ -186,12 +186,12 @@ describe('a consumer that waits for memory', () => {
     expect(grants.relieve([other, stream], true)).toBe(true);
     grantAll(grants, stream);
     expect(granted(stream)).toEqual([0]);
-    for (const task of [...stream.granted]) settle(stream, task);
+    settleAll(stream);
     stream.release((await next)!);
     grants.relieve([other, stream], true);
     grantAll(grants, other);
     expect(granted(other)).toEqual([0, 1]);
-    for (const task of [...other.granted]) settle(other, task);
+    settleAll(other);
     expect((await other.next())?.items.map((item) => item.sequence)).toEqual([0]);
     expect((await other.next())?.items.map((item) => item.sequence)).toEqual([1]);
     expect(other.ledger).toMatchObject({ planned: 2, delivered: 2 });

@@ -10,7 +10,7 @@ import {
   type Task,
   TaskState,
 } from '../../../dist/actors/supervisor/types.js';
-import { Arena, PAGE_BYTES } from '../../../dist/protocol/arena.js';
+import { type Arena, PAGE_BYTES } from '../../../dist/protocol/arena.js';
 import { OwnWord, type WorkerExit, type WorkerLink } from '../../../dist/protocol/context.js';
 import type { JobMessage, ResultMessage } from '../../../dist/protocol/messages.js';
 import { PortReceiver, PortSender } from '../../../dist/protocol/port.js';
@@ -62,7 +62,7 @@ const DEFAULTS: StreamOptions = {
 export interface StreamKit {
   readonly stream: Stream;
   /** Lets the plan in. */
-  pull(): Promise<void>;
+  readonly pull: () => Promise<void>;
 }
 
 let nextId = 1;
@@ -114,6 +114,11 @@ export function settle(stream: Stream, task: Task): void {
   stream.settled(task);
 }
 
+/** Settles everything that is granted now. */
+export function settleAll(stream: Stream): void {
+  for (const task of stream.granted.slice()) settle(stream, task);
+}
+
 export interface FakeLink extends WorkerLink {
   readonly index: number;
   readonly incarnation: number;
@@ -163,7 +168,7 @@ export interface CrewKit {
   /** What the crew told: `+worker-0#0`, `-worker-0#0`. */
   readonly events: string[];
   /** The worker that is in a place now. */
-  at(index: number): Worker;
+  readonly at: (index: number) => Worker;
 }
 
 export function createCrew(size: number, limits: Partial<CrewLimits> = {}): CrewKit {

@@ -6,7 +6,7 @@ import { createRuntimeWords, TokenSlots, writeToken } from '../../../dist/protoc
 const SLOT = 3;
 const EPOCH = 9;
 
-function createToken(): { token: LocalToken; write(state: StopState): void } {
+function createToken(): { token: LocalToken; readonly write: (state: StopState) => void } {
   const words = createRuntimeWords();
   writeToken(words, SLOT, EPOCH, StopState.Live);
   return {
