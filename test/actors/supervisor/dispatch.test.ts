@@ -119,9 +119,8 @@ describe('many small objects', () => {
       expect([job.task.sequence, job.task.state, job.task.jobsOut]).toEqual([i, TaskState.Sent, 1]);
       expect([row.offset, row.capacity]).toEqual([job.task.offset, job.task.capacity]);
     }
-    const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    const worker = kit.crew.at(0);
-    expect(worker).toMatchObject({ rows: 50, outstanding: bytes + 50 * JOB_WEIGHT_BYTES });
+    const outstanding = sizes.reduce((sum, size) => sum + size + JOB_WEIGHT_BYTES, 0);
+    expect(kit.crew.at(0)).toMatchObject({ rows: 50, outstanding });
     expect(kit.stream).toMatchObject({ jobsOut: 50, tasksOut: 50 });
   });
 
@@ -263,7 +262,7 @@ describe('work', () => {
       Array.from({ length: 10 }, (_, i) => entryOf(i)),
     );
     kit.stream.granted[0]!.crashes = 1;
-    kit.crew.at(0).rows = 1;
+    Object.assign(kit.crew.at(0), { rows: 1, outstanding: 10 * MIB });
     kit.sendAll();
     const [, suspect] = kit.crew.links.map((link) => link.received().flatMap(rowsOf));
     expect(suspect!.map(({ key }) => key)).toEqual([keyOf(0)]);
