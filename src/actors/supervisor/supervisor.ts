@@ -80,8 +80,11 @@ export class Supervisor implements SupervisorHandle {
     this.token = options.token;
     this.#slots = new TokenSlots(words);
     const uri = (entry: PlanEntry): string => stores.uri(entry.store, entry.key);
-    const ranges = (stream: Stream, entry: PlanEntry): RangePlan =>
-      stream.options.ranges ?? this.#schemeRanges(entry);
+    const ranges = (stream: Stream, entry: PlanEntry): RangePlan => {
+      const plan = stream.options.ranges ?? this.#schemeRanges(entry);
+      // A transform sees whole objects, and only a worker that has fetched all of one can show it that.
+      return stream.options.transform === null ? plan : { ...plan, splitThreshold: Infinity };
+    };
     this.#results = { arena, uri };
     this.#grants = new Grants({ arena, workers: options.workers, ranges, uri });
     const limits = {
