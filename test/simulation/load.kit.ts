@@ -27,6 +27,10 @@ export interface LoadOptions extends Partial<StreamOptions> {
   /** How long the consumer keeps each batch. */
   readonly holdMs?: number;
   readonly token?: CancellationToken | null;
+  /** The piece of each object that is wanted, instead of all of it. */
+  readonly piece?: { readonly start: number; readonly length: number };
+  /** Somebody else consumes it, with `take`, `giveBack` and `end`. */
+  readonly byHand?: boolean;
 }
 
 /** What a load needs of its world. */
@@ -94,16 +98,9 @@ export class Load {
     this.#world = world;
     this.#options = options;
     this.keys = options.keys ?? Object.keys(world.options.sizes);
-    const {
-      token = null,
-      keys: _keys,
-      unsized: _unsized,
-      breakAfter: _break,
-      holdMs: _hold,
-      ...rest
-    } = options;
-    this.stream = world.supervisor.openStream({ ...DEFAULTS, ...rest }, this.#plan(), token);
-    void this.#consume();
+    const { token = null } = options;
+    this.stream = world.supervisor.openStream({ ...DEFAULTS, ...options }, this.#plan(), token);
+    if (options.byHand !== true) void this.#consume();
   }
 
   get over(): boolean {
@@ -170,32 +167,47 @@ export class Load {
       next: (limit) => {
         if (at >= this.keys.length) return Promise.resolve(null);
         const some = this.keys.slice(at, (at += limit));
-        const plain = { store: STORE, version: null, pinned: false, start: 0, length: -1 };
+        const piece = this.#options.piece ?? { start: 0, length: -1 };
+        const plain = { store: STORE, version: null, pinned: false, ...piece };
         const size = (key: string): number => (this.#options.unsized === true ? -1 : (sizes[key] ?? 64));
         return Promise.resolve(some.map((key) => ({ ...plain, key: encoder.encode(key), size: size(key) })));
       },
     };
   }
 
+  /** The next batch, looked at; null at the end. */
+  async take(): Promise<BatchRecord | null> {
+    const batch = await this.stream.next();
+    if (batch === null) return null;
+    this.#look(batch, 'when it came');
+    for (const item of batch.items) this.handed.push(`${decoder.decode(item.entry.key)}#${item.index}`);
+    return batch;
+  }
+
+  giveBack(batch: BatchRecord): void {
+    this.#look(batch, 'when it was released');
+    this.stream.release(batch);
+    this.stream.acknowledge(batch);
+  }
+
+  async end(): Promise<void> {
+    this.record = await this.stream.finish('break');
+  }
+
   async #consume(): Promise<void> {
-    const { stream } = this;
     const { holdMs = 0, breakAfter = Infinity } = this.#options;
     let batches = 0;
     try {
-      for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
-        this.#look(batch, 'when it came');
-        for (const item of batch.items) this.handed.push(`${decoder.decode(item.entry.key)}#${item.index}`);
+      for (let batch = await this.take(); batch !== null; batch = await this.take()) {
         if (holdMs > 0) await this.#wait(holdMs);
-        this.#look(batch, 'when it was released');
-        stream.release(batch);
-        stream.acknowledge(batch);
+        this.giveBack(batch);
         batches += 1;
         if (batches >= breakAfter) break;
       }
     } catch (thrown) {
       this.failure = thrown;
     }
-    this.record = await stream.finish('break');
+    await this.end();
   }
 
   #wait(ms: number): Promise<void> {
@@ -221,13 +233,19 @@ export class Load {
         made === 'value and head' && index === 0 && (payload.value as { key: string }).key === key;
       return right ? null : `the value ${JSON.stringify(payload.value)}`;
     }
-    const length = made === 'itself' ? size : made === 'value and head' ? size >> 1 : 2 * size + 5000;
+    const { start, length: asked } = this.#options.piece ?? { start: 0, length: Infinity };
+    const length = {
+      nothing: -1,
+      itself: Math.min(asked, size - start),
+      'value and head': size >> 1,
+      'more than it was': 2 * size + 5000,
+    }[made];
     const bytes =
       payload.kind === 'bytes'
         ? payload.bytes
         : new Uint8Array(this.#world.arena.buffer, payload.offset, payload.length);
     if (bytes.length !== length) return `${bytes.length} bytes instead of ${length}`;
-    const wrong = verifyPattern(objectIdOf(key), 0, bytes);
+    const wrong = verifyPattern(objectIdOf(key), start, bytes);
     return wrong < 0 ? null : `wrong from byte ${wrong}`;
   }
 }

@@ -143,16 +143,14 @@ export class World {
   }
 }
 
+const SCHEME = { splitThreshold: 2 * PAGE, partBytes: PAGE, maxPartsPerObject: 2 };
+
 const STORES: StoreDirectory = {
   locate: (uri) => ({ store: 'sim', key: encoder.encode(uri) }),
   idOf: () => STORE,
   open: () => Promise.resolve(STORE),
   uri: (_id, key) => `sim://${decoder.decode(key)}`,
-  defaults: () => ({
-    splitThreshold: 2 * PAGE,
-    partBytes: PAGE,
-    maxPartsPerObject: 2,
-    maxConcurrentObjects: 8,
-  }),
+  defaults: () => SCHEME,
+  schemeOf: () => ({ name: 'sim', defaults: SCHEME }),
   spec: () => storeSpec(1),
 };
