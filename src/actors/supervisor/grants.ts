@@ -8,7 +8,7 @@
  *    is told so. So no combination of order, budget, loaders and direct calls waits for ever.
  * 3. An item that can never fit is refused at once.
  */
-import { type Arena, type Extent } from '../../protocol/arena.js';
+import { pageAlign, type Arena, type Extent } from '../../protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { formatBytes } from '../../protocol/sizes.js';
 import { firstPartBytes, isSplit } from './parts.js';
@@ -148,7 +148,8 @@ export class Grants {
 
   #allocate(stream: Stream, bytes: number): Extent | null {
     const extent = this.#deps.arena.allocate(bytes);
-    stream.blockedBytes = extent === null ? bytes : 0;
+    // An empty object needs a page like any other: what is blocked must not look like nothing.
+    stream.blockedBytes = extent === null ? pageAlign(bytes) : 0;
     return extent;
   }
 
