@@ -107,7 +107,10 @@ export class Grants {
   #isSmall(stream: Stream, entry: PlanEntry): boolean {
     if (entry.length >= 0 || entry.size < 0) return false;
     const length = entry.size - entry.start;
-    return length <= PACK_BYTES / 2 && !isSplit(length, this.#deps.ranges(stream, entry));
+    return (
+      length <= Math.min(PACK_BYTES / 2, this.#deps.arena.usableBytes) &&
+      !isSplit(length, this.#deps.ranges(stream, entry))
+    );
   }
 
   #grantPack(stream: Stream): boolean {
@@ -125,7 +128,12 @@ export class Grants {
       total += aligned;
     }
     while (lengths.length > 1 && !stream.hasRoom(total)) total -= lengths.pop()!;
-    const extent = this.#allocate(stream, total);
+    let extent = this.#allocate(stream, total);
+    // A consumer that waits gets one object where there is no room for many.
+    while (extent === null && lengths.length > 1 && stream.waitingSince !== null && stream.jobsOut === 0) {
+      total -= lengths.pop()!;
+      extent = this.#allocate(stream, total);
+    }
     if (extent === null) return false;
     if (lengths.length > 1) this.#deps.arena.hold(extent, lengths.length - 1);
     let offset = extent.offset;
