@@ -416,7 +416,12 @@ export class Stream implements StreamHandle {
     }
     for (;;) {
       const task = this.tasks.get(this.#emitSequence);
-      if (task === undefined) return;
+      if (task === undefined) {
+        if (this.#emitSequence >= this.#nextSequence) return;
+        // Filtered or skipped before its neighbours were evicted: it is not fetched again with them.
+        this.#emitSequence += 1;
+        continue;
+      }
       if (task.state !== TaskState.Settled) {
         this.#closeBefore(task);
         return;
