@@ -32,6 +32,8 @@ export interface RandomWorld {
   readonly world: World;
   /** Questions asked beside the loads, and how many were answered. */
   readonly asks: { asked: number; settled: number };
+  /** Consumers may hold what others wait for, or a thread that hangs does. */
+  readonly memoryIsHeld: boolean;
   /** Nothing was drawn that may keep a load from its end. */
   readonly mustComplete: boolean;
 }
@@ -69,21 +71,27 @@ export function createRandomWorld(seed: number): RandomWorld {
   });
   const zipped = dice.chance(0.3);
   const loads = dice.between(1, 3);
-  for (let i = 0; i < loads; i += 1) {
-    world.load({ ...drawLoad(dice, sizes), token: world.tokens[i]!, byHand: zipped });
+  const drawnLoads = Array.from({ length: loads }, () => drawLoad(dice, sizes));
+  for (const [i, load] of drawnLoads.entries()) {
+    world.load({ ...load, token: world.tokens[i]!, byHand: zipped });
   }
   if (zipped) void zip(world.loads, world, dice.of([0, 0, 30]));
   const asks = { asked: 0, settled: 0 };
-  const stopped = misfortunes(dice, world, asks);
+  const { stopped, hung } = misfortunes(dice, world, asks);
+  const holds = zipped || drawnLoads.some((load) => load.holdMs !== 0);
   const patient = faults.length === 0;
-  return { world, asks, mustComplete: patient && !stopped && world.arena.budgetBytes >= fits * PAGE };
+  return {
+    world,
+    asks,
+    memoryIsHeld: hung || (loads > 1 && (holds || stopped || world.arena.budgetBytes < fits * PAGE)),
+    mustComplete: patient && !stopped && world.arena.budgetBytes >= fits * PAGE,
+  };
 }
 
 /** The errors that a load may end with although nothing stopped it. */
-export function excused(error: unknown, { world, mustComplete }: RandomWorld): boolean {
+export function excused(error: unknown, { memoryIsHeld, mustComplete }: RandomWorld): boolean {
   const { code } = error as MillraceError;
-  // Consumers that hold what others need are told so.
-  if (code === ErrorCode.BudgetHeldByConsumer) return world.loads.length > 1;
+  if (code === ErrorCode.BudgetHeldByConsumer) return memoryIsHeld;
   return !mustComplete && code !== ErrorCode.Internal && code !== ErrorCode.Released;
 }
 
@@ -145,32 +153,38 @@ function drawLoad(dice: Dice, sizes: Record<string, number>): LoadOptions {
   };
 }
 
-/** True when something was drawn that may end a load early. */
-function misfortunes(dice: Dice, world: World, asks: RandomWorld['asks']): boolean {
+/** `stopped` when something was drawn that may end a load early. */
+function misfortunes(
+  dice: Dice,
+  world: World,
+  asks: RandomWorld['asks'],
+): { stopped: boolean; hung: boolean } {
   let stopped = false;
+  let hung = false;
   const count = dice.between(0, 4);
   for (let i = 0; i < count; i += 1) {
     const step = dice.between(0, 120);
     const awaits = dice.chance(0.4) ? dice.between(0, 5) : -1;
     const index = dice.between(0, world.supervisor.workers - 1);
     const load = dice.of(world.loads);
-    const [mayEnd, act] = dice.of<readonly [boolean, () => void]>([
-      [false, () => world.crash(index)],
-      [false, () => world.crash(index)],
-      [false, () => ask(load, asks)],
-      [true, () => hang(world, index, dice)],
-      [true, () => dice.of(world.tokens).cancel('drawn')],
-      [true, () => dice.of(world.tokens).drain('drawn', { deadlineMs: dice.of([0, 30, 5000]) })],
-      [true, () => world.token.drain('drawn', { deadlineMs: dice.of([30, 5000]) })],
-      [true, () => world.token.cancel('drawn')],
-      [true, () => void load.stream.finish('drawn')],
-      [true, () => void world.supervisor.close('drawn', dice.of([0, 10, 5000]))],
+    const [what, act] = dice.of<readonly ['goes on' | 'hangs' | 'ends', () => void]>([
+      ['goes on', () => world.crash(index)],
+      ['goes on', () => world.crash(index)],
+      ['goes on', () => ask(load, asks)],
+      ['hangs', () => hang(world, index, dice)],
+      ['ends', () => dice.of(world.tokens).cancel('drawn')],
+      ['ends', () => dice.of(world.tokens).drain('drawn', { deadlineMs: dice.of([0, 30, 5000]) })],
+      ['ends', () => world.token.drain('drawn', { deadlineMs: dice.of([30, 5000]) })],
+      ['ends', () => world.token.cancel('drawn')],
+      ['ends', () => void load.stream.finish('drawn')],
+      ['ends', () => void world.supervisor.close('drawn', dice.of([0, 10, 5000]))],
     ]);
-    stopped ||= mayEnd;
+    stopped ||= what !== 'goes on';
+    hung ||= what === 'hangs';
     if (awaits < 0) world.sim.atStep(step, act);
     else world.sim.atAwait(step, awaits, act);
   }
-  return stopped;
+  return { stopped, hung };
 }
 
 function hang(world: World, index: number, dice: Dice): void {
