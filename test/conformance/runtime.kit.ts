@@ -30,7 +30,7 @@ export class Watched {
     this.#bench = bench;
     this.link = bench.context.spawn(0, 0);
     this.link.control.onMessage((message) => {
-      this.heard.push(message as never);
+      this.heard.push(message);
       bench.changed();
     });
     if (options.listen !== false) this.listen();

@@ -107,11 +107,15 @@ export class Load {
     return this.record !== null;
   }
 
+  get #transformed(): boolean {
+    return (this.#options.transform ?? null) !== null;
+  }
+
   /** Every label that a whole run hands out, in order. */
   get expected(): string[] {
     return this.keys.flatMap((key) => {
       if (!(key in this.#world.options.sizes)) return [];
-      if (this.#options.transform == null) return [`${key}#0`];
+      if (!this.#transformed) return [`${key}#0`];
       const made = madeOf(key);
       if (made === 'nothing') return [];
       return made === 'value and head' ? [`${key}#0`, `${key}#1`] : [`${key}#0`];
@@ -227,7 +231,7 @@ export class Load {
   #faultOf({ entry, payload, index }: ItemRecord): string | null {
     const key = decoder.decode(entry.key);
     const size = this.#world.options.sizes[key]!;
-    const made = this.#options.transform == null ? 'itself' : madeOf(key);
+    const made = this.#transformed ? madeOf(key) : 'itself';
     if (payload.kind === 'value') {
       const right =
         made === 'value and head' && index === 0 && (payload.value as { key: string }).key === key;

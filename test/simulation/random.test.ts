@@ -19,7 +19,8 @@ async function survive(seed: number): Promise<void> {
   await world.run(() => world.loads.every((load) => load.over) && asks.settled === asks.asked);
   const wrong = world.loads.flatMap((load) => load.violations());
   for (const load of world.loads) {
-    if (load.failure !== null && !excused(load.failure, drawn)) wrong.push(`failed: ${String(load.failure)}`);
+    if (load.failure !== null && !excused(load.failure, drawn))
+      wrong.push(`failed: ${(load.failure as Error).message}`);
     if (drawn.mustComplete && load.failure === null && !/completed|break/.test(load.record!.reason))
       wrong.push(`ended as ${load.record!.reason}`);
     for (const { error } of load.record!.failures) {

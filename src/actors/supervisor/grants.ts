@@ -11,7 +11,7 @@
 import { pageAlign, type Arena, type Extent } from '../../protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { formatBytes } from '../../protocol/sizes.js';
-import { firstPartBytes, isSplit } from './parts.js';
+import { firstPartBytes, isLarge } from './parts.js';
 import type { Stream } from './stream.js';
 import { TaskState, type PlanEntry, type RangePlan, type Task } from './types.js';
 
@@ -115,7 +115,7 @@ export class Grants {
     const length = entry.size - entry.start;
     return (
       length <= Math.min(PACK_BYTES / 2, this.#deps.arena.usableBytes) &&
-      !isSplit(length, this.#deps.ranges(stream, entry))
+      !isLarge(length, this.#deps.ranges(stream, entry))
     );
   }
 
@@ -168,11 +168,8 @@ export class Grants {
   }
 
   #give(stream: Stream, task: Task, extent: Extent, offset: number, capacity: number): void {
-    task.extent = extent;
-    task.offset = offset;
-    task.capacity = capacity;
+    stream.memory.give(task, extent, offset, capacity);
     task.state = TaskState.Granted;
-    stream.noteGrant(task);
     stream.granted.push(task);
   }
 

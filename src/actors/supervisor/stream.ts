@@ -19,6 +19,7 @@ import { CursorTrack } from './cursor.js';
 import { Intake } from './intake.js';
 import { itemsOf } from './items.js';
 import { Ledger } from './ledger.js';
+import { TaskMemory } from './task-memory.js';
 import { evictedTask, newTask, resetTask } from './tasks.js';
 import {
   TaskState,
@@ -60,6 +61,7 @@ export class Stream implements StreamHandle {
   readonly options: StreamOptions;
   readonly token: CancellationToken;
   readonly ledger: Ledger;
+  readonly memory: TaskMemory;
   readonly ended: Promise<TerminalRecord>;
   /** Admitted and not yet given to the assembler, by sequence. */
   readonly tasks = new Map<number, Task>();
@@ -79,7 +81,6 @@ export class Stream implements StreamHandle {
   readonly #cursor = new CursorTrack();
   #nextSequence = 0;
   #emitSequence = 0;
-  #taskBytes = 0;
   #ready: BatchRecord[] = [];
   #readyBytes = 0;
   #waiter: Waiter | null = null;
@@ -96,6 +97,7 @@ export class Stream implements StreamHandle {
     this.epoch = deps.epoch;
     this.options = options;
     this.token = deps.token;
+    this.memory = new TaskMemory(deps.arena);
     this.ledger = new Ledger(deps.now());
     this.#assembler = new Assembler(options);
     // Wait ends: by #close, which every way of ending a stream leads to.
@@ -184,7 +186,7 @@ export class Stream implements StreamHandle {
   hasRoom(bytes: number): boolean {
     const { windowObjects, windowBytes } = this.options;
     if (this.ledger.open >= windowObjects) return false;
-    const held = this.#taskBytes + this.#readyBytes;
+    const held = this.memory.bytes + this.#readyBytes;
     return held === 0 || held + bytes <= windowBytes;
   }
 
@@ -208,39 +210,26 @@ export class Stream implements StreamHandle {
     return task;
   }
 
-  noteGrant(task: Task): void {
-    this.#taskBytes += task.capacity;
-  }
-
-  /** The task needs no more than the first `bytes` of the extent that it has for itself. */
-  trim(task: Task, bytes: number): void {
-    const { arena } = this.#deps;
-    arena.trim(task.extent!, bytes);
-    this.#taskBytes -= task.capacity - bytes;
-    task.capacity = bytes;
-  }
-
-  /** Takes the task's memory back; none of its jobs is out. */
-  ungrant(task: Task): void {
-    if (task.extent === null) return;
-    this.#taskBytes -= task.capacity;
-    this.#deps.arena.release(task.extent);
-    task.extent = null;
-    for (const output of task.outputs ?? []) {
-      if (output.kind === 'bytes') this.#deps.arena.uncharge(output.bytes.length);
-    }
+  /** Sends the task to a worker again, for the transform alone. */
+  transformNext(task: Task): void {
+    task.assembled = true;
+    task.state = TaskState.Granted;
+    this.granted.unshift(task);
+    this.#deps.poke();
   }
 
   /** A task is over, or was handed back: goes on as far as that lets it. */
   settled(task: Task): void {
     task.state = TaskState.Settled;
-    if (task.error !== null || task.left) this.ungrant(task);
+    if (task.error !== null || task.left) this.memory.dropAll(task);
+    else this.memory.dropPrefix(task);
     this.#advance();
   }
 
   /** Puts a task that lost its memory, or never had any, in front of the plan. */
   replan(task: Task): void {
-    this.ungrant(task);
+    if (task.prefix?.stale !== false) this.memory.dropPrefix(task);
+    this.memory.dropExtent(task);
     resetTask(task);
     let at = this.planned.length;
     while (at > 0 && this.planned[at - 1]!.sequence > task.sequence) at -= 1;
@@ -281,6 +270,10 @@ export class Stream implements StreamHandle {
     const before = this.#heldBytes();
     for (const task of this.tasks.values()) {
       if (task.state === TaskState.Settled && task.extent !== null) this.replan(task);
+    }
+    for (const task of this.planned) {
+      this.memory.dropPrefix(task);
+      resetTask(task);
     }
     return before - this.#heldBytes();
   }
@@ -373,14 +366,13 @@ export class Stream implements StreamHandle {
   #giveUpRest(): void {
     for (const task of this.tasks.values()) {
       // After a drain the complete ones behind a gap are left too: the next process fetches them in their order.
-      this.ungrant(task);
+      this.memory.dropAll(task);
       this.ledger.left += 1;
     }
     this.tasks.clear();
     this.planned.length = 0;
     this.granted.length = 0;
     this.tasksOut = 0;
-    this.#taskBytes = 0;
   }
 
   #finishAssembly(): void {
@@ -455,7 +447,7 @@ export class Stream implements StreamHandle {
       if (this.options.onError === 'fail') this.#halt('failed', task.error, true);
       return;
     }
-    this.#taskBytes -= task.capacity;
+    this.memory.handOver(task);
     const items = itemsOf(task, this.#deps.arena);
     if (items.length === 0) {
       this.ledger.filtered += 1;

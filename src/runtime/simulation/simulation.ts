@@ -217,7 +217,7 @@ class World implements Simulation {
   async #runMidHooks(step: number): Promise<void> {
     let turns = 0;
     for (const { awaits, fn } of this.#midHooks.get(step) ?? []) {
-      for (; turns < awaits; turns += 1) await null;
+      for (; turns < awaits; turns += 1) await Promise.resolve();
       fn();
     }
   }
