@@ -17,7 +17,7 @@ function createTurn() {
     },
     turn() {
       this.state = 1;
-      for (const fn of [...listeners]) fn();
+      for (const fn of listeners) fn();
     },
     get listeners() {
       return listeners.size;

@@ -59,6 +59,11 @@ const DEFAULTS: StreamOptions = {
 /** The stream option that goes with `several`. */
 export const SEVERAL = { url: 'sim:several', options: null };
 
+/** Objects of the version `v3` have the bytes of the third generation. */
+function generationOf(version: string | null): number {
+  return version === null ? 0 : Number(version.slice(1));
+}
+
 /** What `several` makes of an object, by the number at the end of its key. */
 const MADE = ['nothing', 'itself', 'value and head', 'more than it was'] as const;
 
@@ -67,8 +72,8 @@ function madeOf(key: string): (typeof MADE)[number] {
 }
 
 /** Nothing, one item or two; bytes in place, bytes that outgrow their lease, and a value. */
-export const several: TransformFunction = (bytes, { key }) => {
-  const wrong = verifyPattern(objectIdOf(key), 0, bytes);
+export const several: TransformFunction = (bytes, { key, version }) => {
+  const wrong = verifyPattern(objectIdOf(key, generationOf(version)), 0, bytes);
   if (wrong >= 0) throw new Error(`${key} reached its transform wrong from byte ${wrong}`);
   switch (madeOf(key)) {
     case 'nothing':
@@ -228,7 +233,7 @@ export class Load {
     }
   }
 
-  #faultOf({ entry, payload, index }: ItemRecord): string | null {
+  #faultOf({ entry, payload, index, version }: ItemRecord): string | null {
     const key = decoder.decode(entry.key);
     const size = this.#world.options.sizes[key]!;
     const made = this.#transformed ? madeOf(key) : 'itself';
@@ -249,7 +254,9 @@ export class Load {
         ? payload.bytes
         : new Uint8Array(this.#world.arena.buffer, payload.offset, payload.length);
     if (bytes.length !== length) return `${bytes.length} bytes instead of ${length}`;
-    const wrong = verifyPattern(objectIdOf(key), start, bytes);
+    // What outgrew its object is made anew, and tells of no version.
+    const generation = made === 'more than it was' ? 0 : generationOf(version);
+    const wrong = verifyPattern(objectIdOf(key, generation), start, bytes);
     return wrong < 0 ? null : `wrong from byte ${wrong}`;
   }
 }

@@ -117,10 +117,10 @@ function drawFaults(dice: Dice, sizes: Record<string, number>): SimFault[] {
         { kind: 'throttle', retryAfterMs: dice.of([0, 100, 3000]) } as const,
         { kind: 'stale-credentials' } as const,
         { kind: 'clock-skew' } as const,
-        // The same bytes, but another version: parts of the two must not be mixed, and nobody may notice.
+        // Other bytes under another version: parts of the two must not be mixed.
         {
           kind: 'replace',
-          object: { ...patternObject(key, sizes[key]!), version: `v${faults.length + 1}` },
+          object: patternObject(key, sizes[key]!, faults.length + 1),
         } as const,
       ]),
     });
@@ -161,15 +161,16 @@ function misfortunes(
 ): { stopped: boolean; hung: boolean } {
   let stopped = false;
   let hung = false;
+  let deaths = 0;
   const count = dice.between(0, 4);
   for (let i = 0; i < count; i += 1) {
     const step = dice.between(0, 120);
     const awaits = dice.chance(0.4) ? dice.between(0, 5) : -1;
     const index = dice.between(0, world.supervisor.workers - 1);
     const load = dice.of(world.loads);
-    const [what, act] = dice.of<readonly ['goes on' | 'hangs' | 'ends', () => void]>([
-      ['goes on', () => world.crash(index)],
-      ['goes on', () => world.crash(index)],
+    const [what, act] = dice.of<readonly ['goes on' | 'dies' | 'hangs' | 'ends', () => void]>([
+      ['dies', () => world.crash(index)],
+      ['dies', () => world.crash(index)],
       ['goes on', () => ask(load, asks)],
       ['hangs', () => hang(world, index, dice)],
       ['ends', () => dice.of(world.tokens).cancel('drawn')],
@@ -179,12 +180,14 @@ function misfortunes(
       ['ends', () => void load.stream.finish('drawn')],
       ['ends', () => void world.supervisor.close('drawn', dice.of([0, 10, 5000]))],
     ]);
-    stopped ||= what !== 'goes on';
+    stopped ||= what !== 'goes on' && what !== 'dies';
+    deaths += what === 'dies' ? 1 : 0;
     hung ||= what === 'hangs';
     if (awaits < 0) world.sim.atStep(step, act);
     else world.sim.atAwait(step, awaits, act);
   }
-  return { stopped, hung };
+  // An item that was with three workers when they died is given up.
+  return { stopped: stopped || deaths >= 3, hung };
 }
 
 function hang(world: World, index: number, dice: Dice): void {
