@@ -8,7 +8,7 @@ import type { World } from './world.kit.js';
 /** More turns of the microtask queue than one step has. */
 const MAX_AWAITS = 60;
 /** Turns that are tried even where they seem to make no difference. */
-const LEAST_AWAITS = 2;
+const LEAST_AWAITS = 1;
 
 export interface Disturbance {
   /** Makes the world and begins its loads. */
