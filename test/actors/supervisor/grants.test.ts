@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Grants, MAX_PACK_ITEMS } from '../../../dist/actors/supervisor/grants.js';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
 import type { Task } from '../../../dist/actors/supervisor/types.js';
-import { Arena, PAGE_BYTES } from '../../../dist/protocol/arena.js';
+import { Arena, PAGE_BYTES, pageAlign } from '../../../dist/protocol/arena.js';
 import { isSettled } from '../../protocol/pipe.js';
 import { createStream, entryOf, MIB, pages, settle, settleAll, uriOf, WHOLE } from './kit.js';
 
@@ -85,7 +85,7 @@ describe('a grant', () => {
     await pull();
     grantAll(grants, stream);
     expect(granted(stream)).toEqual([0]);
-    expect(stream.blockedBytes).toBe(1_000_000);
+    expect(stream.blockedBytes).toBe(pageAlign(1_000_000));
     const first = stream.granted[0]!;
     settle(stream, first);
     stream.release((await stream.next())!);
