@@ -116,8 +116,10 @@ export class CancellationToken implements StopSignal {
     const deadlineMs = options.deadlineMs ?? DEFAULT_DRAIN_DEADLINE_MS;
     const deadlineAt = this.#clock.now() + deadlineMs;
     if (this.#state === StopState.Live) {
+      // The reason of a parent that drains already came first.
+      const first = this.reason ?? reason;
       this.#state = StopState.Draining;
-      this.#reason ??= reason;
+      this.#reason = first;
       this.#notify();
     }
     if (deadlineAt >= this.#drainDeadlineAt) return;
