@@ -381,6 +381,8 @@ export class Supervisor implements SupervisorHandle {
   /** Gives a lost worker's jobs to the others. With `fence`, its memory is left to it. */
   #reassign(worker: Worker, cause: Error | null, code: ErrorCode, fence: boolean): void {
     const suspects = suspectsOf(worker, this.#options.concurrency);
+    // A thread that blocks outside of a transform blocks in a store: each of its jobs may be the reason, and runs alone.
+    const anyMayBe = fence && suspects.size === 0;
     const lost = [...worker.jobs].map((id) => this.#jobs.get(id)).filter((job) => job !== undefined);
     if (fence) this.#quarantine(worker, lost);
     for (const job of lost) {
@@ -388,13 +390,13 @@ export class Supervisor implements SupervisorHandle {
       this.#unload(worker, job.id, job.weight);
       unlinkJob(job);
       const { task, stream } = job;
-      if (suspects.has(job.id & 0x7fff_ffff)) this.#suspect(job, cause, code);
+      if (anyMayBe || suspects.has(job.id & 0x7fff_ffff)) this.#suspect(job, cause, code);
       task.restart = true;
       if (!stream.open) task.left = true;
       afterJob(stream, task, this.#results);
       stream.jobEnded();
     }
-    this.#asks.orphaned(worker, cause);
+    this.#asks.orphaned(worker, code, cause);
   }
 
   #suspect(job: FetchJobRecord, cause: Error | null, code: ErrorCode): void {
@@ -404,7 +406,6 @@ export class Supervisor implements SupervisorHandle {
     const uri = this.#results.uri(task.entry);
     const verb = code === ErrorCode.WorkerStuck ? 'stopped answering' : 'died';
     task.error ??= new MillraceError(code, `${task.crashes} workers ${verb} while they worked on ${uri}`, {
-      phase: 'transform',
       uri,
       worker: job.worker.link.name,
       cause,
@@ -445,6 +446,8 @@ export class Supervisor implements SupervisorHandle {
     for (const job of worker.jobs) this.#jobs.get(job)?.stream.ledger.stuck(worker.link.name);
     this.#crew.fence(worker);
     this.#reassign(worker, null, ErrorCode.WorkerStuck, true);
+    // Read when the thread goes on after all: it ends by itself then, and its memory comes back.
+    worker.link.control.post({ kind: 'stop' });
     worker.link.abandon();
     if (this.#crew.allGone) this.#onQuiet?.();
     this.#poke();
