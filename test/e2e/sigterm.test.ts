@@ -73,6 +73,12 @@ async function endOf(child: Running): Promise<Ended> {
 async function turn(child: Running, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   child.signal(signal);
   await child.waitForLine(new RegExp(`^token 1 ${signal}$`));
+  await mark();
+}
+
+/** Sets a mark behind everything that was already on its way to the origin, which may not have read it yet. */
+async function mark(): Promise<void> {
+  for (let turns = 0; turns < 3; turns += 1) await origin.stats();
   await origin.mark();
 }
 
@@ -219,7 +225,7 @@ describe.each(SIGNALS)('the command, on %s, ends with code %i', (signal, code) =
   async function ended(child: Running): Promise<Record<string, number>> {
     child.signal(signal);
     await child.waitForLine(new RegExp(`${signal}: finishing what is in flight`), { stream: 'stderr' });
-    await origin.mark();
+    await mark();
     await origin.release();
     const exit = await child.exit();
     expect(exit, exit.stderr).toMatchObject({ code, signal: null });
