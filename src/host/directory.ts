@@ -54,6 +54,13 @@ export class Directory implements StoreDirectory {
   }
 
   locate(uri: string): ObjectLocation {
+    const scheme = this.schemeOf(uri);
+    const location = scheme.parse(uri);
+    this.#schemeOf.set(location.store, scheme);
+    return location;
+  }
+
+  schemeOf(uri: string): Scheme {
     const name = /^([a-zA-Z][a-zA-Z0-9+.-]*):/.exec(uri)?.[1]?.toLowerCase() ?? 'file';
     const scheme = this.#schemes.get(name);
     if (scheme === undefined) {
@@ -66,9 +73,7 @@ export class Directory implements StoreDirectory {
         },
       );
     }
-    const location = scheme.parse(uri);
-    this.#schemeOf.set(location.store, scheme);
-    return location;
+    return scheme;
   }
 
   idOf(store: string): number | undefined {

@@ -47,7 +47,6 @@ function customScheme(name: string, store: CustomStore): Scheme {
       splitThreshold: PART_BYTES,
       partBytes: PART_BYTES,
       maxPartsPerObject: 16,
-      maxConcurrentObjects: 32,
     },
     parse: (uri) => {
       const match = pattern.exec(uri);

@@ -36,14 +36,11 @@ export class Batch implements Iterable<Item> {
   readonly #record: BatchRecord;
   readonly #world: BatchWorld;
   readonly #items: readonly Item[];
-  readonly #onAck: () => void;
   #released = false;
   #retained = false;
   #acknowledged = false;
 
-  /** `onAck` is called once, when the batch is acknowledged. */
-  constructor(record: BatchRecord, world: BatchWorld, onAck: () => void = () => {}) {
-    this.#onAck = onAck;
+  constructor(record: BatchRecord, world: BatchWorld) {
     this.#record = record;
     this.#world = world;
     const shared = {
@@ -136,7 +133,6 @@ export class Batch implements Iterable<Item> {
     if (this.#acknowledged) return;
     this.#acknowledged = true;
     this.#world.stream.acknowledge(this.#record);
-    this.#onAck();
   }
 
   #misuse(verb: string): MillraceError {
@@ -152,7 +148,7 @@ export class Batch implements Iterable<Item> {
 }
 
 /** The place in the plan behind the last item of a batch that came in plan order. */
-export function cursorBehind(record: BatchRecord): Cursor | null {
+function cursorBehind(record: BatchRecord): Cursor | null {
   const last = record.items.at(-1);
   if (last === undefined) return null;
   return last.last

@@ -7,15 +7,9 @@
  *    calls at the same time the second does not release the batch of the first.
  * 3. The record is set before the last call settles.
  */
-import type {
-  BatchRecord,
-  Cursor,
-  StreamHandle,
-  SupervisorHandle,
-  TerminalRecord,
-} from '../actors/supervisor/types.js';
+import type { Cursor, StreamHandle, SupervisorHandle, TerminalRecord } from '../actors/supervisor/types.js';
 import { StopState } from '../protocol/stop.js';
-import { Batch, type BatchWorld, createBatchWorld, cursorBehind } from './batch.js';
+import { Batch, type BatchWorld, createBatchWorld } from './batch.js';
 import type { Dataset } from './datasets.js';
 import type { ResolvedLoaderOptions } from './options.js';
 import { createPlanSource } from './plan-source.js';
@@ -25,13 +19,8 @@ import { linkStop, type LinkedStop } from './stop-options.js';
 
 type Step = IteratorResult<Batch, undefined>;
 
+const BEGINNING: Cursor = { version: 1, objects: 0, items: 0 };
 const END: Step = { done: true, value: undefined };
-
-/** What the cursor has to know of a batch; the batch itself may be gone by then. */
-interface AckMark {
-  readonly cursor: Cursor | null;
-  acknowledged: boolean;
-}
 
 /** What exists only between the first `next()` and the end. */
 interface Running {
@@ -55,9 +44,6 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
   #tail: Promise<unknown> = Promise.resolve();
   /** Handed out, and neither retained nor released by us. */
   #handed: Batch[] = [];
-  /** Handed out in plan order, and not all acknowledged: what the cursor is computed from. */
-  readonly #unacknowledged: AckMark[] = [];
-  #cursor: Cursor = { version: 1, objects: 0, items: 0 };
   #settleDone: () => void = () => {};
   /** Resolves with the record; null when the iteration failed before anything began. */
   readonly done: Promise<TerminalRecord | null>;
@@ -88,7 +74,7 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
   }
 
   get cursor(): Cursor {
-    return this.#record?.cursor ?? this.#cursor;
+    return this.#running?.stream.cursor ?? BEGINNING;
   }
 
   next(): Promise<Step> {
@@ -146,7 +132,7 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
       const { stream, batches } = (this.#running ??= this.#begin());
       const record = await stream.next();
       if (record !== null) {
-        const batch = new Batch(record, batches, this.#marker(record));
+        const batch = new Batch(record, batches);
         this.#handed.push(batch);
         return { done: false, value: batch };
       }
@@ -186,18 +172,6 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
       stop.dispose();
       throw thrown;
     }
-  }
-
-  /** What a batch calls when it is acknowledged: the cursor stands behind the last one before which none is missing. */
-  #marker(record: BatchRecord): () => void {
-    if (this.#options.stream.order !== 'sequence') return () => {};
-    const marks = this.#unacknowledged;
-    const mark: AckMark = { cursor: cursorBehind(record), acknowledged: false };
-    marks.push(mark);
-    return () => {
-      mark.acknowledged = true;
-      while (marks[0]?.acknowledged === true) this.#cursor = marks.shift()?.cursor ?? this.#cursor;
-    };
   }
 
   async #end(reason: string): Promise<void> {

@@ -7,7 +7,7 @@
  *    there is a terminal record.
  * 3. At most one iteration runs at a time.
  */
-import type { Cursor, SupervisorHandle, TerminalRecord } from '../actors/supervisor/types.js';
+import type { Cursor, StoreDirectory, SupervisorHandle, TerminalRecord } from '../actors/supervisor/types.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { Batch } from './batch.js';
 import { asDataset, type Dataset, type DatasetLike } from './datasets.js';
@@ -46,8 +46,8 @@ export class Loader implements AsyncIterable<Batch> {
     this.#supervisor = supervisor;
     this.#dataset = asDataset(dataset);
     this.#given = options;
-    this.#env = env;
-    this.#options = resolveLoaderOptions(options, env);
+    this.#env = { ...env, scheme: schemeOf(this.#dataset, supervisor.stores) };
+    this.#options = resolveLoaderOptions(options, this.#env);
     this.#epoch = this.#options.epoch;
     checkOrder(this.#dataset, this.#options);
   }
@@ -67,7 +67,7 @@ export class Loader implements AsyncIterable<Batch> {
     return this.#iteration?.done ?? Promise.resolve(null);
   }
 
-  /** How far the last iteration is acknowledged. In completion order it moves when the iteration ends. */
+  /** How far the last iteration is acknowledged: everything before it is. In completion order a gap holds it back. */
   get cursor(): Cursor {
     return this.#iteration?.cursor ?? BEGINNING;
   }
@@ -95,6 +95,14 @@ export class Loader implements AsyncIterable<Batch> {
       return this.#epoch - 1;
     });
   }
+}
+
+/** What a prefix names; a list, by its first object. Others may mix schemes: each object goes by its own. */
+function schemeOf(dataset: Dataset, stores: StoreDirectory): LoaderEnv['scheme'] {
+  if (dataset.kind === 'prefix') return stores.schemeOf(dataset.prefix);
+  if (dataset.kind !== 'map' || !Array.isArray(dataset.map)) return undefined;
+  const first: unknown = dataset.map.at(0);
+  return typeof first === 'string' ? stores.schemeOf(first) : undefined;
 }
 
 function defaultEnv(supervisor: SupervisorHandle): LoaderEnv {

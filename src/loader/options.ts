@@ -295,18 +295,9 @@ export function explainLoader(given: LoaderOptions, env: LoaderEnv): readonly Ex
   return resolveLoaderOptions(given, env).rows;
 }
 
-function concurrentObjects({ connections, scheme }: LoaderEnv) {
-  const pipelined = connections * OBJECTS_PER_CONNECTION;
-  const most = scheme?.defaults.maxConcurrentObjects ?? Infinity;
-  if (most < pipelined) {
-    return {
-      value: most,
-      reason: 'as many as the device behind the URI gains from',
-      origin: `scheme ${scheme?.name}`,
-    } as const;
-  }
+function concurrentObjects({ connections }: LoaderEnv) {
   const reason = `${OBJECTS_PER_CONNECTION} for each of ${connections} connections: one under way, the others already with the worker`;
-  return { value: pipelined, reason, origin: 'derived' } as const;
+  return { value: connections * OBJECTS_PER_CONNECTION, reason, origin: 'derived' } as const;
 }
 
 /** Null where the scheme decides; what a user leaves out of `ranges` is filled from the scheme. */

@@ -1,8 +1,8 @@
-/** The options of a runtime, and what `explain` prints for a runtime and a loader together. */
+/** The options of a runtime, with where each effective value comes from. */
 import { PAGE_BYTES } from '../protocol/arena.js';
 import { parseBytes, parseDuration } from '../protocol/sizes.js';
 import type { CancellationToken } from '../protocol/token.js';
-import { type LoaderEnv, type LoaderOptions, explainLoader } from './options.js';
+import type { LoaderEnv } from './options.js';
 import {
   checkNames,
   type ExplainRow,
@@ -159,24 +159,10 @@ function shownRow(row: ExplainRow, values: RuntimeValues): ExplainRow {
   };
 }
 
-/** Each effective value of a runtime, where it comes from, and why. */
-export function explainRuntime(given: RuntimeOptions, env: RuntimeEnv): readonly ExplainRow[] {
-  return resolveRuntimeOptions(given, env).rows;
-}
-
 /** What a loader's defaults depend on, from the runtime's effective options. */
-export function loaderEnv(runtime: ResolvedRuntimeOptions, scheme?: LoaderEnv['scheme']): LoaderEnv {
+export function loaderEnv(runtime: ResolvedRuntimeOptions): LoaderEnv {
   const { memoryBudget: budgetBytes, workers, maxConnections: connections } = runtime;
-  return { budgetBytes, workers, connections, scheme };
-}
-
-/** The rows of a runtime and of a loader in it. Nothing is started. */
-export function explain(
-  given: { readonly runtime?: RuntimeOptions; readonly loader?: LoaderOptions },
-  env: RuntimeEnv & Pick<LoaderEnv, 'scheme'>,
-): readonly ExplainRow[] {
-  const runtime = resolveRuntimeOptions(given.runtime ?? {}, env);
-  return [...runtime.rows, ...explainLoader(given.loader ?? {}, loaderEnv(runtime, env.scheme))];
+  return { budgetBytes, workers, connections };
 }
 
 function duration(minMs: number): (given: unknown, name: string) => number {

@@ -159,7 +159,6 @@ export interface SchemeDefaults {
   readonly splitThreshold: number;
   readonly partBytes: number;
   readonly maxPartsPerObject: number;
-  readonly maxConcurrentObjects: number;
 }
 
 /** One URI scheme: how its URIs read, and where its two halves are. Lives on the service thread. */

@@ -28,8 +28,11 @@ export const Job = {
   Start: 7,
   Length: 8,
   Flags: 9,
+  /** Bytes that landed elsewhere, to be copied to right before `Offset`: where they are, and how many; 0 for none. */
+  CopyOffset: 10,
+  CopyLength: 11,
 } as const;
-export const JOB_STRIDE = 10;
+export const JOB_STRIDE = 12;
 
 export const JobFlag = {
   /** `Length` is believed to be the whole object. */
@@ -37,6 +40,10 @@ export const JobFlag = {
   /** Apply the stream's transform to what landed. */
   Transform: 2,
   Verify: 4,
+  /** The object's size is not known: `Length` is what is asked for at first. */
+  First: 8,
+  /** The bytes are there: only the transform is wanted. */
+  Landed: 16,
 } as const;
 
 /** Columns of a table of results. */

@@ -21,17 +21,15 @@ const sizes: Record<string, number> = {};
 for (let i = 0; i < 40; i += 1) sizes[`k${String(i).padStart(2, '0')}`] = (i * 977) % 30_000;
 const keys = Object.keys(sizes);
 
+const DEFAULTS = { splitThreshold: 16_384, partBytes: 8192, maxPartsPerObject: 4 };
+
 const stores: StoreDirectory = {
   locate: (uri) => ({ store: 'sim', key: encoder.encode(uri) }),
   idOf: () => STORE,
   open: () => Promise.resolve(STORE),
   uri: (_id, key) => `sim://${decoder.decode(key)}`,
-  defaults: () => ({
-    splitThreshold: 16_384,
-    partBytes: 8192,
-    maxPartsPerObject: 4,
-    maxConcurrentObjects: 8,
-  }),
+  defaults: () => DEFAULTS,
+  schemeOf: () => ({ name: 'sim', defaults: DEFAULTS }),
   spec: () => storeSpec(1),
 };
 

@@ -15,7 +15,7 @@ export const OBJECTS = [
   { bucket: BUCKET, key: 'many/zz-large', size: LARGE },
   { bucket: BUCKET, prefix: 'after/', count: 12, sizes: [1000] },
 ];
-const sizes = new Map([
+const sizes = new Map<string, number>([
   ...Array.from({ length: COUNT }, (_, i) => [`many/${pad(i)}`, SMALL[i % SMALL.length]!] as const),
   ['many/zz-large', LARGE] as const,
 ]);

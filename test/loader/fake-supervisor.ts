@@ -3,8 +3,10 @@
  * `next()`, and writes down what it was asked for.
  */
 import { Assembler } from '../../dist/actors/supervisor/assembler.js';
+import { CursorTrack } from '../../dist/actors/supervisor/cursor.js';
 import type {
   BatchRecord,
+  Cursor,
   ItemRecord,
   PlanEntry,
   PlanSource,
@@ -101,7 +103,10 @@ function createStores(opened: string[]): StoreDirectory {
       splitThreshold: Infinity,
       partBytes: 1,
       maxPartsPerObject: 1,
-      maxConcurrentObjects: 1,
+    }),
+    schemeOf: () => ({
+      name: 'fake',
+      defaults: { splitThreshold: Infinity, partBytes: 1, maxPartsPerObject: 1 },
     }),
     spec: () => {
       throw new Error('the loader has no use for it');
@@ -124,6 +129,7 @@ function createStream(world: World): FakeStream {
   const assembler = new Assembler(streamOptions);
   const ready: BatchRecord[] = [];
   const acknowledged: BatchRecord[] = [];
+  const cursor = new CursorTrack();
   const reasons: string[] = [];
   const lists: StreamListRequest[] = [];
   let sequence = 0;
@@ -179,14 +185,20 @@ function createStream(world: World): FakeStream {
       return batch;
     },
     release: (batch) => releaseAll(arena, batch),
-    acknowledge: (batch) => void acknowledged.push(batch),
+    acknowledge: (batch) => {
+      acknowledged.push(batch);
+      for (const item of batch.items) cursor.acknowledge(item);
+    },
+    get cursor() {
+      return cursor.value;
+    },
     finish: (reason) => {
       reasons.push(reason);
       const pending = assembler.flush();
       if (pending !== null) ready.push(pending);
       for (const batch of ready.splice(0)) releaseAll(arena, batch);
       token.cancel(reason);
-      settle(recordOf(reasons[0]!, sequence, delivered, ended, acknowledged));
+      settle(recordOf(reasons[0]!, sequence, delivered, ended, cursor.value));
       return over;
     },
     ended: over,
@@ -224,9 +236,8 @@ function recordOf(
   planned: number,
   delivered: number,
   ended: boolean,
-  acknowledged: readonly BatchRecord[],
+  cursor: Cursor,
 ): TerminalRecord {
-  const objects = acknowledged.reduce((sum, batch) => sum + batch.items.length, 0);
   return {
     reason,
     planned,
@@ -240,7 +251,7 @@ function recordOf(
     bytes: 0,
     retries: 0,
     elapsedMs: 0,
-    cursor: { version: 1, objects, items: 0 },
+    cursor,
     failures: [],
     stuckWorkers: [],
   };

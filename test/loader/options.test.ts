@@ -8,7 +8,6 @@ import {
   resolveLoaderOptions,
 } from '../../dist/loader/options.js';
 import {
-  explain,
   RUNTIME_OPTIONS,
   resolveRuntimeOptions,
   type RuntimeOptions,
@@ -24,7 +23,6 @@ const FILE = {
     splitThreshold: 64 * MIB,
     partBytes: 16 * MIB,
     maxPartsPerObject: 4,
-    maxConcurrentObjects: 16,
   },
 };
 
@@ -179,7 +177,7 @@ describe('loader options', () => {
 
 describe('explain', () => {
   it('prints every option once with its origin and a reason', () => {
-    const rows = explain({}, RUNTIME_ENV);
+    const rows = [...resolveRuntimeOptions({}, RUNTIME_ENV).rows, ...explainLoader({}, ENV)];
     const names = rows.map(({ option }) => option);
     for (const name of Object.keys(RUNTIME_OPTIONS)) expect(names).toContain(name);
     for (const name of Object.keys(LOADER_OPTIONS)) expect(names).toContain(name);
@@ -190,10 +188,6 @@ describe('explain', () => {
     const rows = explainLoader({}, { ...ENV, scheme: FILE });
     expect(rows.find(({ option }) => option === 'ranges')).toMatchObject({
       value: { splitThreshold: 64 * MIB, partBytes: 16 * MIB, maxPerObject: 4 },
-      origin: 'scheme file',
-    });
-    expect(rows.find(({ option }) => option === 'maxConcurrentObjects')).toMatchObject({
-      value: 16,
       origin: 'scheme file',
     });
   });
@@ -210,7 +204,7 @@ describe('explain', () => {
 
   it('prints the names of store options and never their values', () => {
     const text = JSON.stringify(
-      explain({ runtime: { stores: { s3: { secretAccessKey: 'hunter2' } } } }, RUNTIME_ENV),
+      resolveRuntimeOptions({ stores: { s3: { secretAccessKey: 'hunter2' } } }, RUNTIME_ENV).rows,
     );
     expect(text).toContain('"s3"');
     expect(text).not.toContain('hunter2');

@@ -189,13 +189,3 @@ export class Crew {
     this.#timers.set(index, cancel);
   }
 }
-
-/** Jobs (the low bits of their ids) whose transform was running in a worker that is lost. */
-export function suspectsOf(worker: Worker, concurrency: number): Set<number> {
-  const suspects = new Set<number>();
-  for (let slot = 0; slot < concurrency; slot += 1) {
-    const id = Atomics.load(worker.link.ownWords, OwnWord.Transforming + slot);
-    if (id !== 0) suspects.add(id);
-  }
-  return suspects;
-}

@@ -1,13 +1,17 @@
 /**
  * Pure core: how far the consumer has acknowledged, as a position in the plan.
  *
- * Invariant: everything before the position is acknowledged, or needed no acknowledgement (filtered, failed and
- * skipped). In completion order, what was acknowledged behind a gap is remembered until the gap closes.
+ * Invariants:
+ * 1. Everything before the position is acknowledged, or needed no acknowledgement (filtered, failed and skipped).
+ * 2. What was settled behind a gap is remembered until the gap closes, as runs: memory grows with the number of gaps,
+ *    never with that of objects.
  */
 import type { Cursor, ItemRecord } from './types.js';
 
 export class CursorTrack {
-  readonly #settled = new Set<number>();
+  /** Runs of settled objects behind the position: first to behind the last, and the other way round. */
+  readonly #endOf = new Map<number, number>();
+  readonly #startOf = new Map<number, number>();
   #objects = 0;
   #items = 0;
 
@@ -20,13 +24,26 @@ export class CursorTrack {
     if (item.sequence === this.#objects) this.#items = Math.max(this.#items, item.index + 1);
   }
 
-  /** The object needs no further acknowledgement. */
+  /** The object needs no further acknowledgement. Called once per object. */
   settle(sequence: number): void {
-    if (sequence < this.#objects) return;
-    this.#settled.add(sequence);
-    while (this.#settled.delete(this.#objects)) {
-      this.#objects += 1;
+    const end = this.#takeRunFrom(sequence + 1);
+    if (sequence === this.#objects) {
+      this.#objects = end;
       this.#items = 0;
+      return;
     }
+    const start = this.#startOf.get(sequence) ?? sequence;
+    this.#startOf.delete(sequence);
+    this.#endOf.set(start, end);
+    this.#startOf.set(end, start);
+  }
+
+  /** Forgets the run that begins at `start`; returns where it ended, or `start` when there is none. */
+  #takeRunFrom(start: number): number {
+    const end = this.#endOf.get(start);
+    if (end === undefined) return start;
+    this.#endOf.delete(start);
+    this.#startOf.delete(end);
+    return end;
   }
 }

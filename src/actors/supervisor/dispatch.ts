@@ -112,9 +112,10 @@ export class Dispatcher {
     const weight = part.length + JOB_WEIGHT_BYTES;
     const table = this.#table;
     const base = table.addRow();
-    const split = part.length !== task.length;
+    const first = task.length < 0;
+    const single = first || (part.length === task.length && !part.landed);
     // A whole object is wanted as it is now; parts have to be of one version.
-    const version = entry.pinned ? entry.version : split && task.length >= 0 ? task.version : null;
+    const version = entry.pinned ? entry.version : single ? null : task.version;
     table.set(base + Job.Id, id);
     table.set(base + Job.Store, entry.store);
     table.set(base + Job.BlobStart, table.addBytes(entry.key));
@@ -128,11 +129,11 @@ export class Dispatcher {
     table.set(base + Job.Capacity, task.capacity - part.from);
     table.set(base + Job.Start, entry.start + part.from);
     table.set(base + Job.Length, part.length);
-    const { transform, verify } = stream.options;
-    let flags = part.whole ? JobFlag.Whole : 0;
-    if (transform !== null && (!split || task.length < 0)) flags |= JobFlag.Transform;
-    if (verify) flags |= JobFlag.Verify;
-    table.set(base + Job.Flags, flags);
+    table.set(base + Job.Flags, flagsOf(stream, part, first, single));
+    if (part.copy !== null) {
+      table.set(base + Job.CopyOffset, part.copy.offset);
+      table.set(base + Job.CopyLength, part.copy.length);
+    }
     this.#introduceStore(entry.store, worker, stores);
     if (task.jobsOut === 0) stream.tasksOut += 1;
     task.jobsOut += 1;
@@ -149,6 +150,15 @@ export class Dispatcher {
     worker.knownStores.add(id);
     stores.push(this.#deps.stores.spec(id));
   }
+}
+
+function flagsOf({ options }: Stream, part: Part, first: boolean, single: boolean): number {
+  let flags = part.whole ? JobFlag.Whole : 0;
+  if (first) flags |= JobFlag.First;
+  if (part.landed) flags |= JobFlag.Landed;
+  if (options.transform !== null && (single || part.landed)) flags |= JobFlag.Transform;
+  if (options.verify) flags |= JobFlag.Verify;
+  return flags;
 }
 
 function introduce(stream: Stream, worker: Worker): StreamSpec | null {

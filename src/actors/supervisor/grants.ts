@@ -11,7 +11,7 @@
 import { type Arena, type Extent } from '../../protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { formatBytes } from '../../protocol/sizes.js';
-import { firstPartBytes, isSplit } from './parts.js';
+import { firstPartBytes, isLarge } from './parts.js';
 import type { Stream } from './stream.js';
 import { TaskState, type PlanEntry, type RangePlan, type Task } from './types.js';
 
@@ -107,7 +107,7 @@ export class Grants {
   #isSmall(stream: Stream, entry: PlanEntry): boolean {
     if (entry.length >= 0 || entry.size < 0) return false;
     const length = entry.size - entry.start;
-    return length <= PACK_BYTES / 2 && !isSplit(length, this.#deps.ranges(stream, entry));
+    return length <= PACK_BYTES / 2 && !isLarge(length, this.#deps.ranges(stream, entry));
   }
 
   #grantPack(stream: Stream): boolean {
@@ -153,11 +153,8 @@ export class Grants {
   }
 
   #give(stream: Stream, task: Task, extent: Extent, offset: number, capacity: number): void {
-    task.extent = extent;
-    task.offset = offset;
-    task.capacity = capacity;
+    stream.memory.give(task, extent, offset, capacity);
     task.state = TaskState.Granted;
-    stream.noteGrant(task);
     stream.granted.push(task);
   }
 

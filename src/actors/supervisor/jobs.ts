@@ -94,7 +94,14 @@ export function afterJob(stream: Stream, task: Task, deps: ResultDeps): void {
     );
     return stream.settled(task);
   }
-  if (task.state === TaskState.Sent) stream.settled(task);
+  if (task.state !== TaskState.Sent) return;
+  if (isUntransformed(stream, task)) return stream.transformNext(task);
+  stream.settled(task);
+}
+
+/** Whether the transform has not seen the task's bytes, because no job had all of them. */
+function isUntransformed(stream: Stream, task: Task): boolean {
+  return stream.options.transform !== null && task.outputs === null;
 }
 
 function landed(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
@@ -104,6 +111,11 @@ function landed(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   if (task.length < 0) return landedFirst(job, row, rest, deps);
   task.version = row.version ?? task.version;
   if (row.size >= 0) task.size = row.size;
+  if (task.version === null && part.length < task.length) {
+    task.indivisible = true;
+    return beginAgain(task, row.size);
+  }
+  if (part.copy !== null) part.copy.stale = true;
   if (row.landed === part.length) return;
   if (task.entry.length >= 0 && rest >= 0) {
     // A range that the user asked for reaches beyond the end: what there is, is what was asked for.
@@ -118,6 +130,11 @@ function landedFirst(job: FetchJobRecord, row: RowResult, rest: number, deps: Re
   const { task } = job;
   if (rest > row.landed) {
     beginAgain(task, row.size);
+    // Without a version there is no telling whether what comes later belongs to what is here.
+    if (row.version === null) task.indivisible = true;
+    if (row.version === null || row.landed === 0) return;
+    task.version = row.version;
+    job.stream.memory.setAside(task, row.landed);
     return;
   }
   if (rest < 0 && row.landed === task.capacity) {
@@ -134,7 +151,7 @@ function landedFirst(job: FetchJobRecord, row: RowResult, rest: number, deps: Re
   task.length = row.landed;
   task.size = row.size < 0 ? task.entry.start + row.landed : row.size;
   task.version = row.version;
-  job.stream.trim(task, usedBytes(task, row));
+  job.stream.memory.trim(task, usedBytes(task, row));
 }
 
 /** How much of its extent a settled task needs. */
@@ -150,6 +167,7 @@ function usedBytes(task: Task, row: RowResult): number {
 function beginAgain(task: Task, size: number): void {
   task.restarts += task.restart ? 0 : 1;
   task.restart = true;
+  if (task.prefix !== null) task.prefix.stale = true;
   task.size = size;
   task.version = task.entry.pinned ? task.entry.version : null;
   task.length =

@@ -6,7 +6,7 @@
  * 2. Only the first part is sent while no version is known: every later one carries it, so two versions are never
  *    mixed.
  */
-import type { RangePlan, Task } from './types.js';
+import type { Prefix, RangePlan, Task } from './types.js';
 
 export interface Part {
   /** First byte, relative to the item. */
@@ -14,7 +14,13 @@ export interface Part {
   readonly length: number;
   /** True when the answer must be the whole object. */
   readonly whole: boolean;
+  /** Bytes right before it that landed elsewhere and are to be copied into place. */
+  readonly copy: Prefix | null;
+  /** True when the bytes are there already, and only the transform is wanted. */
+  readonly landed: boolean;
 }
+
+const PLAIN = { whole: false, copy: null, landed: false };
 
 /** Bytes asked for when nothing is known about an object's size. */
 export function firstPartBytes(ranges: RangePlan, budgetBytes: number): number {
@@ -23,28 +29,38 @@ export function firstPartBytes(ranges: RangePlan, budgetBytes: number): number {
   return Math.max(4096, Math.min(ranges.partBytes, share));
 }
 
-export function isSplit(length: number, ranges: RangePlan): boolean {
+export function isLarge(length: number, ranges: RangePlan): boolean {
   return length > ranges.splitThreshold && length > ranges.partBytes;
+}
+
+function isSplit(task: Task, ranges: RangePlan): boolean {
+  return !task.indivisible && isLarge(task.length, ranges);
 }
 
 /** The next part to send, or null when there is none now. */
 export function nextPart(task: Task, ranges: RangePlan): Part | null {
-  if (task.length < 0) return task.jobsOut > 0 ? null : { from: 0, length: task.capacity, whole: false };
-  const rest = task.length - task.nextByte;
-  if (!isSplit(task.length, ranges)) {
-    if (task.nextByte > 0 || task.jobsOut > 0) return null;
-    const whole = task.entry.start === 0 && task.entry.length < 0;
-    return { from: 0, length: task.length, whole };
+  if (task.assembled) return { ...PLAIN, from: 0, length: task.length, landed: true };
+  if (task.length < 0) return task.jobsOut > 0 ? null : { ...PLAIN, from: 0, length: task.capacity };
+  const from = task.nextByte;
+  const rest = task.length - from;
+  const copy = copyBefore(task);
+  if (!isSplit(task, ranges)) {
+    if (task.jobsOut > 0) return null;
+    const whole = from === 0 && task.entry.start === 0 && task.entry.length < 0;
+    return { ...PLAIN, from, length: rest, whole, copy };
   }
   if (rest <= 0 || task.jobsOut >= ranges.maxPerObject) return null;
-  if (task.version === null && task.nextByte > 0 && task.jobsOut > 0) return null;
-  return { from: task.nextByte, length: Math.min(ranges.partBytes, rest), whole: false };
+  if (task.version === null && from > 0 && task.jobsOut > 0) return null;
+  return { ...PLAIN, from, length: Math.min(ranges.partBytes, rest), copy };
+}
+
+/** The prefix, when the next part is the one that comes right behind it. */
+function copyBefore({ prefix, nextByte }: Task): Prefix | null {
+  return prefix !== null && !prefix.stale && nextByte === prefix.length ? prefix : null;
 }
 
 /** Whether another part has to wait for the first one's version. */
 export function hasMoreParts(task: Task, ranges: RangePlan): boolean {
-  if (task.length < 0) return false;
-  return isSplit(task.length, ranges)
-    ? task.nextByte < task.length
-    : task.nextByte === 0 && task.jobsOut === 0;
+  if (task.length < 0 || task.assembled) return false;
+  return isSplit(task, ranges) ? task.nextByte < task.length : task.nextByte === 0 && task.jobsOut === 0;
 }

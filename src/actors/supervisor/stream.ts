@@ -16,8 +16,10 @@ import type { KeyPage, ObjectInfo } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { Assembler, itemBytes } from './assembler.js';
 import { CursorTrack } from './cursor.js';
+import { Intake } from './intake.js';
 import { itemsOf } from './items.js';
 import { Ledger } from './ledger.js';
+import { TaskMemory } from './task-memory.js';
 import { evictedTask, newTask, resetTask } from './tasks.js';
 import {
   TaskState,
@@ -59,6 +61,7 @@ export class Stream implements StreamHandle {
   readonly options: StreamOptions;
   readonly token: CancellationToken;
   readonly ledger: Ledger;
+  readonly memory: TaskMemory;
   readonly ended: Promise<TerminalRecord>;
   /** Admitted and not yet given to the assembler, by sequence. */
   readonly tasks = new Map<number, Task>();
@@ -73,15 +76,11 @@ export class Stream implements StreamHandle {
   /** Bytes that the next grant needs, when the arena had no room for them; else 0. */
   blockedBytes = 0;
   readonly #deps: StreamDeps;
-  readonly #source: PlanSource;
+  readonly #intake: Intake;
   readonly #assembler: Assembler;
   readonly #cursor = new CursorTrack();
-  #buffer: PlanEntry[] = [];
-  #pulling = false;
-  #sourceEnded = false;
   #nextSequence = 0;
   #emitSequence = 0;
-  #taskBytes = 0;
   #ready: BatchRecord[] = [];
   #readyBytes = 0;
   #waiter: Waiter | null = null;
@@ -92,12 +91,13 @@ export class Stream implements StreamHandle {
 
   constructor(options: StreamOptions, source: PlanSource, deps: StreamDeps) {
     this.#deps = deps;
-    this.#source = source;
+    this.#intake = new Intake(source, (error) => this.#pulled(error));
     this.id = deps.id;
     this.slot = deps.slot;
     this.epoch = deps.epoch;
     this.options = options;
     this.token = deps.token;
+    this.memory = new TaskMemory(deps.arena);
     this.ledger = new Ledger(deps.now());
     this.#assembler = new Assembler(options);
     // Wait ends: by #close, which every way of ending a stream leads to.
@@ -145,9 +145,11 @@ export class Stream implements StreamHandle {
     return this.#cursor.value;
   }
 
-  finish(reason: string): Promise<TerminalRecord> {
+  async finish(reason: string): Promise<TerminalRecord> {
     if (!this.#over) this.#halt(reason, null, false);
-    return this.ended;
+    const record = await this.ended;
+    // The last batch is acknowledged after it was handed out, which may have ended the stream.
+    return { ...record, cursor: this.cursor };
   }
 
   list(request: StreamListRequest): Promise<KeyPage> {
@@ -177,47 +179,29 @@ export class Stream implements StreamHandle {
 
   /** Asks the plan for more when little is left of it. */
   pull(limit: number): void {
-    if (this.#pulling || this.#sourceEnded || !this.open || this.#buffer.length >= limit) return;
-    this.#pulling = true;
-    this.#source.next(limit).then(
-      (entries) => {
-        this.#pulling = false;
-        if (entries === null) {
-          this.#sourceEnded = true;
-          this.ledger.listedAll = true;
-        } else this.#buffer.push(...entries);
-        this.#advance();
-        this.#deps.poke();
-      },
-      (error: MillraceError) => {
-        this.#pulling = false;
-        if (this.#halted === null && this.token.state === StopState.Live) this.#halt('failed', error, true);
-        else this.#advance();
-      },
-    );
+    if (this.open) this.#intake.pull(limit);
   }
 
   /** Whether the window has room for one more object of `bytes`. */
   hasRoom(bytes: number): boolean {
     const { windowObjects, windowBytes } = this.options;
     if (this.ledger.open >= windowObjects) return false;
-    const held = this.#taskBytes + this.#readyBytes;
+    const held = this.memory.bytes + this.#readyBytes;
     return held === 0 || held + bytes <= windowBytes;
   }
 
   /** The next entry that is not admitted yet. */
   peek(): PlanEntry | null {
-    return this.#buffer[0] ?? null;
+    return this.#intake.peek();
   }
 
   /** The next entries that are not admitted yet, as many as the window still takes. */
   upcoming(limit: number): readonly PlanEntry[] {
-    return this.#buffer.slice(0, Math.max(1, Math.min(limit, this.options.windowObjects - this.ledger.open)));
+    return this.#intake.upcoming(Math.max(1, Math.min(limit, this.options.windowObjects - this.ledger.open)));
   }
 
   admit(): Task {
-    const entry = this.#buffer.shift()!;
-    const task = newTask(this.#nextSequence, entry);
+    const task = newTask(this.#nextSequence, this.#intake.take());
     this.#nextSequence += 1;
     this.ledger.planned += 1;
     this.tasks.set(task.sequence, task);
@@ -226,39 +210,26 @@ export class Stream implements StreamHandle {
     return task;
   }
 
-  noteGrant(task: Task): void {
-    this.#taskBytes += task.capacity;
-  }
-
-  /** The task needs no more than the first `bytes` of the extent that it has for itself. */
-  trim(task: Task, bytes: number): void {
-    const { arena } = this.#deps;
-    arena.trim(task.extent!, bytes);
-    this.#taskBytes -= task.capacity - bytes;
-    task.capacity = bytes;
-  }
-
-  /** Takes the task's memory back; none of its jobs is out. */
-  ungrant(task: Task): void {
-    if (task.extent === null) return;
-    this.#taskBytes -= task.capacity;
-    this.#deps.arena.release(task.extent);
-    task.extent = null;
-    for (const output of task.outputs ?? []) {
-      if (output.kind === 'bytes') this.#deps.arena.uncharge(output.bytes.length);
-    }
+  /** Sends the task to a worker again, for the transform alone. */
+  transformNext(task: Task): void {
+    task.assembled = true;
+    task.state = TaskState.Granted;
+    this.granted.unshift(task);
+    this.#deps.poke();
   }
 
   /** A task is over, or was handed back: goes on as far as that lets it. */
   settled(task: Task): void {
     task.state = TaskState.Settled;
-    if (task.error !== null || task.left) this.ungrant(task);
+    if (task.error !== null || task.left) this.memory.dropAll(task);
+    else this.memory.dropPrefix(task);
     this.#advance();
   }
 
   /** Puts a task that lost its memory, or never had any, in front of the plan. */
   replan(task: Task): void {
-    this.ungrant(task);
+    if (task.prefix?.stale !== false) this.memory.dropPrefix(task);
+    this.memory.dropExtent(task);
     resetTask(task);
     let at = this.planned.length;
     while (at > 0 && this.planned[at - 1]!.sequence > task.sequence) at -= 1;
@@ -300,6 +271,10 @@ export class Stream implements StreamHandle {
     for (const task of this.tasks.values()) {
       if (task.state === TaskState.Settled && task.extent !== null) this.replan(task);
     }
+    for (const task of this.planned) {
+      this.memory.dropPrefix(task);
+      resetTask(task);
+    }
     return before - this.#deps.arena.stats().usedBytes;
   }
 
@@ -329,6 +304,14 @@ export class Stream implements StreamHandle {
   }
 
   // ---- inside
+
+  #pulled(error: MillraceError | null): void {
+    if (this.#intake.ended) this.ledger.listedAll = true;
+    const live = this.#halted === null && this.token.state === StopState.Live;
+    if (error !== null && live) return this.#halt('failed', error, true);
+    this.#advance();
+    this.#deps.poke();
+  }
 
   #turned(): void {
     if (this.#over) return;
@@ -368,9 +351,9 @@ export class Stream implements StreamHandle {
     if (this.#over) return;
     if (this.#halted === null) this.#assemble();
     const stopping = this.#halted !== null || this.token.state !== StopState.Live;
-    if (stopping && this.jobsOut === 0 && !this.#pulling) this.#giveUpRest();
-    const planDone = stopping || (this.#sourceEnded && this.#buffer.length === 0);
-    if (planDone && this.tasks.size === 0 && this.jobsOut === 0 && !this.#pulling) this.#finishAssembly();
+    const quiet = this.jobsOut === 0 && !this.#intake.pulling;
+    if (stopping && quiet) this.#giveUpRest();
+    if ((stopping || this.#intake.exhausted) && this.tasks.size === 0 && quiet) this.#finishAssembly();
     this.#wake();
   }
 
@@ -378,14 +361,13 @@ export class Stream implements StreamHandle {
   #giveUpRest(): void {
     for (const task of this.tasks.values()) {
       // After a drain the complete ones behind a gap are left too: the next process fetches them in their order.
-      this.ungrant(task);
+      this.memory.dropAll(task);
       this.ledger.left += 1;
     }
     this.tasks.clear();
     this.planned.length = 0;
     this.granted.length = 0;
     this.tasksOut = 0;
-    this.#taskBytes = 0;
   }
 
   #finishAssembly(): void {
@@ -407,7 +389,7 @@ export class Stream implements StreamHandle {
     const reason =
       this.#halted?.reason ??
       (this.token.state === StopState.Live ? 'completed' : (this.token.reason ?? 'drain'));
-    this.#buffer = [];
+    this.#intake.clear();
     const waiter = this.#waiter;
     this.#waiter = null;
     if (this.#halted?.error) waiter?.reject(this.#halted.error);
@@ -455,7 +437,7 @@ export class Stream implements StreamHandle {
       if (this.options.onError === 'fail') this.#halt('failed', task.error, true);
       return;
     }
-    this.#taskBytes -= task.capacity;
+    this.memory.handOver(task);
     const items = itemsOf(task, this.#deps.arena);
     if (items.length === 0) {
       this.ledger.filtered += 1;

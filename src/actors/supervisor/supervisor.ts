@@ -16,7 +16,8 @@ import { Done, DONE_STRIDE, DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { Asks } from './asks.js';
-import { Crew, suspectsOf, type Worker } from './crew.js';
+import { blame, type Loss } from './blame.js';
+import { Crew, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Grants } from './grants.js';
 import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
@@ -36,8 +37,6 @@ import {
 } from './types.js';
 
 const WATCH_MS = 500;
-/** Deaths of workers that were busy with the same item, after which the item is given up. */
-const MAX_ITEM_CRASHES = 3;
 /** Deaths in a row, without a single result in between, after which the runtime gives up. */
 const MAX_DEATHS_IN_A_ROW = 12;
 
@@ -371,45 +370,29 @@ export class Supervisor implements SupervisorHandle {
     }
     if (!exit.clean) {
       this.#deaths += 1;
-      this.#reassign(worker, exit.cause, ErrorCode.WorkerCrashed, false);
+      this.#reassign(worker, exit.cause, ErrorCode.WorkerCrashed);
     }
     if (this.#crew.deathsInARow >= MAX_DEATHS_IN_A_ROW) this.#crashLoop(exit.cause);
     if (this.#crew.allGone) this.#onQuiet?.();
     this.#poke();
   }
 
-  /** Gives a lost worker's jobs to the others. With `fence`, its memory is left to it. */
-  #reassign(worker: Worker, cause: Error | null, code: ErrorCode, fence: boolean): void {
-    const suspects = suspectsOf(worker, this.#options.concurrency);
-    // A thread that blocks outside of a transform blocks in a store: each of its jobs may be the reason, and runs alone.
-    const anyMayBe = fence && suspects.size === 0;
+  /** Gives a lost worker's jobs to the others. The memory of one that is stuck is left to it. */
+  #reassign(worker: Worker, cause: Error | null, code: Loss['code']): void {
     const lost = [...worker.jobs].map((id) => this.#jobs.get(id)).filter((job) => job !== undefined);
-    if (fence) this.#quarantine(worker, lost);
+    if (code === ErrorCode.WorkerStuck) this.#quarantine(worker, lost);
+    blame(lost, { worker, cause, code, concurrency: this.#options.concurrency }, this.#results);
     for (const job of lost) {
       this.#jobs.delete(job.id);
       this.#unload(worker, job.id, job.weight);
       unlinkJob(job);
       const { task, stream } = job;
-      if (anyMayBe || suspects.has(job.id & 0x7fff_ffff)) this.#suspect(job, cause, code);
       task.restart = true;
       if (!stream.open) task.left = true;
       afterJob(stream, task, this.#results);
       stream.jobEnded();
     }
     this.#asks.orphaned(worker, code, cause);
-  }
-
-  #suspect(job: FetchJobRecord, cause: Error | null, code: ErrorCode): void {
-    const { task } = job;
-    task.crashes += 1;
-    if (task.crashes < MAX_ITEM_CRASHES) return;
-    const uri = this.#results.uri(task.entry);
-    const verb = code === ErrorCode.WorkerStuck ? 'stopped answering' : 'died';
-    task.error ??= new MillraceError(code, `${task.crashes} workers ${verb} while they worked on ${uri}`, {
-      uri,
-      worker: job.worker.link.name,
-      cause,
-    });
   }
 
   #quarantine(worker: Worker, lost: readonly FetchJobRecord[]): void {
@@ -445,7 +428,7 @@ export class Supervisor implements SupervisorHandle {
     this.#stuckNames.push(worker.link.name);
     for (const job of worker.jobs) this.#jobs.get(job)?.stream.ledger.stuck(worker.link.name);
     this.#crew.fence(worker);
-    this.#reassign(worker, null, ErrorCode.WorkerStuck, true);
+    this.#reassign(worker, null, ErrorCode.WorkerStuck);
     // Read when the thread goes on after all: it ends by itself then, and its memory comes back.
     worker.link.control.post({ kind: 'stop' });
     worker.link.abandon();

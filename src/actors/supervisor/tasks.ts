@@ -20,6 +20,9 @@ export function newTask(sequence: number, entry: PlanEntry): Task {
     retries: 0,
     error: null,
     left: false,
+    prefix: null,
+    indivisible: false,
+    assembled: false,
     outputs: null,
     skipItems: 0,
   };
@@ -34,10 +37,11 @@ function plannedLength(entry: PlanEntry): number {
   return entry.size < 0 ? -1 : Math.max(0, entry.size - entry.start);
 }
 
-/** Back to the begin; what was learnt about its size and version stays. */
+/** Back to the begin; what was learnt about its size and version, and a first part that fits them, stay. */
 export function resetTask(task: Task): void {
   task.state = TaskState.Planned;
-  task.nextByte = 0;
+  task.nextByte = task.prefix?.length ?? 0;
   task.restart = false;
+  task.assembled = false;
   task.outputs = null;
 }

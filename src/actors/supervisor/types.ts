@@ -159,16 +159,31 @@ export interface Task {
   /** Set when its jobs are back before it can begin again (another size, another version, a fenced worker). */
   restart: boolean;
   restarts: number;
-  /** Deaths of workers that were busy with this very task. */
+  /** Deaths of workers that it explains, or may explain: above 0 it runs alone. */
   crashes: number;
   retries: number;
   error: MillraceError | null;
   /** Handed back by a drain or a cancel. */
   left: boolean;
+  /** Its first bytes, where they landed before it was known how many there are. */
+  prefix: Prefix | null;
+  /** The service gives no version: parts could be of different ones, so it comes by one job. */
+  indivisible: boolean;
+  /** Its bytes came by several jobs and are all there: what is left is the transform. */
+  assembled: boolean;
   /** What a transform made; null for the bytes themselves. */
   outputs: readonly TaskOutput[] | null;
   /** Items that were handed out before the task was evicted and fetched again. */
   skipItems: number;
+}
+
+/** Bytes that landed in an extent of their own, and that the task's next job copies into place. */
+export interface Prefix {
+  readonly extent: Extent;
+  readonly offset: number;
+  readonly length: number;
+  /** No longer a piece of what is being fetched, or copied: to be released when no job is out. */
+  stale: boolean;
 }
 
 export type TaskOutput = ItemRecord['payload'];
@@ -183,6 +198,8 @@ export interface StoreDirectory {
   open(store: string): Promise<number>;
   uri(id: number, key: Uint8Array): string;
   defaults(id: number): SchemeDefaults;
+  /** The scheme of a URI that may not be opened yet; throws `InvalidArgument`. */
+  schemeOf(uri: string): { readonly name: string; readonly defaults: SchemeDefaults };
   spec(id: number): StoreSpec;
 }
 
@@ -194,9 +211,13 @@ export interface StreamHandle {
   next(): Promise<BatchRecord | null>;
   /** Gives the batch's memory back. */
   release(batch: BatchRecord): void;
-  /** Moves the cursor over the batch. */
+  /** Moves the cursor over the batch; possible after the end too. */
   acknowledge(batch: BatchRecord): void;
-  /** Cancels what is not wanted any more. Resolves when nothing of the stream is in flight. Idempotent. */
+  readonly cursor: Cursor;
+  /**
+   * Cancels what is not wanted any more. Resolves when nothing of the stream is in flight, with the cursor as it stands
+   * then. Idempotent.
+   */
   finish(reason: string): Promise<TerminalRecord>;
   /** Resolves, never rejects, when nothing of the stream is in flight. */
   readonly ended: Promise<TerminalRecord>;

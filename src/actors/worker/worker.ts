@@ -155,9 +155,12 @@ class Worker {
     try {
       const store = await this.#stores.get(cells[base + Job.Store]!);
       const deps = this.#deps(cells[base + Job.Store]!);
-      fetched = this.#stopping
-        ? handedBack(DoneStatus.Left)
-        : await fetchJob(job, store, stream.token, stream.spec.maxAttempts, deps);
+      if (this.#stopping) fetched = handedBack(DoneStatus.Left);
+      else if ((flags & JobFlag.Landed) !== 0) fetched = landedBefore(job, stream.token);
+      else {
+        this.#copyPrefix(cells, base);
+        fetched = await fetchJob(job, store, stream.token, stream.spec.maxAttempts, deps);
+      }
     } catch (thrown) {
       fetched = {
         ...handedBack(DoneStatus.Failed),
@@ -166,14 +169,24 @@ class Worker {
     }
     this.#retries += fetched.retries;
     this.#bytes += fetched.landed;
-    // A first part that is not the whole object is fetched again with room for all of it, and transformed then.
-    const complete = fetched.size < 0 || job.start + fetched.landed >= fetched.size;
+    // A first part that is not the whole object is transformed when all of it is there.
+    const complete =
+      (flags & JobFlag.First) === 0 || fetched.size < 0 || job.start + fetched.landed >= fetched.size;
     const wanted = (flags & JobFlag.Transform) !== 0 && complete;
     if (fetched.status !== DoneStatus.Ok || !wanted || stream.transform === null) {
       this.#reporter.add({ id: job.id, ...fetched, outputs: null });
       return;
     }
     await this.#transform(job, fetched, stream, cells[base + Job.Store]!, slot);
+  }
+
+  /** Puts what landed before the object's size was known where it belongs. */
+  #copyPrefix(cells: Float64Array, base: number): void {
+    const length = cells[base + Job.CopyLength]!;
+    if (length === 0) return;
+    const { arena } = this.context;
+    const from = new Uint8Array(arena, cells[base + Job.CopyOffset], length);
+    new Uint8Array(arena, cells[base + Job.Offset]! - length, length).set(from);
   }
 
   async #transform(
@@ -319,6 +332,14 @@ const decoder = new TextDecoder();
 
 // Wait ends: with the few milliseconds of the sleep that it is given to.
 const NO_TURN: TurnSignal = { ...NEVER, onTurn: () => () => {} };
+
+/** A job whose bytes came by other jobs. */
+function landedBefore(job: FetchJob, token: TurnSignal): Fetched {
+  if (token.state !== StopState.Live) {
+    return handedBack(token.state === StopState.Cancelled ? DoneStatus.Cancelled : DoneStatus.Left);
+  }
+  return { ...handedBack(DoneStatus.Ok), landed: job.length, version: job.version };
+}
 
 function handedBack(status: DoneStatus): Fetched {
   return { status, landed: 0, size: -1, version: null, retries: 0, error: null };

@@ -28,8 +28,6 @@ const DEFAULTS: SchemeDefaults = {
   partBytes: 16 * MIB,
   // Each part keeps one thread; more of them than a machine has memory channels to use gain nothing.
   maxPartsPerObject: 4,
-  // Reads are synchronous, one at a time in each worker: this many keep its queue from running dry, no more.
-  maxConcurrentObjects: 16,
 };
 
 /** @throws MillraceError InvalidArgument when the root is not a path */

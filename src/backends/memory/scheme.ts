@@ -23,7 +23,6 @@ const DEFAULTS: SchemeDefaults = {
   splitThreshold: 8 * MIB,
   partBytes: 8 * MIB,
   maxPartsPerObject: 32,
-  maxConcurrentObjects: 32,
 };
 
 /**

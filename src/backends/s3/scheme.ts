@@ -15,9 +15,6 @@ const DEFAULTS: SchemeDefaults = {
   partBytes: 8 * MIB,
   // At 50 to 100 MB/s each, this many parts fill a link of 10 to 25 Gbit/s; more would only queue behind it.
   maxPartsPerObject: 32,
-  // Small objects are bound by first-byte latency: this many hide it, well below the 5,500 GETs per second at which
-  // S3 begins to throttle one prefix.
-  maxConcurrentObjects: 32,
 };
 
 /**

@@ -1,0 +1,55 @@
+/**
+ * Who is to blame for a worker that was lost: an item that takes one worker after another with it is given up, and
+ * nobody else's item is.
+ *
+ * Invariants:
+ * 1. An item counts only deaths that it alone can explain: its transform was running, or nothing else was there.
+ * 2. Where several may have done it, each runs alone the next time.
+ */
+import { OwnWord } from '../../protocol/context.js';
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type { Worker } from './crew.js';
+import type { FetchJobRecord, ResultDeps } from './jobs.js';
+
+/** Deaths that one item alone explains, after which it is given up. */
+const MAX_DEATHS = 3;
+/** The same for workers that stopped answering: each of them keeps a thread and its memory. */
+const MAX_STALLS = 2;
+
+export interface Loss {
+  readonly worker: Worker;
+  readonly cause: Error | null;
+  readonly code: typeof ErrorCode.WorkerCrashed | typeof ErrorCode.WorkerStuck;
+  /** Jobs that the worker runs at the same time. */
+  readonly concurrency: number;
+}
+
+/** Marks the tasks of the jobs that a worker was lost with; those that did it too often have their error then. */
+export function blame(jobs: readonly FetchJobRecord[], loss: Loss, deps: ResultDeps): void {
+  const transforming = transformingIn(loss);
+  for (const job of jobs) {
+    const named = transforming.has(job.id & 0x7fff_ffff);
+    if (named || (transforming.size === 0 && jobs.length === 1)) count(job, loss, deps.uri(job.task.entry));
+    else if (transforming.size === 0) job.task.crashes = Math.max(1, job.task.crashes);
+  }
+}
+
+/** The low bits of the ids of jobs whose transform was running. */
+function transformingIn({ worker, concurrency }: Loss): Set<number> {
+  const ids = new Set<number>();
+  for (let slot = 0; slot < concurrency; slot += 1) {
+    const id = Atomics.load(worker.link.ownWords, OwnWord.Transforming + slot);
+    if (id !== 0) ids.add(id);
+  }
+  return ids;
+}
+
+function count({ task, stream }: FetchJobRecord, { worker, cause, code }: Loss, uri: string): void {
+  task.crashes += 1;
+  const stuck = code === ErrorCode.WorkerStuck;
+  if (task.crashes < (stuck ? MAX_STALLS : MAX_DEATHS)) return;
+  const verb = stuck ? 'stopped answering' : 'died';
+  const phase = stream.options.transform === null ? 'request' : 'transform';
+  const message = `${task.crashes} workers ${verb} while they worked on ${uri}`;
+  task.error ??= new MillraceError(code, message, { phase, uri, worker: worker.link.name, cause });
+}
