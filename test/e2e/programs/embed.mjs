@@ -5,14 +5,14 @@
 import { CancellationToken, ObjectDataset, Runtime } from '../../../dist/index.js';
 
 const [, , scenario = '', given = '{}'] = process.argv;
-const { s3, deadlineMs, uri } = JSON.parse(given);
+const { s3, deadlineMs, uri, workers } = JSON.parse(given);
 
 const token = CancellationToken.fromSignals(['SIGTERM', 'SIGINT'], { deadlineMs });
 token.onChange((state) => console.log(`token ${state} ${token.reason}`));
 const runtime = await Runtime.start({
-  workers: 2,
+  workers,
   memoryBudget: '32MiB',
-  maxConnections: 8,
+  maxConnections: 4 * workers,
   stores: { s3 },
   token,
 });
