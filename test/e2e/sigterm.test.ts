@@ -110,6 +110,7 @@ describe('a program that embeds the runtime ends by itself, with code 0, when it
   test('while its producer waits for a queue that stays empty', async () => {
     const child = embed('producer', NEVER_MS);
     await child.waitForLine(/^waiting$/);
+    await origin.waitFor({ answered: 5 });
     await turn(child);
     const { records, stdout } = await endOf(child);
     await expectSilence();
