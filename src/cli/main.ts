@@ -61,6 +61,8 @@ async function main(): Promise<void> {
     return;
   }
   process.stderr.on('error', () => {});
+  // What the SDK says about the Node that runs it is for whoever installs it; standard error is this command's own.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const signals = installSignals(host);
   // Loaded here, so that --help and a usage error cost no runtime.
   const { runCommand } = await import('./run.js');

@@ -37,6 +37,8 @@ export interface PreparedRequest {
   readonly body: Uint8Array | null;
   /** The bytes that were asked for with a Range header, or null when the whole object was. */
   readonly range: { readonly start: number; readonly length: number } | null;
+  /** Whether a body with a Content-Encoding is what was stored; otherwise it is refused. @default false */
+  readonly encoded?: boolean;
 }
 
 /** How one exchange on one connection ended. */
@@ -69,7 +71,7 @@ export interface Exchange {
   readonly contentLength: number;
   /** The collected body where it was not landed (a listing page, an error document); bounded. */
   readonly body: Uint8Array | null;
-  /** For every outcome but complete and cancelled: `ConnectionFailed`, `TimedOut`, `ShortBody`, `ProtocolViolation`, `RangeRejected`. */
+  /** For every outcome but complete and cancelled: `ConnectionFailed`, `TimedOut`, `ShortBody`, `ProtocolViolation`, `RangeRejected`, `Unsupported`. */
   readonly error: MillraceError | null;
 }
 

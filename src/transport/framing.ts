@@ -92,7 +92,12 @@ export function planBody(
     plan.limit = maxErrorBodyBytes;
     return null;
   }
-  if (head.encoded) return refused('the body has a Content-Encoding, which nobody asked for');
+  if (head.encoded && request.encoded !== true) {
+    const message =
+      'the body has a Content-Encoding, which nobody asked for; if the object is stored so, ' +
+      "the store's option allowContentEncoding reads the bytes as they are stored";
+    return { outcome: ExchangeOutcome.Refused, code: ErrorCode.Unsupported, message };
+  }
   return sink.kind === 'land' ? planLanding(request, sink.target, plan) : planCollecting(sink.maxBytes, plan);
 }
 

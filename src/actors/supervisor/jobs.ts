@@ -69,7 +69,8 @@ export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDep
       task.left = true;
       break;
     case DoneStatus.SizeChanged:
-      beginAgain(task, row.size);
+      if (row.version !== null && row.version === task.version) task.error ??= contradiction(task, row, deps);
+      else beginAgain(task, row.size);
       break;
     case DoneStatus.VersionChanged:
       if (task.entry.pinned) task.error ??= versionChanged(task, row, deps);
@@ -179,6 +180,16 @@ function dropGranted(stream: Stream, task: Task): void {
   const at = stream.granted.indexOf(task);
   if (at >= 0) stream.granted.splice(at, 1);
   task.state = TaskState.Sent;
+}
+
+/** Another size of the very version that the plan has: not a replaced object, but one that is served wrong. */
+function contradiction(task: Task, row: RowResult, deps: ResultDeps): MillraceError {
+  const uri = deps.uri(task.entry);
+  return new MillraceError(
+    ErrorCode.ProtocolViolation,
+    `${uri} has ${task.size} bytes in version ${row.version}, and the service sends ${row.size} bytes as that very version`,
+    { phase: 'head', uri },
+  );
 }
 
 function versionChanged(task: Task, row: RowResult, deps: ResultDeps): MillraceError {

@@ -92,7 +92,10 @@ export async function fetchJob(
       return end(DoneStatus.Ok);
     }
     if (answer.outcome === Outcome.Cancelled) return end(givenUp(token));
-    if (answer.outcome === Outcome.SizeChanged) return end(DoneStatus.SizeChanged, answer.error);
+    if (answer.outcome === Outcome.SizeChanged) {
+      version = answer.version ?? version;
+      return end(DoneStatus.SizeChanged, answer.error);
+    }
     if (answer.outcome === Outcome.VersionChanged) return end(DoneStatus.VersionChanged, answer.error);
     if (answer.outcome === Outcome.Interrupted) {
       version = answer.version ?? version;

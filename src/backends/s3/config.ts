@@ -30,4 +30,6 @@ export interface S3DataConfig {
   readonly expectedBucketOwner: string | null;
   /** Whether the requests accept that the requester pays. */
   readonly requesterPays: boolean;
+  /** Whether objects may be stored with a Content-Encoding. */
+  readonly allowContentEncoding: boolean;
 }

@@ -136,6 +136,7 @@ function snapshotOf(
     credentials: generation.credentials,
     expectedBucketOwner: options.expectedBucketOwner ?? null,
     requesterPays: options.requesterPays ?? false,
+    allowContentEncoding: options.allowContentEncoding ?? false,
   };
   return { version: generation.number, expiresAtMs: generation.expiresAtMs, config };
 }

@@ -154,7 +154,8 @@ class S3Data implements StoreData {
       if (parts.checksum) headers.push('x-amz-checksum-mode', 'ENABLED');
     }
     const target = parts.query === '' ? parts.path : `${parts.path}?${parts.query}`;
-    return { origin: config.origin, method: parts.method, target, headers, body: null, range };
+    const { origin, allowContentEncoding: encoded } = config;
+    return { origin, method: parts.method, target, headers, body: null, range, encoded };
   }
 
   #asked(uri: string, head: boolean, context: ErrorContext, nowMs: number): Asked {

@@ -60,6 +60,12 @@ export interface S3Options {
    * @default false
    */
   readonly requesterPays?: boolean | undefined;
+  /**
+   * Read objects that were stored with a `Content-Encoding` (gzip, br): what arrives are the bytes as they are stored.
+   * Otherwise such an answer is refused, because it cannot be told from that of a proxy that encodes on the way.
+   * @default false
+   */
+  readonly allowContentEncoding?: boolean | undefined;
 }
 
 const KINDS: Readonly<Record<keyof S3Options, string>> = {
@@ -72,6 +78,7 @@ const KINDS: Readonly<Record<keyof S3Options, string>> = {
   ca: 'string',
   expectedBucketOwner: 'string',
   requesterPays: 'boolean',
+  allowContentEncoding: 'boolean',
 };
 
 function invalid(message: string): MillraceError {

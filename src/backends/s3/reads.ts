@@ -45,10 +45,10 @@ export function judgeRead(read: ReadCase): ReadAnswer | null {
     case ExchangeOutcome.Failed:
       return broken(read, Outcome.Transient);
     case ExchangeOutcome.Refused:
-      // A server that serves another range will do so again; a garbled head may be one proxy's accident.
+      // A server that serves another range, or encodes, will do so again; a garbled head may be one proxy's accident.
       return broken(
         read,
-        exchange.error?.code === ErrorCode.RangeRejected ? Outcome.Refused : Outcome.Transient,
+        exchange.error?.code === ErrorCode.ProtocolViolation ? Outcome.Transient : Outcome.Refused,
       );
     case ExchangeOutcome.TooLong:
       return tooLong(read);

@@ -1,11 +1,13 @@
 /** A new directory, and a file store over it. */
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { createStore } from '../../../dist/backends/file/data.js';
 import { NEVER, type StopSignal } from '../../../dist/protocol/stop.js';
 import type { KeyPage, ListRequest, ReadAnswer, ReadRequest, Store } from '../../../dist/protocol/store.js';
+
+const NOBODY = 65_534;
 
 /** A directory that is gone after the test; with a trailing slash. */
 export function newDirectory(): string {
@@ -49,4 +51,17 @@ export function keysOf(page: KeyPage | null): string[] {
   return Array.from(page.keyEnds, (end, i) =>
     Buffer.from(page.keys.subarray(page.keyEnds[i - 1] ?? 0, end)).toString('utf8'),
   );
+}
+
+/** Runs `call` without the rights of root, which may read everything; `root` is the directory that it looks into. */
+export async function unprivileged<T>(root: string, call: () => Promise<T>): Promise<T> {
+  const { geteuid, seteuid } = process;
+  if (geteuid?.() !== 0 || seteuid === undefined) return call();
+  chmodSync(root, 0o755);
+  seteuid(NOBODY);
+  try {
+    return await call();
+  } finally {
+    seteuid(0);
+  }
 }

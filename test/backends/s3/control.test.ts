@@ -250,8 +250,13 @@ describe('the address of a bucket', () => {
       ...aws,
       expectedBucketOwner: '123456789012',
       requesterPays: true,
+      allowContentEncoding: true,
     });
-    expect(config).toMatchObject({ expectedBucketOwner: '123456789012', requesterPays: true });
+    expect(config).toMatchObject({
+      expectedBucketOwner: '123456789012',
+      requesterPays: true,
+      allowContentEncoding: true,
+    });
   });
 
   it('is refused for a multi-region access point, which needs another signature', async () => {

@@ -23,6 +23,7 @@ export function config(changes: Partial<S3DataConfig> = {}): S3DataConfig {
     credentials: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: SECRET },
     expectedBucketOwner: null,
     requesterPays: false,
+    allowContentEncoding: false,
     ...changes,
   };
 }
