@@ -111,6 +111,26 @@ describe('a token', () => {
   });
 });
 
+describe('a transform that waits', () => {
+  test('is told by its signal when its loader is cancelled, and nothing waits for it any more', async () => {
+    await origin.reset();
+    const words = new Int32Array(new SharedArrayBuffer(4));
+    const token = new CancellationToken();
+    const url = new URL('./programs/waiting-transform.mjs', import.meta.url);
+    const loader = runtime.loader(ObjectDataset.fromPrefix(`s3://${BUCKET}/after/`), {
+      token,
+      transform: { url, options: { words } },
+    });
+    const loading = exhaust(loader);
+    await Atomics.waitAsync(words, 0, 0).value;
+    token.cancel('enough');
+    await expect(loading).rejects.toMatchObject({ code: 'Cancelled' });
+    expect(Atomics.load(words, 0)).toBe(0);
+    expectSum(loader.report);
+    await expectIdle(runtime);
+  });
+});
+
 describe('the runtime itself', () => {
   test('ends everything when its token is cancelled, and closes', async () => {
     await origin.reset();
