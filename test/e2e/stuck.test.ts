@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ObjectDataset, Runtime, type RuntimeRecord } from '../../dist/index.js';
+import { CancellationToken, ObjectDataset, Runtime, type RuntimeRecord } from '../../dist/index.js';
 import { runNode } from '../kit/process.mjs';
 import { backToBaseline, takeBaseline, type Holdings } from '../kit/leaks.mjs';
-import { expectSum, type StartOptions } from './kit.js';
+import { exhaust, expectSum, type StartOptions } from './kit.js';
 
 const STORE = new URL('./programs/blocking-store.mjs', import.meta.url);
 const TRANSFORM = new URL('./programs/blocking-transform.mjs', import.meta.url);
@@ -16,12 +16,12 @@ const PROGRAM = fileURLToPath(new URL('./programs/stuck.mjs', import.meta.url));
 const KEYS = Array.from({ length: 40 }, (_, i) => `key-${i}`);
 const uris = (...keys: string[]): string[] => keys.map((key) => `block://b/${key}`);
 
-/** Word 0: threads that are blocked. Word 1: set to let them go. */
+/** Word 0: threads that are blocked. Word 1: set to let them go. Word 2: calls of the transform. */
 let words: Int32Array;
 let baseline: Holdings;
 let runtime: Runtime;
 beforeEach(async () => {
-  words = new Int32Array(new SharedArrayBuffer(8));
+  words = new Int32Array(new SharedArrayBuffer(12));
   baseline = await takeBaseline();
 });
 
@@ -137,6 +137,28 @@ describe('a transform that blocks', () => {
     expectSum(loader.report);
     const { stuckWorkers } = await closed();
     expect(stuckWorkers.length).toBeGreaterThan(0);
+    await freed();
+  });
+});
+
+describe('a transform that blocks while its loader is cancelled', () => {
+  test('is the last one to begin', async () => {
+    await start({ workers: 1, stuckAfterMs: '10m' });
+    const token = new CancellationToken();
+    const options = { words, first: 'k'.charCodeAt(0) };
+    const loader = runtime.loader(ObjectDataset.fromUris(uris(...KEYS)), {
+      token,
+      transform: { url: TRANSFORM, options },
+    });
+    const loading = exhaust(loader);
+    await blocked();
+    token.cancel('enough');
+    Atomics.store(words, 1, 1);
+    Atomics.notify(words, 1);
+    await expect(loading).rejects.toMatchObject({ code: 'Cancelled' });
+    expect(Atomics.load(words, 2)).toBe(1);
+    expectSum(loader.report);
+    expect(await closed()).toMatchObject({ stuckWorkers: [] });
     await freed();
   });
 });
