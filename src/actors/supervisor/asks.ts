@@ -58,7 +58,7 @@ export class Asks {
   }
 
   /** The worker is gone: what it had goes to another, before everything else. */
-  orphaned(worker: Worker, code: ErrorCode, cause: Error | null): void {
+  orphaned(worker: Worker, cause: Error | null, code: ErrorCode = ErrorCode.WorkerCrashed): void {
     const again: Ask[] = [];
     for (const [id, ask] of this.#out) {
       if (ask.worker !== worker) continue;

@@ -392,7 +392,7 @@ export class Supervisor implements SupervisorHandle {
       afterJob(stream, task, this.#results);
       stream.jobEnded();
     }
-    this.#asks.orphaned(worker, code, cause);
+    this.#asks.orphaned(worker, cause, code);
   }
 
   #quarantine(worker: Worker, lost: readonly FetchJobRecord[]): void {
