@@ -406,7 +406,7 @@ export class Supervisor implements SupervisorHandle {
       afterJob(stream, task, this.#results);
       stream.jobEnded();
     }
-    this.#asks.orphaned(worker, cause);
+    this.#asks.orphaned(worker, cause, code);
   }
 
   #quarantine(worker: Worker, lost: readonly FetchJobRecord[]): void {
@@ -443,6 +443,8 @@ export class Supervisor implements SupervisorHandle {
     for (const job of worker.jobs) this.#jobs.get(job)?.stream.ledger.stuck(worker.link.name);
     this.#crew.fence(worker);
     this.#reassign(worker, null, ErrorCode.WorkerStuck);
+    // Read when the thread goes on after all: it ends by itself then, and its memory comes back.
+    worker.link.control.post({ kind: 'stop' });
     worker.link.abandon();
     if (this.#crew.allGone) this.#onQuiet?.();
     this.#poke();
