@@ -168,7 +168,8 @@ test('under skip, what cannot fit is left out and the rest is delivered', async 
 });
 
 test('a consumer that keeps every batch is told what it holds; what it holds stays good; then it can begin again', async () => {
-  const loader = runtime.loader(ObjectDataset.fromPrefix(uri('even/')), { batchSize: 4 });
+  const impatient = await startRuntime(origin, { memoryBudget: BUDGET, budgetTimeoutMs: 0 });
+  const loader = impatient.loader(ObjectDataset.fromPrefix(uri('even/')), { batchSize: 4 });
   const held: Batch[] = [];
   const error = await failureOf(
     (async () => {
@@ -183,10 +184,35 @@ test('a consumer that keeps every batch is told what it holds; what it holds sta
   expect(loader.report).toMatchObject({ reason: 'failed', delivered: 32, failed: 0 });
   expectSum(loader.report);
   // A direct call is told so too.
-  await expect(runtime.get(uri('single'))).rejects.toMatchObject({ code: 'BudgetHeldByConsumer' });
+  await expect(impatient.get(uri('single'))).rejects.toMatchObject({ code: 'BudgetHeldByConsumer' });
   for (const batch of held) batch.release();
-  await expectIdle(runtime);
+  await expectIdle(impatient);
   expect(await keysInOrder(loader, sizeOf)).toEqual(namesOf('even'));
+  await impatient.close();
+});
+
+test('a consumer that keeps every batch and lets one go while it waits gets the next one', async () => {
+  const loader = runtime.loader(ObjectDataset.fromPrefix(uri('even/')), { batchSize: 4 });
+  const iterator = loader[Symbol.asyncIterator]();
+  const held: Batch[] = [];
+  const keys: string[] = [];
+  while (held.length < 8) held.push((await iterator.next()).value!.retain());
+  for (;;) {
+    const next = iterator.next();
+    await origin.waitFor({ inFlight: 0 });
+    const first = held.shift();
+    if (first === undefined) {
+      expect((await next).done).toBe(true);
+      break;
+    }
+    keys.push(...looked(first));
+    first.release();
+    const { done, value } = await next;
+    if (done !== true) held.push(value.retain());
+  }
+  expect(keys).toEqual(namesOf('even'));
+  expect(loader.report).toMatchObject({ reason: 'completed', delivered: COUNT });
+  await expectIdle(runtime);
 });
 
 test('a consumer that lets go in time is not told anything: the loader waits for it', async () => {

@@ -58,7 +58,7 @@ export class Asks {
   }
 
   /** The worker is gone: what it had goes to another, before everything else. */
-  orphaned(worker: Worker, cause: Error | null): void {
+  orphaned(worker: Worker, cause: Error | null, code: ErrorCode = ErrorCode.WorkerCrashed): void {
     const again: Ask[] = [];
     for (const [id, ask] of this.#out) {
       if (ask.worker !== worker) continue;
@@ -66,17 +66,15 @@ export class Asks {
       ask.worker = null;
       ask.crashes += 1;
       ask.stream.jobEnded();
-      if (ask.crashes < MAX_CRASHES) again.push(ask);
+      if (!ask.stream.open) ask.settle(null, null);
+      else if (ask.crashes < MAX_CRASHES) again.push(ask);
       else {
         ask.settle(
           null,
           new MillraceError(
-            ErrorCode.WorkerCrashed,
-            `${ask.crashes} workers died while they answered a ${ask.body.kind}`,
-            {
-              phase: 'list',
-              cause,
-            },
+            code,
+            `${ask.crashes} workers ${code === ErrorCode.WorkerStuck ? 'stopped answering' : 'died'} while they answered a ${ask.body.kind}`,
+            { phase: ask.body.kind, worker: worker.link.name, cause },
           ),
         );
       }

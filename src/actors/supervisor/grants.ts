@@ -1,14 +1,11 @@
 /**
- * Gives memory to tasks in plan order, and decides what happens when there is none.
+ * Gives memory to tasks in plan order.
  *
  * Invariants:
  * 1. Bytes are granted in plan order within a stream.
- * 2. A stream whose consumer waits and has nothing on its way has precedence: while it is short of memory nobody else
- *    is granted any. What others have complete is evicted for it; when only consumers hold memory, its own consumer
- *    is told so. So no combination of order, budget, loaders and direct calls waits for ever.
- * 3. An item that can never fit is refused at once.
+ * 2. An item that can never fit is refused at once.
  */
-import { type Arena, type Extent } from '../../protocol/arena.js';
+import { pageAlign, type Arena, type Extent } from '../../protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { formatBytes } from '../../protocol/sizes.js';
 import { firstPartBytes, isLarge } from './parts.js';
@@ -30,8 +27,8 @@ export interface GrantsDeps {
 
 export class Grants {
   readonly #deps: GrantsDeps;
-  /** The stream that has precedence for memory. */
-  #turn: Stream | null = null;
+  /** The stream that has precedence for memory: while there is one, nobody else is granted any. */
+  turn: Stream | null = null;
 
   constructor(deps: GrantsDeps) {
     this.#deps = deps;
@@ -39,7 +36,7 @@ export class Grants {
 
   /** Grants memory to the next task, or pack of tasks, of a stream. False when it cannot now. */
   grantNext(stream: Stream): boolean {
-    if (this.#turn !== null && this.#turn !== stream) return false;
+    if (this.turn !== null && this.turn !== stream) return false;
     const again = stream.planned[0];
     if (again !== undefined) {
       if (!this.#grant(stream, again)) return false;
@@ -60,50 +57,7 @@ export class Grants {
 
   /** The stream is over, or its consumer went away. */
   forget(stream: Stream): void {
-    if (this.#turn === stream) this.#turn = null;
-  }
-
-  /**
-   * Looks for a stream whose consumer waits for memory, and finds it some. `idle` says that no job is out anywhere.
-   * Returns true when granting may be tried again.
-   */
-  relieve(streams: Iterable<Stream>, idle: boolean): boolean {
-    let starving: Stream | null = null;
-    for (const stream of streams) {
-      const since = stream.waitingSince;
-      if (since === null || stream.blockedBytes === 0 || stream.jobsOut > 0 || stream.granted.length > 0)
-        continue;
-      if (starving === null || since < starving.waitingSince!) starving = stream;
-    }
-    const hadTurn = this.#turn !== null;
-    this.#turn = starving;
-    // Those who were held back by it may go on.
-    if (starving === null) return hadTurn;
-    for (const other of streams) {
-      if (other !== starving && other.waitingSince === null && other.evict() > 0) return true;
-    }
-    if (!idle) return false;
-    if (starving.evictOwn() > 0) return true;
-    // There is room by now, and what is missing is a worker: one that starts is reason to look again.
-    if (this.#deps.arena.fits(starving.blockedBytes)) return false;
-    const handedOut = starving.handOutEarly();
-    // Held batches may leave room enough, and yet no piece of it that is long enough.
-    if (!handedOut && this.#deps.arena.widen(starving.blockedBytes)) return true;
-    this.#turn = null;
-    if (handedOut) return false;
-    starving.blockedByConsumer(this.#heldByConsumers(starving));
-    return false;
-  }
-
-  #heldByConsumers(stream: Stream): MillraceError {
-    const { usedBytes, chargedBytes, budgetBytes } = this.#deps.arena.stats();
-    return new MillraceError(
-      ErrorCode.BudgetHeldByConsumer,
-      `${formatBytes(stream.blockedBytes)} are needed for the next item, and ${formatBytes(usedBytes + chargedBytes)} of the memory budget of ` +
-        `${formatBytes(budgetBytes)} are held by batches and results that were handed out and not released. Release them before ` +
-        'asking for more, or raise memoryBudget',
-      { phase: 'grant' },
-    );
+    if (this.turn === stream) this.turn = null;
   }
 
   #need(stream: Stream, entry: PlanEntry): number {
@@ -115,7 +69,10 @@ export class Grants {
   #isSmall(stream: Stream, entry: PlanEntry): boolean {
     if (entry.length >= 0 || entry.size < 0) return false;
     const length = entry.size - entry.start;
-    return length <= PACK_BYTES / 2 && !isLarge(length, this.#deps.ranges(stream, entry));
+    return (
+      length <= Math.min(PACK_BYTES / 2, this.#deps.arena.usableBytes) &&
+      !isLarge(length, this.#deps.ranges(stream, entry))
+    );
   }
 
   #grantPack(stream: Stream): boolean {
@@ -133,7 +90,12 @@ export class Grants {
       total += aligned;
     }
     while (lengths.length > 1 && !stream.hasRoom(total)) total -= lengths.pop()!;
-    const extent = this.#allocate(stream, total);
+    let extent = this.#allocate(stream, total);
+    // A consumer that waits gets one object where there is no room for many.
+    while (extent === null && lengths.length > 1 && stream.waitingSince !== null && stream.jobsOut === 0) {
+      total -= lengths.pop()!;
+      extent = this.#allocate(stream, total);
+    }
     if (extent === null) return false;
     if (lengths.length > 1) this.#deps.arena.hold(extent, lengths.length - 1);
     let offset = extent.offset;
@@ -156,7 +118,8 @@ export class Grants {
 
   #allocate(stream: Stream, bytes: number): Extent | null {
     const extent = this.#deps.arena.allocate(bytes);
-    stream.blockedBytes = extent === null ? bytes : 0;
+    // An empty object needs a page like any other: what is blocked must not look like nothing.
+    stream.blockedBytes = extent === null ? pageAlign(bytes) : 0;
     return extent;
   }
 
@@ -168,11 +131,9 @@ export class Grants {
 
   #refuse(stream: Stream, task: Task, length: number): boolean {
     const { budgetBytes, quarantinedBytes } = this.#deps.arena.stats();
-    const lost =
-      quarantinedBytes > 0 ? ` (${formatBytes(quarantinedBytes)} of it lost to a stuck worker)` : '';
     task.error = new MillraceError(
       ErrorCode.BudgetTooSmall,
-      `${this.#deps.uri(task.entry)} has ${formatBytes(length)}, more than the memory budget of ${formatBytes(budgetBytes)}${lost}: ` +
+      `${this.#deps.uri(task.entry)} has ${formatBytes(length)}, more than the memory budget of ${formatBytes(budgetBytes)}${lostNote(quarantinedBytes)}: ` +
         'raise memoryBudget, or read it in pieces with getRange (on the command line: millrace cat, millrace get)',
       { phase: 'grant', uri: this.#deps.uri(task.entry) },
     );
@@ -183,4 +144,9 @@ export class Grants {
 
 function align(bytes: number): number {
   return Math.ceil(bytes / ITEM_ALIGN_BYTES) * ITEM_ALIGN_BYTES;
+}
+
+/** For a message: how much of the budget is out of use. */
+export function lostNote(quarantinedBytes: number): string {
+  return quarantinedBytes > 0 ? ` (${formatBytes(quarantinedBytes)} of it lost to a stuck worker)` : '';
 }

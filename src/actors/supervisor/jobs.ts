@@ -52,17 +52,14 @@ export function unlinkJob(job: FetchJobRecord): void {
 export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   const { task } = job;
   task.retries += row.retries;
-  // A task that begins again has forgotten its size: what its other parts still bring would be taken for something new.
-  const outside = row.error?.code === ErrorCode.RangeRejected;
-  if (task.restart && (row.status === DoneStatus.Ok || outside)) return afterJob(job.stream, task, deps);
   switch (row.status) {
     case DoneStatus.Ok:
       landed(job, row, deps);
       break;
     case DoneStatus.Failed:
       // A later part of such a range, sent before an earlier one told the size, lies behind the end altogether.
-      if (outside && task.entry.length >= 0 && job.part.from > 0) {
-        endAt(job, job.part.from);
+      if (row.error?.code === ErrorCode.RangeRejected && task.entry.length >= 0 && job.part.from > 0) {
+        if (!task.restart) endAt(job, job.part.from);
         break;
       }
       task.error ??= (
@@ -116,6 +113,8 @@ function isUntransformed(stream: Stream, task: Task): boolean {
 function landed(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   const { task, part } = job;
   if (row.outputs !== null) task.outputs = row.outputs;
+  // It begins again in another version or size: what comes late of this one tells nothing about the next.
+  if (task.restart) return;
   const rest = row.size < 0 ? -1 : Math.max(0, row.size - task.entry.start);
   if (task.length < 0) return landedFirst(job, row, rest, deps);
   task.version = row.version ?? task.version;

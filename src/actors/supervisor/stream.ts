@@ -17,7 +17,7 @@ import type { CancellationToken } from '../../protocol/token.js';
 import { Assembler, itemBytes } from './assembler.js';
 import { CursorTrack } from './cursor.js';
 import { Intake } from './intake.js';
-import { itemsOf } from './items.js';
+import { itemsOf, releaseItems } from './items.js';
 import { Ledger } from './ledger.js';
 import { TaskMemory } from './task-memory.js';
 import { evictedTask, newTask, plannedLength, resetTask } from './tasks.js';
@@ -48,6 +48,8 @@ export interface StreamDeps {
   stopError(): MillraceError;
   /** Something changed that may let the supervisor go on. */
   poke(): void;
+  /** The consumer has given memory back. */
+  released(): void;
   /** Nothing of the stream is left. */
   closed(stream: Stream): void;
   list(stream: Stream, request: StreamListRequest): Promise<KeyPage>;
@@ -130,11 +132,8 @@ export class Stream implements StreamHandle {
   }
 
   release(batch: BatchRecord): void {
-    for (const { payload } of batch.items) {
-      if (payload.kind === 'lease') this.#deps.arena.release(payload.extent);
-      else if (payload.kind === 'bytes') this.#deps.arena.uncharge(payload.bytes.length);
-    }
-    this.#deps.poke();
+    releaseItems(batch, this.#deps.arena);
+    this.#deps.released();
   }
 
   acknowledge(batch: BatchRecord): void {
@@ -242,7 +241,7 @@ export class Stream implements StreamHandle {
    * again later. Returns the bytes that this freed.
    */
   evict(): number {
-    const before = this.#deps.arena.stats().usedBytes;
+    const before = this.#heldBytes();
     const records = this.#ready;
     this.#ready = [];
     this.#readyBytes = 0;
@@ -254,20 +253,20 @@ export class Stream implements StreamHandle {
         if (!first.has(item.sequence))
           first.set(item.sequence, evictedTask(item.sequence, item.entry, item.index));
       }
-      this.release(record);
+      releaseItems(record, this.#deps.arena);
     }
     for (const task of [...first.values()].toReversed()) {
       this.tasks.set(task.sequence, task);
       this.#emitSequence = Math.min(this.#emitSequence, task.sequence);
       this.replan(task);
     }
-    const freed = before - this.#deps.arena.stats().usedBytes;
-    return freed + this.evictOwn();
+    this.evictOwn();
+    return before - this.#heldBytes();
   }
 
   /** Gives up what of its own is complete but lies behind the task that is short of memory. */
   evictOwn(): number {
-    const before = this.#deps.arena.stats().usedBytes;
+    const before = this.#heldBytes();
     for (const task of this.tasks.values()) {
       if (task.state === TaskState.Settled && task.extent !== null) this.replan(task);
     }
@@ -275,7 +274,7 @@ export class Stream implements StreamHandle {
       this.memory.dropPrefix(task);
       resetTask(task);
     }
-    return before - this.#deps.arena.stats().usedBytes;
+    return before - this.#heldBytes();
   }
 
   /**
@@ -284,25 +283,27 @@ export class Stream implements StreamHandle {
    */
   handOutEarly(): boolean {
     const { order, transform } = this.options;
+    if (order === 'completion') return this.handOutPartial();
     const entry = this.peek();
     const next = this.planned[0]?.length ?? (entry === null ? -1 : plannedLength(entry));
-    const isKnown = transform === null && next >= 0;
-    const closed = isKnown ? this.#assembler.closeBefore(next) : null;
-    const batch = closed ?? (order === 'completion' ? this.#assembler.flush() : null);
+    const batch = transform === null && next >= 0 ? this.#assembler.closeBefore(next) : null;
     if (batch === null) return false;
     this.#queue(batch);
     this.#wake();
     return true;
   }
 
-  /** The consumer waits for memory that nobody but consumers can give back. */
-  blockedByConsumer(error: MillraceError): void {
+  /** Gives the waiting consumer what there is of the next batch. False when there is nothing. */
+  handOutPartial(): boolean {
     const partial = this.#assembler.flush();
-    if (partial !== null) {
-      this.#queue(partial);
-      this.#wake();
-      return;
-    }
+    if (partial === null) return false;
+    this.#queue(partial);
+    this.#wake();
+    return true;
+  }
+
+  /** Ends the consumer's wait, which nothing else would. */
+  refuse(error: MillraceError): void {
     const waiter = this.#waiter;
     this.#waiter = null;
     waiter?.reject(error);
@@ -321,6 +322,11 @@ export class Stream implements StreamHandle {
   }
 
   // ---- inside
+
+  #heldBytes(): number {
+    const { usedBytes, chargedBytes } = this.#deps.arena.stats();
+    return usedBytes + chargedBytes;
+  }
 
   #pulled(error: MillraceError | null): void {
     if (this.#intake.ended) this.ledger.listedAll = true;
@@ -360,7 +366,7 @@ export class Stream implements StreamHandle {
 
   #dropBatch(batch: BatchRecord): void {
     for (const item of batch.items) if (item.last) this.ledger.dropped += 1;
-    this.release(batch);
+    releaseItems(batch, this.#deps.arena);
   }
 
   /** Goes on as far as the state allows: assembles, ends, wakes the consumer. Every change leads here. */
@@ -425,7 +431,12 @@ export class Stream implements StreamHandle {
     }
     for (;;) {
       const task = this.tasks.get(this.#emitSequence);
-      if (task === undefined) return;
+      if (task === undefined) {
+        if (this.#emitSequence >= this.#nextSequence) return;
+        // Filtered or skipped before its neighbours were evicted: it is not fetched again with them.
+        this.#emitSequence += 1;
+        continue;
+      }
       if (task.state !== TaskState.Settled) {
         this.#closeBefore(task);
         return;
