@@ -287,19 +287,12 @@ export class Stream implements StreamHandle {
     const entry = this.peek();
     const next = this.planned[0]?.length ?? (entry === null ? -1 : plannedLength(entry));
     const batch = transform === null && next >= 0 ? this.#assembler.closeBefore(next) : null;
-    if (batch === null) return false;
-    this.#queue(batch);
-    this.#wake();
-    return true;
+    return this.#handOut(batch);
   }
 
   /** Gives the waiting consumer what there is of the next batch. False when there is nothing. */
   handOutPartial(): boolean {
-    const partial = this.#assembler.flush();
-    if (partial === null) return false;
-    this.#queue(partial);
-    this.#wake();
-    return true;
+    return this.#handOut(this.#assembler.flush());
   }
 
   /** Ends the consumer's wait, which nothing else would. */
@@ -322,6 +315,13 @@ export class Stream implements StreamHandle {
   }
 
   // ---- inside
+
+  #handOut(batch: BatchRecord | null): boolean {
+    if (batch === null) return false;
+    this.#queue(batch);
+    this.#wake();
+    return true;
+  }
 
   #heldBytes(): number {
     const { usedBytes, chargedBytes } = this.#deps.arena.stats();
@@ -450,10 +450,7 @@ export class Stream implements StreamHandle {
 
   #closeBefore(task: Task): void {
     if (this.options.transform !== null || task.length < 0) return;
-    const batch = this.#assembler.closeBefore(task.length);
-    if (batch === null) return;
-    this.#queue(batch);
-    this.#wake();
+    this.#handOut(this.#assembler.closeBefore(task.length));
   }
 
   #emit(task: Task): void {
