@@ -443,8 +443,6 @@ export class Supervisor implements SupervisorHandle {
     for (const job of worker.jobs) this.#jobs.get(job)?.stream.ledger.stuck(worker.link.name);
     this.#crew.fence(worker);
     this.#reassign(worker, null, ErrorCode.WorkerStuck);
-    // Read when the thread goes on after all: it ends by itself then, and its memory comes back.
-    worker.link.control.post({ kind: 'stop' });
     worker.link.abandon();
     if (this.#crew.allGone) this.#onQuiet?.();
     this.#poke();
