@@ -24,11 +24,11 @@ import {
 import type { ExplainRow } from '../loader/schema.js';
 import { linkStop, type StopOptions } from '../loader/stop-options.js';
 import { Arena, PAGE_BYTES, type ArenaStats } from '../protocol/arena.js';
-import type { SupervisorContext } from '../protocol/context.js';
 import type { WorkerStats } from '../protocol/messages.js';
 import type { ObjectInfo } from '../protocol/store.js';
 import { CancellationToken, type DrainOptions } from '../protocol/token.js';
 import { createRuntimeWords, fillRetryBudget } from '../protocol/words.js';
+import { createServiceContext } from '../runtime/threads/service.js';
 import { spawnThread } from '../runtime/threads/spawn.js';
 import { DEFAULT_TRANSPORT_LIMITS } from '../transport/limits.js';
 import { Directory } from './directory.js';
@@ -94,18 +94,20 @@ export class Runtime {
     fillRetryBudget(words);
     const concurrency = Math.max(1, Math.floor(options.maxConnections / options.workers));
     const settings: WorkerSettings = { limits: { ...DEFAULT_TRANSPORT_LIMITS, maxConnections: concurrency } };
-    const context = serviceContext(directory, (index, incarnation) =>
-      spawnThread({
-        entry: ENTRY,
-        index,
-        incarnation,
-        arena: arena.buffer,
-        words,
-        concurrency,
-        settings,
-        heapLimitMiB: options.heapLimitMb,
-      }),
-    );
+    const context = createServiceContext({
+      spawn: (index, incarnation) =>
+        spawnThread({
+          entry: ENTRY,
+          index,
+          incarnation,
+          arena: arena.buffer,
+          words,
+          concurrency,
+          settings,
+          heapLimitMiB: options.heapLimitMb,
+        }),
+      refreshStore: (id, staleVersion) => directory.refresh(id, staleVersion),
+    });
     const supervisor = new Supervisor(context, arena, words, directory, {
       workers: options.workers,
       concurrency,
@@ -182,21 +184,4 @@ export class Runtime {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-function serviceContext(directory: Directory, spawn: SupervisorContext['spawn']): SupervisorContext {
-  return {
-    now: () => performance.now(),
-    random: () => Math.random(),
-    spawn,
-    after: (ms, fn) => {
-      const timer = setTimeout(fn, Math.min(ms, 0x7fff_ffff));
-      timer.unref();
-      return () => clearTimeout(timer);
-    },
-    soon: (fn) => {
-      setImmediate(fn);
-    },
-    refreshStore: (id, staleVersion) => directory.refresh(id, staleVersion),
-  };
 }

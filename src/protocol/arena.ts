@@ -129,6 +129,7 @@ export class Arena {
 
   /** The thread's exit was seen: its bytes may be used again. Releases the holder it had. */
   unquarantine(extent: Extent): void {
+    this.#mustBeLive(extent, 'unquarantine');
     this.#quarantinedBytes -= extent.length;
     this.release(extent);
   }

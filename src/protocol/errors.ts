@@ -111,8 +111,20 @@ export interface WireError {
   message: string;
   stack?: string | undefined;
   context: Omit<ErrorContext, 'cause'>;
-  cause?: WireError | { name: string; message: string; code?: string | undefined } | undefined;
+  cause?: WireCause | undefined;
 }
+
+/** A cause of another class: its properties are not ours to read, and may hold what must not travel. */
+interface WireForeign {
+  name: string;
+  message: string;
+  code?: string | undefined;
+  cause?: WireCause | undefined;
+}
+type WireCause = WireError | WireForeign;
+
+/** Causes that cross of one chain: enough for any real one, and an end for one that goes in a circle. */
+const MAX_CAUSES = 16;
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   ErrorCode.ShortBody,
@@ -174,39 +186,47 @@ export class MillraceError extends Error {
   }
 
   toWire(): WireError {
+    return this.#toWire(MAX_CAUSES);
+  }
+
+  #toWire(causes: number): WireError {
     const { cause, stack } = this;
     return {
       code: this.code,
       message: this.message,
       stack,
       context: { ...this.context, retryable: this.retryable },
-      cause: wireCause(cause),
+      cause: MillraceError.#wireCause(cause, causes),
     };
   }
 
+  static #wireCause(cause: unknown, causes: number): WireCause | undefined {
+    if (cause === undefined || cause === null || causes === 0) return undefined;
+    if (cause instanceof MillraceError) return cause.#toWire(causes - 1);
+    if (cause instanceof Error) {
+      const { name, message } = cause;
+      return {
+        name,
+        message,
+        code: systemCode(cause),
+        cause: MillraceError.#wireCause(cause.cause, causes - 1),
+      };
+    }
+    return { name: 'Error', message: typeof cause === 'string' ? cause : `a thrown ${typeof cause}` };
+  }
+
   static fromWire(wire: WireError): MillraceError {
-    const cause = wire.cause;
-    const revived =
-      cause === undefined
-        ? undefined
-        : 'context' in cause
-          ? MillraceError.fromWire(cause)
-          : plainError(cause);
-    const error = new MillraceError(wire.code, wire.message, { ...wire.context, cause: revived });
+    const error = new MillraceError(wire.code, wire.message, { ...wire.context, cause: revive(wire.cause) });
     if (wire.stack !== undefined) error.stack = wire.stack;
     return error;
   }
 }
 
-function wireCause(cause: unknown): WireError['cause'] {
-  if (cause === undefined || cause === null) return undefined;
-  if (cause instanceof MillraceError) return cause.toWire();
-  if (cause instanceof Error) return { name: cause.name, message: cause.message, code: systemCode(cause) };
-  return { name: 'Error', message: typeof cause === 'string' ? cause : `a thrown ${typeof cause}` };
-}
-
-function plainError(cause: { name: string; message: string; code?: string | undefined }): Error {
-  const error = new Error(cause.message);
+function revive(cause: WireCause | undefined): Error | undefined {
+  if (cause === undefined) return undefined;
+  if ('context' in cause) return MillraceError.fromWire(cause);
+  const below = revive(cause.cause);
+  const error = new Error(cause.message, below === undefined ? undefined : { cause: below });
   error.name = cause.name;
   if (cause.code !== undefined) Object.assign(error, { code: cause.code });
   return error;

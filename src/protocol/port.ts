@@ -176,11 +176,13 @@ export class PortReceiver<T> {
 
   /**
    * Refuses further messages. Returns how many are still in flight: they arrive, and `receive` goes on giving them
-   * until it returns null.
+   * until it returns null. Idempotent (then 0). After the sender's own close only what has arrived is still given.
    */
   close(): number {
-    const inFlight = Math.max(0, Atomics.exchange(this.#words, this.#base + IN_FLIGHT, CLOSED));
-    this.#expected = Math.min(this.#expected, inFlight - this.#inbox.length);
+    const before = Atomics.exchange(this.#words, this.#base + IN_FLIGHT, CLOSED);
+    const inFlight = Math.max(0, before);
+    // Closed by us before: the count was in that answer, and what is still on its way is awaited.
+    if (before >= 0 || this.#expected === Infinity) this.#expected = inFlight - this.#inbox.length;
     // A sender that waits must look again, and see that the port is closed.
     this.#channel.post(CREDIT);
     if (this.#expected <= 0) this.poke();

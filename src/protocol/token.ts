@@ -2,7 +2,7 @@
  * CancellationToken: how a service tells millrace to finish (`drain`) or to give up (`cancel`).
  *
  * Invariants:
- * 1. The state only grows: live, draining, cancelled. The first reason of a state is kept.
+ * 1. The state only grows: live, draining, cancelled. The first reason is kept, a parent's too.
  * 2. A child is at least as far as its parent; nothing goes from a child to its parent.
  * 3. A child is linked to its parent, and a deadline has a timer, only while somebody listens: a token that lives as
  *    long as the service holds nothing of the thousands of children that came and went.
@@ -54,6 +54,7 @@ export class CancellationToken implements StopSignal {
   #expired = false;
   #deadlineAt = Infinity;
   #drainDeadlineAt = Infinity;
+  #abortSignal: AbortSignal | null = null;
   #cancelTimer: (() => void) | null = null;
   #unlinkParent: (() => void) | null = null;
   #disposers: (() => void)[] = [];
@@ -117,7 +118,7 @@ export class CancellationToken implements StopSignal {
     const deadlineAt = this.#clock.now() + deadlineMs;
     if (this.#state === StopState.Live) {
       this.#state = StopState.Draining;
-      this.#reason ??= reason;
+      this.#reason ??= this.#parent?.reason ?? reason;
       this.#notify();
     }
     if (deadlineAt >= this.#drainDeadlineAt) return;
@@ -129,6 +130,10 @@ export class CancellationToken implements StopSignal {
   /** Give up every wait now. Idempotent. */
   cancel(reason = 'cancelled'): void {
     if (this.#state === StopState.Cancelled) return;
+    if (this.#parent?.cancelled === true) {
+      this.#expired = this.#parent.expired;
+      this.#reason ??= this.#parent.reason;
+    }
     this.#state = StopState.Cancelled;
     this.#reason ??= reason;
     this.#disarm();
@@ -177,9 +182,14 @@ export class CancellationToken implements StopSignal {
     if (this.cancelled) throw this.error();
   }
 
-  /** An AbortSignal that aborts, with `error()` as its reason, when this token is cancelled. */
+  /**
+   * An AbortSignal that aborts, with `error()` as its reason, when this token is cancelled; the same one at each call,
+   * so that a token which lives as long as the service holds one listener and not one per request.
+   */
   toAbortSignal(): AbortSignal {
+    if (this.#abortSignal !== null) return this.#abortSignal;
     const controller = new AbortController();
+    this.#abortSignal = controller.signal;
     this.onStop(() => controller.abort(this.error()));
     return controller.signal;
   }

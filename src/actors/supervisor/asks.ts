@@ -66,7 +66,8 @@ export class Asks {
       ask.worker = null;
       ask.crashes += 1;
       ask.stream.jobEnded();
-      if (ask.crashes < MAX_CRASHES) again.push(ask);
+      if (!ask.stream.open) ask.settle(null, null);
+      else if (ask.crashes < MAX_CRASHES) again.push(ask);
       else {
         ask.settle(
           null,

@@ -120,11 +120,15 @@ export class Crew {
     return stuck;
   }
 
-  /** Gives the worker's place to a new incarnation; the old one is watched until its thread really ends. */
+  /**
+   * Gives the worker's place to a new incarnation; the old one is watched until its thread really ends, and told to end
+   * should it ever turn again.
+   */
   fence(worker: Worker): void {
     this.#fenced.add(worker);
     this.#places[worker.index] = null;
     worker.link.jobs.close();
+    worker.link.control.post({ kind: 'stop' });
     if (!this.#closing) this.#spawn(worker.index);
   }
 

@@ -8,7 +8,7 @@
  *    is told so. So no combination of order, budget, loaders and direct calls waits for ever.
  * 3. An item that can never fit is refused at once.
  */
-import { type Arena, type Extent } from '../../protocol/arena.js';
+import { pageAlign, type Arena, type Extent } from '../../protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { formatBytes } from '../../protocol/sizes.js';
 import { firstPartBytes, isLarge } from './parts.js';
@@ -68,31 +68,37 @@ export class Grants {
    * Returns true when granting may be tried again.
    */
   relieve(streams: Iterable<Stream>, idle: boolean): boolean {
+    this.#turn = null;
     let starving: Stream | null = null;
-    for (const stream of streams) {
-      const since = stream.waitingSince;
-      if (since === null || stream.blockedBytes === 0 || stream.jobsOut > 0 || stream.granted.length > 0)
-        continue;
-      if (starving === null || since < starving.waitingSince!) starving = stream;
+    for (const stream of eldestFirst(streams)) {
+      // The turn of another one may have kept it from asking.
+      if (this.grantNext(stream)) return true;
+      if (stream.blockedBytes === 0) continue;
+      starving = stream;
+      break;
     }
     this.#turn = starving;
     if (starving === null) return false;
     for (const other of streams) {
       if (other !== starving && other.waitingSince === null && other.evict() > 0) return true;
     }
-    if (!idle) return false;
+    // What is with workers, or has its memory and waits for one, gives memory back by itself.
+    if (!idle || [...streams].some((other) => other.granted.length > 0)) return false;
     if (starving.evictOwn() > 0) return true;
+    // It has waited longest of all that are short: what the others have begun to collect is no reason to refuse it.
+    for (const other of streams) if (other !== starving && other.evict() > 0) return true;
     this.#turn = null;
     starving.blockedByConsumer(this.#heldByConsumers(starving));
     return false;
   }
 
   #heldByConsumers(stream: Stream): MillraceError {
-    const { usedBytes, chargedBytes, budgetBytes } = this.#deps.arena.stats();
+    const { usedBytes, chargedBytes, quarantinedBytes, budgetBytes } = this.#deps.arena.stats();
+    const heldBytes = usedBytes + chargedBytes - quarantinedBytes;
     return new MillraceError(
       ErrorCode.BudgetHeldByConsumer,
-      `${formatBytes(stream.blockedBytes)} are needed for the next item, and ${formatBytes(usedBytes + chargedBytes)} of the memory budget of ` +
-        `${formatBytes(budgetBytes)} are held by batches and results that were handed out and not released. Release them before ` +
+      `${formatBytes(stream.blockedBytes)} are needed for the next item, and ${formatBytes(heldBytes)} of the memory budget of ` +
+        `${formatBytes(budgetBytes)}${lostNote(quarantinedBytes)} are held by batches and results that were handed out and not released. Release them before ` +
         'asking for more, or raise memoryBudget',
       { phase: 'grant' },
     );
@@ -107,7 +113,10 @@ export class Grants {
   #isSmall(stream: Stream, entry: PlanEntry): boolean {
     if (entry.length >= 0 || entry.size < 0) return false;
     const length = entry.size - entry.start;
-    return length <= PACK_BYTES / 2 && !isLarge(length, this.#deps.ranges(stream, entry));
+    return (
+      length <= Math.min(PACK_BYTES / 2, this.#deps.arena.usableBytes) &&
+      !isLarge(length, this.#deps.ranges(stream, entry))
+    );
   }
 
   #grantPack(stream: Stream): boolean {
@@ -125,7 +134,12 @@ export class Grants {
       total += aligned;
     }
     while (lengths.length > 1 && !stream.hasRoom(total)) total -= lengths.pop()!;
-    const extent = this.#allocate(stream, total);
+    let extent = this.#allocate(stream, total);
+    // A consumer that waits gets one object where there is no room for many.
+    while (extent === null && lengths.length > 1 && stream.waitingSince !== null && stream.jobsOut === 0) {
+      total -= lengths.pop()!;
+      extent = this.#allocate(stream, total);
+    }
     if (extent === null) return false;
     if (lengths.length > 1) this.#deps.arena.hold(extent, lengths.length - 1);
     let offset = extent.offset;
@@ -148,7 +162,8 @@ export class Grants {
 
   #allocate(stream: Stream, bytes: number): Extent | null {
     const extent = this.#deps.arena.allocate(bytes);
-    stream.blockedBytes = extent === null ? bytes : 0;
+    // An empty object needs a page like any other: what is blocked must not look like nothing.
+    stream.blockedBytes = extent === null ? pageAlign(bytes) : 0;
     return extent;
   }
 
@@ -160,11 +175,9 @@ export class Grants {
 
   #refuse(stream: Stream, task: Task, length: number): boolean {
     const { budgetBytes, quarantinedBytes } = this.#deps.arena.stats();
-    const lost =
-      quarantinedBytes > 0 ? ` (${formatBytes(quarantinedBytes)} of it lost to a stuck worker)` : '';
     task.error = new MillraceError(
       ErrorCode.BudgetTooSmall,
-      `${this.#deps.uri(task.entry)} has ${formatBytes(length)}, more than the memory budget of ${formatBytes(budgetBytes)}${lost}: ` +
+      `${this.#deps.uri(task.entry)} has ${formatBytes(length)}, more than the memory budget of ${formatBytes(budgetBytes)}${lostNote(quarantinedBytes)}: ` +
         'raise memoryBudget, or read it in pieces with getRange (on the command line: millrace cat, millrace get)',
       { phase: 'grant', uri: this.#deps.uri(task.entry) },
     );
@@ -173,6 +186,23 @@ export class Grants {
   }
 }
 
+/** Streams whose consumers wait and that have nothing on their way; none unless one of them is short of memory. */
+function eldestFirst(streams: Iterable<Stream>): Stream[] {
+  const waiting: Stream[] = [];
+  let short = false;
+  for (const stream of streams) {
+    if (stream.waitingSince === null || stream.jobsOut > 0 || stream.granted.length > 0) continue;
+    waiting.push(stream);
+    short ||= stream.blockedBytes > 0;
+  }
+  if (!short) return [];
+  return waiting.sort((a, b) => a.waitingSince! - b.waitingSince! || a.id - b.id);
+}
+
 function align(bytes: number): number {
   return Math.ceil(bytes / ITEM_ALIGN_BYTES) * ITEM_ALIGN_BYTES;
+}
+
+function lostNote(quarantinedBytes: number): string {
+  return quarantinedBytes > 0 ? ` (${formatBytes(quarantinedBytes)} of it lost to a stuck worker)` : '';
 }

@@ -108,6 +108,8 @@ function isUntransformed(stream: Stream, task: Task): boolean {
 function landed(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   const { task, part } = job;
   if (row.outputs !== null) task.outputs = row.outputs;
+  // It begins again in another version or size: what comes late of this one tells nothing about the next.
+  if (task.restart) return;
   const rest = row.size < 0 ? -1 : Math.max(0, row.size - task.entry.start);
   if (task.length < 0) return landedFirst(job, row, rest, deps);
   task.version = row.version ?? task.version;

@@ -242,7 +242,7 @@ export class Stream implements StreamHandle {
    * again later. Returns the bytes that this freed.
    */
   evict(): number {
-    const before = this.#deps.arena.stats().usedBytes;
+    const before = this.#heldBytes();
     const records = this.#ready;
     this.#ready = [];
     this.#readyBytes = 0;
@@ -261,13 +261,13 @@ export class Stream implements StreamHandle {
       this.#emitSequence = Math.min(this.#emitSequence, task.sequence);
       this.replan(task);
     }
-    const freed = before - this.#deps.arena.stats().usedBytes;
-    return freed + this.evictOwn();
+    this.evictOwn();
+    return before - this.#heldBytes();
   }
 
   /** Gives up what of its own is complete but lies behind the task that is short of memory. */
   evictOwn(): number {
-    const before = this.#deps.arena.stats().usedBytes;
+    const before = this.#heldBytes();
     for (const task of this.tasks.values()) {
       if (task.state === TaskState.Settled && task.extent !== null) this.replan(task);
     }
@@ -275,7 +275,7 @@ export class Stream implements StreamHandle {
       this.memory.dropPrefix(task);
       resetTask(task);
     }
-    return before - this.#deps.arena.stats().usedBytes;
+    return before - this.#heldBytes();
   }
 
   /** The consumer waits for memory that nobody but consumers can give back. */
@@ -304,6 +304,11 @@ export class Stream implements StreamHandle {
   }
 
   // ---- inside
+
+  #heldBytes(): number {
+    const { usedBytes, chargedBytes } = this.#deps.arena.stats();
+    return usedBytes + chargedBytes;
+  }
 
   #pulled(error: MillraceError | null): void {
     if (this.#intake.ended) this.ledger.listedAll = true;
@@ -408,7 +413,12 @@ export class Stream implements StreamHandle {
     }
     for (;;) {
       const task = this.tasks.get(this.#emitSequence);
-      if (task === undefined) return;
+      if (task === undefined) {
+        if (this.#emitSequence >= this.#nextSequence) return;
+        // Filtered or skipped before its neighbours were evicted: it is not fetched again with them.
+        this.#emitSequence += 1;
+        continue;
+      }
       if (task.state !== TaskState.Settled) {
         this.#closeBefore(task);
         return;

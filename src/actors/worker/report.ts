@@ -69,10 +69,8 @@ export class Reporter {
 
   /** Sends what is collected. Resolves when everything that was there is on its way. Never rejects. */
   flush(): Promise<void> {
-    this.#flushing ??= this.#flush().finally(() => {
-      this.#flushing = null;
-    });
-    return this.#flushing;
+    if (this.#flushing === null && this.#table.count > 0) this.#flushing = this.#flush();
+    return this.#flushing ?? Promise.resolve();
   }
 
   /** Sends a message that stands alone (a listing page, an answer to a head). */
@@ -82,18 +80,23 @@ export class Reporter {
   }
 
   async #flush(): Promise<void> {
-    while (this.#table.count > 0) {
-      const message: DoneMessage = {
-        kind: 'done',
-        table: this.#table.take(),
-        errors: this.#errors,
-        outputs: this.#outputs,
-      };
-      this.#errors = [];
-      this.#outputs = [];
-      // The supervisor frees its credits for as long as it lives, and closes the port when it ends: this wait is over
-      // in either case, and giving it up with a token would lose what the rows report.
-      await this.#sendCloneable(message);
+    try {
+      while (this.#table.count > 0) {
+        const message: DoneMessage = {
+          kind: 'done',
+          table: this.#table.take(),
+          errors: this.#errors,
+          outputs: this.#outputs,
+        };
+        this.#errors = [];
+        this.#outputs = [];
+        // The supervisor frees its credits for as long as it lives, and closes the port when it ends: this wait is over
+        // in either case, and giving it up with a token would lose what the rows report.
+        await this.#sendCloneable(message);
+      }
+    } finally {
+      // In the very turn of the last look at the table: a flush that is asked for later must look again.
+      this.#flushing = null;
     }
   }
 

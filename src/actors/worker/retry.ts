@@ -23,6 +23,8 @@ const MAX_CLOCK_CORRECTIONS = 1;
 /** What is remembered between the attempts at one job. */
 export interface RetryState {
   readonly maxAttempts: number;
+  /** All that were made, the free ones too. */
+  attempts: number;
   /** Counted attempts that have failed. */
   failures: number;
   staleConnections: number;
@@ -35,6 +37,7 @@ export interface RetryState {
 export function newRetryState(maxAttempts: number): RetryState {
   return {
     maxAttempts,
+    attempts: 0,
     failures: 0,
     staleConnections: 0,
     refreshes: 0,
@@ -67,6 +70,7 @@ export function nextStep(
   random: () => number,
   spend: () => boolean,
 ): RetryStep {
+  state.attempts += 1;
   switch (attempt.outcome) {
     case Outcome.StaleConnection:
       state.staleConnections += 1;
@@ -110,7 +114,7 @@ function failed(state: RetryState, attempt: FailedAttempt, note?: string): Retry
   const error =
     attempt.error ??
     new MillraceError(ErrorCode.Internal, `an attempt ended as ${attempt.outcome} without an error`);
-  const attempts = Math.max(1, state.failures);
+  const { attempts } = state;
   if (note === undefined) return { kind: 'fail', error: error.with({ attempt: attempts }) };
   const noted = new MillraceError(error.code, `${error.message} (not tried again: ${note})`, {
     ...error.context,

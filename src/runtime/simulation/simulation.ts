@@ -64,6 +64,11 @@ export interface Simulation {
   run(until: () => boolean, maxSteps: number): Promise<void>;
   /** Calls `fn` just before step `step` (the first step is 0). Never called if the scenario ends before. */
   atStep(step: number, fn: () => void): void;
+  /**
+   * Calls `fn` while step `step` unfolds: after what happens at once and so many turns of the microtask queue. What
+   * another thread writes into shared memory can come between any two of them.
+   */
+  atAwait(step: number, awaits: number, fn: () => void): void;
   /** Calls `fn` after every step; what it throws ends `run`. Returns the function that takes it back. */
   afterEachStep(fn: () => void): () => void;
   /** The thread dies. What it had sent arrives or is found by `takePending`; its reads write until its exit is seen. */
@@ -93,6 +98,7 @@ class World implements Simulation {
   readonly #setup: WorkerSetup;
   readonly #options: SimulationOptions;
   readonly #hooks = new Map<number, (() => void)[]>();
+  readonly #midHooks = new Map<number, { readonly awaits: number; readonly fn: () => void }[]>();
   readonly #watchers = new Set<() => void>();
 
   constructor(options: SimulationOptions) {
@@ -151,6 +157,7 @@ class World implements Simulation {
       if (until()) return;
       if (scheduler.steps >= end) throw this.#stuck(`not over after ${maxSteps} steps`);
       if (!scheduler.step()) throw this.#stuck('nothing can happen any more');
+      await this.#runMidHooks(scheduler.steps - 1);
       await settle();
       for (const watch of this.#watchers) watch();
     }
@@ -160,6 +167,14 @@ class World implements Simulation {
     const hooks = this.#hooks.get(step);
     if (hooks === undefined) this.#hooks.set(step, [fn]);
     else hooks.push(fn);
+  }
+
+  atAwait(step: number, awaits: number, fn: () => void): void {
+    const hooks = [...(this.#midHooks.get(step) ?? []), { awaits, fn }];
+    this.#midHooks.set(
+      step,
+      hooks.sort((a, b) => a.awaits - b.awaits),
+    );
   }
 
   afterEachStep(fn: () => void): () => void {
@@ -197,6 +212,14 @@ class World implements Simulation {
     this.#hooks.delete(steps);
     for (const hook of hooks) hook();
     await settle();
+  }
+
+  async #runMidHooks(step: number): Promise<void> {
+    let turns = 0;
+    for (const { awaits, fn } of this.#midHooks.get(step) ?? []) {
+      for (; turns < awaits; turns += 1) await Promise.resolve();
+      fn();
+    }
   }
 
   #createContext(supervisor: Mortal): SupervisorContext {

@@ -171,6 +171,8 @@ export class SimWorker {
       scheduler.forget(this.#device);
       for (const question of this.#questions.splice(0)) question.reject(gone(this.name, exit));
       this.#onExit(exit);
+      // Whoever waits for a credit would wait for ever.
+      this.link.jobs.close();
     });
   }
 

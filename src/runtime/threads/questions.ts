@@ -28,6 +28,7 @@ export class Asker {
   readonly #api: Record<string, () => Promise<unknown>>;
   readonly #name: string;
   readonly #open = new Set<(error: MillraceError) => void>();
+  #closed = false;
 
   constructor(port: MessagePort, name: string) {
     this.#port = port;
@@ -39,6 +40,7 @@ export class Asker {
 
   /** Rejects with `WorkerCrashed` when the worker ends, with `TimedOut` when it does not answer. */
   ask(question: string): Promise<unknown> {
+    if (this.#closed) return Promise.reject(ended(this.#name));
     // Wait ends: with the answer, the end of the worker (close), or the timer.
     return new Promise((resolve, reject) => {
       const end = (): void => {
@@ -72,8 +74,12 @@ export class Asker {
   }
 
   close(): void {
-    for (const fail of this.#open)
-      fail(new MillraceError(ErrorCode.WorkerCrashed, `${this.#name} ended before it answered`));
+    this.#closed = true;
+    for (const fail of this.#open) fail(ended(this.#name));
     this.#port.close();
   }
+}
+
+function ended(name: string): MillraceError {
+  return new MillraceError(ErrorCode.WorkerCrashed, `${name} ended before it answered`);
 }

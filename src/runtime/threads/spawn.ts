@@ -6,12 +6,12 @@
  * Invariants:
  * 1. `onExit` is called once: when the actor returned, or when the thread's own exit was seen. A rejected task alone
  *    is not the end, because a read in flight may still write.
- * 2. The pool is destroyed only when no actor runs in it.
+ * 2. The pool is destroyed only when no actor runs in it: it has returned, or thrown.
  */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { OwnWord, type WorkerExit, type WorkerLink } from '../../protocol/context.js';
-import type { WorkerStats } from '../../protocol/messages.js';
+import type { JobMessage, WorkerStats } from '../../protocol/messages.js';
 import { PortReceiver, PortSender } from '../../protocol/port.js';
 import { controlChannel, portChannel } from './channel.js';
 import { Asker } from './questions.js';
@@ -83,8 +83,16 @@ export function spawnThread(options: SpawnOptions): WorkerLink {
     settings: options.settings,
   };
   const asker = new Asker(questions.port1, name);
+  const jobSender = new PortSender<JobMessage>(
+    portChannel(jobs.port1),
+    ownWords,
+    OwnWord.Jobs,
+    JOB_PORT_CAPACITY,
+  );
   const life = new Life(pool, thread, () => {
     asker.close();
+    // Whoever waits for a credit would wait for ever.
+    jobSender.close();
     for (const channel of [jobs, results, control]) channel.port1.close();
   });
   const transferList = [jobs.port2, results.port2, control.port2, questions.port2];
@@ -92,7 +100,7 @@ export function spawnThread(options: SpawnOptions): WorkerLink {
   return {
     name,
     ownWords,
-    jobs: new PortSender(portChannel(jobs.port1), ownWords, OwnWord.Jobs, JOB_PORT_CAPACITY),
+    jobs: jobSender,
     results: new PortReceiver(portChannel(results.port1), ownWords, OwnWord.Results),
     control: controlChannel(control.port1),
     onExit: (fn) => life.onExit(fn),
@@ -131,6 +139,8 @@ class Life {
         this.#failed = true;
         this.#failure = error instanceof Error ? error : new Error(String(error));
         this.#settle();
+        // An actor that threw leaves its thread idle behind: the exit that is waited for has to be brought about.
+        this.#destroy();
       },
     );
   }
@@ -150,6 +160,10 @@ class Life {
     this.#listener?.(exit);
     this.#release();
     // No actor runs here any more; what is left is an idle thread, or the one that piscina put in the dead one's place.
+    this.#destroy();
+  }
+
+  #destroy(): void {
     void this.#pool.destroy().catch(() => {});
   }
 }

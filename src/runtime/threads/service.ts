@@ -1,0 +1,23 @@
+/** The world of the supervisor actor on the service's own thread. Its timers hold no process open. */
+import type { SupervisorContext } from '../../protocol/context.js';
+
+/** The longest that a timer of Node waits; a longer one would fire at once. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+
+export function createServiceContext(
+  deps: Pick<SupervisorContext, 'spawn' | 'refreshStore'>,
+): SupervisorContext {
+  return {
+    now: () => performance.now(),
+    random: () => Math.random(),
+    after: (ms, fn) => {
+      const timer = setTimeout(fn, Math.min(ms, MAX_TIMER_MS));
+      timer.unref();
+      return () => clearTimeout(timer);
+    },
+    soon: (fn) => {
+      setImmediate(fn);
+    },
+    ...deps,
+  };
+}

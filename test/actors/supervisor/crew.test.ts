@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import { createCrew, MIB } from './kit.js';
+
+describe('the pick', () => {
+  it('is the worker with the least outstanding', () => {
+    const { crew, at } = createCrew(3);
+    [5, 2, 9].forEach((outstanding, index) => Object.assign(at(index), { outstanding, rows: 1 }));
+    expect(crew.pick(false)).toBe(at(1));
+  });
+
+  it('is never one without a credit, and null when nobody has one', () => {
+    const { crew, links, at } = createCrew(2);
+    Object.assign(at(1), { outstanding: 100, rows: 1 });
+    while (links[0]!.jobs.trySend({} as never) === 'ok');
+    expect(crew.pick(false)).toBe(at(1));
+    while (links[1]!.jobs.trySend({} as never) === 'ok');
+    expect([crew.pick(false), crew.hasRoom]).toEqual([null, false]);
+    links[0]!.received();
+    expect(crew.pick(false)).toBe(at(0));
+  });
+
+  it('is never one with all the rows or bytes that it may have; one without a row may have any', () => {
+    const { crew, at } = createCrew(2, { maxRows: 10, maxOutstanding: MIB });
+    Object.assign(at(0), { rows: 10 });
+    Object.assign(at(1), { rows: 9, outstanding: MIB - 1 });
+    expect(crew.pick(false)).toBe(at(1));
+    Object.assign(at(1), { outstanding: MIB });
+    expect(crew.pick(false)).toBeNull();
+    Object.assign(at(1), { rows: 0, outstanding: MIB });
+    expect(crew.pick(false)).toBe(at(1));
+  });
+
+  it('of one that is to be alone has nothing to do, and nobody joins it', () => {
+    const { crew, at } = createCrew(2);
+    Object.assign(at(0), { rows: 1 });
+    expect(crew.pick(true)).toBe(at(1));
+    Object.assign(at(1), { rows: 1, exclusive: true });
+    expect(crew.pick(true)).toBeNull();
+    Object.assign(at(0), { outstanding: 100 * MIB, rows: 0 });
+    expect(crew.pick(false)).toBe(at(0));
+  });
+});
+
+describe('a worker that died', () => {
+  it('is replaced at once the first time, then after pauses that double up to 5 s', () => {
+    const { crew, clock, links, at } = createCrew(1);
+    links[0]!.exit({});
+    expect(at(0).incarnation).toBe(1);
+    for (const pauseMs of [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]) {
+      const { incarnation } = at(0);
+      links.at(-1)!.exit({});
+      clock.advance(pauseMs - 1);
+      expect(crew.allGone).toBe(true);
+      clock.advance(1);
+      expect(at(0).incarnation).toBe(incarnation + 1);
+    }
+    expect(crew.deathsInARow).toBe(10);
+  });
+
+  it('is replaced at once again after a success of anybody', () => {
+    const { crew, links, at } = createCrew(1);
+    links[0]!.exit({});
+    crew.succeeded();
+    expect(crew.deathsInARow).toBe(0);
+    links[1]!.exit({});
+    expect(at(0).incarnation).toBe(2);
+  });
+
+  it('is told of once, before its replacement starts', () => {
+    const { links, events } = createCrew(2);
+    links[1]!.exit({});
+    links[1]!.exit({});
+    expect(events).toEqual(['+worker-0#0', '+worker-1#0', '-worker-1#0', '+worker-1#1']);
+  });
+
+  it('is no death when it ended cleanly', () => {
+    const { crew, links, at } = createCrew(1);
+    for (let i = 0; i < 5; i += 1) links.at(-1)!.exit({ clean: true });
+    expect([crew.deathsInARow, at(0).incarnation]).toEqual([0, 5]);
+  });
+});
+
+describe('a worker that is fenced', () => {
+  it('gets no job any more, and has a successor in its place at once', () => {
+    const { crew, links, at } = createCrew(1);
+    const old = at(0);
+    crew.fence(old);
+    expect(old.link.jobs.trySend({} as never)).toBe('closed');
+    expect(at(0)).not.toBe(old);
+    expect(crew.pick(false)).toBe(at(0));
+    expect([...crew.fenced]).toEqual([old]);
+    expect(links).toHaveLength(2);
+  });
+
+  it('is watched to its end, which is no death and takes nobody its place', () => {
+    const { crew, links, events, at } = createCrew(1);
+    crew.fence(at(0));
+    const successor = at(0);
+    links[0]!.exit({});
+    expect([crew.fenced.size, crew.deathsInARow]).toEqual([0, 0]);
+    expect(at(0)).toBe(successor);
+    expect(events).toEqual(['+worker-0#0', '+worker-0#1', '-worker-0#0']);
+  });
+});
+
+describe('a heartbeat', () => {
+  it('that stands still for the time given makes its worker stuck, and the others not', () => {
+    const { crew, clock, links, at } = createCrew(2);
+    clock.advance(900);
+    links[1]!.beat();
+    expect(crew.stuck(1000)).toEqual([]);
+    clock.advance(100);
+    expect(crew.stuck(1000)).toEqual([at(0)]);
+    links[0]!.beat();
+    expect(crew.stuck(1000)).toEqual([]);
+    clock.advance(999);
+    expect(crew.stuck(1000)).toEqual([at(1)]);
+  });
+});
+
+describe('a crew that closes', () => {
+  it('starts nobody any more, not even those that a pause held back', () => {
+    const { crew, clock, links } = createCrew(2);
+    for (const link of [links[0]!, links[1]!]) link.exit({});
+    const started = links.length;
+    expect(clock.timers).toBe(1);
+    crew.closing();
+    expect(clock.timers).toBe(0);
+    clock.advance(60_000);
+    expect([links.length, crew.allGone]).toEqual([started, false]);
+    links[2]!.exit({ clean: true });
+    expect([links.length, crew.allGone]).toEqual([started, true]);
+  });
+
+  it('gives a fenced worker no successor', () => {
+    const { crew, links, at } = createCrew(1);
+    crew.closing();
+    crew.fence(at(0));
+    expect([links.length, crew.allGone, crew.fenced.size]).toEqual([1, true, 1]);
+  });
+});

@@ -1,0 +1,300 @@
+import { describe, expect, it } from 'vitest';
+import { Asks } from '../../../dist/actors/supervisor/asks.js';
+import { JOB_WEIGHT_BYTES } from '../../../dist/actors/supervisor/crew.js';
+import { Dispatcher } from '../../../dist/actors/supervisor/dispatch.js';
+import { Grants } from '../../../dist/actors/supervisor/grants.js';
+import { type FetchJobRecord, unlinkJob } from '../../../dist/actors/supervisor/jobs.js';
+import type { Stream } from '../../../dist/actors/supervisor/stream.js';
+import {
+  type PlanEntry,
+  type RangePlan,
+  type StoreDirectory,
+  type StreamOptions,
+  TaskState,
+} from '../../../dist/actors/supervisor/types.js';
+import { Arena } from '../../../dist/protocol/arena.js';
+import type { FetchMessage, JobMessage, StoreSpec } from '../../../dist/protocol/messages.js';
+import { Job, JOB_STRIDE, JobFlag } from '../../../dist/protocol/tables.js';
+import { createCrew, createStream, entryOf, keyOf, MIB, WHOLE } from './kit.js';
+
+const specOf = (id: number): StoreSpec => ({
+  id,
+  name: `fake://store-${id}`,
+  dataModule: 'file:///none.js',
+  kind: 'direct',
+  snapshot: { version: 1, expiresAtMs: null, config: null },
+});
+
+interface Kit {
+  readonly stream: Stream;
+  readonly dispatcher: Dispatcher;
+  readonly asks: Asks;
+  readonly jobs: Map<number, FetchJobRecord>;
+  readonly crew: ReturnType<typeof createCrew>;
+  /** Sends all that may go now; returns how many messages that were. */
+  readonly sendAll: () => number;
+}
+
+async function createKit(
+  workers: number,
+  entries: readonly PlanEntry[],
+  ranges: RangePlan = WHOLE,
+  options: Partial<StreamOptions> = {},
+): Promise<Kit> {
+  const arena = new Arena(256 * MIB);
+  const crew = createCrew(workers);
+  const asks = new Asks();
+  const jobs = new Map<number, FetchJobRecord>();
+  const stores = { spec: specOf } as unknown as StoreDirectory;
+  const dispatcher = new Dispatcher({ crew: crew.crew, asks, jobs, stores, ranges: () => ranges });
+  const { stream, pull } = createStream(arena, entries, options);
+  const grants = new Grants({ arena, workers: 1, ranges: () => ranges, uri: () => 'fake://x' });
+  if (entries.length > 0) await pull();
+  while (grants.grantNext(stream));
+  const sendAll = (): number => {
+    let sent = 0;
+    while (dispatcher.send(stream)) sent += 1;
+    return sent;
+  };
+  return { stream, dispatcher, asks, jobs, crew, sendAll };
+}
+
+interface Row {
+  readonly id: number;
+  readonly key: Uint8Array;
+  readonly version: string | null;
+  readonly start: number;
+  readonly length: number;
+  readonly offset: number;
+  readonly capacity: number;
+  readonly flags: number;
+}
+
+function rowsOf(message: JobMessage | undefined): Row[] {
+  const { table } = message as FetchMessage;
+  return Array.from({ length: table.count }, (_, row) => {
+    const cell = (column: number): number => table.cells[row * JOB_STRIDE + column]!;
+    const keyEnd = cell(Job.BlobStart) + cell(Job.KeyLength);
+    const version = Buffer.from(table.blob.subarray(keyEnd, keyEnd + cell(Job.VersionLength))).toString();
+    return {
+      id: cell(Job.Id),
+      key: table.blob.slice(cell(Job.BlobStart), keyEnd),
+      version: version === '' ? null : version,
+      start: cell(Job.Start),
+      length: cell(Job.Length),
+      offset: cell(Job.Offset),
+      capacity: cell(Job.Capacity),
+      flags: cell(Job.Flags),
+    };
+  });
+}
+
+/** What the supervisor does with a result, as far as the dispatcher can tell. */
+function back({ jobs, crew }: Kit, job: FetchJobRecord): void {
+  jobs.delete(job.id);
+  const worker = crew.at(job.worker.index);
+  worker.jobs.delete(job.id);
+  worker.rows -= 1;
+  worker.outstanding -= job.weight;
+  if (worker.rows === 0) worker.exclusive = false;
+  unlinkJob(job);
+}
+
+describe('many small objects', () => {
+  it('travel in one message, each row with its own key, place and length', async () => {
+    const sizes = Array.from({ length: 50 }, (_, i) => 10 + i * 7);
+    const kit = await createKit(
+      2,
+      sizes.map((size, i) => entryOf(i, { size })),
+    );
+    expect(kit.sendAll()).toBe(1);
+    const messages = kit.crew.links[0]!.received();
+    const rows = rowsOf(messages[0]);
+    expect(messages).toHaveLength(1);
+    expect(rows.map(({ key }) => key)).toEqual(sizes.map((_, i) => keyOf(i)));
+    expect(rows.map(({ length }) => length)).toEqual(sizes);
+    expect(rows.every(({ flags }) => flags === JobFlag.Whole)).toBe(true);
+    for (const [i, row] of rows.entries()) {
+      const job = kit.jobs.get(row.id)!;
+      expect([job.task.sequence, job.task.state, job.task.jobsOut]).toEqual([i, TaskState.Sent, 1]);
+      expect([row.offset, row.capacity]).toEqual([job.task.offset, job.task.capacity]);
+    }
+    const outstanding = sizes.reduce((sum, size) => sum + size + JOB_WEIGHT_BYTES, 0);
+    expect(kit.crew.at(0)).toMatchObject({ rows: 50, outstanding });
+    expect(kit.stream).toMatchObject({ jobsOut: 50, tasksOut: 50 });
+  });
+
+  it('never get an id twice', async () => {
+    const kit = await createKit(
+      1,
+      Array.from({ length: 150 }, (_, i) => entryOf(i)),
+    );
+    expect(kit.sendAll()).toBe(2);
+    const ids = kit.crew.links[0]!.received().flatMap((message) => rowsOf(message).map(({ id }) => id));
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids.length).toBe(128);
+  });
+});
+
+describe('the first message to a worker', () => {
+  it('introduces the stream and the stores, and no later one does', async () => {
+    const entries = Array.from({ length: 192 }, (_, i) => entryOf(i, { store: 1 + Math.floor(i / 128) }));
+    const kit = await createKit(2, entries);
+    kit.sendAll();
+    const introduced = kit.crew.links.map((link) =>
+      (link.received() as FetchMessage[]).map(({ open, stores }) => [
+        open?.id ?? null,
+        stores.map(({ id }) => id),
+      ]),
+    );
+    const { id } = kit.stream;
+    expect(introduced).toEqual([
+      [
+        [id, [1]],
+        [null, [2]],
+      ],
+      [[id, [1]]],
+    ]);
+  });
+
+  it('tells the token of the stream', async () => {
+    const kit = await createKit(1, [entryOf(0)], WHOLE, { maxAttempts: 7 });
+    kit.sendAll();
+    const { id, slot, epoch } = kit.stream;
+    expect(kit.crew.links[0]!.received()[0]!.open).toEqual({
+      id,
+      tokenSlot: slot,
+      tokenEpoch: epoch,
+      transform: null,
+      maxAttempts: 7,
+    });
+  });
+});
+
+describe('a large object', () => {
+  const RANGES: RangePlan = { splitThreshold: 8 * MIB, partBytes: 4 * MIB, maxPerObject: 3 };
+
+  it('goes in parts to the workers with the least to do, all of one version', async () => {
+    const kit = await createKit(3, [entryOf(0, { size: 20 * MIB, version: 'v1' })], RANGES);
+    expect(kit.sendAll()).toBe(3);
+    const rows = kit.crew.links.flatMap((link) => link.received().flatMap(rowsOf));
+    expect(rows.map(({ start }) => start / MIB)).toEqual([0, 4, 8]);
+    expect(rows.every(({ version, flags }) => version === 'v1' && flags === 0)).toBe(true);
+    const from = kit.stream.granted[0]!.offset;
+    expect(rows.map(({ offset }) => offset - from)).toEqual([0, 4 * MIB, 8 * MIB]);
+    expect(kit.stream).toMatchObject({ tasksOut: 1, jobsOut: 3 });
+    for (const job of kit.jobs.values()) back(kit, job);
+    expect(kit.sendAll()).toBe(2);
+    expect(kit.stream.granted).toEqual([]);
+  });
+
+  it('sends one part, without a version, until the version is known', async () => {
+    const kit = await createKit(3, [entryOf(0, { size: 20 * MIB })], RANGES);
+    expect(kit.sendAll()).toBe(1);
+    const [job] = kit.jobs.values();
+    expect(rowsOf(kit.crew.links[0]!.received()[0])[0]).toMatchObject({ start: 0, version: null });
+    back(kit, job!);
+    job!.task.version = 'v9';
+    expect(kit.sendAll()).toBe(3);
+    const rows = kit.crew.links.flatMap((link) => link.received().flatMap(rowsOf));
+    expect(rows.map(({ version }) => version)).toEqual(['v9', 'v9', 'v9']);
+  });
+});
+
+describe('what a row asks for', () => {
+  it('is the version that the user pinned, and any for a whole object that was only listed with one', async () => {
+    const kit = await createKit(1, [
+      entryOf(0, { version: 'listed' }),
+      entryOf(1, { version: '"é"', pinned: true }),
+    ]);
+    kit.sendAll();
+    expect(rowsOf(kit.crew.links[0]!.received()[0]).map(({ version }) => version)).toEqual([null, '"é"']);
+  });
+
+  it('is a check and a transform, where the stream has them', async () => {
+    const transform = { url: 'file:///t.js', options: null };
+    const kit = await createKit(1, [entryOf(0)], WHOLE, { transform, verify: true });
+    kit.sendAll();
+    const [row] = rowsOf(kit.crew.links[0]!.received()[0]);
+    expect(row!.flags).toBe(JobFlag.Whole | JobFlag.Transform | JobFlag.Verify);
+  });
+
+  it('begins where the range of the user begins', async () => {
+    const kit = await createKit(1, [entryOf(0, { size: -1, start: 12_345_678_901, length: 500 })]);
+    kit.sendAll();
+    const [row] = rowsOf(kit.crew.links[0]!.received()[0]);
+    expect(row).toMatchObject({ start: 12_345_678_901, length: 500, flags: 0 });
+  });
+});
+
+describe('work', () => {
+  it('goes to the worker with the least outstanding, and nowhere when nobody has a credit', async () => {
+    const kit = await createKit(
+      2,
+      Array.from({ length: 12 }, (_, i) => entryOf(i, { size: 5 * MIB })),
+    );
+    kit.crew.at(0).outstanding = 11 * MIB;
+    expect(kit.sendAll()).toBe(6);
+    expect(kit.crew.links.map((link) => link.received().length)).toEqual([3, 3]);
+    const order = [...kit.jobs.values()].map((job) => job.worker.index);
+    expect(order).toEqual([1, 1, 1, 0, 0, 0]);
+    expect(kit.stream.granted).toHaveLength(6);
+  });
+
+  it('is of no more objects at a time than the stream may have out', async () => {
+    const kit = await createKit(
+      2,
+      Array.from({ length: 30 }, (_, i) => entryOf(i)),
+      WHOLE,
+      { maxConcurrentObjects: 7 },
+    );
+    kit.sendAll();
+    expect([kit.stream.tasksOut, kit.jobs.size]).toEqual([7, 7]);
+    for (const job of [...kit.jobs.values()].slice(0, 2)) back(kit, job);
+    kit.sendAll();
+    expect(kit.stream.tasksOut).toBe(7);
+  });
+
+  it('of a suspect goes alone to an idle worker, which gets nothing else meanwhile', async () => {
+    const kit = await createKit(
+      2,
+      Array.from({ length: 10 }, (_, i) => entryOf(i)),
+    );
+    kit.stream.granted[0]!.crashes = 1;
+    Object.assign(kit.crew.at(0), { rows: 1, outstanding: 10 * MIB });
+    kit.sendAll();
+    const [, suspect] = kit.crew.links.map((link) => link.received().flatMap(rowsOf));
+    expect(suspect!.map(({ key }) => key)).toEqual([keyOf(0)]);
+    expect([...kit.jobs.values()].map((job) => job.worker.index)).toEqual([
+      1,
+      ...Array.from({ length: 9 }, () => 0),
+    ]);
+  });
+
+  it('of a suspect waits while nobody is idle, and takes nobody along', async () => {
+    const kit = await createKit(1, [entryOf(0), entryOf(1), entryOf(2)]);
+    kit.stream.granted[1]!.crashes = 1;
+    expect(kit.sendAll()).toBe(1);
+    expect(rowsOf(kit.crew.links[0]!.received()[0]).map(({ key }) => key)).toEqual([keyOf(0)]);
+    expect(kit.stream.granted.map((task) => task.sequence)).toEqual([1, 2]);
+    back(kit, [...kit.jobs.values()][0]!);
+    expect(kit.sendAll()).toBe(1);
+    expect(kit.crew.at(0)).toMatchObject({ rows: 1, exclusive: true });
+  });
+});
+
+describe('questions', () => {
+  it('go to a worker with what they need to know, and count as its work and the work of the stream', async () => {
+    const kit = await createKit(1, []);
+    const head = kit.asks.head(kit.stream, 5, keyOf(3));
+    kit.dispatcher.sendAsks();
+    const [message] = kit.crew.links[0]!.received();
+    expect(message).toMatchObject({ kind: 'head', store: 5, key: keyOf(3), stream: kit.stream.id });
+    expect(message!.stores.map(({ id }) => id)).toEqual([5]);
+    expect(message!.open?.id).toBe(kit.stream.id);
+    expect([kit.crew.at(0).rows, kit.stream.jobsOut]).toEqual([1, 1]);
+    const info = { size: 9, version: null, lastModifiedMs: null, contentType: null };
+    kit.asks.take((message as { jobId: number }).jobId, kit.crew.at(0))!.settle(info, null);
+    expect(await head).toEqual(info);
+  });
+});

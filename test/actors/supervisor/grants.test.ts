@@ -1,0 +1,249 @@
+import { describe, expect, it } from 'vitest';
+import { Grants, MAX_PACK_ITEMS } from '../../../dist/actors/supervisor/grants.js';
+import type { Stream } from '../../../dist/actors/supervisor/stream.js';
+import type { Task } from '../../../dist/actors/supervisor/types.js';
+import { Arena, PAGE_BYTES, pageAlign } from '../../../dist/protocol/arena.js';
+import { isSettled } from '../../protocol/pipe.js';
+import { createStream, entryOf, MIB, pages, settle, settleAll, uriOf, WHOLE } from './kit.js';
+
+function createGrants(budgetBytes: number, { workers = 1, ranges = WHOLE } = {}) {
+  const arena = new Arena(budgetBytes);
+  return { arena, grants: new Grants({ arena, workers, ranges: () => ranges, uri: uriOf }) };
+}
+
+const sized = (sizes: readonly number[], more = {}) => sizes.map((size, i) => entryOf(i, { size, ...more }));
+const granted = (stream: Stream): number[] => stream.granted.map((task) => task.sequence);
+/** The bytes of the arena that a task may write to. */
+const span = (task: Task): [number, number] => [task.offset, task.offset + task.capacity];
+
+function grantAll(grants: Grants, stream: Stream): void {
+  while (grants.grantNext(stream));
+}
+
+describe('small objects', () => {
+  it('share an extent, each on a boundary of 64 and apart from the others, in plan order', async () => {
+    const { arena, grants } = createGrants(4 * MIB);
+    const sizes = [100, 64, 0, 1, 5000, 65];
+    const { stream, pull } = createStream(arena, sized(sizes));
+    await pull();
+    expect(grants.grantNext(stream)).toBe(true);
+    expect(granted(stream)).toEqual([0, 1, 2, 3, 4, 5]);
+    const extent = stream.granted[0]!.extent!;
+    expect(new Set(stream.granted.map((task) => task.extent))).toEqual(new Set([extent]));
+    expect(extent.holders).toBe(sizes.length);
+    let end = extent.offset;
+    for (const [i, task] of stream.granted.entries()) {
+      expect(task.offset % 64).toBe(0);
+      expect(task.offset).toBe(end);
+      expect(task.capacity).toBeGreaterThanOrEqual(sizes[i]!);
+      end = span(task)[1];
+    }
+    expect(end).toBeLessThanOrEqual(extent.offset + extent.length);
+  });
+
+  it('are 64 in a pack at most, and fewer when the window is small and there are several workers', async () => {
+    const { arena, grants } = createGrants(4 * MIB, { workers: 4 });
+    const entries = Array.from({ length: 200 }, (_, i) => entryOf(i, { size: 10 }));
+    const [wide, narrow] = [
+      createStream(arena, entries),
+      createStream(arena, entries, { windowObjects: 40 }),
+    ];
+    await Promise.all([wide.pull(), narrow.pull()]);
+    grants.grantNext(wide.stream);
+    grants.grantNext(narrow.stream);
+    expect([wide.stream.granted.length, narrow.stream.granted.length]).toEqual([MAX_PACK_ITEMS, 5]);
+  });
+
+  it('are a MiB in a pack at most, and stop at a large one', async () => {
+    const { arena, grants } = createGrants(16 * MIB);
+    const { stream, pull } = createStream(arena, sized([MIB / 2, MIB / 4, MIB / 2, 10, MIB, 10]));
+    await pull();
+    const packs: number[] = [];
+    for (let before = 0; grants.grantNext(stream); before = stream.granted.length)
+      packs.push(stream.granted.length - before);
+    expect(packs).toEqual([2, 2, 1, 1]);
+    expect(granted(stream)).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+});
+
+describe('a grant', () => {
+  it('gives nobody bytes that another task may write to', async () => {
+    const { arena, grants } = createGrants(8 * MIB);
+    const sizes = Array.from({ length: 120 }, (_, i) => (i % 7 === 0 ? 600_000 : (i * 977) % 9000));
+    const { stream, pull } = createStream(arena, sized(sizes));
+    await pull();
+    grantAll(grants, stream);
+    expect(stream.granted.length).toBeGreaterThan(50);
+    const spans = stream.granted.map(span).sort((a, b) => a[0] - b[0]);
+    for (let i = 1; i < spans.length; i += 1) expect(spans[i]![0]).toBeGreaterThanOrEqual(spans[i - 1]![1]);
+    expect(spans.at(-1)![1]).toBeLessThanOrEqual(arena.budgetBytes);
+  });
+
+  it('waits in plan order: what is behind and would fit is not preferred', async () => {
+    const { arena, grants } = createGrants(2 * MIB);
+    const { stream, pull } = createStream(arena, sized([1_500_000, 1_000_000, 10]));
+    await pull();
+    grantAll(grants, stream);
+    expect(granted(stream)).toEqual([0]);
+    expect(stream.blockedBytes).toBe(pageAlign(1_000_000));
+    const first = stream.granted[0]!;
+    settle(stream, first);
+    stream.release((await stream.next())!);
+    grantAll(grants, stream);
+    expect(granted(stream)).toEqual([1, 2]);
+    expect(stream.blockedBytes).toBe(0);
+  });
+
+  it('goes first to what has to be fetched again', async () => {
+    const { arena, grants } = createGrants(4 * MIB);
+    const { stream, pull } = createStream(arena, sized([MIB, MIB, MIB]));
+    await pull();
+    grants.grantNext(stream);
+    grants.grantNext(stream);
+    const [first, second] = [...stream.granted];
+    stream.granted.length = 0;
+    stream.replan(second!);
+    stream.replan(first!);
+    expect(arena.stats().usedBytes).toBe(0);
+    grantAll(grants, stream);
+    expect(granted(stream)).toEqual([0, 1, 2]);
+  });
+
+  it('keeps to the window of objects and of bytes, and lets one larger object through', async () => {
+    const { arena, grants } = createGrants(64 * MIB);
+    const objects = createStream(arena, sized([MIB, MIB, MIB]), { windowObjects: 2 });
+    const bytes = createStream(arena, sized([MIB, MIB, MIB]), { windowBytes: 2 * MIB });
+    const large = createStream(arena, sized([3 * MIB, 1]), { windowBytes: MIB });
+    await Promise.all([objects.pull(), bytes.pull(), large.pull()]);
+    for (const { stream } of [objects, bytes, large]) grantAll(grants, stream);
+    expect([objects, bytes, large].map(({ stream }) => granted(stream))).toEqual([[0, 1], [0, 1], [0]]);
+  });
+
+  it('of a range is as long as the range, of an unknown size as long as a first part', async () => {
+    const { arena, grants } = createGrants(64 * MIB);
+    const { stream, pull } = createStream(arena, [
+      entryOf(0, { size: -1, start: 500, length: 5000 }),
+      entryOf(1, { size: 10_000_000, start: 9_000_000 }),
+      entryOf(2, { size: -1 }),
+    ]);
+    await pull();
+    grantAll(grants, stream);
+    expect(stream.granted.map((task) => task.capacity)).toEqual([5000, 1_000_000, 2 * MIB]);
+  });
+});
+
+describe('an object larger than the budget', () => {
+  it('is refused at once, with both sizes and the ways out', async () => {
+    const { arena, grants } = createGrants(MIB);
+    const { stream, pull } = createStream(arena, sized([MIB + 1, 10]), { onError: 'skip' });
+    await pull();
+    expect(grants.grantNext(stream)).toBe(true);
+    expect(stream.ledger.failed).toBe(1);
+    const record = stream.ledger.record('x', stream.cursor, 0);
+    expect(record.failures).toMatchObject([
+      {
+        uri: uriOf(entryOf(0)),
+        error: { code: 'BudgetTooSmall', phase: 'grant', message: expect.stringMatching(/1 MiB.*getRange/s) },
+      },
+    ]);
+    grantAll(grants, stream);
+    expect(granted(stream)).toEqual([1]);
+  });
+
+  it('is one too when a stuck worker keeps the memory, and the error says so', async () => {
+    const { arena, grants } = createGrants(4 * MIB);
+    const lost = arena.allocate(2 * MIB)!;
+    arena.quarantine(lost);
+    const { stream, pull } = createStream(arena, sized([3 * MIB]));
+    await pull();
+    const next = stream.next();
+    expect(grants.grantNext(stream)).toBe(true);
+    await expect(next).rejects.toMatchObject({
+      code: 'BudgetTooSmall',
+      message: expect.stringContaining('2 MiB of it lost to a stuck worker'),
+    });
+  });
+});
+
+describe('a consumer that waits for memory', () => {
+  /** A stream that has its whole budget in batches that nobody has asked for. */
+  async function hoarder(grants: Grants, arena: Arena) {
+    const kit = createStream(arena, sized([MIB, MIB]), { batchSize: 1, batchBytes: 4 * MIB });
+    await kit.pull();
+    grantAll(grants, kit.stream);
+    settleAll(kit.stream);
+    expect(arena.stats().usedBytes).toBe(2 * MIB);
+    return kit.stream;
+  }
+
+  it('gets what others have complete and not handed out, and they fetch it again later, nothing lost', async () => {
+    const { arena, grants } = createGrants(2 * MIB);
+    const other = await hoarder(grants, arena);
+    const { stream, pull } = createStream(arena, sized([MIB]));
+    await pull();
+    const next = stream.next();
+    expect(grants.grantNext(stream)).toBe(false);
+    expect(grants.relieve([other, stream], true)).toBe(true);
+    grantAll(grants, stream);
+    expect(granted(stream)).toEqual([0]);
+    settleAll(stream);
+    stream.release((await next)!);
+    grants.relieve([other, stream], true);
+    grantAll(grants, other);
+    expect(granted(other)).toEqual([0, 1]);
+    settleAll(other);
+    expect((await other.next())?.items.map((item) => item.sequence)).toEqual([0]);
+    expect((await other.next())?.items.map((item) => item.sequence)).toEqual([1]);
+    expect(other.ledger).toMatchObject({ planned: 2, delivered: 2 });
+  });
+
+  it('is told so when consumers hold it all, with what is needed and what is held', async () => {
+    const { arena, grants } = createGrants(2 * MIB);
+    const held = arena.allocate(MIB + PAGE_BYTES)!;
+    const { stream, pull } = createStream(arena, sized([MIB]));
+    await pull();
+    const next = stream.next();
+    expect(grants.grantNext(stream)).toBe(false);
+    expect(grants.relieve([stream], true)).toBe(false);
+    await expect(next).rejects.toMatchObject({
+      code: 'BudgetHeldByConsumer',
+      retryable: true,
+      message: expect.stringContaining('1 MiB are needed'),
+    });
+    arena.release(held);
+    const again = stream.next();
+    grantAll(grants, stream);
+    settle(stream, stream.granted[0]!);
+    expect((await again)?.items).toHaveLength(1);
+  });
+
+  it('is told nothing while jobs are out that may give memory back', async () => {
+    const { arena, grants } = createGrants(2 * MIB);
+    arena.allocate(MIB + PAGE_BYTES);
+    const { stream, pull } = createStream(arena, sized([MIB]));
+    await pull();
+    const next = stream.next();
+    grants.grantNext(stream);
+    expect(grants.relieve([stream], false)).toBe(false);
+    expect(await isSettled(next)).toBe(false);
+    stream.token.cancel();
+    await expect(next).rejects.toMatchObject({ code: 'Cancelled' });
+  });
+
+  it('goes before those whose consumers are busy, until it has what it needs', async () => {
+    const { arena, grants } = createGrants(2 * MIB);
+    const held = arena.allocate(MIB)!;
+    const [waiting, busy] = [createStream(arena, sized([MIB + 1])), createStream(arena, sized([pages(1)]))];
+    await Promise.all([waiting.pull(), busy.pull()]);
+    const next = waiting.stream.next();
+    grants.grantNext(waiting.stream);
+    grants.relieve([waiting.stream, busy.stream], false);
+    expect(grants.grantNext(busy.stream)).toBe(false);
+    arena.release(held);
+    expect(grants.grantNext(waiting.stream)).toBe(true);
+    grants.relieve([waiting.stream, busy.stream], false);
+    expect(grants.grantNext(busy.stream)).toBe(true);
+    settle(waiting.stream, waiting.stream.granted[0]!);
+    expect(await next).not.toBeNull();
+  });
+});

@@ -1,0 +1,192 @@
+import { describe, expect, it } from 'vitest';
+import { Arena, type Extent, PAGE_BYTES, pageAlign } from '../../dist/protocol/arena.js';
+
+const PAGES = 64;
+/** From this size on an extent is a large one. */
+const LARGE_PAGES = PAGES / 16;
+
+const pages = (count: number): number => count * PAGE_BYTES;
+const createArena = (): Arena => new Arena(pages(PAGES));
+
+function must(extent: Extent | null): Extent {
+  if (extent === null) throw new Error('the arena had no room');
+  return extent;
+}
+
+describe('pageAlign', () => {
+  it.each([
+    [0, 1],
+    [1, 1],
+    [PAGE_BYTES, 1],
+    [PAGE_BYTES + 1, 2],
+    [5 * 2 ** 40, (5 * 2 ** 40) / PAGE_BYTES],
+  ])('makes %d bytes %d pages', (bytes, count) => {
+    expect(pageAlign(bytes)).toBe(pages(count));
+  });
+});
+
+describe('allocate', () => {
+  it('gives whole pages, one even for nothing', () => {
+    const arena = createArena();
+    expect(arena.allocate(0)).toMatchObject({ offset: 0, length: pages(1), holders: 1 });
+    expect(arena.allocate(PAGE_BYTES + 1)).toMatchObject({ offset: pages(1), length: pages(2) });
+    expect(arena.stats()).toMatchObject({ usedBytes: pages(3), extents: 2 });
+  });
+
+  it('cuts small extents from the low end and large ones from the high end', () => {
+    const arena = createArena();
+    const small = [must(arena.allocate(pages(LARGE_PAGES - 1))), must(arena.allocate(1))];
+    const large = [must(arena.allocate(pages(LARGE_PAGES))), must(arena.allocate(pages(8)))];
+    expect(small.map(({ offset }) => offset)).toEqual([0, pages(LARGE_PAGES - 1)]);
+    expect(large.map(({ offset }) => offset)).toEqual([pages(PAGES - LARGE_PAGES), pages(PAGES - 12)]);
+  });
+
+  it('takes the first gap that is long enough', () => {
+    const arena = createArena();
+    const extents = [1, 3, 2, 3, 1].map((count) => must(arena.allocate(pages(count))));
+    arena.release(extents[1]!);
+    arena.release(extents[3]!);
+    expect(must(arena.allocate(pages(2))).offset).toBe(extents[1]!.offset);
+    expect(must(arena.allocate(pages(2))).offset).toBe(extents[3]!.offset);
+    expect(must(arena.allocate(pages(1))).offset).toBe(extents[1]!.offset + pages(2));
+  });
+
+  it('fills to the last page, and then has no room until one is released', () => {
+    const arena = createArena();
+    const all = must(arena.allocate(pages(PAGES)));
+    expect(arena.allocate(0)).toBeNull();
+    arena.release(all);
+    const each = Array.from({ length: PAGES }, () => must(arena.allocate(1)));
+    expect(new Set(each.map(({ offset }) => offset)).size).toBe(PAGES);
+    expect(arena.allocate(1)).toBeNull();
+    arena.release(each[17]!);
+    expect(must(arena.allocate(1)).offset).toBe(pages(17));
+  });
+
+  it('says no where the free pages are enough but in pieces, and yes once two pieces meet', () => {
+    const arena = createArena();
+    const each = Array.from({ length: PAGES }, () => must(arena.allocate(1)));
+    for (let i = 0; i < PAGES; i += 2) arena.release(each[i]!);
+    expect(arena.stats().usedBytes).toBe(pages(PAGES / 2));
+    expect(arena.allocate(pages(2))).toBeNull();
+    arena.release(each[31]!);
+    expect(must(arena.allocate(pages(3))).offset).toBe(pages(30));
+  });
+
+  it('never gives more than the budget, rounded down to whole pages', () => {
+    const arena = new Arena(pages(2) + 100);
+    expect(arena.budgetBytes).toBe(pages(2));
+    expect(arena.buffer.byteLength).toBe(pages(2));
+    expect(arena.allocate(pages(2) + 1)).toBeNull();
+    expect(arena.allocate(pages(2))).not.toBeNull();
+  });
+});
+
+describe('trim', () => {
+  it('gives back the pages behind, and leaves the rest where it is', () => {
+    const arena = createArena();
+    const extent = must(arena.allocate(pages(3)));
+    const next = must(arena.allocate(1));
+    arena.trim(extent, PAGE_BYTES + 1);
+    expect(extent).toMatchObject({ offset: 0, length: pages(2) });
+    expect(must(arena.allocate(1)).offset).toBe(pages(2));
+    expect(next.offset).toBe(pages(3));
+    expect(arena.stats().usedBytes).toBe(pages(4));
+  });
+
+  it('keeps a page for nothing, and is nothing where it would grow', () => {
+    const arena = createArena();
+    const extent = must(arena.allocate(pages(2)));
+    arena.trim(extent, 0);
+    expect(extent.length).toBe(pages(1));
+    arena.trim(extent, pages(2));
+    expect(extent.length).toBe(pages(1));
+    expect(arena.stats().usedBytes).toBe(pages(1));
+  });
+});
+
+describe('release', () => {
+  it('frees with the last holder', () => {
+    const arena = createArena();
+    const extent = must(arena.allocate(1));
+    arena.hold(extent, 2);
+    arena.release(extent);
+    arena.release(extent);
+    expect(arena.isLive(extent)).toBe(true);
+    arena.release(extent);
+    expect(arena.isLive(extent)).toBe(false);
+    expect(arena.stats()).toMatchObject({ usedBytes: 0, extents: 0 });
+  });
+
+  it.each([
+    ['release', (arena: Arena, extent: Extent) => arena.release(extent)],
+    ['hold', (arena: Arena, extent: Extent) => arena.hold(extent)],
+    ['trim', (arena: Arena, extent: Extent) => arena.trim(extent, 1)],
+    ['quarantine', (arena: Arena, extent: Extent) => arena.quarantine(extent)],
+    ['unquarantine', (arena: Arena, extent: Extent) => arena.unquarantine(extent)],
+  ])('makes a later %s an error that names the extent, and changes nothing', (verb, use) => {
+    const arena = createArena();
+    must(arena.allocate(1));
+    const extent = must(arena.allocate(pages(2)));
+    arena.release(extent);
+    const reused = must(arena.allocate(pages(2)));
+    expect(reused.offset).toBe(extent.offset);
+    const before = arena.stats();
+    expect(() => use(arena, extent)).toThrow(
+      expect.objectContaining({
+        code: 'Released',
+        message: expect.stringMatching(
+          new RegExp(`^${verb} of an extent .*generation 2, 8192 bytes at 4096`),
+        ),
+      }),
+    );
+    expect(arena.stats()).toEqual(before);
+    expect(reused.holders).toBe(1);
+  });
+});
+
+describe('quarantine', () => {
+  it('shrinks what is usable until the thread has ended, even when every other holder let go', () => {
+    const arena = createArena();
+    const extent = must(arena.allocate(pages(8)));
+    arena.hold(extent);
+    arena.quarantine(extent);
+    arena.release(extent);
+    expect(arena.usableBytes).toBe(pages(PAGES - 8));
+    expect(arena.stats()).toMatchObject({ quarantinedBytes: pages(8), usedBytes: pages(8) });
+    expect(arena.allocate(pages(PAGES - 7))).toBeNull();
+    const rest = must(arena.allocate(pages(PAGES - 8)));
+    arena.release(rest);
+    arena.unquarantine(extent);
+    expect(arena.usableBytes).toBe(pages(PAGES));
+    expect(arena.allocate(pages(PAGES))).not.toBeNull();
+  });
+});
+
+describe('charge', () => {
+  it('counts against the budget without a place in the arena', () => {
+    const arena = createArena();
+    arena.charge(pages(PAGES - 2));
+    expect(arena.allocate(pages(3))).toBeNull();
+    const extent = must(arena.allocate(pages(2)));
+    arena.charge(1);
+    expect(arena.stats()).toMatchObject({ chargedBytes: pages(PAGES - 2) + 1, peakBytes: pages(PAGES) + 1 });
+    arena.release(extent);
+    expect(arena.allocate(pages(2))).toBeNull();
+    arena.uncharge(1);
+    expect(arena.allocate(pages(2))).not.toBeNull();
+    arena.uncharge(pages(PAGES - 2));
+    expect(arena.stats().chargedBytes).toBe(0);
+  });
+});
+
+describe('the peak', () => {
+  it('stays when what made it is gone', () => {
+    const arena = createArena();
+    const extent = must(arena.allocate(pages(5)));
+    arena.trim(extent, 1);
+    arena.release(extent);
+    must(arena.allocate(1));
+    expect(arena.stats()).toMatchObject({ usedBytes: pages(1), peakBytes: pages(5) });
+  });
+});

@@ -1,0 +1,262 @@
+/** One consumer over one stream: loads keys, looks at every byte, and knows what it was handed. */
+import type { Supervisor } from '../../dist/actors/supervisor/supervisor.js';
+import type {
+  BatchRecord,
+  ItemRecord,
+  PlanEntry,
+  StreamHandle,
+  StreamOptions,
+  TerminalRecord,
+} from '../../dist/actors/supervisor/types.js';
+import type { Arena } from '../../dist/protocol/arena.js';
+import type { SupervisorContext, TransformFunction } from '../../dist/protocol/context.js';
+import type { CancellationToken } from '../../dist/protocol/token.js';
+import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+
+export const STORE = 3;
+export const PAGE = 4096;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export interface LoadOptions extends Partial<StreamOptions> {
+  readonly keys?: readonly string[];
+  /** The plan does not tell sizes. */
+  readonly unsized?: boolean;
+  /** The consumer leaves after so many batches. */
+  readonly breakAfter?: number;
+  /** How long the consumer keeps each batch. */
+  readonly holdMs?: number;
+  readonly token?: CancellationToken | null;
+  /** The piece of each object that is wanted, instead of all of it. */
+  readonly piece?: { readonly start: number; readonly length: number };
+  /** Somebody else consumes it, with `take`, `giveBack` and `end`. */
+  readonly byHand?: boolean;
+}
+
+/** What a load needs of its world. */
+export interface LoadWorld {
+  readonly supervisor: Supervisor;
+  readonly arena: Arena;
+  readonly sim: { readonly context: SupervisorContext };
+  readonly options: { readonly sizes: Readonly<Record<string, number>> };
+}
+
+const DEFAULTS: StreamOptions = {
+  order: 'sequence',
+  batchSize: 2,
+  batchBytes: 64 * 1024,
+  dropLast: false,
+  windowObjects: 8,
+  windowBytes: 128 * 1024,
+  maxConcurrentObjects: 8,
+  ranges: null,
+  onError: 'fail',
+  transform: null,
+  verify: false,
+  maxAttempts: 4,
+};
+
+/** The stream option that goes with `several`. */
+export const SEVERAL = { url: 'sim:several', options: null };
+
+/** Objects of the version `v3` have the bytes of the third generation. */
+function generationOf(version: string | null): number {
+  return version === null ? 0 : Number(version.slice(1));
+}
+
+/** What `several` makes of an object, by the number at the end of its key. */
+const MADE = ['nothing', 'itself', 'value and head', 'more than it was'] as const;
+
+function madeOf(key: string): (typeof MADE)[number] {
+  return MADE[Number(key.slice(-1)) % MADE.length]!;
+}
+
+/** Nothing, one item or two; bytes in place, bytes that outgrow their lease, and a value. */
+export const several: TransformFunction = (bytes, { key, version }) => {
+  const wrong = verifyPattern(objectIdOf(key, generationOf(version)), 0, bytes);
+  if (wrong >= 0) throw new Error(`${key} reached its transform wrong from byte ${wrong}`);
+  switch (madeOf(key)) {
+    case 'nothing':
+      return null;
+    case 'itself':
+      return bytes;
+    case 'value and head':
+      return [{ key }, bytes.subarray(0, bytes.length >> 1)];
+    case 'more than it was':
+      return patternBytes(objectIdOf(key), 2 * bytes.length + 5000);
+  }
+};
+
+export class Load {
+  readonly keys: readonly string[];
+  readonly stream: StreamHandle;
+  /** `key#index` of each item, in the order in which they came. */
+  readonly handed: string[] = [];
+  /** What was wrong with an item, in words. */
+  readonly faults: string[] = [];
+  record: TerminalRecord | null = null;
+  failure: unknown = null;
+  readonly #world: LoadWorld;
+  readonly #options: LoadOptions;
+
+  constructor(world: LoadWorld, options: LoadOptions) {
+    this.#world = world;
+    this.#options = options;
+    this.keys = options.keys ?? Object.keys(world.options.sizes);
+    const { token = null } = options;
+    this.stream = world.supervisor.openStream({ ...DEFAULTS, ...options }, this.#plan(), token);
+    if (options.byHand !== true) void this.#consume();
+  }
+
+  get over(): boolean {
+    return this.record !== null;
+  }
+
+  get #transformed(): boolean {
+    return (this.#options.transform ?? null) !== null;
+  }
+
+  /** Every label that a whole run hands out, in order. */
+  get expected(): string[] {
+    return this.keys.flatMap((key) => {
+      if (!(key in this.#world.options.sizes)) return [];
+      if (!this.#transformed) return [`${key}#0`];
+      const made = madeOf(key);
+      if (made === 'nothing') return [];
+      return made === 'value and head' ? [`${key}#0`, `${key}#1`] : [`${key}#0`];
+    });
+  }
+
+  /** What is wrong with a load that is over, in words; nothing, if all is well. */
+  violations(): string[] {
+    const { record } = this;
+    if (record === null) return ['it is not over'];
+    const wrong = [...this.faults];
+    const { planned, delivered, filtered, failed, dropped, left } = record;
+    if (planned !== delivered + filtered + failed + dropped + left) {
+      wrong.push(`the record does not add up: ${JSON.stringify(record)}`);
+    }
+    if (Math.min(planned, delivered, filtered, failed, dropped, left) < 0) {
+      wrong.push(`a column of the record is negative: ${JSON.stringify(record)}`);
+    }
+    if (record.items !== this.handed.length) {
+      wrong.push(`${record.items} items are in the record, ${this.handed.length} were handed out`);
+    }
+    if (new Set(this.handed).size !== this.handed.length) wrong.push(`twice: ${this.handed.join(' ')}`);
+    if (planned > this.keys.length) wrong.push(`${planned} planned of ${this.keys.length}`);
+    if (record.cursor.objects > planned) wrong.push('the cursor is behind what was planned');
+    wrong.push(...this.#orderFaults());
+    if (record.reason === 'completed') {
+      const missing = this.expected.filter((label) => !this.handed.includes(label));
+      const excused = failed + dropped;
+      if (missing.length > 0 && excused === 0) wrong.push(`never came: ${missing.join(' ')}`);
+      if (planned !== this.keys.length || left !== 0 || record.listed !== 'complete') {
+        wrong.push(`completed, but ${JSON.stringify(record)}`);
+      }
+    }
+    return wrong;
+  }
+
+  #orderFaults(): string[] {
+    const { expected, handed } = this;
+    if (this.#options.order === 'completion') return [];
+    // Skipped objects leave holes, but never change the order; without any, what came is a prefix.
+    const places = handed.map((label) => expected.indexOf(label));
+    if (places.some((place, i) => place < 0 || (i > 0 && place <= places[i - 1]!))) {
+      return [`out of order: ${handed.join(' ')}`];
+    }
+    const holes = places.length > 0 ? places.at(-1)! + 1 - places.length : 0;
+    return holes > 0 && this.record!.failed === 0 ? [`holes: ${handed.join(' ')}`] : [];
+  }
+
+  #plan(): { next: (limit: number) => Promise<PlanEntry[] | null> } {
+    let at = 0;
+    const { sizes } = this.#world.options;
+    return {
+      next: (limit) => {
+        if (at >= this.keys.length) return Promise.resolve(null);
+        const some = this.keys.slice(at, (at += limit));
+        const piece = this.#options.piece ?? { start: 0, length: -1 };
+        const plain = { store: STORE, version: null, pinned: false, ...piece };
+        const size = (key: string): number => (this.#options.unsized === true ? -1 : (sizes[key] ?? 64));
+        return Promise.resolve(some.map((key) => ({ ...plain, key: encoder.encode(key), size: size(key) })));
+      },
+    };
+  }
+
+  /** The next batch, looked at; null at the end. */
+  async take(): Promise<BatchRecord | null> {
+    const batch = await this.stream.next();
+    if (batch === null) return null;
+    this.#look(batch, 'when it came');
+    for (const item of batch.items) this.handed.push(`${decoder.decode(item.entry.key)}#${item.index}`);
+    return batch;
+  }
+
+  giveBack(batch: BatchRecord): void {
+    this.#look(batch, 'when it was released');
+    this.stream.release(batch);
+    this.stream.acknowledge(batch);
+  }
+
+  async end(): Promise<void> {
+    this.record = await this.stream.finish('break');
+  }
+
+  async #consume(): Promise<void> {
+    const { holdMs = 0, breakAfter = Infinity } = this.#options;
+    let batches = 0;
+    try {
+      for (let batch = await this.take(); batch !== null; batch = await this.take()) {
+        if (holdMs > 0) await this.#wait(holdMs);
+        this.giveBack(batch);
+        batches += 1;
+        if (batches >= breakAfter) break;
+      }
+    } catch (thrown) {
+      this.failure = thrown;
+    }
+    await this.end();
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#world.sim.context.after(ms, resolve);
+    });
+  }
+
+  #look(batch: BatchRecord, when: string): void {
+    for (const item of batch.items) {
+      const fault = this.#faultOf(item);
+      if (fault !== null)
+        this.faults.push(`${decoder.decode(item.entry.key)}#${item.index} ${when}: ${fault}`);
+    }
+  }
+
+  #faultOf({ entry, payload, index, version }: ItemRecord): string | null {
+    const key = decoder.decode(entry.key);
+    const size = this.#world.options.sizes[key]!;
+    const made = this.#transformed ? madeOf(key) : 'itself';
+    if (payload.kind === 'value') {
+      const right =
+        made === 'value and head' && index === 0 && (payload.value as { key: string }).key === key;
+      return right ? null : `the value ${JSON.stringify(payload.value)}`;
+    }
+    const { start, length: asked } = this.#options.piece ?? { start: 0, length: Infinity };
+    const length = {
+      nothing: -1,
+      itself: Math.min(asked, size - start),
+      'value and head': size >> 1,
+      'more than it was': 2 * size + 5000,
+    }[made];
+    const bytes =
+      payload.kind === 'bytes'
+        ? payload.bytes
+        : new Uint8Array(this.#world.arena.buffer, payload.offset, payload.length);
+    if (bytes.length !== length) return `${bytes.length} bytes instead of ${length}`;
+    // What outgrew its object is made anew, and tells of no version.
+    const generation = made === 'more than it was' ? 0 : generationOf(version);
+    const wrong = verifyPattern(objectIdOf(key, generation), start, bytes);
+    return wrong < 0 ? null : `wrong from byte ${wrong}`;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The real supervisor and the real workers in the simulation, with as many loads as a test wants.
+ *
+ * What it keeps true for every test that uses it: each item that a consumer is handed is looked at byte by byte, when
+ * it comes and again just before its batch is released; and the end of a world is checked for whatever is left.
+ */
+import { Supervisor } from '../../dist/actors/supervisor/supervisor.js';
+import type { RuntimeRecord, StoreDirectory } from '../../dist/actors/supervisor/types.js';
+import { runWorker } from '../../dist/actors/worker/worker.js';
+import { Arena } from '../../dist/protocol/arena.js';
+import type { TransformFunction } from '../../dist/protocol/context.js';
+import { CancellationToken } from '../../dist/protocol/token.js';
+import { createRuntimeWords, fillRetryBudget } from '../../dist/protocol/words.js';
+import { createSimOrigin, type SimOriginOptions } from '../../dist/runtime/simulation/origin.js';
+import { createSimulation, type SimulationOptions } from '../../dist/runtime/simulation/simulation.js';
+import { createSimStore } from '../../dist/runtime/simulation/store.js';
+import { patternObjects, storeSpec } from './kit.js';
+import { Load, PAGE, STORE, type LoadOptions } from './load.kit.js';
+
+const MAX_STEPS = 30_000;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly sizes: Readonly<Record<string, number>>;
+  readonly arenaBytes?: number;
+  readonly workers?: number;
+  readonly concurrency?: number;
+  readonly transform?: TransformFunction;
+  readonly origin?: Omit<SimOriginOptions, 'objects'>;
+  readonly simulation?: Partial<SimulationOptions>;
+}
+
+/** Counts who listens, so that a listener left behind is seen. */
+class WatchedToken extends CancellationToken {
+  listeners = 0;
+
+  override onChange(fn: Parameters<CancellationToken['onChange']>[0]): () => void {
+    this.listeners += 1;
+    const unlink = super.onChange(fn);
+    let linked = true;
+    return () => {
+      if (linked) this.listeners -= 1;
+      linked = false;
+      unlink();
+    };
+  }
+}
+
+export class World {
+  readonly options: WorldOptions;
+  readonly origin;
+  readonly arena;
+  readonly sim;
+  readonly token;
+  readonly supervisor;
+  readonly loads: Load[] = [];
+  /** Tokens for callers. */
+  readonly tokens: readonly WatchedToken[];
+  /** Names of the workers that were made to die: what they held is gone with them. */
+  readonly crashed = new Set<string>();
+  closed: RuntimeRecord | null = null;
+
+  constructor(options: WorldOptions) {
+    this.options = options;
+    const { seed, sizes, workers = 2, concurrency = 2 } = options;
+    this.origin = createSimOrigin({ ...options.origin, objects: patternObjects(sizes) });
+    this.arena = new Arena(options.arenaBytes ?? 64 * PAGE);
+    const words = createRuntimeWords();
+    fillRetryBudget(words);
+    this.sim = createSimulation({
+      seed,
+      runWorker,
+      words,
+      concurrency,
+      arena: this.arena.buffer,
+      stores: (spec, world) => createSimStore(world, this.origin, spec.snapshot),
+      transforms: () => options.transform!,
+      ...options.simulation,
+    });
+    this.token = new WatchedToken({ clock: this.sim.clock });
+    this.tokens = [0, 1, 2].map(() => new WatchedToken({ clock: this.sim.clock }));
+    this.supervisor = new Supervisor(this.sim.context, this.arena, words, STORES, {
+      workers,
+      concurrency,
+      stuckAfterMs: 5000,
+      closeTimeoutMs: 3000,
+      token: this.token,
+    });
+    this.supervisor.start();
+  }
+
+  load(options: LoadOptions = {}): Load {
+    const load = new Load(this, options);
+    this.loads.push(load);
+    return load;
+  }
+
+  run(until: () => boolean): Promise<void> {
+    return this.sim.run(until, MAX_STEPS);
+  }
+
+  /** The latest incarnation of a worker dies; nothing happens if it has ended. */
+  crash(index: number): void {
+    const worker = this.sim.worker(index);
+    if (worker.state === 'dead' || worker.state === 'exited') return;
+    this.crashed.add(worker.name);
+    worker.crash(new Error('a simulated crash'));
+  }
+
+  /** Steps until every load is over. */
+  untilOver(): Promise<void> {
+    return this.run(() => this.loads.every((load) => load.over));
+  }
+
+  /** Closes the runtime and steps until nothing of it can happen any more. */
+  async close(): Promise<void> {
+    void this.supervisor.close('close').then((record) => {
+      this.closed = record;
+    });
+    await this.run(() => this.closed !== null);
+    await this.run(() => this.sim.waiting().length === 0);
+  }
+
+  /** What is left of a world that was closed, in words; nothing, if all is well. */
+  leftovers(): string[] {
+    const { usedBytes, chargedBytes, quarantinedBytes, extents } = this.arena.stats();
+    const left: string[] = this.sim.waiting();
+    if (usedBytes + chargedBytes + quarantinedBytes + extents > 0) {
+      left.push(`arena: ${usedBytes} used, ${chargedBytes} charged, ${quarantinedBytes} quarantined`);
+    }
+    if (this.arena.allocate(this.arena.budgetBytes) === null) left.push('arena: it is not whole');
+    for (const token of [this.token, ...this.tokens]) {
+      if (token.listeners > 0) left.push(`${token.listeners} listeners of a token of the service`);
+    }
+    for (const read of this.origin.reads) {
+      const { listeners } = read.stop as unknown as { readonly listeners: number };
+      if (!this.crashed.has(read.worker) && listeners > 0)
+        left.push(`${listeners} listeners of a token in ${read.worker}`);
+    }
+    return left;
+  }
+}
+
+const SCHEME = { splitThreshold: 2 * PAGE, partBytes: PAGE, maxPartsPerObject: 2 };
+
+const STORES: StoreDirectory = {
+  locate: (uri) => ({ store: 'sim', key: encoder.encode(uri) }),
+  idOf: () => STORE,
+  open: () => Promise.resolve(STORE),
+  uri: (_id, key) => `sim://${decoder.decode(key)}`,
+  defaults: () => SCHEME,
+  schemeOf: () => ({ name: 'sim', defaults: SCHEME }),
+  spec: () => storeSpec(1),
+};
