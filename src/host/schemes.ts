@@ -25,8 +25,8 @@ export const BUILT_IN_SCHEMES = ['s3', 'file', 'memory'] as const;
 const PART_BYTES = 8 * 1024 * 1024;
 
 /** Options of the file scheme: a misspelt `root` would leave the whole filesystem open. */
-const FILE_OPTIONS = ['root'];
-const CUSTOM_OPTIONS = ['module', 'config'];
+export const FILE_OPTIONS = ['root'];
+export const CUSTOM_OPTIONS = ['module', 'config'];
 
 /** @throws MillraceError InvalidArgument for an option that its scheme does not know */
 export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme[] {
