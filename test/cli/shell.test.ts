@@ -111,8 +111,8 @@ describe('get -r', () => {
       expect(got.stderr).toContain(why);
     }
     expect(got.stderr).toContain('3 keys cannot be files here and were left out');
-    expect(readdirSync(folder, { recursive: true }).toSorted()).toEqual(
-      ['in', 'in/good', 'in/zz', 'in/zz/last'].toSorted(),
+    expect(new Set(readdirSync(folder, { recursive: true }))).toEqual(
+      new Set(['in', 'in/good', 'in/zz', 'in/zz/last']),
     );
   });
 
