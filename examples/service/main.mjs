@@ -66,6 +66,13 @@ function pause(/** @type {number} */ ms) {
   });
 }
 
+/** What became of everything that was planned: what is left is what the next process has to fetch. */
+function summary(/** @type {import('../../dist/index.js').TerminalRecord | null} */ report) {
+  if (report === null) return 'nothing began';
+  const { reason, planned, delivered, filtered, failed, dropped, left } = report;
+  return `${reason}, ${planned} planned = ${delivered} delivered + ${filtered} filtered + ${failed} failed + ${dropped} dropped + ${left} left`;
+}
+
 async function ingest() {
   const loader = runtime.loader(ObjectDataset.fromPrefix(prefix), { onError: 'skip' });
   for await (const batch of loader) {
@@ -84,7 +91,7 @@ let failed = false;
 try {
   while (shutdown.state === 0) {
     const report = await ingest();
-    console.log(`epoch ${totals.epochs}: ${report?.reason}, ${formatBytes(totals.bytes)} so far`);
+    console.log(`epoch ${totals.epochs}: ${summary(report)}; ${formatBytes(totals.bytes)} so far`);
     await pause(pauseMs);
   }
 } catch (error) {

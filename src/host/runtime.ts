@@ -112,6 +112,7 @@ export class Runtime {
       workers: options.workers,
       concurrency,
       stuckAfterMs: options.stuckAfterMs,
+      budgetTimeoutMs: options.budgetTimeoutMs,
       closeTimeoutMs: FENCE_AFTER_MS,
       token,
     });

@@ -160,6 +160,13 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
         checked: this.#options.checked,
         ordered: this.#options.stream.order === 'sequence',
       });
+      // A stop ends the stream also when its consumer never comes back: the producer and the signal are let go then.
+      void stream.ended.then((record) => {
+        this.#record = record;
+        source.close();
+        stop.dispose();
+        this.#settleDone();
+      });
       return { stream, source, stop, batches };
     } catch (thrown) {
       stop.dispose();

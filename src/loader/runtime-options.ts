@@ -28,6 +28,11 @@ export interface RuntimeOptions {
   readonly signal?: AbortSignal | undefined;
   /** A worker that does not answer for so long is fenced and replaced. @default '30s' */
   readonly stuckAfterMs?: number | string | undefined;
+  /**
+   * How long a consumer waits for memory that only consumers hold, and of which they release none, before the wait ends
+   * with `BudgetHeldByConsumer`. @default '60s'
+   */
+  readonly budgetTimeoutMs?: number | string | undefined;
   /** How long `close()` waits for what is in flight before it cancels. @default '25s' */
   readonly closeTimeoutMs?: number | string | undefined;
   /** Options of the schemes, by name. @default {} */
@@ -52,6 +57,7 @@ export interface RuntimeValues {
   token: CancellationToken | null;
   signal: AbortSignal | null;
   stuckAfterMs: number;
+  budgetTimeoutMs: number;
   closeTimeoutMs: number;
   stores: StoreOptions;
   heapLimitMb: number | null;
@@ -106,6 +112,14 @@ export const RUNTIME_OPTIONS: OptionTable<RuntimeValues, RuntimeEnv> = {
     doc: 'A worker that does not answer for so long is fenced and replaced.',
     parse: duration(100),
     fallback: () => ({ value: 30_000, reason: 'longer than any sane synchronous step of a transform' }),
+  },
+  budgetTimeoutMs: {
+    doc: 'How long a loader waits for memory that consumers hold, and release none of, before it is an error.',
+    parse: duration(0),
+    fallback: () => ({
+      value: 60_000,
+      reason: 'longer than a consumer takes over a batch; a deadlock is told',
+    }),
   },
   closeTimeoutMs: {
     doc: 'How long close() waits for what is in flight before it cancels.',

@@ -211,6 +211,19 @@ function isPromise(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
+/** More microtasks than generators around generators take to yield, where none waits for anything. */
+const YIELD_TURNS = 32;
+
+async function settlesSoon(step: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const note = (): void => {
+    settled = true;
+  };
+  step.then(note, note);
+  for (let turns = 0; turns < YIELD_TURNS && !settled; turns += 1) await Promise.resolve();
+  return settled;
+}
+
 interface Puller<T> {
   next(limit: number): Promise<readonly T[] | null>;
   close(): void;
@@ -221,12 +234,20 @@ function createPuller<T>(source: Streamed<T>, what: string): Puller<T> {
   const iterator: Iterator<T> | AsyncIterator<T> =
     Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
   let ended = false;
+  /** Asked for by an earlier pull that did not wait for it. */
+  let pending: ReturnType<typeof iterator.next> | null = null;
   return {
     next: async (limit) => {
       const values: T[] = [];
       try {
         while (!ended && values.length < limit) {
-          const step = iterator.next();
+          const step = pending ?? iterator.next();
+          pending = null;
+          // A producer may yield its next value only when the one before was loaded: what is here goes on without it.
+          if (values.length > 0 && isPromise(step) && !(await settlesSoon(step))) {
+            pending = step;
+            break;
+          }
           const taken = isPromise(step) ? await step : step;
           if (taken.done === true) ended = true;
           else values.push(taken.value);

@@ -66,6 +66,7 @@ class Scenario {
       workers: 3,
       concurrency: 2,
       stuckAfterMs: 5000,
+      budgetTimeoutMs: 10_000,
       closeTimeoutMs: 3000,
       token: this.token,
     });

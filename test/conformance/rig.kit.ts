@@ -55,7 +55,14 @@ function createSupervisor(
   clock?: TokenClock,
 ): { supervisor: Supervisor; arena: Arena; token: CancellationToken } {
   const token = new CancellationToken(clock === undefined ? {} : { clock });
-  const options = { workers: 2, concurrency: CONCURRENCY, stuckAfterMs: 30_000, closeTimeoutMs: 5000, token };
+  const options = {
+    workers: 2,
+    concurrency: CONCURRENCY,
+    stuckAfterMs: 30_000,
+    budgetTimeoutMs: 60_000,
+    closeTimeoutMs: 5000,
+    token,
+  };
   const supervisor = new Supervisor(context, arena, words, directory, options);
   supervisor.start();
   return { supervisor, arena, token };

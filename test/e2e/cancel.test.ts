@@ -1,4 +1,5 @@
 /** Stops: at any moment and in any way, nothing goes on, nothing is held, and the runtime works as before. */
+import { setImmediate as immediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CancellationToken, MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
@@ -108,6 +109,51 @@ describe('a token', () => {
     expectSum(loader.report);
     await expectIdle(small);
     await small.close();
+  });
+});
+
+describe('a question that no worker has room for', () => {
+  test.each(['cancel', 'drain'] as const)('ends at once on a %s', async (way) => {
+    await origin.reset();
+    await origin.script({ key: 'many/zz-large', do: { stall: MIB } });
+    const small = await startRuntime(origin, { workers: 1, maxConnections: 1 });
+    // One part of 8 MiB is all that a worker with one connection is given, so the questions wait for it here.
+    const getting = small.getRange(LARGE_URI, { start: 0, length: 8 * MIB });
+    await origin.waitFor({ stalled: 1 });
+    const token = new CancellationToken();
+    const listing = small.list(`s3://${BUCKET}/`, { token })[Symbol.asyncIterator]();
+    const asked = Promise.allSettled([small.head(LARGE_URI, { token }), listing.next()]);
+    await immediate();
+    token[way]('enough');
+    const code = way === 'cancel' ? 'Cancelled' : 'Draining';
+    for (const result of await asked) expect(result).toMatchObject({ status: 'rejected', reason: { code } });
+    expect((await origin.stats()).stalled).toBe(1);
+    await origin.script();
+    await origin.release();
+    (await getting).release();
+    expect((await origin.requests()).filter(({ op }) => op !== 'get')).toEqual([]);
+    await expectIdle(small);
+    await small.close();
+  });
+});
+
+describe('a transform that waits', () => {
+  test('is told by its signal when its loader is cancelled, and nothing waits for it any more', async () => {
+    await origin.reset();
+    const words = new Int32Array(new SharedArrayBuffer(4));
+    const token = new CancellationToken();
+    const url = new URL('./programs/waiting-transform.mjs', import.meta.url);
+    const loader = runtime.loader(ObjectDataset.fromPrefix(`s3://${BUCKET}/after/`), {
+      token,
+      transform: { url, options: { words } },
+    });
+    const loading = exhaust(loader);
+    await Atomics.waitAsync(words, 0, 0).value;
+    token.cancel('enough');
+    await expect(loading).rejects.toMatchObject({ code: 'Cancelled' });
+    expect(Atomics.load(words, 0)).toBe(0);
+    expectSum(loader.report);
+    await expectIdle(runtime);
   });
 });
 

@@ -70,6 +70,7 @@ const RUNTIME_VALUES: Required<RuntimeOptions> = {
   token,
   signal,
   stuckAfterMs: '5s',
+  budgetTimeoutMs: '7s',
   closeTimeoutMs: '1s',
   stores: { s3: { region: 'eu-west-1' } },
   heapLimitMb: 128,

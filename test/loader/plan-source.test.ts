@@ -138,6 +138,43 @@ describe('the plan of a dataset', () => {
     });
   });
 
+  it('hands out what a producer has yielded while it waits for that to be loaded', async () => {
+    let loaded = (): void => {};
+    async function* answering(): AsyncGenerator<string> {
+      for (const uri of uris.slice(0, 3)) {
+        yield uri;
+        // Wait ends: below, with the pull that took the value before.
+        await new Promise<void>((resolve) => {
+          loaded = resolve;
+        });
+      }
+    }
+    const source = sourceOf(ObjectDataset.fromIterable(answering));
+    const pulls: string[][] = [];
+    for (let pull = await source.next(7); pull !== null; pull = await source.next(7)) {
+      pulls.push(keysOf(pull));
+      loaded();
+    }
+    expect(pulls).toEqual([['k000'], ['k001'], ['k002']]);
+  });
+
+  it('reports what an iterator throws late, after what it yielded before', async () => {
+    let fail = (): void => {};
+    async function* failing(): AsyncGenerator<string> {
+      yield uris[0]!;
+      // Wait ends: below.
+      await new Promise((_resolve, reject) => {
+        fail = () => reject(new Error('the queue broke'));
+      });
+    }
+    const source = sourceOf(ObjectDataset.fromIterable(failing));
+    expect(keysOf((await source.next(7)) ?? [])).toEqual(['k000']);
+    fail();
+    await expect(source.next(7)).rejects.toMatchObject({
+      message: 'the iterator of the dataset failed: the queue broke',
+    });
+  });
+
   it('runs the finally of a generator that is not gone through', async () => {
     let closed: () => void = () => {};
     const done = new Promise<void>((resolve) => {

@@ -78,12 +78,12 @@ export function createRandomWorld(seed: number): RandomWorld {
   if (zipped) void zip(world.loads, world, dice.of([0, 0, 30]));
   const asks = { asked: 0, settled: 0 };
   const { stopped, hung } = misfortunes(dice, world, asks);
-  const holds = zipped || drawnLoads.some((load) => load.holdMs !== 0);
   const patient = faults.length === 0;
   return {
     world,
     asks,
-    memoryIsHeld: hung || (loads > 1 && (holds || stopped || world.arena.budgetBytes < fits * PAGE)),
+    // One consumer over several loads may hold the memory that it waits for; a hung worker keeps its own.
+    memoryIsHeld: hung || zipped,
     mustComplete: patient && !stopped && world.arena.budgetBytes >= fits * PAGE,
   };
 }

@@ -85,6 +85,7 @@ export class World {
       workers,
       concurrency,
       stuckAfterMs: 5000,
+      budgetTimeoutMs: 10_000,
       closeTimeoutMs: 3000,
       token: this.token,
     });

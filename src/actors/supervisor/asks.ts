@@ -58,7 +58,7 @@ export class Asks {
   }
 
   /** The worker is gone: what it had goes to another, before everything else. */
-  orphaned(worker: Worker, cause: Error | null): void {
+  orphaned(worker: Worker, cause: Error | null, code: ErrorCode = ErrorCode.WorkerCrashed): void {
     const again: Ask[] = [];
     for (const [id, ask] of this.#out) {
       if (ask.worker !== worker) continue;
@@ -72,12 +72,9 @@ export class Asks {
         ask.settle(
           null,
           new MillraceError(
-            ErrorCode.WorkerCrashed,
-            `${ask.crashes} workers died while they answered a ${ask.body.kind}`,
-            {
-              phase: 'list',
-              cause,
-            },
+            code,
+            `${ask.crashes} workers ${code === ErrorCode.WorkerStuck ? 'stopped answering' : 'died'} while they answered a ${ask.body.kind}`,
+            { phase: ask.body.kind, worker: worker.link.name, cause },
           ),
         );
       }

@@ -1,12 +1,9 @@
 /**
- * Gives memory to tasks in plan order, and decides what happens when there is none.
+ * Gives memory to tasks in plan order.
  *
  * Invariants:
  * 1. Bytes are granted in plan order within a stream.
- * 2. A stream whose consumer waits and has nothing on its way has precedence: while it is short of memory nobody else
- *    is granted any. What others have complete is evicted for it; when only consumers hold memory, its own consumer
- *    is told so. So no combination of order, budget, loaders and direct calls waits for ever.
- * 3. An item that can never fit is refused at once.
+ * 2. An item that can never fit is refused at once.
  */
 import { pageAlign, type Arena, type Extent } from '../../protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
@@ -30,8 +27,8 @@ export interface GrantsDeps {
 
 export class Grants {
   readonly #deps: GrantsDeps;
-  /** The stream that has precedence for memory. */
-  #turn: Stream | null = null;
+  /** The stream that has precedence for memory: while there is one, nobody else is granted any. */
+  turn: Stream | null = null;
 
   constructor(deps: GrantsDeps) {
     this.#deps = deps;
@@ -39,7 +36,7 @@ export class Grants {
 
   /** Grants memory to the next task, or pack of tasks, of a stream. False when it cannot now. */
   grantNext(stream: Stream): boolean {
-    if (this.#turn !== null && this.#turn !== stream) return false;
+    if (this.turn !== null && this.turn !== stream) return false;
     const again = stream.planned[0];
     if (again !== undefined) {
       if (!this.#grant(stream, again)) return false;
@@ -60,48 +57,7 @@ export class Grants {
 
   /** The stream is over, or its consumer went away. */
   forget(stream: Stream): void {
-    if (this.#turn === stream) this.#turn = null;
-  }
-
-  /**
-   * Looks for a stream whose consumer waits for memory, and finds it some. `idle` says that no job is out anywhere.
-   * Returns true when granting may be tried again.
-   */
-  relieve(streams: Iterable<Stream>, idle: boolean): boolean {
-    this.#turn = null;
-    let starving: Stream | null = null;
-    for (const stream of eldestFirst(streams)) {
-      // The turn of another one may have kept it from asking.
-      if (this.grantNext(stream)) return true;
-      if (stream.blockedBytes === 0) continue;
-      starving = stream;
-      break;
-    }
-    this.#turn = starving;
-    if (starving === null) return false;
-    for (const other of streams) {
-      if (other !== starving && other.waitingSince === null && other.evict() > 0) return true;
-    }
-    // What is with workers, or has its memory and waits for one, gives memory back by itself.
-    if (!idle || [...streams].some((other) => other.granted.length > 0)) return false;
-    if (starving.evictOwn() > 0) return true;
-    // It has waited longest of all that are short: what the others have begun to collect is no reason to refuse it.
-    for (const other of streams) if (other !== starving && other.evict() > 0) return true;
-    this.#turn = null;
-    starving.blockedByConsumer(this.#heldByConsumers(starving));
-    return false;
-  }
-
-  #heldByConsumers(stream: Stream): MillraceError {
-    const { usedBytes, chargedBytes, quarantinedBytes, budgetBytes } = this.#deps.arena.stats();
-    const heldBytes = usedBytes + chargedBytes - quarantinedBytes;
-    return new MillraceError(
-      ErrorCode.BudgetHeldByConsumer,
-      `${formatBytes(stream.blockedBytes)} are needed for the next item, and ${formatBytes(heldBytes)} of the memory budget of ` +
-        `${formatBytes(budgetBytes)}${lostNote(quarantinedBytes)} are held by batches and results that were handed out and not released. Release them before ` +
-        'asking for more, or raise memoryBudget',
-      { phase: 'grant' },
-    );
+    if (this.turn === stream) this.turn = null;
   }
 
   #need(stream: Stream, entry: PlanEntry): number {
@@ -186,23 +142,11 @@ export class Grants {
   }
 }
 
-/** Streams whose consumers wait and that have nothing on their way; none unless one of them is short of memory. */
-function eldestFirst(streams: Iterable<Stream>): Stream[] {
-  const waiting: Stream[] = [];
-  let short = false;
-  for (const stream of streams) {
-    if (stream.waitingSince === null || stream.jobsOut > 0 || stream.granted.length > 0) continue;
-    waiting.push(stream);
-    short ||= stream.blockedBytes > 0;
-  }
-  if (!short) return [];
-  return waiting.sort((a, b) => a.waitingSince! - b.waitingSince! || a.id - b.id);
-}
-
 function align(bytes: number): number {
   return Math.ceil(bytes / ITEM_ALIGN_BYTES) * ITEM_ALIGN_BYTES;
 }
 
-function lostNote(quarantinedBytes: number): string {
+/** For a message: how much of the budget is out of use. */
+export function lostNote(quarantinedBytes: number): string {
   return quarantinedBytes > 0 ? ` (${formatBytes(quarantinedBytes)} of it lost to a stuck worker)` : '';
 }

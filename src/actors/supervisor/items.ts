@@ -1,10 +1,10 @@
 /**
- * Pure core: the items of a settled task, and who holds its extent from now on.
+ * Pure core: the items of a settled task, who holds its extent from now on, and how they give it back.
  *
  * Invariant: the task's one hold on its extent becomes one hold per item that lies in it, and none when there is none.
  */
 import type { Arena } from '../../protocol/arena.js';
-import type { ItemRecord, Task, TaskOutput } from './types.js';
+import type { BatchRecord, ItemRecord, Task, TaskOutput } from './types.js';
 
 export function itemsOf(task: Task, arena: Arena): ItemRecord[] {
   const extent = task.extent!;
@@ -28,4 +28,12 @@ export function itemsOf(task: Task, arena: Arena): ItemRecord[] {
     size: task.size,
     payload,
   }));
+}
+
+/** Gives back what the items of a batch hold. */
+export function releaseItems(batch: BatchRecord, arena: Arena): void {
+  for (const { payload } of batch.items) {
+    if (payload.kind === 'lease') arena.release(payload.extent);
+    else if (payload.kind === 'bytes') arena.uncharge(payload.bytes.length);
+  }
 }

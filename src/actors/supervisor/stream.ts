@@ -17,7 +17,7 @@ import type { CancellationToken } from '../../protocol/token.js';
 import { Assembler, itemBytes } from './assembler.js';
 import { CursorTrack } from './cursor.js';
 import { Intake } from './intake.js';
-import { itemsOf } from './items.js';
+import { itemsOf, releaseItems } from './items.js';
 import { Ledger } from './ledger.js';
 import { TaskMemory } from './task-memory.js';
 import { evictedTask, newTask, resetTask } from './tasks.js';
@@ -48,6 +48,8 @@ export interface StreamDeps {
   stopError(): MillraceError;
   /** Something changed that may let the supervisor go on. */
   poke(): void;
+  /** The consumer has given memory back. */
+  released(): void;
   /** Nothing of the stream is left. */
   closed(stream: Stream): void;
   list(stream: Stream, request: StreamListRequest): Promise<KeyPage>;
@@ -130,11 +132,8 @@ export class Stream implements StreamHandle {
   }
 
   release(batch: BatchRecord): void {
-    for (const { payload } of batch.items) {
-      if (payload.kind === 'lease') this.#deps.arena.release(payload.extent);
-      else if (payload.kind === 'bytes') this.#deps.arena.uncharge(payload.bytes.length);
-    }
-    this.#deps.poke();
+    releaseItems(batch, this.#deps.arena);
+    this.#deps.released();
   }
 
   acknowledge(batch: BatchRecord): void {
@@ -254,7 +253,7 @@ export class Stream implements StreamHandle {
         if (!first.has(item.sequence))
           first.set(item.sequence, evictedTask(item.sequence, item.entry, item.index));
       }
-      this.release(record);
+      releaseItems(record, this.#deps.arena);
     }
     for (const task of [...first.values()].toReversed()) {
       this.tasks.set(task.sequence, task);
@@ -278,14 +277,17 @@ export class Stream implements StreamHandle {
     return before - this.#heldBytes();
   }
 
-  /** The consumer waits for memory that nobody but consumers can give back. */
-  blockedByConsumer(error: MillraceError): void {
+  /** Gives the waiting consumer what there is of the next batch. False when there is nothing. */
+  handOutPartial(): boolean {
     const partial = this.#assembler.flush();
-    if (partial !== null) {
-      this.#queue(partial);
-      this.#wake();
-      return;
-    }
+    if (partial === null) return false;
+    this.#queue(partial);
+    this.#wake();
+    return true;
+  }
+
+  /** Ends the consumer's wait, which nothing else would. */
+  refuse(error: MillraceError): void {
     const waiter = this.#waiter;
     this.#waiter = null;
     waiter?.reject(error);
@@ -348,7 +350,7 @@ export class Stream implements StreamHandle {
 
   #dropBatch(batch: BatchRecord): void {
     for (const item of batch.items) if (item.last) this.ledger.dropped += 1;
-    this.release(batch);
+    releaseItems(batch, this.#deps.arena);
   }
 
   /** Goes on as far as the state allows: assembles, ends, wakes the consumer. Every change leads here. */

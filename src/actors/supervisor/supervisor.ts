@@ -21,6 +21,7 @@ import { Crew, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Grants } from './grants.js';
 import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
+import { Relief } from './relief.js';
 import { Stream } from './stream.js';
 import { follow } from './follow.js';
 import {
@@ -49,6 +50,7 @@ export class Supervisor implements SupervisorHandle {
   readonly #slots: TokenSlots;
   readonly #crew: Crew;
   readonly #grants: Grants;
+  readonly #relief: Relief;
   readonly #dispatcher: Dispatcher;
   readonly #asks = new Asks();
   readonly #streams = new Set<Stream>();
@@ -83,6 +85,13 @@ export class Supervisor implements SupervisorHandle {
       stream.options.ranges ?? this.#schemeRanges(entry);
     this.#results = { arena, uri };
     this.#grants = new Grants({ arena, workers: options.workers, ranges, uri });
+    this.#relief = new Relief({
+      arena,
+      grants: this.#grants,
+      timeoutMs: options.budgetTimeoutMs,
+      after: (ms, fn) => context.after(ms, fn),
+      poke: () => this.#poke(),
+    });
     const limits = {
       maxRows: Math.max(128, options.concurrency * 4),
       maxOutstanding: options.concurrency * 8 * 1024 * 1024,
@@ -131,6 +140,10 @@ export class Supervisor implements SupervisorHandle {
       now: () => this.#context.now(),
       uri: (entry) => this.stores.uri(entry.store, entry.key),
       poke: () => this.#poke(),
+      released: () => {
+        this.#relief.released();
+        this.#poke();
+      },
       list: (from, request) => this.#answered(this.#asks.list(from, request)),
       head: (from, store, key) => this.#answered(this.#asks.head(from, store, key)),
       closed: (over) => {
@@ -217,7 +230,7 @@ export class Supervisor implements SupervisorHandle {
       do {
         this.#dispatcher.sendAsks();
         while (this.#round());
-      } while (this.#grants.relieve(this.#streams, this.#jobs.size === 0));
+      } while (this.#relief.relieve(this.#streams, this.#jobs.size === 0));
     } finally {
       this.#pumping = false;
     }
@@ -351,6 +364,7 @@ export class Supervisor implements SupervisorHandle {
     this.#streams.delete(stream);
     this.#rotation = [...this.#streams];
     this.#grants.forget(stream);
+    this.#relief.forget(stream);
     this.#slots.release(stream.slot);
     for (const worker of this.#crew.alive()) {
       if (worker.knownStreams.delete(stream.id))
@@ -392,7 +406,7 @@ export class Supervisor implements SupervisorHandle {
       afterJob(stream, task, this.#results);
       stream.jobEnded();
     }
-    this.#asks.orphaned(worker, cause);
+    this.#asks.orphaned(worker, cause, code);
   }
 
   #quarantine(worker: Worker, lost: readonly FetchJobRecord[]): void {
@@ -429,6 +443,8 @@ export class Supervisor implements SupervisorHandle {
     for (const job of worker.jobs) this.#jobs.get(job)?.stream.ledger.stuck(worker.link.name);
     this.#crew.fence(worker);
     this.#reassign(worker, null, ErrorCode.WorkerStuck);
+    // Read when the thread goes on after all: it ends by itself then, and its memory comes back.
+    worker.link.control.post({ kind: 'stop' });
     worker.link.abandon();
     if (this.#crew.allGone) this.#onQuiet?.();
     this.#poke();

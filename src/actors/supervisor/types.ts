@@ -246,6 +246,8 @@ export interface SupervisorOptions {
   /** Jobs that one worker runs at the same time. */
   readonly concurrency: number;
   readonly stuckAfterMs: number;
+  /** How long a consumer waits for memory that only consumers hold, and of which they release none. */
+  readonly budgetTimeoutMs: number;
   /** How long workers may take to end after a cancel before they are fenced. */
   readonly closeTimeoutMs: number;
   readonly token: CancellationToken;

@@ -203,6 +203,11 @@ class Worker {
     const unlink = stream.token.onStop(() => signal.abort());
     try {
       const apply = await stream.transform!;
+      // Nobody wants what it would make, and one that waits for the event of its signal would wait for ever.
+      if (stream.token.state === StopState.Cancelled) {
+        this.#reporter.add({ id: job.id, ...fetched, status: DoneStatus.Cancelled, outputs: null });
+        return;
+      }
       const lease = {
         bytes: new Uint8Array(context.arena, job.offset, job.capacity),
         landed: fetched.landed,

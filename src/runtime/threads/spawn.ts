@@ -70,6 +70,10 @@ export function spawnThread(options: SpawnOptions): WorkerLink {
   // Without a listener a dead thread would be an uncaught exception of the service; the task's rejection tells us.
   pool.on('error', () => {});
   const thread = pool.threads[0] as unknown as Worker;
+  let piscinaWorker: object = {};
+  pool.on('workerCreate', (worker: object) => {
+    piscinaWorker = worker;
+  });
   const task: ThreadTask = {
     name,
     jobs: jobs.port2,
@@ -107,9 +111,21 @@ export function spawnThread(options: SpawnOptions): WorkerLink {
     stats: () => asker.ask('stats') as Promise<WorkerStats>,
     abandon: () => {
       thread.unref();
+      unrefTask(piscinaWorker);
       for (const channel of [jobs, results, control]) channel.port1.unref();
     },
   };
+}
+
+/**
+ * piscina holds the process open while a task runs, with a port of its own that it does not give out. It is reached by
+ * the one symbol of what piscina's balancers are handed; without it a program with a stuck thread would never end.
+ */
+function unrefTask(worker: object): void {
+  for (const symbol of Object.getOwnPropertySymbols(worker)) {
+    const info = (worker as Record<symbol, { unref?(): void } | undefined>)[symbol];
+    info?.unref?.();
+  }
 }
 
 class Life {

@@ -2,9 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Grants, MAX_PACK_ITEMS } from '../../../dist/actors/supervisor/grants.js';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
 import type { Task } from '../../../dist/actors/supervisor/types.js';
-import { Arena, PAGE_BYTES, pageAlign } from '../../../dist/protocol/arena.js';
-import { isSettled } from '../../protocol/pipe.js';
-import { createStream, entryOf, MIB, pages, settle, settleAll, uriOf, WHOLE } from './kit.js';
+import { Arena, pageAlign } from '../../../dist/protocol/arena.js';
+import { createStream, entryOf, MIB, settle, uriOf, WHOLE } from './kit.js';
 
 function createGrants(budgetBytes: number, { workers = 1, ranges = WHOLE } = {}) {
   const arena = new Arena(budgetBytes);
@@ -162,88 +161,5 @@ describe('an object larger than the budget', () => {
       code: 'BudgetTooSmall',
       message: expect.stringContaining('2 MiB of it lost to a stuck worker'),
     });
-  });
-});
-
-describe('a consumer that waits for memory', () => {
-  /** A stream that has its whole budget in batches that nobody has asked for. */
-  async function hoarder(grants: Grants, arena: Arena) {
-    const kit = createStream(arena, sized([MIB, MIB]), { batchSize: 1, batchBytes: 4 * MIB });
-    await kit.pull();
-    grantAll(grants, kit.stream);
-    settleAll(kit.stream);
-    expect(arena.stats().usedBytes).toBe(2 * MIB);
-    return kit.stream;
-  }
-
-  it('gets what others have complete and not handed out, and they fetch it again later, nothing lost', async () => {
-    const { arena, grants } = createGrants(2 * MIB);
-    const other = await hoarder(grants, arena);
-    const { stream, pull } = createStream(arena, sized([MIB]));
-    await pull();
-    const next = stream.next();
-    expect(grants.grantNext(stream)).toBe(false);
-    expect(grants.relieve([other, stream], true)).toBe(true);
-    grantAll(grants, stream);
-    expect(granted(stream)).toEqual([0]);
-    settleAll(stream);
-    stream.release((await next)!);
-    grants.relieve([other, stream], true);
-    grantAll(grants, other);
-    expect(granted(other)).toEqual([0, 1]);
-    settleAll(other);
-    expect((await other.next())?.items.map((item) => item.sequence)).toEqual([0]);
-    expect((await other.next())?.items.map((item) => item.sequence)).toEqual([1]);
-    expect(other.ledger).toMatchObject({ planned: 2, delivered: 2 });
-  });
-
-  it('is told so when consumers hold it all, with what is needed and what is held', async () => {
-    const { arena, grants } = createGrants(2 * MIB);
-    const held = arena.allocate(MIB + PAGE_BYTES)!;
-    const { stream, pull } = createStream(arena, sized([MIB]));
-    await pull();
-    const next = stream.next();
-    expect(grants.grantNext(stream)).toBe(false);
-    expect(grants.relieve([stream], true)).toBe(false);
-    await expect(next).rejects.toMatchObject({
-      code: 'BudgetHeldByConsumer',
-      retryable: true,
-      message: expect.stringContaining('1 MiB are needed'),
-    });
-    arena.release(held);
-    const again = stream.next();
-    grantAll(grants, stream);
-    settle(stream, stream.granted[0]!);
-    expect((await again)?.items).toHaveLength(1);
-  });
-
-  it('is told nothing while jobs are out that may give memory back', async () => {
-    const { arena, grants } = createGrants(2 * MIB);
-    arena.allocate(MIB + PAGE_BYTES);
-    const { stream, pull } = createStream(arena, sized([MIB]));
-    await pull();
-    const next = stream.next();
-    grants.grantNext(stream);
-    expect(grants.relieve([stream], false)).toBe(false);
-    expect(await isSettled(next)).toBe(false);
-    stream.token.cancel();
-    await expect(next).rejects.toMatchObject({ code: 'Cancelled' });
-  });
-
-  it('goes before those whose consumers are busy, until it has what it needs', async () => {
-    const { arena, grants } = createGrants(2 * MIB);
-    const held = arena.allocate(MIB)!;
-    const [waiting, busy] = [createStream(arena, sized([MIB + 1])), createStream(arena, sized([pages(1)]))];
-    await Promise.all([waiting.pull(), busy.pull()]);
-    const next = waiting.stream.next();
-    grants.grantNext(waiting.stream);
-    grants.relieve([waiting.stream, busy.stream], false);
-    expect(grants.grantNext(busy.stream)).toBe(false);
-    arena.release(held);
-    expect(grants.grantNext(waiting.stream)).toBe(true);
-    grants.relieve([waiting.stream, busy.stream], false);
-    expect(grants.grantNext(busy.stream)).toBe(true);
-    settle(waiting.stream, waiting.stream.granted[0]!);
-    expect(await next).not.toBeNull();
   });
 });

@@ -1,0 +1,162 @@
+/**
+ * What happens when a consumer waits and there is no memory for what it waits for.
+ *
+ * Invariants:
+ * 1. The consumer that has waited longest, and has nothing on its way, has precedence: while it is short of memory
+ *    nobody else is granted any. What others have complete is evicted for it.
+ * 2. When only consumers hold memory, it waits for them to release some; others that need less go on meanwhile. A wait
+ *    in which nothing is released for `timeoutMs` ends with `BudgetHeldByConsumer`.
+ * 3. So no combination of order, budget, loaders and direct calls waits for ever.
+ */
+import type { Arena } from '../../protocol/arena.js';
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { formatBytes } from '../../protocol/sizes.js';
+import { type Grants, lostNote } from './grants.js';
+import type { Stream } from './stream.js';
+
+export interface ReliefDeps {
+  readonly arena: Arena;
+  readonly grants: Grants;
+  readonly timeoutMs: number;
+  /** Calls back once, unless what it returns is called before. */
+  readonly after: (ms: number, fn: () => void) => () => void;
+  /** Time to look again. */
+  readonly poke: () => void;
+}
+
+/** A stream that waits for consumers, since any of them last released something. */
+interface Hold {
+  readonly stream: Stream;
+  expired: boolean;
+  cancel: () => void;
+}
+
+export class Relief {
+  readonly #deps: ReliefDeps;
+  #hold: Hold | null = null;
+
+  constructor(deps: ReliefDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Looks for a stream whose consumer waits for memory, and finds it some. `idle` says that no job is out anywhere.
+   * Returns true when granting may be tried again.
+   */
+  relieve(streams: Iterable<Stream>, idle: boolean): boolean {
+    const { grants } = this.#deps;
+    const turn = grants.turn;
+    grants.turn = null;
+    const waiting = eldestFirst(streams);
+    let starving: Stream | null = null;
+    for (const stream of waiting) {
+      // The turn of another one may have kept it from asking.
+      if (grants.grantNext(stream)) return true;
+      if (stream.blockedBytes === 0) continue;
+      starving = stream;
+      break;
+    }
+    if (starving === null) {
+      this.#stopWaiting();
+      // Those who were kept waiting by a turn that is over have not asked since.
+      return turn !== null;
+    }
+    grants.turn = starving;
+    // While it waits for consumers there is nothing more to take from others.
+    const held = this.#hold?.stream === starving;
+    if (!held && this.#evictBusy(streams, starving)) return true;
+    // What is with workers, or has its memory and waits for one, gives memory back by itself.
+    if (!idle || [...streams].some((other) => other.granted.length > 0)) return false;
+    if (!held && this.#evictAll(streams, starving)) return true;
+    if (!held && starving.handOutPartial()) return true;
+    const hold = this.#waitForConsumers(starving);
+    if (this.#helpOthers(waiting, starving)) return true;
+    if (!hold.expired) return false;
+    this.#stopWaiting();
+    starving.refuse(this.#heldByConsumers(starving));
+    return true;
+  }
+
+  /** A consumer has released something. */
+  released(): void {
+    this.#stopWaiting();
+  }
+
+  /** The stream is over. */
+  forget(stream: Stream): void {
+    if (this.#hold?.stream === stream) this.#stopWaiting();
+  }
+
+  /** Takes what those have complete whose consumers are busy. */
+  #evictBusy(streams: Iterable<Stream>, starving: Stream): boolean {
+    for (const other of streams) {
+      if (other !== starving && other.waitingSince === null && other.evict() > 0) return true;
+    }
+    return false;
+  }
+
+  /** It has waited longest of all that are short: what the others have begun to collect is no reason to refuse it. */
+  #evictAll(streams: Iterable<Stream>, starving: Stream): boolean {
+    if (starving.evictOwn() > 0) return true;
+    for (const other of streams) if (other !== starving && other.evict() > 0) return true;
+    return false;
+  }
+
+  /** Lets those go on whose consumers wait too, and that need less. */
+  #helpOthers(waiting: readonly Stream[], starving: Stream): boolean {
+    const { grants } = this.#deps;
+    for (const other of waiting) {
+      if (other === starving) continue;
+      grants.turn = null;
+      const granted = grants.grantNext(other);
+      grants.turn = starving;
+      if (granted || (other.blockedBytes > 0 && other.handOutPartial())) return true;
+    }
+    return false;
+  }
+
+  #waitForConsumers(stream: Stream): Hold {
+    if (this.#hold?.stream === stream) return this.#hold;
+    this.#stopWaiting();
+    const { timeoutMs, after, poke } = this.#deps;
+    const hold: Hold = { stream, expired: timeoutMs === 0, cancel: () => {} };
+    this.#hold = hold;
+    if (timeoutMs > 0) {
+      hold.cancel = after(timeoutMs, () => {
+        hold.expired = true;
+        poke();
+      });
+    }
+    return hold;
+  }
+
+  #stopWaiting(): void {
+    this.#hold?.cancel();
+    this.#hold = null;
+  }
+
+  #heldByConsumers(stream: Stream): MillraceError {
+    const { usedBytes, chargedBytes, quarantinedBytes, budgetBytes } = this.#deps.arena.stats();
+    const heldBytes = usedBytes + chargedBytes - quarantinedBytes;
+    return new MillraceError(
+      ErrorCode.BudgetHeldByConsumer,
+      `${formatBytes(stream.blockedBytes)} are needed for the next item, and ${formatBytes(heldBytes)} of the memory budget of ` +
+        `${formatBytes(budgetBytes)}${lostNote(quarantinedBytes)} are held by batches and results that were handed out and not released. Release them before ` +
+        'asking for more, or raise memoryBudget',
+      { phase: 'grant' },
+    );
+  }
+}
+
+/** Streams whose consumers wait and that have nothing on their way; none unless one of them is short of memory. */
+function eldestFirst(streams: Iterable<Stream>): Stream[] {
+  const waiting: Stream[] = [];
+  let short = false;
+  for (const stream of streams) {
+    if (stream.waitingSince === null || stream.jobsOut > 0 || stream.granted.length > 0) continue;
+    waiting.push(stream);
+    short ||= stream.blockedBytes > 0;
+  }
+  if (!short) return [];
+  return waiting.sort((a, b) => a.waitingSince! - b.waitingSince! || a.id - b.id);
+}
