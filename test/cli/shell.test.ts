@@ -111,7 +111,7 @@ describe('get -r', () => {
       expect(got.stderr).toContain(why);
     }
     expect(got.stderr).toContain('3 keys cannot be files here and were left out');
-    expect(new Set(readdirSync(folder, { recursive: true }))).toEqual(
+    expect(new Set(readdirSync(folder, { recursive: true, encoding: 'utf8' }))).toEqual(
       new Set(['in', 'in/good', 'in/zz', 'in/zz/last']),
     );
   });

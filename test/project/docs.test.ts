@@ -11,7 +11,7 @@ import { CUSTOM_OPTIONS, FILE_OPTIONS } from '../../dist/host/schemes.js';
 import * as library from '../../dist/index.js';
 import { LOADER_OPTIONS } from '../../dist/loader/options.js';
 import { RUNTIME_OPTIONS } from '../../dist/loader/runtime-options.js';
-import { ErrorCode, formatBytes, formatDuration, MillraceError } from '../../dist/index.js';
+import { ErrorCode, formatBytes, MillraceError, parseBytes, parseDuration } from '../../dist/index.js';
 import { anchors, blocks, links, names, pages, read, ROOT, tableUnder } from './markdown.js';
 
 const manifest = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
@@ -25,12 +25,19 @@ function documented(heading: string): Map<string, string> {
   return new Map(all);
 }
 
-/** How a default may be written. */
-function spellings(value: unknown): string[] {
-  const plain = [String(value), JSON.stringify(value)];
-  if (typeof value === 'string') plain.push(`'${value}'`);
-  if (typeof value === 'number') plain.push(formatBytes(value).replace(' ', ''), formatDuration(value));
-  return plain;
+/** Whether a text says a value: as it is, or as a size or a duration. */
+function says(text: string, value: unknown): boolean {
+  const quantities = [parseBytes, parseDuration].map((parse) => {
+    try {
+      return parse(text);
+    } catch {
+      return null;
+    }
+  });
+  return (
+    [String(value), `'${String(value)}'`, JSON.stringify(value)].includes(text) ||
+    quantities.includes(value as number)
+  );
 }
 
 describe('options', () => {
@@ -48,7 +55,7 @@ describe('options', () => {
       else if (origin === 'default') {
         const said = cell.replaceAll('`', '').split(', ');
         expect(
-          said.some((word) => spellings(value).includes(word)),
+          said.some((word) => says(word, value)),
           `${name}: ${cell}`,
         ).toBe(true);
       } else expect(cell, name).toMatch(/[a-z]{3}/);
