@@ -13,6 +13,8 @@ import { nearest } from './nearest.js';
 /** The command line itself is wrong; ends with exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+  /** As the library's own errors about options have it. */
+  readonly code = 'InvalidArgument';
 }
 
 /** Values by long name: text for options with a value, `true` for flags, text for `--shuffle=1000`. */

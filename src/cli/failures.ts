@@ -45,12 +45,13 @@ export function failureDetails(thrown: unknown): string[] {
   return [...new Set(lines)];
 }
 
-/** For `--json`: the same, as one document. */
-export function failureRecord(thrown: unknown): Record<string, unknown> {
+/** For `--json`: the same, as one document; with `-v` the causes and the stack are in it. */
+export function failureRecord(thrown: unknown, verbose = false): Record<string, unknown> {
+  const more = verbose ? { details: failureDetails(thrown).map((line) => line.trim()) } : {};
   if (!(thrown instanceof MillraceError))
-    return { code: codeOf(thrown) ?? 'Error', message: messageOf(thrown) };
+    return { code: codeOf(thrown) ?? 'Error', message: messageOf(thrown), ...more };
   const { code, message, retryable, context } = thrown;
-  return { code, message, ...context, retryable };
+  return { code, message, ...context, retryable, ...more };
 }
 
 function messageOf(thrown: unknown): string {

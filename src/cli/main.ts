@@ -10,11 +10,13 @@ import { type CommandLine, readCommandLine, UsageError } from './args.js';
 import { escapeControls } from './text.js';
 import { installSignals, killSelf, type SignalHost } from './signals.js';
 
+let say: (line: string) => void = sayLine;
+
 const host: SignalHost = {
   on: (signal, listener) => process.on(signal, listener),
   removeListener: (signal, listener) => process.removeListener(signal, listener),
   raise: (signal) => void process.kill(process.pid, signal),
-  say,
+  say: (line) => say(line),
   after: (ms, fn) => {
     const timer = setTimeout(fn, ms);
     return () => clearTimeout(timer);
@@ -22,8 +24,13 @@ const host: SignalHost = {
 };
 
 /** Each line is escaped by whoever has put a name into it; this is for what nobody thought of. */
-function say(line: string): void {
+function sayLine(line: string): void {
   process.stderr.write(`millrace: ${escapeControls(line)}\n`);
+}
+
+/** With `--json` what is said is a document too, so that a program can read standard error line by line. */
+function sayDocument(line: string): void {
+  process.stderr.write(`${escapeControls(JSON.stringify({ note: line }))}\n`);
 }
 
 function versionOf(): string {
@@ -63,10 +70,11 @@ async function main(): Promise<void> {
   process.stderr.on('error', () => {});
   // What the SDK says about the Node that runs it is for whoever installs it; standard error is this command's own.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+  if (line.values['json'] !== undefined) say = sayDocument;
   const signals = installSignals(host);
   // Loaded here, so that --help and a usage error cost no runtime.
   const { runCommand } = await import('./run.js');
-  const { exitCode, stuckWorkers } = await runCommand(line, signals, process, say);
+  const { exitCode, stuckWorkers } = await runCommand(line, signals, process, (text) => say(text));
   if (stuckWorkers.length > 0) {
     killSelf(host, `cannot end, ${stuckWorkers.join(' and ')} did not answer`);
     return;

@@ -9,14 +9,24 @@
  */
 import { ErrorCode, MillraceError } from '../index.js';
 
+/** What a name on Windows may not hold (control characters, and what separates or means something else). */
+const WINDOWS_UNSAFE = /[\u0000-\u001f<>:"|?*\\]/;
+/** Devices, with or without an extension, whatever the folder. Source: "Naming Files, Paths, and Namespaces", Microsoft. */
+const WINDOWS_DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?:\.|$)/i;
+
 /**
  * The parts of the path below the target directory.
  *
  * @param key the object's key
  * @param prefix what was asked for: its part up to the last slash is left out of the path
+ * @param platform where the files are to lie: Windows takes fewer names
  * @throws MillraceError InvalidArgument when the key cannot be a path below a directory
  */
-export function pathSegments(key: string, prefix: string): string[] {
+export function pathSegments(
+  key: string,
+  prefix: string,
+  platform: NodeJS.Platform = process.platform,
+): string[] {
   const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
   if (!key.startsWith(folder)) throw refused(key, `it does not begin with ${JSON.stringify(folder)}`);
   const segments = key.slice(folder.length).split('/');
@@ -26,6 +36,9 @@ export function pathSegments(key: string, prefix: string): string[] {
     if (segment === '.' || segment === '..') throw refused(key, `it has the part "${segment}"`);
     if (segment.includes('\0')) throw refused(key, 'it holds a NUL character');
     if (!segment.isWellFormed()) throw refused(key, 'it holds half a surrogate pair');
+    // What is not UTF-8 was replaced by this character, so two such keys may look alike.
+    if (segment.includes('\ufffd')) throw refused(key, 'it is not UTF-8 (or holds U+FFFD)');
+    if (platform === 'win32') checkWindows(key, segment);
   }
   return segments;
 }
@@ -43,6 +56,12 @@ export function baseName(key: string): string {
   const name = key.slice(key.lastIndexOf('/') + 1);
   pathSegments(name, '');
   return name;
+}
+
+function checkWindows(key: string, segment: string): void {
+  if (WINDOWS_UNSAFE.test(segment)) throw refused(key, 'it holds a character that Windows refuses in names');
+  if (WINDOWS_DEVICE.test(segment)) throw refused(key, `"${segment}" is a device on Windows`);
+  if (/[. ]$/.test(segment)) throw refused(key, 'Windows drops a dot or space at the end of a name');
 }
 
 function refused(key: string, why: string): MillraceError {

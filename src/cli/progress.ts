@@ -19,7 +19,8 @@ export interface ProgressState {
 }
 
 const REDRAW_MS = 100;
-const BAR_CHARS = 20;
+/** With it a line about many large objects still has room for its end on 80 columns. */
+const BAR_CHARS = 10;
 /** Before that a rate is noise. */
 const RATE_AFTER_MS = 500;
 const DEFAULT_COLUMNS = 80;
@@ -32,11 +33,11 @@ export function renderProgress(state: ProgressState, columns: number): string {
   const share = shareOf(bytes, totalBytes) ?? shareOf(objects, totalObjects);
   const parts = [
     share === null ? '' : bar(share),
+    share === null || !known ? '' : timeLeft(share, elapsedMs),
+    note,
     `${objects}${totalObjects === null ? '' : `/${totalObjects}`} objects`,
     `${formatBytes(bytes)}${totalBytes === null ? '' : ` of ${formatBytes(totalBytes)}`}`,
     rate,
-    share === null || !known ? '' : timeLeft(share, elapsedMs),
-    note,
   ].filter((part) => part !== '');
   return parts.join('  ').slice(0, Math.max(0, columns));
 }
@@ -77,8 +78,9 @@ export function createProgress(screen: ProgressScreen, state: () => ProgressStat
   if (screen.isTTY !== true) return { end: () => {} };
   let drawn = '';
   const draw = (): void => {
-    // One column stays free, or some terminals go to the next line.
-    const line = renderProgress(state(), (screen.columns ?? DEFAULT_COLUMNS) - 1);
+    // A terminal that was told no size has 0 columns. One stays free, or some terminals go to the next line.
+    const { columns = 0 } = screen;
+    const line = renderProgress(state(), (columns > 0 ? columns : DEFAULT_COLUMNS) - 1);
     if (line === drawn) return;
     drawn = line;
     screen.write(`\r\u001b[K${line}`);

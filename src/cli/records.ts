@@ -27,6 +27,15 @@ export function addTotals(a: RecordTotals, b: RecordTotals): RecordTotals {
   return Object.fromEntries(COUNTS.map((name) => [name, a[name] + b[name]])) as unknown as RecordTotals;
 }
 
+/** Failures that a record names; as many as those of the library. */
+const MAX_FAILURES = 100;
+
+/** The record of several epochs: counts and failures of all, the rest as of the last. */
+export function addRecords(before: TerminalRecord, last: TerminalRecord): TerminalRecord {
+  const failures = [...before.failures, ...last.failures].slice(0, MAX_FAILURES);
+  return { ...last, ...addTotals(before, last), failures };
+}
+
 /** `planned 10 = delivered 7 + filtered 0 + failed 0 + dropped 1 + left 2`. */
 export function totalsLine(totals: RecordTotals): string {
   const { planned, delivered, filtered, failed, dropped, left } = totals;

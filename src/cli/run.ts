@@ -3,9 +3,11 @@
  *
  * Invariants:
  * 1. The runtime is closed whatever happens, and its stuck workers are told.
- * 2. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 after a drain by SIGINT and SIGTERM.
+ * 2. Exit codes: 0 done (or nobody reads the output any more), 1 failed or something left out, 2 wrong usage, 130 and
+ *    143 after a drain by SIGINT and SIGTERM.
+ * 3. With `--json` every line of standard error is a document.
  */
-import { Runtime } from '../index.js';
+import { ErrorCode, MillraceError, Runtime } from '../index.js';
 import { type CommandLine, UsageError } from './args.js';
 import { cat } from './commands/cat.js';
 import { explain } from './commands/explain.js';
@@ -59,6 +61,7 @@ export async function runCommand(
       screen: streams.stderr,
       json: tell.document !== null,
       say,
+      warn: (uri, error) => sayLeftOut(uri, error, tell),
       beforeDeath: signals.beforeDeath,
     });
     exitCode = ending.ok ? 0 : 1;
@@ -89,10 +92,28 @@ function sayRecord(signal: string | null, { error, record }: Ending, tell: Tell)
 /** Returns the exit code. */
 function sayFailure(error: unknown, verbose: boolean, tell: Tell): number {
   if (error instanceof OutputClosed) return 0;
-  if (tell.document === null) tell.say(failureLine(error));
-  else tell.document({ error: failureRecord(error) });
-  if (verbose) for (const detail of failureDetails(error)) tell.say(detail);
-  return error instanceof UsageError ? 2 : 1;
+  if (tell.document !== null) tell.document({ error: failureRecord(error, verbose) });
+  else {
+    tell.say(failureLine(error));
+    if (verbose) for (const detail of failureDetails(error)) tell.say(detail);
+  }
+  return isUsage(error) ? 2 : 1;
+}
+
+/** Options and operands that cannot be meant; what a service calls invalid has a status. */
+function isUsage(error: unknown): boolean {
+  if (error instanceof UsageError) return true;
+  return (
+    error instanceof MillraceError &&
+    error.code === ErrorCode.InvalidArgument &&
+    error.status === undefined &&
+    (error.phase === 'configure' || error.phase === 'plan')
+  );
+}
+
+function sayLeftOut(uri: string, error: unknown, tell: Tell): void {
+  if (tell.document !== null) tell.document({ skipped: uri, error: failureRecord(error) });
+  else tell.say(`skipped ${escapeControls(uri)}: ${failureLine(error)}`);
 }
 
 async function closed(runtime: Runtime | null, say: (text: string) => void): Promise<readonly string[]> {

@@ -15,6 +15,8 @@ export interface Session {
   readonly json: boolean;
   /** One line on standard error; the progress line is out of the way by then. */
   readonly say: (line: string) => void;
+  /** Tells of one object that was left out, as a line or with `--json` as a document. */
+  readonly warn: (uri: string, error: unknown) => void;
   readonly beforeDeath: (fn: () => void) => () => void;
 }
 

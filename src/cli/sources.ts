@@ -1,19 +1,16 @@
 /** Which objects `get` was asked for, with their sizes and the paths of their files. */
 import { posix, resolve } from 'node:path';
-import { parseBytes } from '../index.js';
-import type { OptionValues } from './args.js';
+import { ErrorCode, MillraceError, type Runtime } from '../index.js';
 import { baseName, isFolderMarker, pathSegments } from './paths.js';
 import type { Source } from './pieces.js';
 import type { Session } from './session.js';
-import { text } from './values.js';
 import { StopState } from '../protocol/stop.js';
 
-/** What the runtime takes where `--memory` is not given. */
-const DEFAULT_BUDGET_BYTES = 512 * 2 ** 20;
-
-export function budgetOf(values: OptionValues): number {
-  const given = text(values, 'memory');
-  return given === undefined ? DEFAULT_BUDGET_BYTES : parseBytes(given, '--memory');
+/** The memory budget that the runtime works with. */
+export function budgetOf(runtime: Pick<Runtime, 'explain'>): number {
+  const row = runtime.explain().find(({ option }) => option === 'memoryBudget');
+  if (typeof row?.value === 'number') return row.value;
+  throw new MillraceError(ErrorCode.Internal, 'the runtime does not tell its memory budget');
 }
 
 export interface FileSource extends Source {
@@ -34,18 +31,37 @@ export async function* namedSources(
   }
 }
 
-/** Everything below the prefixes, as it is listed. */
-export async function* listedSources({ runtime, token, operands }: Session): AsyncGenerator<FileSource> {
+/**
+ * Everything below the prefixes, as it is listed. A key that cannot be a file below the target directory is told to
+ * `refuse` and left out: one odd name among a million should not keep the others away.
+ */
+export async function* listedSources(
+  { runtime, token, operands }: Session,
+  refuse: (uri: string, error: MillraceError) => void,
+): AsyncGenerator<FileSource> {
   for (const prefix of operands) {
     for await (const entry of runtime.list(prefix, { token })) {
       if (token.state !== StopState.Live) return;
       if (entry.kind === 'prefix') continue;
       const { uri, key, version } = entry;
       if (isFolderMarker(key, entry.size)) continue;
+      const segments = segmentsOf(key, prefixKey(prefix, uri, key));
+      if (segments instanceof MillraceError) {
+        refuse(uri, segments);
+        continue;
+      }
       const size = entry.size >= 0 ? entry.size : (await runtime.head(uri, { token })).size;
-      const segments = pathSegments(key, prefixKey(prefix, uri, key));
       yield { uri, key, size, version, start: 0, length: size, segments };
     }
+  }
+}
+
+function segmentsOf(key: string, prefix: string): string[] | MillraceError {
+  try {
+    return pathSegments(key, prefix);
+  } catch (error) {
+    if (error instanceof MillraceError) return error;
+    throw error;
   }
 }
 
@@ -66,15 +82,15 @@ export function prefixKey(prefix: string, uri: string, key: string, cwd: string 
   return posix.normalize(absolute).slice(1);
 }
 
-/** `file://localhost/a%20b` as `/a b`; what has no scheme is a path already. */
+/** `file://localhost/a%20b` as `/a b`, and as a listing shows it where it is not UTF-8; a path stays what it is. */
 function plainText(uri: string): string {
   const encoded = /^[A-Za-z][A-Za-z0-9+.-]*:(?:\/\/[^/]*)?(\/.*)$/s.exec(uri)?.[1];
   if (encoded === undefined) return uri;
-  try {
-    return decodeURIComponent(encoded);
-  } catch {
-    return encoded;
-  }
+  const bytes = Buffer.from(encoded, 'utf8').toString('latin1');
+  const plain = bytes.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Buffer.from(plain, 'latin1').toString('utf8');
 }
 
 /** A `file:` URI is percent-encoded; an S3 key is taken as it stands. */

@@ -1,10 +1,12 @@
 /**
  * Option values as the library wants them. Pure but for the PEM file that `--ca` names.
  *
- * Sizes, seeds and names are handed on as they are: the library checks them, and its messages tell what was expected.
+ * What can be told from the text alone is a `UsageError` that names the option; seeds, names and what depends on other
+ * options are handed on, and the library's messages tell what was expected.
  */
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { MillraceError, parseBytes } from '../index.js';
 import type { OptionValues } from './args.js';
 import { UsageError } from './args.js';
 
@@ -13,8 +15,8 @@ export type ByteRange = { readonly start: number; readonly end: number | null } 
 
 export interface RangeValues {
   maxPerObject?: number;
-  splitThreshold?: string;
-  partBytes?: string;
+  splitThreshold?: number;
+  partBytes?: number;
 }
 
 export function text(values: OptionValues, name: string): string | undefined {
@@ -30,6 +32,21 @@ export function flag(values: OptionValues, name: string): boolean {
 export function count(values: OptionValues, name: string): number | undefined {
   const given = text(values, name);
   return given === undefined ? undefined : wholeNumber(given, `--${name}`);
+}
+
+/** Bytes from `64MiB`; `64M` could mean two things. @throws UsageError */
+export function size(values: OptionValues, name: string): number | undefined {
+  const given = text(values, name);
+  return given === undefined ? undefined : sizeOf(given, `--${name}`);
+}
+
+function sizeOf(given: string, name: string): number {
+  try {
+    return parseBytes(given, name);
+  } catch (error) {
+    if (error instanceof MillraceError) throw new UsageError(error.message);
+    throw error;
+  }
 }
 
 function wholeNumber(given: string, name: string): number {
@@ -69,7 +86,7 @@ export function rangePlan(given: string): false | RangeValues {
       );
     }
     if (key === 'maxPerObject') plan[key] = wholeNumber(value, '--ranges parts');
-    else plan[key] = value;
+    else plan[key] = sizeOf(value, `--ranges ${name}`);
   }
   return plan;
 }
@@ -78,6 +95,20 @@ export function rangePlan(given: string): false | RangeValues {
 function onlyGiven<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
+/** The text of a PEM bundle. @throws UsageError */
+function bundle(path: string): string {
+  let pem: string;
+  try {
+    pem = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(
+      `--ca: expected a file that can be read; given "${path}" (${(error as Error).message})`,
+    );
+  }
+  if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
+  throw new UsageError(`--ca: expected a PEM bundle of certificates; "${path}" holds none`);
 }
 
 /** Options of `Runtime.start`, less the token. */
@@ -89,11 +120,11 @@ export function runtimeOptions(values: OptionValues) {
     profile: text(values, 'profile'),
     anonymous: flag(values, 'anonymous') ? true : undefined,
     forcePathStyle: flag(values, 'path-style') ? true : undefined,
-    ca: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
+    ca: caFile === undefined ? undefined : bundle(caFile),
   });
   return onlyGiven({
     workers: count(values, 'workers'),
-    memoryBudget: text(values, 'memory'),
+    memoryBudget: size(values, 'memory'),
     maxConnections: count(values, 'connections'),
     stores: Object.keys(s3).length === 0 ? undefined : { s3 },
   });
@@ -106,7 +137,7 @@ export function loaderOptions(values: OptionValues) {
   const transform = text(values, 'transform');
   return onlyGiven({
     batchSize: count(values, 'batch-size'),
-    batchBytes: text(values, 'batch-bytes'),
+    batchBytes: size(values, 'batch-bytes'),
     prefetchBatches: count(values, 'prefetch'),
     maxConcurrentObjects: count(values, 'objects'),
     shuffle: typeof shuffle === 'string' ? { buffer: wholeNumber(shuffle, '--shuffle') } : shuffle,

@@ -182,7 +182,7 @@ export class Runtime {
     return this.#closed;
   }
 
-  async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 }

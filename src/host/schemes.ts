@@ -7,6 +7,7 @@
 import { createFileScheme } from '../backends/file/scheme.js';
 import { createMemoryScheme } from '../backends/memory/scheme.js';
 import { createS3Scheme } from '../backends/s3/scheme.js';
+import { checkNames, invalidOption } from '../loader/schema.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { Scheme } from '../protocol/store.js';
 
@@ -23,7 +24,16 @@ export const BUILT_IN_SCHEMES = ['s3', 'file', 'memory'] as const;
 /** Splits an object of more than this into ranges; the same as for the network stores that we know. */
 const PART_BYTES = 8 * 1024 * 1024;
 
+/** Options of the file scheme: a misspelt `root` would leave the whole filesystem open. */
+export const FILE_OPTIONS = ['root'];
+export const CUSTOM_OPTIONS = ['module', 'config'];
+
+/** @throws MillraceError InvalidArgument for an option that its scheme does not know */
 export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme[] {
+  checkNames(FILE_OPTIONS, stores.file ?? {}, 'stores.file');
+  if (stores.memory !== undefined && !Array.isArray(stores.memory)) {
+    throw invalidOption('stores.memory', 'an array of objects', stores.memory);
+  }
   const schemes: Scheme[] = [
     createS3Scheme(stores.s3 ?? {}),
     createFileScheme(stores.file ?? {}),
@@ -31,6 +41,7 @@ export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme
   ];
   for (const [name, given] of Object.entries(stores)) {
     if ((BUILT_IN_SCHEMES as readonly string[]).includes(name)) continue;
+    checkNames(CUSTOM_OPTIONS, given, `stores.${name}`);
     schemes.push(customScheme(name, given as CustomStore));
   }
   return schemes;

@@ -128,6 +128,11 @@ export class Batch implements Iterable<Item> {
     this.#world.stream.release(this.#record);
   }
 
+  /** `using batch = ...` releases at the end of the block what is not released by then. */
+  [Symbol.dispose](): void {
+    if (!this.#released) this.release();
+  }
+
   /** Says that the batch is done with: the cursor moves over it. Possible after the release too. Idempotent. */
   ack(): void {
     if (this.#acknowledged) return;
@@ -155,16 +160,3 @@ function cursorBehind(record: BatchRecord): Cursor | null {
     ? { version: 1, objects: last.sequence + 1, items: 0 }
     : { version: 1, objects: last.sequence, items: last.index + 1 };
 }
-
-/** `Symbol.dispose`, or the name under which helpers for older runtimes look for it. */
-export const DISPOSE: symbol =
-  (Symbol as { readonly dispose?: symbol }).dispose ?? Symbol.for('Symbol.dispose');
-
-/** `using batch = ...` releases at the end of the block what is not released by then. */
-Object.defineProperty(Batch.prototype, DISPOSE, {
-  value: function dispose(this: Batch): void {
-    if (!this.released) this.release();
-  },
-  configurable: true,
-  writable: true,
-});

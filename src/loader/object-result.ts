@@ -3,7 +3,7 @@
  *
  * Invariant: the result holds its batch and the batch's leak watch holds neither, so that a forgotten result is noticed.
  */
-import { type Batch, DISPOSE } from './batch.js';
+import type { Batch } from './batch.js';
 import type { Item } from './item.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 
@@ -72,12 +72,9 @@ export class ObjectResult {
   release(): void {
     this.#batch.release();
   }
-}
 
-Object.defineProperty(ObjectResult.prototype, DISPOSE, {
-  value: function dispose(this: ObjectResult): void {
+  /** `using result = ...` releases at the end of the block what is not released by then. */
+  [Symbol.dispose](): void {
     if (!this.released) this.release();
-  },
-  configurable: true,
-  writable: true,
-});
+  }
+}

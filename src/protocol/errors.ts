@@ -40,7 +40,7 @@ export const ErrorCode = {
   TimedOut: 'TimedOut',
   /** The deadline of a token passed. */
   DeadlineExceeded: 'DeadlineExceeded',
-  /** A token was cancelled. */
+  /** A token was cancelled, or the runtime is closed. */
   Cancelled: 'Cancelled',
   /** A token is draining: nothing new is started. */
   Draining: 'Draining',
@@ -56,7 +56,7 @@ export const ErrorCode = {
   TransformFailed: 'TransformFailed',
   /** A module that is needed (an SDK, a store, a transform) could not be loaded. */
   ModuleUnavailable: 'ModuleUnavailable',
-  /** Use after release, double release, or use after close. */
+  /** Use after release, or double release. */
   Released: 'Released',
   /** The operation does not exist for this store or dataset. */
   Unsupported: 'Unsupported',

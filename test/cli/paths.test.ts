@@ -34,6 +34,35 @@ describe('the path of a key', () => {
     }
   });
 
+  it('refuses what is not UTF-8: two such keys would look alike', () => {
+    expect(() => pathSegments('a/\ufffd', '')).toThrow(/it is not UTF-8/);
+    // Above the target it does not matter.
+    expect(pathSegments('\ufffd/a', '\ufffd/')).toEqual(['a']);
+  });
+
+  it.each([
+    '..\\x',
+    'a\\..\\..\\x',
+    'C:',
+    'C:\\x',
+    'a:b',
+    'nul',
+    'COM1',
+    'com\u00b9.txt',
+    'x/AUX.log',
+    'a.',
+    'a ',
+    'a?',
+    'a\nb',
+  ])('refuses %j on Windows, and there alone', (key) => {
+    expect(() => pathSegments(key, '', 'win32')).toThrow(/cannot be a file below the target directory/);
+    expect(pathSegments(key, '', 'linux')).toEqual(key.split('/'));
+  });
+
+  it.each(['console', 'com', 'com10', 'nullable', 'lpt', 'a.b', '.a', ' a'])('takes %j on Windows', (key) => {
+    expect(pathSegments(key, '', 'win32')).toEqual([key]);
+  });
+
   it('refuses a key that is not below the prefix', () => {
     expect(() => pathSegments('other/a', 'logs/')).toThrow(/does not begin with "logs\/"/);
   });

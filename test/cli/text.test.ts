@@ -84,13 +84,32 @@ describe('the progress line', () => {
 
   it('has a bar and the time left where the total is known', () => {
     const line = renderProgress({ ...state, totalObjects: 10, totalBytes: 20 * 2 ** 20 }, 100);
-    expect(line).toBe('[#####...............] 25%  5/10 objects  5 MiB of 20 MiB  5 MiB/s  00:03 left');
+    expect(line).toBe('[##........] 25%  00:03 left  5/10 objects  5 MiB of 20 MiB  5 MiB/s');
   });
 
   it('is never beyond the end, and never longer than the terminal is wide', () => {
     const over = renderProgress({ ...state, totalBytes: 1 }, 100);
-    expect(over).toContain('[####################]100%');
+    expect(over).toContain('[##########]100%');
     expect(renderProgress({ ...state, note: 'x'.repeat(200) }, 40)).toHaveLength(40);
+  });
+
+  it('keeps the time left and the note where a narrow terminal cuts it off', () => {
+    const line = renderProgress({ ...state, totalBytes: 20 * 2 ** 20, note: 'draining' }, 40);
+    expect(line).toBe('[##........] 25%  00:03 left  draining  ');
+  });
+
+  it('is drawn on a terminal that was told no size', () => {
+    vi.useFakeTimers();
+    try {
+      const written: string[] = [];
+      const screen = { isTTY: true, columns: 0, write: (text: string) => written.push(text) };
+      const progress = createProgress(screen, () => state);
+      vi.advanceTimersByTime(1000);
+      progress.end();
+      expect(written[0]).toContain('5 objects');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('is not drawn where there is no terminal', () => {

@@ -1,7 +1,10 @@
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../dist/cli/args.js';
 import { resolveRange } from '../../dist/cli/commands/cat.js';
 import { byteRange, loaderOptions, rangePlan, runtimeOptions } from '../../dist/cli/values.js';
+
+const MIB = 2 ** 20;
 
 describe('byte ranges', () => {
   it('reads both ends, an open end and a suffix', () => {
@@ -45,7 +48,7 @@ describe('options of the library', () => {
       }),
     ).toEqual({
       workers: 3,
-      memoryBudget: '64MiB',
+      memoryBudget: 64 * MIB,
       maxConnections: 9,
       stores: {
         s3: {
@@ -74,7 +77,7 @@ describe('options of the library', () => {
       }),
     ).toEqual({
       batchSize: 3,
-      batchBytes: '1MiB',
+      batchBytes: MIB,
       prefetchBatches: 2,
       maxConcurrentObjects: 7,
       shuffle: { buffer: 50 },
@@ -90,11 +93,27 @@ describe('options of the library', () => {
   });
 
   it('reads a plan of ranges in any order, and refuses what it does not know', () => {
-    expect(rangePlan('parts=16,split=64MiB')).toEqual({ maxPerObject: 16, splitThreshold: '64MiB' });
-    expect(rangePlan('part=1MiB')).toEqual({ partBytes: '1MiB' });
+    expect(rangePlan('parts=16,split=64MiB')).toEqual({ maxPerObject: 16, splitThreshold: 64 * MIB });
+    expect(rangePlan('part=1MiB')).toEqual({ partBytes: MIB });
     for (const bad of ['', 'on', 'parts', 'parts=0', 'size=3', 'constructor=3']) {
       expect(() => rangePlan(bad), bad).toThrow(UsageError);
     }
+  });
+
+  it.each(['64M', '64mb', '64Mi', 'lots', '-1MiB', ''])(
+    'refuses %j as a size, and names the option',
+    (given) => {
+      expect(() => runtimeOptions({ memory: given })).toThrow(UsageError);
+      expect(() => runtimeOptions({ memory: given })).toThrow(/^--memory: expected a whole number of bytes/);
+      expect(() => loaderOptions({ 'batch-bytes': given })).toThrow(/^--batch-bytes: expected/);
+      if (given !== '') expect(() => rangePlan(`split=${given}`)).toThrow(/^--ranges split: expected/);
+    },
+  );
+
+  it('refuses a bundle of certificates that is none, or is not there', () => {
+    const none = fileURLToPath(new URL('../../package.json', import.meta.url));
+    expect(() => runtimeOptions({ ca: none })).toThrow(/--ca: expected a PEM bundle/);
+    expect(() => runtimeOptions({ ca: `${none}.none` })).toThrow(/--ca: expected a file that can be read/);
   });
 
   it.each(['0', '-1', '1.5', 'many', ''])('refuses %j as a count', (given) => {

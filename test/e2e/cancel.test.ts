@@ -3,7 +3,7 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CancellationToken, MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
-import { BUCKET, describeStop, OBJECTS, stopOf, stopped } from './cancel.kit.js';
+import { BUCKET, describeStop, LARGE, OBJECTS, stopOf, stopped } from './cancel.kit.js';
 import { connectionsGone, exhaust, expectIdle, expectSum, fault, MIB, startRuntime } from './kit.js';
 
 const LARGE_URI = `s3://${BUCKET}/many/zz-large`;
@@ -154,6 +154,38 @@ describe('a transform that waits', () => {
     expect(Atomics.load(words, 0)).toBe(0);
     expectSum(loader.report);
     await expectIdle(runtime);
+  });
+});
+
+describe('what waits for a connection that another call has', () => {
+  test('ends at once when it is cancelled, while the other goes on', async () => {
+    await origin.reset();
+    await origin.script({ key: 'many/zz-large', do: { stall: MIB } });
+    const narrow = await startRuntime(origin, { workers: 1, maxConnections: 1 });
+    const getting = narrow.get(LARGE_URI);
+    await origin.waitFor({ stalled: 1 });
+    const token = new CancellationToken();
+    const waiting = [
+      narrow.head(`s3://${BUCKET}/many/001`, { token }),
+      narrow.get(`s3://${BUCKET}/many/002`, { token }),
+      exhaust(narrow.loader(ObjectDataset.fromUris([`s3://${BUCKET}/many/003`]), { token })),
+      exhaust(narrow.loader(ObjectDataset.fromPrefix(`s3://${BUCKET}/after/`), { token })),
+    ];
+    // A question that is answered by the worker: by then it has what was sent before.
+    await narrow.stats();
+    token.cancel('enough');
+    for (const result of await Promise.allSettled(waiting)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'Cancelled' } });
+    }
+    // The large one is still where it was: nothing but the cancel can have ended the waits.
+    expect((await origin.requests()).map(({ key }) => key)).toEqual(['many/zz-large']);
+    await origin.script();
+    await origin.release();
+    const result = await getting;
+    expect(fault('many/zz-large', result.bytes, LARGE)).toBeNull();
+    result.release();
+    await expectIdle(narrow);
+    await narrow.close();
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ItemRecord } from '../../dist/actors/supervisor/types.js';
-import { Batch, createBatchWorld, DISPOSE } from '../../dist/loader/batch.js';
+import { Batch, createBatchWorld } from '../../dist/loader/batch.js';
 import { createFakeSupervisor, type FakeSupervisor, OBJECT_BYTES, bytesOf } from './fake-supervisor.js';
 
 const make = (
@@ -123,7 +123,7 @@ describe('a batch', () => {
 
   it('is released at the end of a using block, if it is not by then', () => {
     const batch = make([bytesOf('a')]);
-    const dispose = (): void => (batch as unknown as Record<symbol, () => void>)[DISPOSE]?.();
+    const dispose = (): void => batch[Symbol.dispose]();
     dispose();
     expect(batch.released).toBe(true);
     dispose();

@@ -56,7 +56,6 @@ export class Supervisor implements SupervisorHandle {
   readonly #streams = new Set<Stream>();
   readonly #jobs = new Map<number, FetchJobRecord>();
   readonly #quarantined = new Map<Worker, Set<Extent>>();
-  readonly #stuckNames: string[] = [];
   readonly #results: ResultDeps;
   #rotation: Stream[] = [];
   #nextStream = 1;
@@ -205,7 +204,7 @@ export class Supervisor implements SupervisorHandle {
     this.token.cancel('closed');
     return {
       reason: this.token.reason ?? 'close',
-      stuckWorkers: this.#stuckNames,
+      stuckWorkers: [...this.#crew.fenced].map(({ link }) => link.name),
       unreleasedBytes: this.arena.stats().usedBytes - this.arena.stats().quarantinedBytes,
       deaths: this.#deaths,
     };
@@ -439,12 +438,9 @@ export class Supervisor implements SupervisorHandle {
   }
 
   #fence(worker: Worker): void {
-    this.#stuckNames.push(worker.link.name);
     for (const job of worker.jobs) this.#jobs.get(job)?.stream.ledger.stuck(worker.link.name);
     this.#crew.fence(worker);
     this.#reassign(worker, null, ErrorCode.WorkerStuck);
-    // Read when the thread goes on after all: it ends by itself then, and its memory comes back.
-    worker.link.control.post({ kind: 'stop' });
     worker.link.abandon();
     if (this.#crew.allGone) this.#onQuiet?.();
     this.#poke();

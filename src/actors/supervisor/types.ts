@@ -256,6 +256,7 @@ export interface SupervisorOptions {
 /** What became of a runtime. */
 export interface RuntimeRecord {
   readonly reason: string;
+  /** Those that stopped answering and whose threads have not ended since, by name. */
   readonly stuckWorkers: readonly string[];
   /** Batches and results that were never released, in bytes. */
   readonly unreleasedBytes: number;

@@ -13,19 +13,8 @@ import { StopState } from '../../protocol/stop.js';
 import { Outcome, type Store } from '../../protocol/store.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import { refundRetry, RETRY_COST, spendRetry } from '../../protocol/words.js';
+import type { FetchJob } from './job.js';
 import { newRetryState, nextStep, type FailedAttempt, type RetryState } from './retry.js';
-
-export interface FetchJob {
-  readonly id: number;
-  readonly key: Uint8Array;
-  readonly version: string | null;
-  readonly offset: number;
-  readonly capacity: number;
-  readonly start: number;
-  readonly length: number;
-  readonly whole: boolean;
-  readonly verify: boolean;
-}
 
 /** What landed, before a transform. */
 export interface Fetched {
@@ -136,6 +125,17 @@ export async function takeStep(
   }
 }
 
-function givenUp(token: TurnSignal): DoneStatus {
+/** Why a job that the token's turn kept from being done was not. */
+export function givenUp(token: TurnSignal): DoneStatus {
   return token.state === StopState.Cancelled ? DoneStatus.Cancelled : DoneStatus.Left;
+}
+
+export function handedBack(status: DoneStatus): Fetched {
+  return { status, landed: 0, size: -1, version: null, retries: 0, error: null };
+}
+
+/** A job whose bytes came by other jobs. */
+export function landedBefore(job: FetchJob, token: TurnSignal): Fetched {
+  if (token.state !== StopState.Live) return handedBack(givenUp(token));
+  return { ...handedBack(DoneStatus.Ok), landed: job.length, version: job.version };
 }

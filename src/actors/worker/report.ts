@@ -108,8 +108,11 @@ export class Reporter {
     } catch (thrown) {
       const errors = [...message.errors];
       const outputs: (readonly [number, readonly Output[]])[] = [];
-      for (const [row, made] of message.outputs) {
-        const fault = cloneFault(made);
+      const faults = message.outputs.map(([, made]) => cloneFault(made));
+      // Some values can be cloned and not sent (an ArrayBuffer that cannot be detached): then it may be any of them.
+      const anybody = faults.every((fault) => fault === null);
+      for (const [i, [row, made]] of message.outputs.entries()) {
+        const fault = anybody && hasValue(made) ? notSent(thrown) : faults[i]!;
         if (fault === null) {
           outputs.push([row, made]);
           continue;
@@ -133,18 +136,27 @@ function transferOf(message: DoneMessage): ArrayBuffer[] {
   return transfer;
 }
 
+function hasValue(outputs: readonly Output[]): boolean {
+  return outputs.some(({ kind }) => kind === 'value');
+}
+
 function cloneFault(outputs: readonly Output[]): MillraceError | null {
   for (const output of outputs) {
     if (output.kind !== 'value') continue;
     try {
       structuredClone(output.value);
     } catch (thrown) {
-      return new MillraceError(
-        ErrorCode.TransformFailed,
-        `the transform returned a value that cannot be sent between threads: ${thrown instanceof Error ? thrown.message : String(thrown)}. Return bytes, plain data, or null`,
-        { phase: 'transform', cause: thrown },
-      );
+      return notSent(thrown);
     }
   }
   return null;
+}
+
+function notSent(thrown: unknown): MillraceError {
+  const why = thrown instanceof Error ? thrown.message : String(thrown);
+  return new MillraceError(
+    ErrorCode.TransformFailed,
+    `the transform returned a value that cannot be sent between threads: ${why}. Return bytes, plain data, or null`,
+    { phase: 'transform', cause: thrown },
+  );
 }

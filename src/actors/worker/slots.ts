@@ -5,11 +5,14 @@
 export class Slots {
   readonly #free: number[] = [];
   readonly #size: number;
-  #waiting: ((slot: number) => void) | null = null;
+  readonly #onFree: () => void;
+  #joined = 0;
   #onIdle: (() => void) | null = null;
 
-  constructor(size: number) {
+  /** `onFree` is called whenever a slot is free again. */
+  constructor(size: number, onFree: () => void) {
     this.#size = size;
+    this.#onFree = onFree;
     for (let slot = size - 1; slot >= 0; slot -= 1) this.#free.push(slot);
   }
 
@@ -21,41 +24,40 @@ export class Slots {
     return this.#free.pop() ?? null;
   }
 
-  /**
-   * Waits for a slot; only one caller waits at a time. Every job that holds a slot is raced with its own token, so a
-   * cancel ends this wait too.
-   */
-  acquire(): Promise<number> {
-    const slot = this.tryAcquire();
-    if (slot !== null) return Promise.resolve(slot);
-    // Wait ends: when a job ends, and each of them is raced with its token.
-    return new Promise((resolve) => {
-      this.#waiting = resolve;
-    });
-  }
-
   /** Frees the slot when `work` has ended. */
   track(slot: number, work: Promise<void>): void {
     void work.finally(() => this.#release(slot));
   }
 
+  /** Counts work that needs no slot as running. */
+  join(work: Promise<void>): void {
+    this.#joined += 1;
+    void work.finally(() => {
+      this.#joined -= 1;
+      this.#quiet();
+    });
+  }
+
   /** Resolves when nothing runs. */
   idle(): Promise<void> {
-    if (this.busy === 0) return Promise.resolve();
+    if (this.#isIdle) return Promise.resolve();
     // Wait ends: with the last job.
     return new Promise((resolve) => {
       this.#onIdle = resolve;
     });
   }
 
+  get #isIdle(): boolean {
+    return this.busy === 0 && this.#joined === 0;
+  }
+
   #release(slot: number): void {
-    const waiting = this.#waiting;
-    if (waiting !== null) {
-      this.#waiting = null;
-      waiting(slot);
-      return;
-    }
     this.#free.push(slot);
-    if (this.busy === 0) this.#onIdle?.();
+    this.#onFree();
+    this.#quiet();
+  }
+
+  #quiet(): void {
+    if (this.#isIdle) this.#onIdle?.();
   }
 }

@@ -3,7 +3,8 @@
  * one message, and ends when it is told to stop.
  *
  * Invariants:
- * 1. At most `concurrency` jobs run; a message is taken only when every row of the one before has begun.
+ * 1. At most `concurrency` jobs run; the others wait in the backlog, and are handed back in the turn in which their
+ *    token turns.
  * 2. Control messages act at once, whatever the data ports hold.
  * 3. After `stop` the inbox refuses before it is emptied, every row that was in flight is reported, and `stopped` is
  *    the last message.
@@ -17,17 +18,27 @@ import {
 import { asMillraceError, ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type {
   ControlMessage,
-  FetchMessage,
   HeadMessage,
   JobMessage,
   ListMessage,
+  ResultMessage,
   StreamSpec,
   WorkerStats,
 } from '../../protocol/messages.js';
 import { NEVER, StopState } from '../../protocol/stop.js';
 import { Outcome, type Answer, type Store } from '../../protocol/store.js';
 import { DoneStatus, Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
-import { fetchJob, takeStep, type AttemptDeps, type Fetched, type FetchJob } from './fetch.js';
+import { Backlog, rowsOf, type Pending } from './backlog.js';
+import {
+  fetchJob,
+  givenUp,
+  handedBack,
+  landedBefore,
+  takeStep,
+  type AttemptDeps,
+  type Fetched,
+} from './fetch.js';
+import { readJob, type FetchJob } from './job.js';
 import { Reporter } from './report.js';
 import { newRetryState } from './retry.js';
 import { Slots } from './slots.js';
@@ -53,18 +64,18 @@ class Worker {
   readonly #context: WorkerContext;
   readonly #reporter: Reporter;
   readonly #slots: Slots;
+  readonly #backlog = new Backlog();
   readonly #stores: Stores;
   readonly #streams = new Map<number, Stream>();
   #flushTimer = false;
   #stopping = false;
-  #queued = 0;
   #retries = 0;
   #bytes = 0;
 
   constructor(context: WorkerContext) {
     this.#context = context;
     this.#reporter = new Reporter(context.results);
-    this.#slots = new Slots(context.concurrency);
+    this.#slots = new Slots(context.concurrency, () => this.#begin());
     this.#stores = new Stores(context);
   }
 
@@ -76,7 +87,7 @@ class Worker {
     for (;;) {
       // Wait ends: with a message, or when `stop` has closed the port and the last message was taken.
       const message = await context.jobs.receive(NEVER);
-      if (message !== null) await this.#accept(message);
+      if (message !== null) this.#accept(message);
       else if (this.#stopping) break;
     }
     await this.#slots.idle();
@@ -96,7 +107,7 @@ class Worker {
         for (const { token } of this.#streams.values()) {
           if (token.slot === message.slot && token.epoch === message.epoch) token.turned();
         }
-        return;
+        return this.#handBack();
       case 'store':
         return this.#stores.update(message.id, message.snapshot);
       case 'store-failed':
@@ -107,39 +118,73 @@ class Worker {
       case 'stop':
         this.#stopping = true;
         this.context.jobs.close();
-        return;
+        return this.#handBack();
     }
   }
 
-  async #accept(message: JobMessage): Promise<void> {
+  #accept(message: JobMessage): void {
     for (const store of message.stores) this.#stores.add(store);
     if (message.open !== null) this.#open(message.open);
-    const stream = this.#streams.get(message.stream);
-    if (stream === undefined)
-      throw new MillraceError(ErrorCode.Internal, `no stream ${message.stream} in ${this.context.name}`);
-    if (message.kind === 'fetch') return this.#acceptRows(message, stream);
-    const slot = await this.#slots.acquire();
-    this.#slots.track(
-      slot,
-      message.kind === 'list' ? this.#list(message, stream) : this.#head(message, stream),
-    );
+    this.#streamOf(message);
+    this.#backlog.push(message);
+    // There is no order between two ports: its token may have turned before it came.
+    this.#handBack();
+    this.#begin();
   }
 
-  async #acceptRows(message: FetchMessage, stream: Stream): Promise<void> {
-    const { table } = message;
-    this.#queued += table.count;
-    let running = table.count;
-    for (let row = 0; row < table.count; row += 1) {
-      const slot = this.#slots.tryAcquire() ?? (await this.#slots.acquire());
-      this.#queued -= 1;
-      const base = row * JOB_STRIDE;
-      const work = this.#fetch(table.cells, table.blob, base, stream, slot).then(() => {
-        running -= 1;
-        if (running === 0) void this.#reporter.flush();
-        else this.#flushSoon();
-      });
-      this.#slots.track(slot, work);
+  /** Begins what there are slots for. */
+  #begin(): void {
+    for (let entry = this.#backlog.head; entry !== null; entry = this.#backlog.head) {
+      const slot = this.#slots.tryAcquire();
+      if (slot === null) return;
+      this.#slots.track(slot, this.#run(entry, this.#backlog.begin(), slot));
     }
+  }
+
+  async #run(entry: Pending, row: number, slot: number): Promise<void> {
+    const { message } = entry;
+    const stream = this.#streamOf(message);
+    if (message.kind === 'list') return this.#list(message, stream);
+    if (message.kind === 'head') return this.#head(message, stream);
+    const { cells, blob } = message.table;
+    await this.#fetch(cells, blob, row * JOB_STRIDE, stream, slot);
+    entry.open -= 1;
+    if (entry.open === 0) void this.#reporter.flush();
+    else this.#flushSoon();
+  }
+
+  #streamOf({ stream: id }: JobMessage): Stream {
+    const stream = this.#streams.get(id);
+    if (stream !== undefined) return stream;
+    throw new MillraceError(ErrorCode.Internal, `no stream ${id} in ${this.context.name}`);
+  }
+
+  /** Reports what has not begun and will not, because its token has turned or the worker ends. */
+  #handBack(): void {
+    for (const [id, { token }] of this.#streams) {
+      const stopping = this.#stopping && token.state === StopState.Live;
+      if (!stopping && token.state === StopState.Live) continue;
+      const status = stopping ? DoneStatus.Left : givenUp(token);
+      for (const { message, first } of this.#backlog.withdraw(id)) this.#return(message, first, status);
+    }
+  }
+
+  #return(message: JobMessage, first: number, status: DoneStatus): void {
+    if (message.kind === 'fetch') {
+      const { cells } = message.table;
+      for (let row = first; row < rowsOf(message); row += 1) {
+        const id = cells[row * JOB_STRIDE + Job.Id]!;
+        this.#reporter.add({ id, ...handedBack(status), outputs: null });
+      }
+      void this.#reporter.flush();
+      return;
+    }
+    const answer = { jobId: message.jobId, status, error: null };
+    const result: ResultMessage =
+      message.kind === 'list'
+        ? { kind: 'page', page: null, ...answer }
+        : { kind: 'info', info: null, ...answer };
+    this.#slots.join(this.#reporter.send(result));
   }
 
   async #fetch(
@@ -323,7 +368,7 @@ class Worker {
   #stats(): WorkerStats {
     return {
       busy: this.#slots.busy,
-      queued: this.#queued,
+      queued: this.#backlog.rows,
       delivered: this.#reporter.delivered,
       retries: this.#retries,
       bytes: this.#bytes,
@@ -337,33 +382,3 @@ const decoder = new TextDecoder();
 
 // Wait ends: with the few milliseconds of the sleep that it is given to.
 const NO_TURN: TurnSignal = { ...NEVER, onTurn: () => () => {} };
-
-/** A job whose bytes came by other jobs. */
-function landedBefore(job: FetchJob, token: TurnSignal): Fetched {
-  if (token.state !== StopState.Live) {
-    return handedBack(token.state === StopState.Cancelled ? DoneStatus.Cancelled : DoneStatus.Left);
-  }
-  return { ...handedBack(DoneStatus.Ok), landed: job.length, version: job.version };
-}
-
-function handedBack(status: DoneStatus): Fetched {
-  return { status, landed: 0, size: -1, version: null, retries: 0, error: null };
-}
-
-function readJob(cells: Float64Array, blob: Uint8Array, base: number): FetchJob {
-  const keyStart = cells[base + Job.BlobStart]!;
-  const keyEnd = keyStart + cells[base + Job.KeyLength]!;
-  const versionLength = cells[base + Job.VersionLength]!;
-  const flags = cells[base + Job.Flags]!;
-  return {
-    id: cells[base + Job.Id]!,
-    key: blob.subarray(keyStart, keyEnd),
-    version: versionLength === 0 ? null : decoder.decode(blob.subarray(keyEnd, keyEnd + versionLength)),
-    offset: cells[base + Job.Offset]!,
-    capacity: cells[base + Job.Capacity]!,
-    start: cells[base + Job.Start]!,
-    length: cells[base + Job.Length]!,
-    whole: (flags & JobFlag.Whole) !== 0,
-    verify: (flags & JobFlag.Verify) !== 0,
-  };
-}

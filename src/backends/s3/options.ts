@@ -68,7 +68,7 @@ export interface S3Options {
   readonly allowContentEncoding?: boolean | undefined;
 }
 
-const KINDS: Readonly<Record<keyof S3Options, string>> = {
+export const KINDS: Readonly<Record<keyof S3Options, string>> = {
   region: 'string',
   endpoint: 'string',
   forcePathStyle: 'boolean',

@@ -35,7 +35,7 @@ export const cat: Command = async (session) => {
   const given = text(values, 'range');
   const range = given === undefined ? null : byteRange(given);
   const pieces = fetchPieces(runtime, sourcesOf(session, range), {
-    budgetBytes: budgetOf(values),
+    budgetBytes: budgetOf(runtime),
     groupSize: 1,
     token,
   });

@@ -4,6 +4,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { ErrorCode, MillraceError } from '../../index.js';
 import { UsageError } from '../args.js';
 import { failureOf } from '../failures.js';
+import { type Ahead, readAhead } from '../ahead.js';
 import { createFileWriter, type FileWriter, type PartialFile } from '../files.js';
 import { fetchPieces, type Piece } from '../pieces.js';
 import { createProgress, type Progress } from '../progress.js';
@@ -22,37 +23,62 @@ interface Counts {
 }
 
 export const get: Command = async (session) => {
-  const { runtime, token, values, out, json } = session;
+  const { runtime, token, values, out, json, warn } = session;
+  const recursive = flag(values, 'recursive');
   const { directory, fileName } = await targetOf(session);
   const writer = createFileWriter(directory, {
     fsync: flag(values, 'fsync'),
     beforeDeath: session.beforeDeath,
   });
-  const sources = flag(values, 'recursive') ? listedSources(session) : namedSources(session, fileName);
-  const pieces = fetchPieces(runtime, withoutCollisions(sources, !flag(values, 'recursive')), {
-    budgetBytes: budgetOf(values),
+  const refused: Refused = { count: 0, named: [] };
+  const sources = readAhead(
+    recursive ? listedSources(session, refuseInto(refused)) : namedSources(session, fileName),
+  );
+  const pieces = fetchPieces(runtime, withoutCollisions(sources, !recursive), {
+    budgetBytes: budgetOf(runtime),
     groupSize: PIECES_PER_GROUP,
     token,
   });
   const counts: Counts = { files: 0, bytes: 0 };
-  const progress = startProgress(session, counts);
+  const progress = startProgress(session, counts, sources);
   const error = await failureOf(() => writeAll(pieces, writer, counts));
   progress.end();
+  for (const { uri, error: why } of refused.named) warn(uri, why);
   const { totals } = pieces;
-  const document = { command: 'get', ...counts, ...totals };
+  const document = { command: 'get', ...counts, refused: refused.count, ...totals };
   if (json && error === null && pieces.complete) await out.write(`${JSON.stringify(document)}\n`);
+  if (!json && refused.count > 0) session.say(`${refused.count} keys cannot be files here and were left out`);
   const line = `${counts.files} files; ${totalsLine(totals)}`;
-  return { ok: error === null, error, record: { line, document } };
+  return { ok: error === null && refused.count === 0, error, record: { line, document } };
 };
 
-function startProgress({ screen, token }: Session, counts: Counts): Progress {
+/** Keys that no file below the target directory can have. */
+interface Refused {
+  count: number;
+  readonly named: { readonly uri: string; readonly error: MillraceError }[];
+}
+
+/** Refused keys that are named on standard error; all of them are counted. */
+const MAX_NAMED_REFUSALS = 20;
+
+function refuseInto(refused: Refused): (uri: string, error: MillraceError) => void {
+  return (uri, error) => {
+    refused.count += 1;
+    if (refused.named.length < MAX_NAMED_REFUSALS) refused.named.push({ uri, error });
+  };
+}
+
+/** What there is to do is known when all sources were seen; of named ones their number is, from the begin. */
+function startProgress(session: Session, counts: Counts, sources: Ahead<FileSource>): Progress {
+  const { screen, token, values, operands } = session;
+  const named = flag(values, 'recursive') ? null : operands.length;
   const startedAt = performance.now();
   return createProgress(screen, () => ({
     objects: counts.files,
     bytes: counts.bytes,
     elapsedMs: performance.now() - startedAt,
-    totalObjects: null,
-    totalBytes: null,
+    totalObjects: sources.ended ? sources.objects : named,
+    totalBytes: sources.ended ? sources.bytes : null,
     note: token.state === StopState.Live ? '' : 'draining',
   }));
 }

@@ -1,10 +1,9 @@
 /** `millrace load`: a loader over a prefix, to see what a service would see: order, rate, errors, record. */
 import { type Loader, ObjectDataset, type TerminalRecord } from '../../index.js';
-import { failureLine, failureOf } from '../failures.js';
+import { failureOf } from '../failures.js';
 import { createProgress } from '../progress.js';
-import { addTotals, recordDocument, summaryLines, totalsLine } from '../records.js';
+import { addRecords, recordDocument, summaryLines, totalsLine } from '../records.js';
 import type { Command, Session } from '../session.js';
-import { escapeControls } from '../text.js';
 import { count, loaderOptions } from '../values.js';
 import { StopState } from '../../protocol/stop.js';
 
@@ -22,14 +21,16 @@ export const load: Command = async (session) => {
   const loader = runtime.loader(ObjectDataset.fromPrefix(operands[0]!), { ...loaderOptions(values), token });
   const epochs = count(values, 'epochs') ?? 1;
   const counts: Counts = { objects: 0, items: 0, bytes: 0 };
+  let first: Pick<Counts, 'items' | 'bytes'> | null = null;
   const startedAt = performance.now();
   const cpu = process.cpuUsage();
   const progress = createProgress(session.screen, () => ({
     objects: counts.items,
     bytes: counts.bytes,
     elapsedMs: performance.now() - startedAt,
-    totalObjects: null,
-    totalBytes: null,
+    // The listing comes as it is needed: how much there is, is known when it was gone through once.
+    totalObjects: first === null ? null : first.items * epochs,
+    totalBytes: first === null ? null : first.bytes * epochs,
     note: token.state === StopState.Live ? '' : 'draining',
   }));
   let record: TerminalRecord | null = null;
@@ -38,7 +39,8 @@ export const load: Command = async (session) => {
     error = await failureOf(() => runEpoch(loader, counts));
     const report = loader.report;
     if (report === null) break;
-    record = record === null ? report : { ...report, ...addTotals(record, report) };
+    first ??= { items: counts.items, bytes: counts.bytes };
+    record = record === null ? report : addRecords(record, report);
   }
   progress.end();
   const { user, system } = process.cpuUsage(cpu);
@@ -55,7 +57,7 @@ async function runEpoch(loader: Loader, counts: Counts): Promise<void> {
 }
 
 async function finish(
-  { json, out, token, say }: Session,
+  { json, out, token, warn }: Session,
   figures: Counts & { readonly elapsedMs: number; readonly cpuMs: number },
   record: TerminalRecord | null,
   error: unknown,
@@ -65,9 +67,9 @@ async function finish(
   const whole = error === null && token.state === StopState.Live;
   if (json && whole) await out.write(`${JSON.stringify(document)}\n`);
   if (!json && error === null) await out.write(`${summaryLines(figures).join('\n')}\n`);
-  for (const { uri, error: reason } of record?.failures.slice(0, MAX_NAMED_FAILURES) ?? []) {
-    say(`skipped ${escapeControls(uri)}: ${failureLine(reason)}`);
-  }
+  // With --json they stand in the record.
+  const skipped = json ? [] : (record?.failures ?? []);
+  for (const { uri, error: reason } of skipped.slice(0, MAX_NAMED_FAILURES)) warn(uri, reason);
   const line = record === null ? 'nothing was planned' : `${record.listed} listing; ${totalsLine(record)}`;
   return { ok: error === null && (record?.failed ?? 0) === 0, error, record: { line, document } };
 }

@@ -12,30 +12,42 @@ function work(): { readonly done: Promise<void>; end(): void } {
 
 describe('slots', () => {
   it('are as many as told, from 0 on, and none twice', () => {
-    const slots = new Slots(3);
+    const slots = new Slots(3, () => {});
     expect([slots.tryAcquire(), slots.tryAcquire(), slots.tryAcquire()]).toEqual([0, 1, 2]);
     expect(slots.tryAcquire()).toBeNull();
     expect(slots.busy).toBe(3);
   });
 
-  it('go to who waits, when the work in one ends', async () => {
-    const slots = new Slots(2);
+  it('are told when one is free again, before anybody hears that nothing runs', async () => {
+    const told: string[] = [];
+    const slots = new Slots(1, () => told.push(`free: ${slots.tryAcquire()}`));
     const [first, second] = [work(), work()];
-    slots.track(await slots.acquire(), first.done);
-    slots.track(await slots.acquire(), second.done);
-    const third = slots.acquire();
-    expect(await isSettled(third)).toBe(false);
-    second.end();
-    expect(await third).toBe(1);
-    expect(slots.busy).toBe(2);
+    slots.track(slots.tryAcquire()!, first.done);
+    const idle = slots.idle().then(() => told.push('idle'));
     first.end();
     await isSettled(first.done);
-    expect(slots.busy).toBe(1);
-    expect(slots.tryAcquire()).toBe(0);
+    expect(told).toEqual(['free: 0']);
+    slots.track(0, second.done);
+    second.end();
+    await isSettled(second.done);
+    slots.track(0, Promise.resolve());
+    expect(told).toEqual(['free: 0', 'free: 0']);
+    expect(await isSettled(idle)).toBe(false);
+  });
+
+  it('count what needs none as running too', async () => {
+    const slots = new Slots(1, () => {});
+    const answer = work();
+    slots.join(answer.done);
+    const idle = slots.idle();
+    expect(await isSettled(idle)).toBe(false);
+    expect(slots.busy).toBe(0);
+    answer.end();
+    await idle;
   });
 
   it('are idle when the last work has ended, not before', async () => {
-    const slots = new Slots(2);
+    const slots = new Slots(2, () => {});
     await slots.idle();
     const [first, second] = [work(), work()];
     slots.track(slots.tryAcquire()!, first.done);

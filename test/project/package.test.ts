@@ -1,0 +1,211 @@
+/** The package as it is packed, installed in a folder of its own without the SDK. */
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runNode, type Exit } from '../kit/process.mjs';
+import { blocks, links, pages, ROOT } from './markdown.js';
+
+const root = fileURLToPath(ROOT);
+/** A quarter above what it was when this was written; more than that wants a reason. */
+const MAX_PACKED_BYTES = 350_000;
+let folder: string;
+let installed: string;
+let files: string[];
+let packedBytes: number;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-package-'));
+  const modules = join(folder, 'node_modules');
+  installed = join(modules, 'millrace');
+  mkdirSync(installed, { recursive: true });
+  // Without its scripts: they would clean and build `dist` under the tests beside this one.
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+  const output = execFileSync('npm', args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const packs = JSON.parse(output) as Record<string, Pack>;
+  const pack = Object.values(packs)[0]!;
+  files = pack.files.map(({ path }) => path);
+  packedBytes = pack.size;
+  execFileSync('tar', ['xzf', join(folder, pack.filename), '-C', installed, '--strip-components=1']);
+  for (const dependency of ['comlink', 'piscina', '@napi-rs']) {
+    const from = join(root, 'node_modules', dependency);
+    if (existsSync(from)) symlinkSync(from, join(modules, dependency));
+  }
+  writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
+  mkdirSync(join(folder, 'data'));
+  for (const name of ['a', 'b']) writeFileSync(join(folder, 'data', name), `bytes of ${name}`);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Pack {
+  readonly filename: string;
+  readonly size: number;
+  readonly files: readonly { readonly path: string }[];
+}
+
+function script(name: string, text: string): Promise<Exit> {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return runNode(path, { cwd: folder }).exit();
+}
+
+/** The five lines of the README, over a folder and with something to call. */
+function fiveLines(): string {
+  const lines = blocks('README.md').find(({ language }) => language === 'js')!.text;
+  const data = pathToFileURL(join(folder, 'data/')).href;
+  return lines.replace(/s3:\/\/[^']+/, data);
+}
+
+describe('the packed package', () => {
+  it('holds the build, the pages and the licence, and nothing else', () => {
+    const beside = files.filter((path) => !path.startsWith('dist/'));
+    expect(beside.toSorted()).toEqual([...pages(), 'LICENSE', 'package.json'].toSorted());
+    const others = files.filter((path) => path.startsWith('dist/') && !/\.(js|d\.ts)$/.test(path));
+    expect(others).toEqual([]);
+    expect(packedBytes).toBeLessThan(MAX_PACKED_BYTES);
+  });
+
+  it('has types for every module, a source for each, and no map that points nowhere', () => {
+    const modules = files.filter((path) => path.endsWith('.js'));
+    expect(modules.length).toBeGreaterThan(100);
+    for (const path of modules) {
+      expect(files).toContain(path.replace(/\.js$/, '.d.ts'));
+      expect(existsSync(join(root, path.replace(/^dist\/(.*)\.js$/, 'src/$1.ts'))), path).toBe(true);
+      expect(readFileSync(join(installed, path), 'utf8'), path).not.toContain('sourceMappingURL');
+    }
+  });
+
+  it('has every file that its pages link to', () => {
+    for (const page of pages()) for (const { path, text } of links(page)) expect(files, text).toContain(path);
+  });
+});
+
+describe('a new user', () => {
+  it('runs the five lines of the README', async () => {
+    const index = 'function index(key, bytes) { console.log(key.split("/").at(-1), bytes.length); }';
+    const { code, stdout, stderr } = await script('five.mjs', `${fiveLines()}\n${index}\n`);
+    expect([code, stdout, stderr]).toEqual([0, 'a 10\nb 10\n', '']);
+  });
+
+  it.each(['nodenext', 'bundler'])(
+    'compiles them strictly, with the types looked at, under %s',
+    (resolution) => {
+      const declared = 'declare function index(key: string, bytes: Uint8Array): Promise<void>;\n';
+      const more = [
+        "import { ErrorCode, MillraceError, type Batch, type Item, type TerminalRecord } from 'millrace';",
+        'export const record: TerminalRecord | null = loader.report;',
+        'export const sizes = (batch: Batch): number[] => batch.items.map((item: Item) => item.size);',
+        'export const missing = (e: unknown) => e instanceof MillraceError && e.code === ErrorCode.NotFound;',
+        'export async function scoped(): Promise<number> {',
+        '  await using second = await Runtime.start({ stores: { file: { root: "/srv" } } });',
+        '  using result = await second.get("/srv/a");',
+        '  return result.bytes.length + (await second.stats()).arena.usedBytes;',
+        '}',
+      ];
+      const file = join(folder, `five-${resolution}.ts`);
+      writeFileSync(file, `${fiveLines()}\n${declared}${more.join('\n')}\n`);
+      const options = {
+        '--module': resolution === 'bundler' ? 'esnext' : resolution,
+        '--moduleResolution': resolution,
+        '--target': 'es2022',
+        '--lib': 'es2024',
+        '--types': 'node',
+        '--typeRoots': join(root, 'node_modules/@types'),
+        '--skipLibCheck': 'false',
+      };
+      const tsc = join(root, 'node_modules/typescript/bin/tsc');
+      const args = [
+        tsc,
+        '--noEmit',
+        '--strict',
+        '--exactOptionalPropertyTypes',
+        ...Object.entries(options).flat(),
+        file,
+      ];
+      let said = '';
+      try {
+        execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+      } catch (error) {
+        said = (error as { stdout: string }).stdout;
+      }
+      expect(said).toBe('');
+    },
+  );
+
+  it('finds the command, and loads files with it', async () => {
+    const { bin } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
+      bin: Record<string, string>;
+    };
+    const main = join(installed, bin['millrace']!);
+    expect(readFileSync(main, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+    const run = (...args: string[]) => runNode(main, { cwd: folder, args }).exit();
+    expect(await run('--help')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('usage:') as string,
+    });
+    expect((await run('ls', 'data/')).stdout.match(/\/data\/[ab]$/gm)).toHaveLength(2);
+    const data = pathToFileURL(join(folder, 'data/')).href;
+    const { code, stdout } = await run('load', data, '--json');
+    expect([code, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ delivered: 2, bytes: 20 })]);
+  });
+
+  it('is told what to install when s3:// is used and the SDK is not there', async () => {
+    const { code, stdout } = await script(
+      'sdk.mjs',
+      `import { Runtime } from 'millrace';
+       const runtime = await Runtime.start({ workers: 1 });
+       const error = await runtime.head('s3://logs/a').catch((thrown) => thrown);
+       console.log(error.code, error.message);
+       await runtime.close();`,
+    );
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/^ModuleUnavailable .*npm install @aws-sdk\/client-s3/),
+    ]);
+  });
+
+  it('loads the SDK when s3:// is used, and not before', async () => {
+    const sdk = join(folder, 'node_modules/@aws-sdk/client-s3');
+    mkdirSync(sdk, { recursive: true });
+    writeFileSync(
+      join(sdk, 'package.json'),
+      '{"name": "@aws-sdk/client-s3", "type": "module", "main": "index.js"}',
+    );
+    writeFileSync(join(sdk, 'index.js'), 'console.log("SDK loaded");');
+    try {
+      const { code, stdout } = await script(
+        'late.mjs',
+        `import { ObjectDataset, Runtime } from 'millrace';
+         const runtime = await Runtime.start({ workers: 1 });
+         for await (const batch of runtime.loader(ObjectDataset.fromPrefix('./data/'))) console.log(batch.length);
+         await runtime.head('s3://logs/a').catch((error) => console.log(error.code));
+         await runtime.close();`,
+      );
+      expect([code, stdout]).toEqual([0, '2\nSDK loaded\nModuleUnavailable\n']);
+    } finally {
+      rmSync(join(folder, 'node_modules/@aws-sdk'), { recursive: true });
+    }
+  });
+
+  it('cannot import what is inside', async () => {
+    const { code, stdout } = await script(
+      'inside.mjs',
+      `import('millrace/dist/host/runtime.js').catch((error) => console.log(error.code));`,
+    );
+    expect([code, stdout]).toEqual([0, 'ERR_PACKAGE_PATH_NOT_EXPORTED\n']);
+  });
+});
