@@ -85,10 +85,11 @@ export class PortSender<T> {
   ): Promise<'ok' | 'closed' | 'cancelled'> {
     for (;;) {
       if (stop.state === StopState.Cancelled) return 'cancelled';
-      Atomics.store(this.#words, this.#base + WAITING, 1);
       const result = this.trySend(message, transfer);
       if (result !== 'full') return result;
-      await this.#credit(stop);
+      // A credit that came back before the word was written woke nobody: look again once it is.
+      Atomics.store(this.#words, this.#base + WAITING, 1);
+      if (Atomics.load(this.#words, this.#base + IN_FLIGHT) >= this.capacity) await this.#credit(stop);
     }
   }
 

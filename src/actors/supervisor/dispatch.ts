@@ -91,6 +91,8 @@ export class Dispatcher {
       if (task.crashes > 0 && !alone) return;
       // The limit is one of objects: further parts of one that is under way may go.
       if (task.jobsOut === 0 && stream.tasksOut >= stream.options.maxConcurrentObjects) {
+        // Objects begin in order: behind one that has not begun there is none that has.
+        if (task.nextByte === 0) return;
         at += 1;
         continue;
       }
@@ -103,7 +105,9 @@ export class Dispatcher {
       this.#add(stream, task, part, worker, stores);
       bytes += part.length;
       if (task.length < 0 || !hasMoreParts(task, ranges)) {
-        stream.granted.splice(at, 1);
+        // What is taken is nearly always the first, and a shift moves nothing.
+        if (at === 0) stream.granted.shift();
+        else stream.granted.splice(at, 1);
         task.state = TaskState.Sent;
       }
       if (alone) return;

@@ -20,7 +20,9 @@ export interface Part {
   readonly landed: boolean;
 }
 
-const PLAIN = { whole: false, copy: null, landed: false };
+function plainPart(from: number, length: number, copy: Prefix | null = null): Part {
+  return { from, length, whole: false, copy, landed: false };
+}
 
 /** Bytes asked for when nothing is known about an object's size. */
 export function firstPartBytes(ranges: RangePlan, budgetBytes: number): number {
@@ -39,19 +41,19 @@ function isSplit(task: Task, ranges: RangePlan): boolean {
 
 /** The next part to send, or null when there is none now. */
 export function nextPart(task: Task, ranges: RangePlan): Part | null {
-  if (task.assembled) return { ...PLAIN, from: 0, length: task.length, landed: true };
-  if (task.length < 0) return task.jobsOut > 0 ? null : { ...PLAIN, from: 0, length: task.capacity };
+  if (task.assembled) return { from: 0, length: task.length, whole: false, copy: null, landed: true };
+  if (task.length < 0) return task.jobsOut > 0 ? null : plainPart(0, task.capacity);
   const from = task.nextByte;
   const rest = task.length - from;
   const copy = copyBefore(task);
   if (!isSplit(task, ranges)) {
     if (task.jobsOut > 0) return null;
     const whole = from === 0 && task.entry.start === 0 && task.entry.length < 0;
-    return { ...PLAIN, from, length: rest, whole, copy };
+    return { from, length: rest, whole, copy, landed: false };
   }
   if (rest <= 0 || task.jobsOut >= ranges.maxPerObject) return null;
   if (task.version === null && from > 0 && task.jobsOut > 0) return null;
-  return { ...PLAIN, from, length: Math.min(ranges.partBytes, rest), copy };
+  return plainPart(from, Math.min(ranges.partBytes, rest), copy);
 }
 
 /** The prefix, when the next part is the one that comes right behind it. */
