@@ -7,8 +7,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { type CommandLine, readCommandLine, UsageError } from './args.js';
+import { createOutput, OutputClosed } from './output.js';
 import { escapeControls } from './text.js';
 import { installSignals, killSelf, type SignalHost } from './signals.js';
+import { CancellationToken } from '../protocol/token.js';
 
 let say: (line: string) => void = sayLine;
 
@@ -48,13 +50,17 @@ function commandLine(): CommandLine | null {
   }
 }
 
-/** Resolves when the system has taken what was printed, or nobody reads it any more. */
-function printed(stream: NodeJS.WriteStream, text: string): Promise<void> {
-  // Wait ends: with the callback of the write, which an error of the stream calls too; a signal has its default action.
-  return new Promise((resolve) => {
-    stream.on('error', () => {});
-    stream.write(text, () => resolve());
-  });
+/** Resolves with the exit code when the system has taken what was printed, or nobody reads it any more. */
+async function print(text: string): Promise<number> {
+  try {
+    // A signal has its default action here, so the token is never turned.
+    await createOutput(process.stdout, new CancellationToken()).write(text);
+    return 0;
+  } catch (error) {
+    if (error instanceof OutputClosed) return 0;
+    say(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
 }
 
 async function main(): Promise<void> {
@@ -64,7 +70,7 @@ async function main(): Promise<void> {
     return;
   }
   if (line.kind === 'print') {
-    await printed(process.stdout, line.text);
+    process.exitCode = await print(line.text);
     return;
   }
   process.stderr.on('error', () => {});
