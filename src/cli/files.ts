@@ -5,10 +5,12 @@
  * 1. Bytes go to a temporary file beside the target; `commit` renames it, `discard` removes it. One of the two is
  *    called for every file, and a process that is ended by a second signal removes what is open.
  * 2. No directory on the way below the root is a symbolic link, so nothing is written outside of the root.
+ * 3. Only regular files are replaced, and links to them: the link is, and what it points to stays. Devices, pipes and
+ *    the names of streams (`/dev/stdout`) stay what they are.
  */
 import { rmSync } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, lstat, mkdir, open, readlink, rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { ErrorCode, MillraceError } from '../index.js';
 
 export interface PartialFile {
@@ -42,7 +44,7 @@ export function createFileWriter(root: string, options: FileWriterOptions): File
     create: async (segments) => {
       const directory = await makeDirectories(root, segments.slice(0, -1), known);
       const target = join(directory, segments.at(-1) ?? '');
-      await refuseDirectory(target);
+      await refuseOthers(target);
       opened += 1;
       const temporary = join(directory, `.millrace-${process.pid}-${opened}.part`);
       const handle = await open(temporary, 'wx').catch((error: unknown) => {
@@ -111,9 +113,9 @@ async function makeDirectories(
         throw failure(`cannot make the directory ${JSON.stringify(path)}`, error);
       }
     });
-    const stat = await lstat(path);
-    if (!stat.isDirectory()) {
-      const what = stat.isSymbolicLink() ? 'a symbolic link, which may lead elsewhere' : 'a file';
+    const found = await lstat(path);
+    if (!found.isDirectory()) {
+      const what = found.isSymbolicLink() ? 'a symbolic link, which may lead elsewhere' : 'a file';
       throw failure(`${JSON.stringify(path)} is needed as a directory and is ${what}`);
     }
     if (known.size >= MAX_KNOWN) known.clear();
@@ -122,11 +124,21 @@ async function makeDirectories(
   return path;
 }
 
-/** Looked at before the bytes are fetched; `rename` would refuse it at the end. */
-async function refuseDirectory(target: string): Promise<void> {
-  const stat = await lstat(target).catch(() => null);
-  if (stat?.isDirectory() !== true) return;
-  throw failure(`${JSON.stringify(target)} is needed as a file and is a directory`);
+/** Refuses what `rename` would refuse at the end, or would replace though it is no file. */
+async function refuseOthers(target: string): Promise<void> {
+  // Followed, so that a link to a device is one. What is not there, such as the end of a dangling link, is no obstacle.
+  const found = await stat(target).catch(() => null);
+  if (found === null || (found.isFile() && !(await namesStream(target)))) return;
+  if (found.isDirectory()) throw failure(`${JSON.stringify(target)} is needed as a file and is a directory`);
+  throw failure(
+    `${JSON.stringify(target)} is needed as a file and is a device, a pipe or a socket; "millrace cat" writes to such`,
+  );
+}
+
+/** `/dev/stdout` is a link that leads to a regular file where the shell has put one there. */
+async function namesStream(target: string): Promise<boolean> {
+  const link = await readlink(target).catch(() => null);
+  return link !== null && /^\/(?:dev|proc)\//.test(resolve(target, '..', link));
 }
 
 function failure(message: string, cause?: unknown): MillraceError {
