@@ -8,6 +8,7 @@
  * 3. Only regular files are replaced, and links to them: the link is, and what it points to stays. Devices, pipes and
  *    the names of streams (`/dev/stdout`) stay what they are.
  */
+import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readlink, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -39,20 +40,26 @@ export interface FileWriter {
 
 export function createFileWriter(root: string, options: FileWriterOptions): FileWriter {
   const known = new Set<string>();
-  let opened = 0;
   return {
     create: async (segments) => {
       const directory = await makeDirectories(root, segments.slice(0, -1), known);
       const target = join(directory, segments.at(-1) ?? '');
       await refuseOthers(target);
-      opened += 1;
-      const temporary = join(directory, `.millrace-${process.pid}-${opened}.part`);
+      const temporary = join(directory, temporaryName());
       const handle = await open(temporary, 'wx').catch((error: unknown) => {
         throw failure(`cannot write into ${JSON.stringify(directory)}`, error);
       });
       return partialFile(handle, temporary, target, options);
     },
   };
+}
+
+/**
+ * By chance as well: in a container every process may have the same id, and one that was killed leaves its file behind.
+ * Nobody can tell the name beforehand and put something in its place either.
+ */
+function temporaryName(): string {
+  return `.millrace-${process.pid}-${randomBytes(8).toString('hex')}.part`;
 }
 
 function partialFile(

@@ -1,5 +1,6 @@
-/** What `get` does where its target is there already. */
-import { execFileSync } from 'node:child_process';
+/** What `get` does where its target, or a file of an earlier run, is there already. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   lstatSync,
@@ -75,5 +76,21 @@ describe.skipIf(process.platform === 'win32')('get -o', () => {
       ]);
     }
     expect([readFileSync(kept, 'utf8'), existsSync(join(folder, 'nothing'))]).toEqual(['kept', false]);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a temporary file of a process that was killed', () => {
+  it('is no obstacle to a process that gets the same id, as the first one of a container does', async () => {
+    const script = `cd "$1"; : > ".millrace-$$-1.part"; exec "$2" "$3" get s3://data/x -o x`;
+    const child = spawn('sh', ['-c', script, 'sh', folder, process.execPath, MAIN], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const closed = once(child, 'close');
+    let stderr = '';
+    child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
+    expect([(await closed)[0], stderr]).toEqual([0, '']);
+    expect(isWhole(readFileSync(join(folder, 'x')))).toBe(true);
+    expect(readdirSync(folder).sort()).toEqual([expect.stringMatching(/\.part$/), 'x']);
   });
 });
