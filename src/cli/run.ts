@@ -3,8 +3,8 @@
  *
  * Invariants:
  * 1. The runtime is closed whatever happens, and its stuck workers are told.
- * 2. Exit codes: 0 done (or nobody reads the output any more), 1 failed or something left out, 2 wrong usage, 130 and
- *    143 after a drain by SIGINT and SIGTERM.
+ * 2. Exit codes: 0 done (or nobody reads the output any more), 1 failed or something left out, 2 wrong usage, 129, 130
+ *    and 143 after a drain by SIGHUP, SIGINT and SIGTERM.
  * 3. With `--json` every line of standard error is a document.
  */
 import { ErrorCode, MillraceError, Runtime } from '../index.js';
