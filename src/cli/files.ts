@@ -30,11 +30,15 @@ export interface FileWriterOptions {
   readonly beforeDeath: (fn: () => void) => () => void;
 }
 
+/** The place of this one file is taken by something else, or its name is too long here: others may have theirs. */
+export class PlaceRefused extends MillraceError {}
+
 /** Directories that are remembered as made; more than that are looked at again. */
 const MAX_KNOWN = 10_000;
+const TOO_LONG = 'ENAMETOOLONG';
 
 export interface FileWriter {
-  /** Opens a temporary file for `root/segments...`. Rejects with a `MillraceError` Filesystem. */
+  /** Opens a temporary file for `root/segments...`. Rejects with a `MillraceError` Filesystem, or its `PlaceRefused`. */
   create(segments: readonly string[]): Promise<PartialFile>;
 }
 
@@ -116,14 +120,14 @@ async function makeDirectories(
     path = join(path, segment);
     if (known.has(path)) continue;
     await mkdir(path).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      if (codeOf(error) !== 'EEXIST') {
         throw failure(`cannot make the directory ${JSON.stringify(path)}`, error);
       }
     });
     const found = await lstat(path);
     if (!found.isDirectory()) {
       const what = found.isSymbolicLink() ? 'a symbolic link, which may lead elsewhere' : 'a file';
-      throw failure(`${JSON.stringify(path)} is needed as a directory and is ${what}`);
+      throw refused(`${JSON.stringify(path)} is needed as a directory and is ${what}`);
     }
     if (known.size >= MAX_KNOWN) known.clear();
     known.add(path);
@@ -134,10 +138,14 @@ async function makeDirectories(
 /** Refuses what `rename` would refuse at the end, or would replace though it is no file. */
 async function refuseOthers(target: string): Promise<void> {
   // Followed, so that a link to a device is one. What is not there, such as the end of a dangling link, is no obstacle.
-  const found = await stat(target).catch(() => null);
+  const found = await stat(target).catch((error: unknown) => {
+    // Told now: the temporary file's shorter name might be taken, and `rename` would fail when all bytes are there.
+    if (codeOf(error) === TOO_LONG) throw failure(`cannot make the file ${JSON.stringify(target)}`, error);
+    return null;
+  });
   if (found === null || (found.isFile() && !(await namesStream(target)))) return;
-  if (found.isDirectory()) throw failure(`${JSON.stringify(target)} is needed as a file and is a directory`);
-  throw failure(
+  if (found.isDirectory()) throw refused(`${JSON.stringify(target)} is needed as a file and is a directory`);
+  throw refused(
     `${JSON.stringify(target)} is needed as a file and is a device, a pipe or a socket; "millrace cat" writes to such`,
   );
 }
@@ -150,5 +158,14 @@ async function namesStream(target: string): Promise<boolean> {
 
 function failure(message: string, cause?: unknown): MillraceError {
   const reason = cause instanceof Error ? `: ${cause.message}` : '';
-  return new MillraceError(ErrorCode.Filesystem, `${message}${reason}`, { phase: 'deliver', cause });
+  const kind = codeOf(cause) === TOO_LONG ? PlaceRefused : MillraceError;
+  return new kind(ErrorCode.Filesystem, `${message}${reason}`, { phase: 'deliver', cause });
+}
+
+function refused(message: string): PlaceRefused {
+  return new PlaceRefused(ErrorCode.Filesystem, message, { phase: 'deliver' });
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
 }

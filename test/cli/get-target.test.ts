@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import {
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -21,12 +22,25 @@ import { runNode } from '../kit/process.mjs';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const SIZE = 5000;
+const BIG_BYTES = 400 * 2 ** 20;
 let origin: Origin;
 let env: Record<string, string>;
 let folder: string;
 
 beforeAll(async () => {
-  origin = await startOrigin({ objects: [{ bucket: 'data', key: 'x', size: SIZE }] });
+  origin = await startOrigin({
+    objects: [
+      { bucket: 'data', key: 'x', size: SIZE },
+      { bucket: 'both', key: 'a', size: 5 },
+      { bucket: 'both', key: 'a/b', size: BIG_BYTES },
+      { bucket: 'both', key: 'a/c', size: 5 },
+      { bucket: 'both', key: `long/${'n'.repeat(256)}`, size: 5 },
+      { bucket: 'both', key: `long/${'n'.repeat(255)}`, size: 5 },
+      { bucket: 'both', key: 'there', size: 5 },
+      { bucket: 'both', key: 'way/x', size: 5 },
+      { bucket: 'both', key: 'z', size: 5 },
+    ],
+  });
   env = {
     AWS_ENDPOINT_URL_S3: origin.url,
     AWS_REGION: origin.region,
@@ -38,7 +52,10 @@ afterAll(() => origin.stop());
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-target-'));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(async () => {
+  await origin.reset();
+  rmSync(folder, { recursive: true });
+});
 
 const run = (...args: string[]) => runNode(MAIN, { args, env }).exit();
 const isWhole = (bytes: Uint8Array): boolean =>
@@ -76,6 +93,58 @@ describe.skipIf(process.platform === 'win32')('get -o', () => {
       ]);
     }
     expect([readFileSync(kept, 'utf8'), existsSync(join(folder, 'nothing'))]).toEqual(['kept', false]);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('get -r', () => {
+  it('leaves out keys whose place is taken or whose name is too long, names them, and goes on', async () => {
+    mkdirSync(join(folder, 'there'));
+    symlinkSync(tmpdir(), join(folder, 'way'));
+    const { code, stdout, stderr } = await run('get', '-r', 's3://both/', '-o', folder, '--json');
+    expect([code, JSON.parse(stdout)]).toEqual([1, expect.objectContaining({ files: 3, refused: 5 })]);
+    const told = stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { skipped: string; error: { message: string } });
+    expect(new Map(told.map(({ skipped, error }) => [skipped, error.message]))).toEqual(
+      new Map([
+        ['s3://both/a/b', expect.stringContaining('needed as a directory and is a file')],
+        ['s3://both/a/c', expect.stringContaining('needed as a directory and is a file')],
+        [`s3://both/long/${'n'.repeat(256)}`, expect.stringContaining('longer than 255 bytes')],
+        ['s3://both/there', expect.stringContaining('needed as a file and is a directory')],
+        ['s3://both/way/x', expect.stringContaining('a symbolic link, which may lead elsewhere')],
+      ]),
+    );
+    expect(readdirSync(folder).sort()).toEqual(['a', 'long', 'there', 'way', 'z']);
+    expect(readdirSync(join(folder, 'long'))).toEqual(['n'.repeat(255)]);
+  });
+
+  it('does not go on fetching what it has left out', async () => {
+    const got = await run('get', '-r', 's3://both/a', '-o', folder, '--memory', '4MiB');
+    expect([got.code, got.stderr]).toEqual([1, expect.stringContaining('2 keys cannot be files here')]);
+    const asked = (await origin.requests({ op: 'get' })).filter(({ key }) => key === 'a/b');
+    // Pieces are planned some dozens ahead; 800 of them are the whole object.
+    expect(asked.length).toBeLessThan(400);
+  });
+
+  it('still ends where the disk, and not the key, is at fault', async () => {
+    const limited = `ulimit -f 1; exec "$0" "$@"`;
+    const child = spawn(
+      'sh',
+      ['-c', limited, process.execPath, MAIN, 'get', '-r', 's3://data/', '-o', folder],
+      {
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
+    const closed = once(child, 'close');
+    let stderr = '';
+    child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
+    expect([(await closed)[0], stderr]).toEqual([
+      1,
+      expect.stringMatching(/Filesystem: cannot write .*EFBIG/),
+    ]);
+    expect(readdirSync(folder)).toEqual([]);
   });
 });
 
