@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { type CommandLine, readCommandLine, UsageError } from './args.js';
 import { createOutput, OutputClosed } from './output.js';
-import { escapeControls } from './text.js';
+import { escapeControls, jsonLine } from './text.js';
 import { installSignals, killSelf, type SignalHost } from './signals.js';
 import { CancellationToken } from '../protocol/token.js';
 
@@ -32,7 +32,7 @@ function sayLine(line: string): void {
 
 /** With `--json` what is said is a document too, so that a program can read standard error line by line. */
 function sayDocument(line: string): void {
-  process.stderr.write(`${escapeControls(JSON.stringify({ note: line }))}\n`);
+  process.stderr.write(`${jsonLine({ note: line })}\n`);
 }
 
 function versionOf(): string {
@@ -40,12 +40,14 @@ function versionOf(): string {
   return (manifest as { version: string }).version;
 }
 
-function commandLine(): CommandLine | null {
+function commandLine(args: readonly string[]): CommandLine | null {
   try {
-    return readCommandLine(process.argv.slice(2), versionOf());
+    return readCommandLine(args, versionOf());
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    say(error.message);
+    // The line was not understood, but whoever wrote --json into it reads documents.
+    if (!args.includes('--json')) say(error.message);
+    else process.stderr.write(`${jsonLine({ error: { code: 'Error', message: error.message } })}\n`);
     return null;
   }
 }
@@ -64,7 +66,7 @@ async function print(text: string): Promise<number> {
 }
 
 async function main(): Promise<void> {
-  const line = commandLine();
+  const line = commandLine(process.argv.slice(2));
   if (line === null) {
     process.exitCode = 2;
     return;

@@ -11,6 +11,7 @@ import { createProgress, type Progress } from '../progress.js';
 import { totalsLine } from '../records.js';
 import type { Command, Session } from '../session.js';
 import { budgetOf, type FileSource, listedSources, namedSources } from '../sources.js';
+import { jsonLine } from '../text.js';
 import { flag, text } from '../values.js';
 import { StopState } from '../../protocol/stop.js';
 
@@ -47,7 +48,7 @@ export const get: Command = async (session) => {
   for (const { uri, error: why } of refused.named) warn(uri, why);
   const { totals } = pieces;
   const document = { command: 'get', ...counts, refused: refused.count, ...totals };
-  if (json && error === null && pieces.complete) await out.write(`${JSON.stringify(document)}\n`);
+  if (json && error === null && pieces.complete) await out.write(`${jsonLine(document)}\n`);
   if (!json && refused.count > 0) session.say(`${refused.count} keys cannot be files here and were left out`);
   const line = `${counts.files} files; ${totalsLine(totals)}`;
   return { ok: error === null && refused.count === 0, error, record: { line, document } };
