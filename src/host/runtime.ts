@@ -91,7 +91,7 @@ export class Runtime {
     const arena = createArena(options.memoryBudget, given.memoryBudget);
     const words = createRuntimeWords();
     fillRetryBudget(words);
-    const concurrency = Math.max(1, Math.floor(options.maxConnections / options.workers));
+    const concurrency = options.maxConnections / options.workers;
     const settings: WorkerSettings = { limits: { ...DEFAULT_TRANSPORT_LIMITS, maxConnections: concurrency } };
     const context = createServiceContext({
       spawn: (index, incarnation) =>
