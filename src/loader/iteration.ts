@@ -6,6 +6,7 @@
  * 2. What is released and acknowledged by a `next()` is what its caller had been handed when it was called: of two
  *    calls at the same time the second does not release the batch of the first.
  * 3. The record is set before the last call settles.
+ * 4. An iterator that nobody can reach any more ends its epoch: nothing here holds it.
  */
 import type { Cursor, StreamHandle, SupervisorHandle, TerminalRecord } from '../actors/supervisor/types.js';
 import { StopState } from '../protocol/stop.js';
@@ -29,7 +30,22 @@ interface Running {
   readonly batches: BatchWorld;
 }
 
-export class Iteration implements AsyncIterator<Batch, undefined> {
+/** The iterator that a consumer is handed. */
+export function createIterator(iteration: Iteration): AsyncIterableIterator<Batch, undefined> {
+  const iterator: AsyncIterableIterator<Batch, undefined> = {
+    next: () => iteration.next(),
+    return: () => iteration.return(),
+    throw: (thrown: unknown) => iteration.throw(thrown),
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  forgotten.register(iterator, iteration);
+  return iterator;
+}
+
+/** An iteration never reaches its iterator, so that it can be held here until that is gone. */
+const forgotten = new FinalizationRegistry<Iteration>((iteration) => iteration.abandon());
+
+export class Iteration {
   readonly #supervisor: SupervisorHandle;
   readonly #dataset: Dataset;
   readonly #options: ResolvedLoaderOptions;
@@ -107,8 +123,16 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
     });
   }
 
-  [Symbol.asyncIterator](): this {
-    return this;
+  /**
+   * Leaves the epoch for a consumer that dropped its iterator, once the calls that it made have settled. What it was
+   * handed it may still use: that is released when it is forgotten too.
+   */
+  abandon(): void {
+    void this.#queue(async () => {
+      for (const batch of this.#handed.splice(0)) if (!batch.released) batch.retain();
+      await this.#end('abandoned');
+      return END;
+    }).catch(() => {});
   }
 
   #leave(): void {

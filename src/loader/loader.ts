@@ -11,7 +11,7 @@ import type { Cursor, StoreDirectory, SupervisorHandle, TerminalRecord } from '.
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { Batch } from './batch.js';
 import { asDataset, type Dataset, type DatasetLike } from './datasets.js';
-import { Iteration } from './iteration.js';
+import { createIterator, Iteration } from './iteration.js';
 import {
   explainLoader,
   type LoaderEnv,
@@ -84,6 +84,8 @@ export class Loader implements AsyncIterable<Batch> {
   /**
    * One more epoch; it begins, and takes its number, with the first `next()`. Leaving a `for await` early waits until
    * nothing is in flight. The first `next()` rejects with InvalidArgument while another iteration of this loader runs.
+   * An iterator that is not gone through wants its `return()`: one that is dropped instead runs on until it is
+   * garbage-collected, and is then `abandoned` in the report.
    */
   [Symbol.asyncIterator](): AsyncIterator<Batch, undefined> {
     const claim = (iteration: Iteration): number => {
@@ -98,7 +100,7 @@ export class Loader implements AsyncIterable<Batch> {
       this.#epoch += 1;
       return this.#epoch - 1;
     };
-    return new Iteration(this.#supervisor, this.#dataset, this.#options, claim);
+    return createIterator(new Iteration(this.#supervisor, this.#dataset, this.#options, claim));
   }
 }
 

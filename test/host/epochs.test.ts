@@ -1,5 +1,7 @@
 /** How the epochs of a loader end, over a whole runtime. */
 import { getEventListeners, once } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   CancellationToken,
@@ -9,6 +11,21 @@ import {
   type Loader,
   type LoaderOptions,
 } from '../../dist/index.js';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+const collected = async (): Promise<void> => {
+  collect();
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+};
+
+/** Collects garbage until it is so, or many turns of the event loop have gone by. */
+const collectUntil = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
+  for (let round = 0; round < 200 && !(await condition()); round += 1) await collected();
+};
 
 const OBJECTS = 300;
 const stores = { memory: [{ prefix: 'g/', count: OBJECTS, size: 16, seed: 1 }] };
@@ -25,6 +42,10 @@ const start = async (): Promise<Runtime> => {
 
 const loaderOf = (from: Runtime, options: LoaderOptions = {}): Loader =>
   from.loader(ObjectDataset.fromPrefix('memory:///'), { batchSize: 64, ...options });
+
+/** The first batch, by an iterator that is then out of reach. */
+const firstOf = async (loader: Loader): Promise<Batch> =>
+  (await loader[Symbol.asyncIterator]().next()).value!;
 
 /** Takes all batches and stays with the last one. */
 const stayWithLast = async (loader: Loader) => {
@@ -83,5 +104,65 @@ describe('done', () => {
     expect(await done).toMatchObject({ delivered: OBJECTS });
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
     expect((await iterator.next()).done).toBe(true);
+  });
+});
+
+describe('an iterator that is dropped', () => {
+  it('ends its epoch when it is collected, and the loader can go on', async () => {
+    const from = await start();
+    const loader = loaderOf(from);
+    const first = await firstOf(loader);
+    await collectUntil(() => loader.report !== null);
+    expect(loader.report).toMatchObject({ reason: 'abandoned', delivered: 64, cursor: { objects: 0 } });
+    expect(await loader.done).toBe(loader.report);
+    // The batch is its consumer's still.
+    expect([first.released, first.at(0)?.bytes.length]).toEqual([false, 16]);
+    first.release();
+    let seen = 0;
+    for await (const batch of loader) seen += batch.length;
+    expect(seen).toBe(OBJECTS);
+  });
+
+  it('leaves nothing behind when its batch is forgotten too: close() does not wait, and counts it', async () => {
+    const from = await start();
+    await firstOf(loaderOf(from));
+    await collectUntil(async () => (await from.stats()).arena.extents === 0);
+    expect((await from.stats()).streams).toBe(0);
+    expect(await from.close({ deadlineMs: NEVER_MS })).toMatchObject({ unreleasedBytes: 0, leaks: 1 });
+  });
+
+  it('is not one whose loop is in its body', async () => {
+    const loader = loaderOf(await start());
+    let seen = 0;
+    for await (const batch of loader) {
+      if (seen === 0) for (let round = 0; round < 10; round += 1) await collected();
+      expect(batch.released).toBe(false);
+      seen += batch.length;
+    }
+    expect([seen, loader.report?.reason]).toEqual([OBJECTS, 'completed']);
+  });
+
+  it('gives its caller the batch that was asked for before', async () => {
+    const from = await start();
+    const uris: string[] = [];
+    for await (const { uri } of from.list('memory:///')) uris.push(uri);
+    let open!: () => void;
+    // Wait ends: with the call of open() below.
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const dataset = ObjectDataset.fromIterable(async function* late() {
+      await gate;
+      yield* uris.slice(0, 2);
+    });
+    const loader = from.loader(dataset, { batchSize: 1 });
+    const first = firstOf(loader);
+    for (let round = 0; round < 10; round += 1) await collected();
+    open();
+    const batch = await first;
+    await collectUntil(() => loader.report !== null);
+    expect(loader.report?.reason).toBe('abandoned');
+    expect([batch.released, batch.at(0)?.uri]).toEqual([false, uris[0]]);
+    batch.release();
   });
 });
