@@ -5,6 +5,7 @@
  * 1. A store is opened once however many ask at the same time; one that could not be opened is tried again by whoever
  *    asks next.
  * 2. Snapshots of a store only grow in version.
+ * 3. After `close` no store is open, one that was being opened at that moment neither.
  */
 import type { StoreDirectory } from '../actors/supervisor/types.js';
 import { asMillraceError, ErrorCode, MillraceError } from '../protocol/errors.js';
@@ -141,6 +142,13 @@ export class Directory implements StoreDirectory {
     } catch (thrown) {
       control.close();
       throw asMillraceError(thrown, ErrorCode.Unauthenticated, { phase: 'prepare' });
+    }
+    if (this.#closed) {
+      // What was closed knew nothing of this one yet.
+      control.close();
+      throw new MillraceError(ErrorCode.Cancelled, `the runtime was closed while ${store} was being opened`, {
+        phase: 'prepare',
+      });
     }
     const entry: Entry = {
       id: this.#entries.length,

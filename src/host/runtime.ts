@@ -21,7 +21,7 @@ import {
   type ResolvedRuntimeOptions,
   type RuntimeOptions,
 } from '../loader/runtime-options.js';
-import type { ExplainRow } from '../loader/schema.js';
+import { type ExplainRow, invalidOption } from '../loader/schema.js';
 import { linkStop, type StopOptions } from '../loader/stop-options.js';
 import { Arena, PAGE_BYTES, type ArenaStats } from '../protocol/arena.js';
 import type { WorkerStats } from '../protocol/messages.js';
@@ -82,17 +82,16 @@ export class Runtime {
   }
 
   static #start(given: RuntimeOptions): Runtime {
+    if (given === null) throw invalidOption('runtime', 'an object', given);
     const options = resolveRuntimeOptions(given, {
       cores: availableParallelism(),
       schemes: schemeNames(given.stores),
     });
-    const stop = linkStop(given);
-    const token = stop.token?.child() ?? new CancellationToken();
     const directory = new Directory(createSchemes(options.stores));
-    const arena = new Arena(Math.max(PAGE_BYTES, options.memoryBudget));
+    const arena = createArena(options.memoryBudget, given.memoryBudget);
     const words = createRuntimeWords();
     fillRetryBudget(words);
-    const concurrency = Math.max(1, Math.floor(options.maxConnections / options.workers));
+    const concurrency = options.maxConnections / options.workers;
     const settings: WorkerSettings = { limits: { ...DEFAULT_TRANSPORT_LIMITS, maxConnections: concurrency } };
     const context = createServiceContext({
       spawn: (index, incarnation) =>
@@ -108,13 +107,15 @@ export class Runtime {
         }),
       refreshStore: (id, staleVersion) => directory.refresh(id, staleVersion),
     });
+    // After everything that may be refused: a start that fails leaves no listener on the caller's signal.
+    const stop = linkStop(given);
     const supervisor = new Supervisor(context, arena, words, directory, {
       workers: options.workers,
       concurrency,
       stuckAfterMs: options.stuckAfterMs,
       budgetTimeoutMs: options.budgetTimeoutMs,
       closeTimeoutMs: FENCE_AFTER_MS,
-      token,
+      token: stop.token?.child() ?? new CancellationToken(),
     });
     directory.onRefresh((spec) => supervisor.storeRefreshed(spec));
     supervisor.start();
@@ -184,5 +185,16 @@ export class Runtime {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+}
+
+/** @throws MillraceError InvalidArgument for a budget that no buffer of this process can be as long as */
+function createArena(budgetBytes: number, given: unknown): Arena {
+  try {
+    return new Arena(Math.max(PAGE_BYTES, budgetBytes));
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    const expected = 'no more bytes than one SharedArrayBuffer of this machine can have';
+    throw invalidOption('memoryBudget', expected, given ?? budgetBytes);
   }
 }

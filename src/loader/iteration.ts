@@ -6,6 +6,7 @@
  * 2. What is released and acknowledged by a `next()` is what its caller had been handed when it was called: of two
  *    calls at the same time the second does not release the batch of the first.
  * 3. The record is set before the last call settles.
+ * 4. An iterator that nobody can reach any more ends its epoch: nothing here holds it.
  */
 import type { Cursor, StreamHandle, SupervisorHandle, TerminalRecord } from '../actors/supervisor/types.js';
 import { StopState } from '../protocol/stop.js';
@@ -26,11 +27,25 @@ const END: Step = { done: true, value: undefined };
 interface Running {
   readonly stream: StreamHandle;
   readonly source: EntrySource;
-  readonly stop: LinkedStop;
   readonly batches: BatchWorld;
 }
 
-export class Iteration implements AsyncIterator<Batch, undefined> {
+/** The iterator that a consumer is handed. */
+export function createIterator(iteration: Iteration): AsyncIterableIterator<Batch, undefined> {
+  const iterator: AsyncIterableIterator<Batch, undefined> = {
+    next: () => iteration.next(),
+    return: () => iteration.return(),
+    throw: (thrown: unknown) => iteration.throw(thrown),
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  forgotten.register(iterator, iteration);
+  return iterator;
+}
+
+/** An iteration never reaches its iterator, so that it can be held here until that is gone. */
+const forgotten = new FinalizationRegistry<Iteration>((iteration) => iteration.abandon());
+
+export class Iteration {
   readonly #supervisor: SupervisorHandle;
   readonly #dataset: Dataset;
   readonly #options: ResolvedLoaderOptions;
@@ -45,8 +60,8 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
   /** Handed out, and neither retained nor released by us. */
   #handed: Batch[] = [];
   #settleDone: () => void = () => {};
-  /** Resolves with the record; null when the iteration failed before anything began. */
-  readonly done: Promise<TerminalRecord | null>;
+  #unlinkStop: () => void = () => {};
+  readonly #done: Promise<TerminalRecord | null>;
 
   /** `claim` makes this iteration the loader's running one and returns its epoch; it throws while another runs. */
   constructor(
@@ -60,7 +75,7 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
     this.#dataset = dataset;
     this.#options = options;
     // Wait ends: with the end of the iteration, which the token of its stream brings about.
-    this.done = new Promise((resolve) => {
+    this.#done = new Promise((resolve) => {
       this.#settleDone = () => resolve(this.#record);
     });
   }
@@ -71,6 +86,12 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
 
   get record(): TerminalRecord | null {
     return this.#record;
+  }
+
+  /** Resolves with the record; null when the iteration failed before anything began. */
+  get done(): Promise<TerminalRecord | null> {
+    // A stop settles it for those who wait while a batch is in hand, which may be acknowledged afterwards.
+    return this.#over ? Promise.resolve(this.#record) : this.#done;
   }
 
   get cursor(): Cursor {
@@ -102,8 +123,16 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
     });
   }
 
-  [Symbol.asyncIterator](): this {
-    return this;
+  /**
+   * Leaves the epoch for a consumer that dropped its iterator, once the calls that it made have settled. What it was
+   * handed it may still use: that is released when it is forgotten too.
+   */
+  abandon(): void {
+    void this.#queue(async () => {
+      for (const batch of this.#handed.splice(0)) if (!batch.released) batch.retain();
+      await this.#end('abandoned');
+      return END;
+    }).catch(() => {});
   }
 
   #leave(): void {
@@ -160,18 +189,35 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
         checked: this.#options.checked,
         ordered: this.#options.stream.order === 'sequence',
       });
-      // A stop ends the stream also when its consumer never comes back: the producer and the signal are let go then.
-      void stream.ended.then((record) => {
-        this.#record = record;
-        source.close();
-        stop.dispose();
-        this.#settleDone();
-      });
-      return { stream, source, stop, batches };
+      this.#watchEnd(stream, source, stop);
+      return { stream, source, batches };
     } catch (thrown) {
       stop.dispose();
       throw thrown;
     }
+  }
+
+  /**
+   * What ends a stream may be that its last batch was taken, which is acknowledged by the call after that: `#end` settles
+   * then. When it is a stop, or one comes while that batch is in hand, the consumer may never come back: the producer and
+   * the signal are let go, and those who wait for `done` too.
+   */
+  #watchEnd(stream: StreamHandle, source: EntrySource, stop: LinkedStop): void {
+    this.#unlinkStop = () => stop.dispose();
+    void stream.ended.then((record) => {
+      source.close();
+      const stopped = (): void => {
+        this.#unlinkStop();
+        this.#record ??= record;
+        this.#settleDone();
+      };
+      if (stream.token.state !== StopState.Live) return stopped();
+      const unlinks = [stream.token.onChange(stopped), stop.token?.onChange(stopped)];
+      this.#unlinkStop = () => {
+        for (const unlink of unlinks) unlink?.();
+        stop.dispose();
+      };
+    });
   }
 
   async #end(reason: string): Promise<void> {
@@ -185,13 +231,13 @@ export class Iteration implements AsyncIterator<Batch, undefined> {
     }
   }
 
-  async #finish({ stream, source, stop }: Running, reason: string): Promise<void> {
+  async #finish({ stream, source }: Running, reason: string): Promise<void> {
     source.close();
     try {
       const { state, reason: told = reason } = stream.token;
       this.#record = await stream.finish(state === StopState.Live ? reason : told);
     } finally {
-      stop.dispose();
+      this.#unlinkStop();
     }
   }
 }

@@ -11,7 +11,7 @@ import type { Cursor, StoreDirectory, SupervisorHandle, TerminalRecord } from '.
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { Batch } from './batch.js';
 import { asDataset, type Dataset, type DatasetLike } from './datasets.js';
-import { Iteration } from './iteration.js';
+import { createIterator, Iteration } from './iteration.js';
 import {
   explainLoader,
   type LoaderEnv,
@@ -62,7 +62,11 @@ export class Loader implements AsyncIterable<Batch> {
     return this.#iteration?.record ?? null;
   }
 
-  /** Resolves, never rejects, when nothing of the last iteration is in flight; with null if there was none. */
+  /**
+   * Resolves, never rejects, with the `report` of the last iteration when that is over, or with null if there was none.
+   * A stop or a failure that ends it while its consumer is with a batch does not wait for that: the cursor is then as
+   * it was at that moment.
+   */
   get done(): Promise<TerminalRecord | null> {
     return this.#iteration?.done ?? Promise.resolve(null);
   }
@@ -80,9 +84,11 @@ export class Loader implements AsyncIterable<Batch> {
   /**
    * One more epoch; it begins, and takes its number, with the first `next()`. Leaving a `for await` early waits until
    * nothing is in flight. The first `next()` rejects with InvalidArgument while another iteration of this loader runs.
+   * An iterator that is not gone through wants its `return()`: one that is dropped instead runs on until it is
+   * garbage-collected, and is then `abandoned` in the report.
    */
   [Symbol.asyncIterator](): AsyncIterator<Batch, undefined> {
-    return new Iteration(this.#supervisor, this.#dataset, this.#options, (iteration) => {
+    const claim = (iteration: Iteration): number => {
       if (this.#iteration !== null && !this.#iteration.over) {
         throw new MillraceError(
           ErrorCode.InvalidArgument,
@@ -93,7 +99,8 @@ export class Loader implements AsyncIterable<Batch> {
       this.#iteration = iteration;
       this.#epoch += 1;
       return this.#epoch - 1;
-    });
+    };
+    return createIterator(new Iteration(this.#supervisor, this.#dataset, this.#options, claim));
   }
 }
 

@@ -5,6 +5,7 @@
  * 1. The order depends on (dataset, seed, epoch, sampler or shuffle) alone.
  * 2. A pull never blocks the service thread for long: after every so many entries that only filled a buffer, the
  *    event loop has a turn.
+ * 3. A pull waits for the dataset only while it has nothing to hand out.
  */
 import type { PlanEntry } from '../actors/supervisor/types.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
@@ -114,7 +115,9 @@ function createShuffledSource(entries: EntrySource, size: number, seed: Seed): E
           const pushed = buffer.push(entry);
           if (pushed !== undefined) out.push(pushed);
         }
-        if (room > 0) await turn();
+        // A producer may wait for what it has yielded to be loaded: what has come out goes on without the rest.
+        if (out.length > 0) break;
+        await turn();
       }
       while (rest !== null && out.length < limit) {
         const step = rest.next();

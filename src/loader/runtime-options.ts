@@ -53,6 +53,7 @@ export interface RuntimeEnv {
 export interface RuntimeValues {
   workers: number;
   memoryBudget: number;
+  /** As many as can be open: the same number for each worker. */
   maxConnections: number;
   token: CancellationToken | null;
   signal: AbortSignal | null;
@@ -156,20 +157,26 @@ export function resolveRuntimeOptions(given: RuntimeOptions, env: RuntimeEnv): R
       values.maxConnections,
     );
   }
-  return { ...values, rows: rows.map((row) => shownRow(row, values)) };
+  const asked = values.maxConnections;
+  const perWorker = Math.floor(asked / values.workers);
+  values.maxConnections = perWorker * values.workers;
+  return { ...values, rows: rows.map((row) => shownRow(row, values, asked)) };
 }
 
-function shownRow(row: ExplainRow, values: RuntimeValues): ExplainRow {
+function shownRow(row: ExplainRow, values: RuntimeValues, asked: number): ExplainRow {
   const { option, origin, reason } = row;
   // The options of a scheme may hold credentials: what is printed is their names.
   if (option === 'stores') return { option, origin, reason, value: Object.keys(values.stores) };
-  const value = values.maxConnections;
+  const { maxConnections: value, workers } = values;
   if (option !== 'maxConnections' || row.value === value) return row;
   return {
     option,
     value,
     origin: 'derived',
-    reason: 'one for each worker: the default is less than that',
+    reason:
+      asked === value
+        ? 'one for each worker: the default is less than that'
+        : `${value / workers} for each of ${workers} workers: ${asked}, dealt out evenly and rounded down`,
   };
 }
 

@@ -8,6 +8,7 @@ import {
   resolveLoaderOptions,
 } from '../../dist/loader/options.js';
 import {
+  loaderEnv,
   RUNTIME_OPTIONS,
   resolveRuntimeOptions,
   type RuntimeOptions,
@@ -66,7 +67,7 @@ const LOADER_VALUES: Required<LoaderOptions> = {
 const RUNTIME_VALUES: Required<RuntimeOptions> = {
   workers: 3,
   memoryBudget: '64MiB',
-  maxConnections: 10,
+  maxConnections: 14,
   token,
   signal,
   stuckAfterMs: '5s',
@@ -164,6 +165,23 @@ describe('loader options', () => {
       value: 100,
       origin: 'derived',
     });
+  });
+
+  it.each([
+    [undefined, 15, 60, 'derived', '4 for each of 15 workers: 64, dealt out evenly and rounded down'],
+    [31, 8, 24, 'derived', '3 for each of 8 workers: 31, dealt out evenly and rounded down'],
+    [undefined, 4, 64, 'default', RUNTIME_OPTIONS.maxConnections.fallback(RUNTIME_ENV).reason],
+    [32, 8, 32, 'given', RUNTIME_OPTIONS.maxConnections.doc],
+  ])('of %s connections over %i workers shows the %i that can be open', (given, workers, value, ...told) => {
+    const resolved = resolveRuntimeOptions({ workers, maxConnections: given }, RUNTIME_ENV);
+    const row = resolved.rows.find(({ option }) => option === 'maxConnections')!;
+    expect([resolved.maxConnections, row.value, row.origin, row.reason]).toEqual([value, value, ...told]);
+    const wide = { batchSize: 1000, ranges: false } as const;
+    const parallel = explainLoader(wide, loaderEnv(resolved)).find(
+      ({ option }) => option === 'maxTotalParallelism',
+    )!;
+    expect(parallel.value).toBe(value);
+    expect(parallel.reason).toContain(`maxConnections (${value})`);
   });
 
   it.each([
