@@ -178,24 +178,21 @@ function complete(read: ReadCase): ReadAnswer {
   return answer(Outcome.Complete, { landed, size, version });
 }
 
-/** 416. S3 says it for any range of an empty object: from the first byte on, that is all of it. */
+/**
+ * 416. S3 says it for any range of an empty object: from the first byte on, that is all of it. A service that does not
+ * tell the size (radosgw) has to be asked again: it says the same of an object that is not empty.
+ */
 function outside(read: ReadCase): ReadAnswer {
   const { exchange, request } = read;
   const named = /^bytes \*\/(\d{1,15})$/.exec(exchange.header('content-range') ?? '')?.[1];
   const service = readErrorBody(exchange.body);
   const size = named === undefined ? service.actualObjectSize : Number(named);
-  if (request.start === 0 && !request.whole && size <= 0) {
-    return answer(Outcome.Complete, { size: 0, version: etag(read) });
+  if (request.start === 0 && !request.whole && size === 0) {
+    return answer(Outcome.Complete, { size, version: etag(read) });
   }
-  const end = size < 0 ? 'before that' : `after ${size} bytes`;
-  const error = failure(
-    read,
-    ErrorCode.RangeRejected,
-    `the range begins at ${request.start}, the object ends ${end}`,
-    {
-      ...answerContext(read.context, exchange, service),
-    },
-  );
+  const end = size < 0 ? 'where the service does not say' : `after ${size} bytes`;
+  const what = `the range begins at ${request.start} and was refused; the object ends ${end}`;
+  const error = failure(read, ErrorCode.RangeRejected, what, answerContext(read.context, exchange, service));
   return answer(Outcome.Refused, { size, version: etag(read), error });
 }
 
