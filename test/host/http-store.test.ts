@@ -61,3 +61,20 @@ describe('a range that is refused without the size of the object', () => {
     expect(told.answer).toMatchObject({ outcome: 'refused', size: 400 });
   });
 });
+
+describe('the URI of a bucket, which has no key', () => {
+  it.each([{}, { whole: true }])('is no object that could be read (%j), and nothing is sent', async (how) => {
+    const { answer, asked } = await read({ key: new Uint8Array(0), ...how });
+    expect(answer).toMatchObject({ outcome: 'refused', error: { code: 'InvalidArgument' } });
+    expect(answer.error!.message).toContain('s3://logs/ names a bucket, not an object');
+    expect(asked).toEqual([]);
+  });
+
+  it('is no object that could be asked about', async () => {
+    const { transport, asked } = scripted([]);
+    const store = httpStore(data(), transport, () => NOW);
+    const answer = await store.head(new Uint8Array(0), NEVER);
+    expect(answer).toMatchObject({ outcome: 'refused', error: { code: 'InvalidArgument' } });
+    expect(asked).toEqual([]);
+  });
+});

@@ -85,7 +85,7 @@ class S3Data implements StoreData {
     if (!isRange(request)) throw this.#badRange(request);
     const parts: SignedParts = {
       method: 'GET',
-      path: `${this.#current.config.pathPrefix}/${encodeKey(request.key)}`,
+      path: this.#objectPath(request.key),
       query: '',
       ifMatch: request.version,
       range: whole ? null : `bytes=${start}-${start + length - 1}`,
@@ -95,8 +95,7 @@ class S3Data implements StoreData {
   }
 
   prepareHead(key: Uint8Array, nowMs: number): PreparedRequest {
-    const path = `${this.#current.config.pathPrefix}/${encodeKey(key)}`;
-    return this.#prepare(key, { ...BARE, method: 'HEAD', path }, null, nowMs);
+    return this.#prepare(key, { ...BARE, method: 'HEAD', path: this.#objectPath(key) }, null, nowMs);
   }
 
   prepareList(request: ListRequest, nowMs: number): PreparedRequest {
@@ -135,6 +134,18 @@ class S3Data implements StoreData {
       value: null,
       ...this.#refused(request, exchange, this.#asked(uri, false, context, nowMs), nowMs),
     };
+  }
+
+  /** Throws `InvalidArgument` for an empty key: a GET of that path is a listing, and its document no object's bytes. */
+  #objectPath(key: Uint8Array): string {
+    const { config } = this.#current;
+    if (key.length > 0) return `${config.pathPrefix}/${encodeKey(key)}`;
+    const uri = uriOf(config, key);
+    throw new MillraceError(
+      ErrorCode.InvalidArgument,
+      `${uri} names a bucket, not an object; expected a key behind it, such as ${uri}2026/11/part-0.json`,
+      { phase: 'prepare', uri },
+    );
   }
 
   #prepare(
