@@ -35,6 +35,16 @@ interface Entry {
   timer: NodeJS.Timeout | null;
 }
 
+/**
+ * Scheme and host of a URI that is none of ours. Nothing else is repeated: a presigned URL has a signature in its query
+ * and others have a password before the host.
+ */
+function placeOf(uri: string): string {
+  const [, scheme = '', host, rest = ''] = /^([^:]*):(?:\/\/([^/?#\\\s]*))?(.*)$/s.exec(uri) ?? [];
+  const place = host === undefined ? `${scheme}:` : `${scheme}://${host.slice(host.lastIndexOf('@') + 1)}`;
+  return rest === '' ? place : `${place}${host === undefined ? '' : '/'}...`;
+}
+
 export class Directory implements StoreDirectory {
   readonly #schemes: ReadonlyMap<string, Scheme>;
   readonly #entries: Entry[] = [];
@@ -67,7 +77,7 @@ export class Directory implements StoreDirectory {
       const known = [...this.#schemes.keys()].map((each) => `${each}:`).join(', ');
       throw new MillraceError(
         ErrorCode.InvalidArgument,
-        `${uri} has the unknown scheme ${name}: expected one of ${known}`,
+        `${placeOf(uri)} has the unknown scheme ${name}: expected one of ${known}`,
         {
           phase: 'configure',
         },

@@ -9,7 +9,9 @@
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import type { Exchange } from '../../protocol/http.js';
 import { Outcome } from '../../protocol/store.js';
+import type { S3Credentials } from './config.js';
 import { regionName, type ServiceError } from './error-body.js';
+import { isRepeatable } from './secrets.js';
 
 /** What is known about the request that was refused. */
 export interface Asked {
@@ -19,9 +21,8 @@ export interface Asked {
   /** Region of the credential scope that was used. */
   readonly region: string;
   readonly head: boolean;
-  readonly anonymous: boolean;
-  /** Whether the credentials are temporary, and so can expire. */
-  readonly temporary: boolean;
+  /** What it was signed with, or null: for what its answer may mean, and what it must not repeat. */
+  readonly credentials: S3Credentials | null;
   /** Whether the snapshot's credentials are past their own expiry. */
   readonly expired: boolean;
   readonly context: ErrorContext;
@@ -45,7 +46,7 @@ const refuse = (code: ErrorCode, message: string): Ruling => ({ outcome: Outcome
 const accessDenied: Rule = (asked) =>
   refuse(
     ErrorCode.AccessDenied,
-    asked.anonymous
+    asked.credentials === null
       ? `${asked.uri}: access denied to an anonymous request; leave out \`anonymous\` to sign with credentials`
       : `${asked.uri}: access denied; the credentials are valid but may not do this (s3:GetObject, s3:ListBucket, ` +
           `kms:Decrypt and the bucket policy decide)`,
@@ -87,7 +88,8 @@ const badArgument: Rule = (asked, service, exchange) =>
   refuse(
     ErrorCode.InvalidArgument,
     `${asked.uri}: the service refused the request with ${exchange.status}` +
-      `${service.code === null ? '' : ` ${service.code}`}${service.message === null ? '' : `: ${service.message}`}`,
+      `${service.code === null ? '' : ` ${service.code}`}` +
+      `${isRepeatable(service.message, asked.credentials) ? `: ${service.message}` : ''}`,
   );
 
 const versionChanged: Rule = (asked) => ({
@@ -177,7 +179,8 @@ function byStatus(asked: Asked, service: ServiceError, exchange: Exchange): Ruli
   if (status >= 500 || status === 408) return failing(asked, service, exchange);
   if (status >= 400) {
     // S3 answers HEAD with a bare 400 when a session token has expired.
-    if (asked.head && status === 400 && asked.temporary) return expiredToken(asked, service, exchange);
+    if (asked.head && status === 400 && asked.credentials?.sessionToken !== undefined)
+      return expiredToken(asked, service, exchange);
     return badArgument(asked, service, exchange);
   }
   return refuse(ErrorCode.ProtocolViolation, `${asked.uri}: unexpected status ${status} from the service`);

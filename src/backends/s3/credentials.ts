@@ -13,6 +13,7 @@ import { bounded } from './bounded.js';
 import type { S3Credentials } from './config.js';
 import { asCredentials, type S3ExpiringCredentials, type S3Options } from './options.js';
 import type { Env } from './profile.js';
+import { describe } from './secrets.js';
 import { SILENT_LOGGER, type SdkClient, type SdkModule } from './sdk.js';
 
 /**
@@ -177,18 +178,4 @@ function secretsOf(options: S3Options, env: Env): string[] {
     env.AWS_SESSION_TOKEN,
   ];
   return known.filter((secret): secret is string => secret !== undefined && secret.length > 3);
-}
-
-const MAX_REASON_CHARS = 240;
-
-/** What a foreign error says, fit to be shown: its first line, shortened, without anything that looks like a key. */
-export function describe(thrown: unknown, secrets: readonly string[]): string {
-  if (!(thrown instanceof Error)) return `a thrown ${typeof thrown}`;
-  // The message of a failed credential process repeats its command line, which may hold a password.
-  if (thrown.message.startsWith('Command failed')) return `${thrown.name}: the credential_process failed`;
-  let text = thrown.message.split('\n', 1)[0]!;
-  for (const secret of secrets) text = text.replaceAll(secret, '***');
-  // Secret keys have 40 characters of this alphabet, tokens hundreds.
-  text = text.replace(/[A-Za-z0-9+/=_-]{32,}/g, '***');
-  return `${thrown.name}: ${text.slice(0, MAX_REASON_CHARS)}`;
 }

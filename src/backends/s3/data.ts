@@ -176,8 +176,7 @@ class S3Data implements StoreData {
       bucket: config.bucket,
       region: config.region,
       head,
-      anonymous: config.credentials === null,
-      temporary: config.credentials?.sessionToken !== undefined,
+      credentials: config.credentials,
       expired: expiresAtMs !== null && this.#skew.serviceTime(nowMs) >= expiresAtMs,
       context,
     };

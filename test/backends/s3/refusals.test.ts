@@ -281,3 +281,21 @@ describe('a clock that is off', () => {
     });
   });
 });
+
+describe('what a service says in its own words', () => {
+  const signature = 'f0'.repeat(32);
+  const key = temporary.credentials.accessKeyId;
+  const leaks: [string, string][] = [
+    ['the session token', `x-amz-security-token: ${TOKEN}`],
+    ['a session token that was cut', `${'.'.repeat(240)}${TOKEN}`],
+    ['the Authorization header', `Authorization: AWS4-HMAC-SHA256 Credential=${key}/20261121/x`],
+    ['the access key id', `Unknown user ${key}.`],
+    ['a signature', `expected ${signature}`],
+    ['the secret', `${SECRET} is wrong`],
+  ];
+  it.each(leaks)('is left out when it repeats %s', (_, message) => {
+    const { error } = read(refusal(400, 'InvalidRequest', { Message: message }));
+    expect(error!.message).toBe('s3://logs/a/key: the service refused the request with 400 InvalidRequest');
+    expect(JSON.stringify(error!.toWire())).not.toMatch(/session\/|AWS4|ASIAEX|f0f0|wJalrX/);
+  });
+});
