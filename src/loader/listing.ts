@@ -5,7 +5,7 @@
  * 1. At most two pages are held: the one in hand, and the next, asked for as soon as the first is handed out, so that
  *    the service answers while the page in hand is gone through.
  * 2. A failure of the page asked for ahead is thrown where that page is wanted, and nowhere else.
- * 3. A service that sends the walk in a circle is found out, in constant memory, after at most three rounds.
+ * 3. A service that sends the walk in a circle is found out, in constant memory, before it has seen each page four times.
  */
 import type { StreamListRequest } from '../actors/supervisor/types.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';

@@ -210,6 +210,23 @@ function redirects(asked: Asked, exchange: Exchange): boolean {
   return status === 400 && region !== null && region !== asked.region;
 }
 
+/** What comes back the same however often it is asked for. */
+const PERMANENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  ErrorCode.InvalidArgument,
+  ErrorCode.RangeRejected,
+  ErrorCode.Unsupported,
+]);
+
+/**
+ * What an exchange that failed, or whose head was refused, means for the next attempt. A certificate that is not accepted
+ * is permanent and says so itself; a head that breaks HTTP is not retryable by its code, but may be one proxy's accident.
+ */
+export function failedOutcome(error: MillraceError | null): Outcome {
+  if (error === null) return Outcome.Transient;
+  const refused = error.code === ErrorCode.ConnectionFailed && !error.retryable;
+  return refused || PERMANENT.has(error.code) ? Outcome.Refused : Outcome.Transient;
+}
+
 export function answerContext(
   context: ErrorContext,
   exchange: Exchange,

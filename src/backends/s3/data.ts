@@ -19,7 +19,7 @@ import {
   type ReadRequest,
   type StoreSnapshot,
 } from '../../protocol/store.js';
-import { answerContext, classify, type Asked, type Verdict } from './classify.js';
+import { answerContext, classify, failedOutcome, type Asked, type Verdict } from './classify.js';
 import type { S3DataConfig } from './config.js';
 import { encodeKey } from './encoding.js';
 import { readErrorBody } from './error-body.js';
@@ -254,10 +254,13 @@ function judgeExchange(exchange: Exchange, context: ErrorContext): (Answer<never
       `${context.uri}: the exchange ended as "${outcome}"`,
       answerContext(context, exchange),
     );
-  const again = outcome === ExchangeOutcome.StaleConnection ? Outcome.StaleConnection : Outcome.Transient;
+  return { outcome: unfinished(exchange), value: null, error, retryAfterMs: 0 };
+}
+
+function unfinished({ outcome, error }: Exchange): Outcome {
+  if (outcome === ExchangeOutcome.StaleConnection) return Outcome.StaleConnection;
   // A page over the bound will be over it the next time too.
-  const kind = outcome === ExchangeOutcome.TooLong ? Outcome.Refused : again;
-  return { outcome: kind, value: null, error, retryAfterMs: 0 };
+  return outcome === ExchangeOutcome.TooLong ? Outcome.Refused : failedOutcome(error);
 }
 
 function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {

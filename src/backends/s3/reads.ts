@@ -9,7 +9,7 @@
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import { ExchangeOutcome, type Exchange } from '../../protocol/http.js';
 import { Outcome, type ReadAnswer, type ReadRequest } from '../../protocol/store.js';
-import { answerContext } from './classify.js';
+import { answerContext, failedOutcome } from './classify.js';
 import { readErrorBody } from './error-body.js';
 import { mismatch } from './verify.js';
 
@@ -43,13 +43,8 @@ export function judgeRead(read: ReadCase): ReadAnswer | null {
     case ExchangeOutcome.StaleConnection:
       return broken(read, Outcome.StaleConnection);
     case ExchangeOutcome.Failed:
-      return broken(read, Outcome.Transient);
     case ExchangeOutcome.Refused:
-      // A server that serves another range, or encodes, will do so again; a garbled head may be one proxy's accident.
-      return broken(
-        read,
-        exchange.error?.code === ErrorCode.ProtocolViolation ? Outcome.Transient : Outcome.Refused,
-      );
+      return broken(read, failedOutcome(exchange.error));
     case ExchangeOutcome.TooLong:
       return tooLong(read);
     case ExchangeOutcome.Interrupted:
