@@ -145,6 +145,8 @@ export function discoverRegion(address: Address): Promise<string | null> {
       path: `${pathPrefix}/`,
       headers: { Host: hostHeader },
       agent: false,
+      // Not left to NODE_TLS_REJECT_UNAUTHORIZED: what this answer says decides where signed requests go.
+      rejectUnauthorized: true,
       ...(origin.ca === null ? {} : { ca: origin.ca }),
     });
     const timer = setTimeout(() => request.destroy(), DISCOVERY_TIMEOUT_MS);
