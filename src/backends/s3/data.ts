@@ -22,6 +22,7 @@ import {
 import { answerContext, classify, failedOutcome, type Asked, type Verdict } from './classify.js';
 import type { S3DataConfig } from './config.js';
 import { encodeKey } from './encoding.js';
+import { isWeak, strongTag } from './etag.js';
 import { readErrorBody } from './error-body.js';
 import { listQuery, MAX_PAGE_BYTES, parsePage } from './listing.js';
 import { isBody, judgeRead, readContext, type ReadCase } from './reads.js';
@@ -83,6 +84,7 @@ class S3Data implements StoreData {
   prepareRead(request: ReadRequest, nowMs: number): PreparedRequest {
     const { start, length, whole } = request;
     if (!isRange(request)) throw this.#badRange(request);
+    if (request.version !== null && isWeak(request.version)) throw this.#weakVersion(request.key);
     const parts: SignedParts = {
       method: 'GET',
       path: this.#objectPath(request.key),
@@ -189,6 +191,15 @@ class S3Data implements StoreData {
     return skewed ?? classify(asked, exchange, service, nowMs);
   }
 
+  #weakVersion(key: Uint8Array): MillraceError {
+    const uri = uriOf(this.#current.config, key);
+    return new MillraceError(
+      ErrorCode.InvalidArgument,
+      `${uri}: the version is a weak ETag (W/"..."), which no service can be asked for; leave the version out`,
+      { phase: 'prepare', uri },
+    );
+  }
+
   #badRange({ key, start, length, whole }: ReadRequest): MillraceError {
     const uri = uriOf(this.#current.config, key);
     return new MillraceError(
@@ -276,7 +287,7 @@ function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
   const modified = Date.parse(exchange.header('last-modified') ?? '');
   const value: ObjectInfo = {
     size: Number(length),
-    version: exchange.header('etag') ?? null,
+    version: strongTag(exchange.header('etag')),
     lastModifiedMs: Number.isNaN(modified) ? null : modified,
     contentType: exchange.header('content-type') ?? null,
   };

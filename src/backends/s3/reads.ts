@@ -11,6 +11,7 @@ import { ExchangeOutcome, type Exchange } from '../../protocol/http.js';
 import { Outcome, type ReadAnswer, type ReadRequest } from '../../protocol/store.js';
 import { answerContext, failedOutcome } from './classify.js';
 import { readErrorBody } from './error-body.js';
+import { sameTag, strongTag } from './etag.js';
 import { mismatch } from './verify.js';
 
 /** One read and its answer, with what an error about it would say. */
@@ -76,7 +77,7 @@ function broken(read: ReadCase, outcome: Outcome): ReadAnswer {
 }
 
 function etag(read: ReadCase): string | null {
-  return read.exchange.header('etag') ?? null;
+  return strongTag(read.exchange.header('etag'));
 }
 
 /** The whole object's size as this 200 or 206 tells it, or -1. */
@@ -90,10 +91,10 @@ function sizeOf(read: ReadCase): number {
 /** A 200 or 206 that is not an answer to what was asked, however much of it came. */
 function unfit(read: ReadCase): ReadAnswer | null {
   const { request, exchange } = read;
-  const version = etag(read);
-  if (request.version !== null && version !== null && bare(version) !== bare(request.version)) {
+  const tag = exchange.header('etag');
+  if (request.version !== null && tag !== undefined && !sameTag(tag, request.version)) {
     const error = failure(read, ErrorCode.VersionChanged, 'the object was replaced while it was read');
-    return answer(Outcome.VersionChanged, { version, size: sizeOf(read), error });
+    return answer(Outcome.VersionChanged, { version: etag(read), size: sizeOf(read), error });
   }
   if (request.whole) {
     const size = sizeOf(read);
@@ -113,10 +114,6 @@ function unfit(read: ReadCase): ReadAnswer | null {
     return null;
   const what = `the service answered with another range (${exchange.header('content-range') ?? 'none named'})`;
   return answer(Outcome.Refused, { error: failure(read, ErrorCode.RangeRejected, what) });
-}
-
-function bare(tag: string): string {
-  return tag.startsWith('"') && tag.endsWith('"') ? tag.slice(1, -1) : tag;
 }
 
 function sizeChanged(read: ReadCase, size: number): ReadAnswer {
