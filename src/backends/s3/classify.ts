@@ -68,6 +68,19 @@ const wrongRegion: Rule = (asked, service, exchange) => {
   );
 };
 
+/** While the name of a new bucket is not yet known everywhere, S3 sends its requests on; the same request works later. */
+const tooNew: Rule = (asked, service, exchange) => {
+  const right = regionName(exchange.header('x-amz-bucket-region')) ?? service.region;
+  if (right !== null && right !== asked.region) return wrongRegion(asked, service, exchange);
+  return {
+    outcome: Outcome.Transient,
+    code: ErrorCode.ServiceUnavailable,
+    message:
+      `${asked.uri}: the service sends requests for bucket "${asked.bucket}" elsewhere for now, as it does for hours after ` +
+      `a bucket was made; redirects are not followed: try later, or set the s3 option endpoint to that of its region`,
+  };
+};
+
 const noSuchKey: Rule = (asked) => refuse(ErrorCode.NotFound, `${asked.uri}: there is no such object`);
 const noSuchBucket: Rule = (asked) =>
   refuse(ErrorCode.NotFound, `${asked.uri}: there is no bucket "${asked.bucket}" at this endpoint`);
@@ -132,6 +145,7 @@ const BY_CODE: ReadonlyMap<string, Rule> = new Map<string, Rule>(
     ExpiredTokenException: expiredToken,
     TokenRefreshRequired: expiredToken,
     PermanentRedirect: wrongRegion,
+    TemporaryRedirect: tooNew,
     AuthorizationHeaderMalformed: malformedHeader,
     IllegalLocationConstraintException: wrongRegion,
     IllegalLocationConstraint: wrongRegion,
@@ -173,6 +187,7 @@ function byStatus(asked: Asked, service: ServiceError, exchange: Exchange): Ruli
       `${denied.message}${bare}: a wrong secret key and a missing object without s3:ListBucket look the same`,
     );
   }
+  if (status === 307) return tooNew(asked, service, exchange);
   if (status === 412) return versionChanged(asked, service, exchange);
   if (status === 429 || status === 503) return throttled(asked, service, exchange);
   if (status === 501) return notImplemented(asked, service, exchange);
@@ -205,7 +220,7 @@ export function classify(asked: Asked, exchange: Exchange, service: ServiceError
 /** A redirect, or a bare refusal that carries the name of another region than the one used. */
 function redirects(asked: Asked, exchange: Exchange): boolean {
   const { status } = exchange;
-  if (status === 301 || status === 307 || status === 308) return true;
+  if (status === 301 || status === 308) return true;
   const region = regionName(exchange.header('x-amz-bucket-region'));
   return status === 400 && region !== null && region !== asked.region;
 }
