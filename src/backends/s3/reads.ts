@@ -109,6 +109,8 @@ function unfit(read: ReadCase): ReadAnswer | null {
     const what = 'the service ignored the Range header and answered with the whole object';
     return answer(Outcome.Refused, { error: failure(read, ErrorCode.RangeRejected, what) });
   }
+  // The transport refuses another range before it lands a byte. Looked at once more on this side of the seam, because bytes
+  // in the wrong place look like any others, and the header is read for the size anyhow.
   const range = parseContentRange(exchange.header('content-range'));
   if (range !== null && range.first === request.start && range.last < request.start + request.length)
     return null;
