@@ -9,19 +9,15 @@
 import type { StoreDirectory } from '../actors/supervisor/types.js';
 import { asMillraceError, ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { StoreSpec } from '../protocol/messages.js';
-import type {
-  ObjectLocation,
-  Scheme,
-  SchemeDefaults,
-  StoreControl,
-  StoreSnapshot,
+import {
+  REFRESH_AHEAD_MS,
+  type ObjectLocation,
+  type Scheme,
+  type SchemeDefaults,
+  type StoreControl,
+  type StoreSnapshot,
 } from '../protocol/store.js';
 
-/**
- * How long before they expire credentials are renewed. Temporary AWS credentials live an hour or more, and instance
- * metadata has the next ones ready five minutes before.
- */
-const REFRESH_AHEAD_MS = 5 * 60_000;
 /** A provider may give the same credentials again: it is not asked more often than this. */
 const MIN_REFRESH_MS = 30_000;
 

@@ -9,6 +9,7 @@
  * 4. Errors hold no secret: foreign messages are cut, and every long run of key-like characters in them is masked.
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { REFRESH_AHEAD_MS } from '../../protocol/store.js';
 import { bounded } from './bounded.js';
 import type { S3Credentials } from './config.js';
 import { asCredentials, type S3ExpiringCredentials, type S3Options } from './options.js';
@@ -16,12 +17,6 @@ import type { Env } from './profile.js';
 import { describe } from './secrets.js';
 import { SILENT_LOGGER, type SdkClient, type SdkModule } from './sdk.js';
 
-/**
- * Credentials are renewed when they have less than this left. S3 looks at the expiry when a request arrives, clocks
- * differ by up to minutes, and providers have the next ones ready by then (instance metadata rotates at least five
- * minutes early; the SDK uses the same figure).
- */
-export const REFRESH_BEFORE_MS = 5 * 60_000;
 /** Long enough for SSO, STS and a credential process, short enough that a service sees the error at its start. */
 const RESOLVE_TIMEOUT_MS = 10_000;
 /**
@@ -109,7 +104,7 @@ export function createCredentialSource(options: S3Options, world: CredentialsWor
     if (current === null || current.number <= stale) return null;
     const left = current.expiresAtMs === null ? Infinity : current.expiresAtMs - world.now();
     // One that lives for less than that is still newer than what the caller has; asking again would give no more.
-    return left > (stale === 0 ? REFRESH_BEFORE_MS : 0) ? current : null;
+    return left > (stale === 0 ? REFRESH_AHEAD_MS : 0) ? current : null;
   }
 
   return {
