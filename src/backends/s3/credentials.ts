@@ -89,10 +89,16 @@ export function createCredentialSource(options: S3Options, world: CredentialsWor
     const now = world.now();
     const same = current !== null && sameCredentials(current.credentials, credentials);
     // A caller asks for newer ones either early, before the expiry, or because the service refused these.
-    if ((expiresAtMs !== null && expiresAtMs <= now) || (same && expiresAtMs === null)) {
+    const isOver = expiresAtMs !== null && expiresAtMs <= now;
+    if (isOver || (same && expiresAtMs === null)) {
+      // No answer of the service has told its time yet: only this machine's clock says that they are over.
+      const clock = isOver
+        ? `, or set this machine's clock, which may be ahead (it says ${timeText(now)})`
+        : '';
       throw new MillraceError(
         ErrorCode.Unauthenticated,
-        'The S3 credentials have expired, and their source gives no newer ones; renew them (for SSO: aws sso login)',
+        'The S3 credentials have expired, and their source gives no newer ones; renew them (for SSO: aws sso login)' +
+          clock,
         { phase: 'configure' },
       );
     }
@@ -139,6 +145,10 @@ async function chainClient(options: S3Options, world: CredentialsWorld): Promise
     // The chain hands these two to whichever provider asks over HTTP; a container's agent may need its retries.
     ...(inContainer ? {} : { timeout: world.imdsTimeoutMs ?? IMDS_TIMEOUT_MS, maxRetries: IMDS_RETRIES }),
   });
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 function sameCredentials(a: S3Credentials | null, b: S3Credentials): boolean {
