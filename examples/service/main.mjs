@@ -1,7 +1,7 @@
 /**
  * A service that embeds millrace: it goes through a prefix over and over, answers an orchestrator on HTTP, and drains.
  *
- * `PREFIX=s3://bucket/incoming/ PORT=8080 node examples/service/main.mjs`
+ * `PREFIX=s3://bucket/incoming/ HOST=0.0.0.0 PORT=8080 node examples/service/main.mjs`
  *
  * On SIGTERM, in this order: readiness turns off, the loader starts nothing new and hands over what is in flight, the
  * last batch is indexed, the workers end, the listener closes, and the process ends by itself with code 0. All of it
@@ -11,6 +11,8 @@ import { createServer } from 'node:http';
 import { CancellationToken, formatBytes, ObjectDataset, Runtime } from '../../dist/index.js';
 
 const prefix = process.env['PREFIX'] ?? new URL('../../docs/', import.meta.url).href;
+// A pod is probed and scraped at its own address, so nothing narrower will do there; on a desk set HOST=127.0.0.1.
+const host = process.env['HOST'] ?? '0.0.0.0';
 const port = Number(process.env['PORT'] ?? 8080);
 const pauseMs = Number(process.env['PAUSE_MS'] ?? 5_000);
 
@@ -47,10 +49,12 @@ const server = createServer((request, response) => {
 });
 // Wait ends: listen answers or fails at once.
 await new Promise((resolve, reject) => {
-  server.once('error', reject).listen(port, '127.0.0.1', () => resolve(undefined));
+  server.once('error', reject).listen(port, host, () => resolve(undefined));
 });
 const address = server.address();
-console.log(`listening on ${typeof address === 'object' ? address?.port : address}`);
+console.log(
+  `listening on ${address !== null && typeof address === 'object' ? `${address.address}:${address.port}` : address}`,
+);
 
 /** Ends after `ms`, or as soon as the token turns. */
 function pause(/** @type {number} */ ms) {

@@ -11,7 +11,7 @@ export function mainHelp(): string {
     ...columns(rows),
     '',
     'A URI is s3://bucket/key, file:///path or a path. "millrace COMMAND --help" tells the options of a command.',
-    'Exit codes: 0 done, 1 failed or something left out, 2 wrong usage, 130 and 143 after a drain by SIGINT and SIGTERM.',
+    'Exit codes: 0 done, 1 failed or something left out, 2 wrong usage, 129, 130 and 143 after a drain by SIGHUP, SIGINT and SIGTERM.',
     '',
   ].join('\n');
 }

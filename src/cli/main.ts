@@ -7,8 +7,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { type CommandLine, readCommandLine, UsageError } from './args.js';
-import { escapeControls } from './text.js';
+import { createOutput, OutputClosed } from './output.js';
+import { escapeControls, jsonLine } from './text.js';
 import { installSignals, killSelf, type SignalHost } from './signals.js';
+import { CancellationToken } from '../protocol/token.js';
 
 let say: (line: string) => void = sayLine;
 
@@ -30,7 +32,7 @@ function sayLine(line: string): void {
 
 /** With `--json` what is said is a document too, so that a program can read standard error line by line. */
 function sayDocument(line: string): void {
-  process.stderr.write(`${escapeControls(JSON.stringify({ note: line }))}\n`);
+  process.stderr.write(`${jsonLine({ note: line })}\n`);
 }
 
 function versionOf(): string {
@@ -38,33 +40,39 @@ function versionOf(): string {
   return (manifest as { version: string }).version;
 }
 
-function commandLine(): CommandLine | null {
+function commandLine(args: readonly string[]): CommandLine | null {
   try {
-    return readCommandLine(process.argv.slice(2), versionOf());
+    return readCommandLine(args, versionOf());
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    say(error.message);
+    // The line was not understood, but whoever wrote --json into it reads documents.
+    if (!args.includes('--json')) say(error.message);
+    else process.stderr.write(`${jsonLine({ error: { code: 'Error', message: error.message } })}\n`);
     return null;
   }
 }
 
-/** Resolves when the system has taken what was printed, or nobody reads it any more. */
-function printed(stream: NodeJS.WriteStream, text: string): Promise<void> {
-  // Wait ends: with the callback of the write, which an error of the stream calls too; a signal has its default action.
-  return new Promise((resolve) => {
-    stream.on('error', () => {});
-    stream.write(text, () => resolve());
-  });
+/** Resolves with the exit code when the system has taken what was printed, or nobody reads it any more. */
+async function print(text: string): Promise<number> {
+  try {
+    // A signal has its default action here, so the token is never turned.
+    await createOutput(process.stdout, new CancellationToken()).write(text);
+    return 0;
+  } catch (error) {
+    if (error instanceof OutputClosed) return 0;
+    say(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
 }
 
 async function main(): Promise<void> {
-  const line = commandLine();
+  const line = commandLine(process.argv.slice(2));
   if (line === null) {
     process.exitCode = 2;
     return;
   }
   if (line.kind === 'print') {
-    await printed(process.stdout, line.text);
+    process.exitCode = await print(line.text);
     return;
   }
   process.stderr.on('error', () => {});

@@ -5,9 +5,13 @@
  * 1. A write is over when the system has taken it: a slow reader slows the command down, and memory stays constant.
  * 2. A reader that has gone (`| head`) is `OutputClosed`, which ends the command quietly.
  * 3. A wait for the reader ends when the token is cancelled.
+ * 4. A write to a file is over when all of its bytes are in it. Node's own stream does not look at how many bytes the
+ *    system took, so on a full disk it would lose the rest without an error.
  */
+import { fstatSync, write as writeFd } from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { CancellationToken } from '../index.js';
+import { ErrorCode, MillraceError } from '../protocol/errors.js';
 
 /** Nobody reads the output any more. */
 export class OutputClosed extends Error {
@@ -22,8 +26,21 @@ export interface Output {
 
 const EPIPE = new Set(['EPIPE', 'ERR_STREAM_DESTROYED', 'ECONNRESET']);
 
-/** @param token a cancel ends a wait for the reader with the token's error */
-export function createOutput(stream: Writable & { isTTY?: boolean }, token: CancellationToken): Output {
+/** A stream of the process; one without a descriptor is written to as a stream. */
+export type OutputStream = Writable & { readonly isTTY?: boolean; readonly fd?: number };
+
+/**
+ * @param token a cancel ends a wait for the reader with the token's error
+ * @throws MillraceError Filesystem, from `write`, when a file does not take all bytes
+ */
+export function createOutput(stream: OutputStream, token: CancellationToken): Output {
+  const fd = stream.fd;
+  if (fd !== undefined && stream.isTTY !== true && !hasReader(fd)) {
+    return {
+      isTerminal: false,
+      write: (chunk) => writeWhole(fd, typeof chunk === 'string' ? Buffer.from(chunk) : chunk),
+    };
+  }
   // Without a listener, an error of the stream would end the process; each write is told of it by its own callback.
   stream.on('error', () => {});
   return {
@@ -39,6 +56,39 @@ export function createOutput(stream: Writable & { isTTY?: boolean }, token: Canc
         });
       }),
   };
+}
+
+/** Whether somebody at the other end takes the bytes: there Node's stream waits, and counts them. */
+function hasReader(fd: number): boolean {
+  const stat = fstatSync(fd);
+  return stat.isFIFO() || stat.isSocket();
+}
+
+/** At the place where the descriptor stands, so that `>>` appends. */
+async function writeWhole(fd: number, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    done += await writeSome(fd, bytes, done);
+  }
+}
+
+/** How many bytes the system took: fewer than there are when the disk is full or a limit is reached. */
+function writeSome(fd: number, bytes: Uint8Array, from: number): Promise<number> {
+  // Wait ends: with the call of the system, as for every file; nobody at another end is waited for.
+  return new Promise((resolve, reject) => {
+    writeFd(fd, bytes, from, bytes.length - from, null, (error, taken) => {
+      if (error === null && taken > 0) resolve(taken);
+      else reject(notTaken(error));
+    });
+  });
+}
+
+function notTaken(cause: Error | null): MillraceError {
+  const reason = cause === null ? 'the system took no bytes' : cause.message;
+  return new MillraceError(ErrorCode.Filesystem, `cannot write standard output: ${reason}`, {
+    phase: 'deliver',
+    cause,
+  });
 }
 
 /** Lines that are brought together into larger writes. */

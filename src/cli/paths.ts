@@ -14,6 +14,9 @@ const WINDOWS_UNSAFE = /[\u0000-\u001f<>:"|?*\\]/;
 /** Devices, with or without an extension, whatever the folder. Source: "Naming Files, Paths, and Namespaces", Microsoft. */
 const WINDOWS_DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?:\.|$)/i;
 
+/** NAME_MAX of Linux and macOS, and the longest component of a path on Windows. */
+const MAX_NAME = 255;
+
 /**
  * The parts of the path below the target directory.
  *
@@ -38,6 +41,7 @@ export function pathSegments(
     if (!segment.isWellFormed()) throw refused(key, 'it holds half a surrogate pair');
     // What is not UTF-8 was replaced by this character, so two such keys may look alike.
     if (segment.includes('\ufffd')) throw refused(key, 'it is not UTF-8 (or holds U+FFFD)');
+    checkLength(key, segment, platform);
     if (platform === 'win32') checkWindows(key, segment);
   }
   return segments;
@@ -56,6 +60,13 @@ export function baseName(key: string): string {
   const name = key.slice(key.lastIndexOf('/') + 1);
   pathSegments(name, '');
   return name;
+}
+
+/** Windows counts UTF-16 units, and others bytes. A file system that takes less is asked when the file is made. */
+function checkLength(key: string, segment: string, platform: NodeJS.Platform): void {
+  const [length, unit] =
+    platform === 'win32' ? [segment.length, 'characters'] : [Buffer.byteLength(segment), 'bytes'];
+  if (length > MAX_NAME) throw refused(key, `it has a part that is longer than ${MAX_NAME} ${unit}`);
 }
 
 function checkWindows(key: string, segment: string): void {

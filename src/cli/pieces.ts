@@ -4,7 +4,8 @@
  * Invariants:
  * 1. A piece is no longer than an eighth of the memory budget, so an object may be larger than the budget.
  * 2. All pieces of an object are pinned to one version: an object that changes ends in VersionChanged.
- * 3. Pieces come in the order of the objects and of their bytes, each byte once.
+ * 3. Pieces come in the order of the objects and of their bytes, each byte once; of a source that turns out to be
+ *    unwanted, the first of them and no more.
  */
 import { type CancellationToken, ObjectDataset, type Runtime } from '../index.js';
 import { addTotals, noTotals, type RecordTotals } from './records.js';
@@ -64,6 +65,8 @@ export interface PieceOptions {
   /** Pieces that are handed over together. */
   readonly groupSize: number;
   readonly token: CancellationToken;
+  /** Asked before each piece: what is left of a source that is not wanted any more is not fetched. */
+  readonly isUnwanted?: (source: Source) => boolean;
 }
 
 export interface Pieces<S extends Source> extends AsyncIterable<readonly Piece<S>[]> {
@@ -76,7 +79,7 @@ export interface Pieces<S extends Source> extends AsyncIterable<readonly Piece<S
 export function fetchPieces<S extends Source>(
   runtime: Runtime,
   sources: AsyncIterable<S> | Iterable<S>,
-  { budgetBytes, groupSize, token }: PieceOptions,
+  { budgetBytes, groupSize, token, isUnwanted }: PieceOptions,
 ): Pieces<S> {
   const maxBytes = pieceBytes(budgetBytes);
   // What the plan has taken and no batch has brought yet, in order: as long as the loader's window, and no longer.
@@ -86,6 +89,7 @@ export function fetchPieces<S extends Source>(
   async function* plan() {
     for await (const source of sources) {
       for (const span of cut(source, maxBytes)) {
+        if (isUnwanted?.(source) === true) break;
         expected.push(span);
         yield entryOf(span);
       }

@@ -3,9 +3,9 @@
  *
  * Invariants:
  * 1. The runtime is closed whatever happens, and its stuck workers are told.
- * 2. Exit codes: 0 done (or nobody reads the output any more), 1 failed or something left out, 2 wrong usage, 130 and
- *    143 after a drain by SIGINT and SIGTERM.
- * 3. With `--json` every line of standard error is a document.
+ * 2. Exit codes: 0 done (or nobody reads the output any more), 1 failed or something left out, 2 wrong usage, 129, 130
+ *    and 143 after a drain by SIGHUP, SIGINT and SIGTERM.
+ * 3. With `--json` every line of standard error is a document, and none holds a control character.
  */
 import { ErrorCode, MillraceError, Runtime } from '../index.js';
 import { type CommandLine, UsageError } from './args.js';
@@ -19,7 +19,7 @@ import type { CommandName } from './command-table.js';
 import { failureDetails, failureLine, failureRecord } from './failures.js';
 import { createOutput, OutputClosed } from './output.js';
 import type { Command, Ending } from './session.js';
-import { escapeControls } from './text.js';
+import { escapeControls, jsonLine } from './text.js';
 import { exitCodeOf, type Signals } from './signals.js';
 import { flag, runtimeOptions } from './values.js';
 
@@ -43,9 +43,7 @@ export async function runCommand(
   const tell: Tell = {
     say,
     // A document stands alone on its line, so that a program can read it.
-    document: flag(line.values, 'json')
-      ? (value) => void streams.stderr.write(`${escapeControls(JSON.stringify(value))}\n`)
-      : null,
+    document: flag(line.values, 'json') ? (value) => void streams.stderr.write(`${jsonLine(value)}\n`) : null,
   };
   let runtime: Runtime | null = null;
   let exitCode = 0;

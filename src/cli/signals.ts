@@ -2,11 +2,12 @@
  * What signals do to the command.
  *
  * Invariants:
- * 1. The first SIGINT or SIGTERM drains: nothing new is started, what is in flight is finished or handed back.
+ * 1. The first SIGINT, SIGTERM or SIGHUP (the terminal is gone) drains: nothing new is started, what is in flight is finished or handed back.
  * 2. A second one ends the process at once, by the signal itself, after the temporary files are removed.
  * 3. The process ends even when a thread is blocked for good in a call of the system: `process.exit()` would wait for
  *    that thread for ever, so after the deadline of the drain and a grace the process is killed, with a message.
  */
+import { constants } from 'node:os';
 import { CancellationToken } from '../protocol/token.js';
 
 /** What the handlers need of the process; tests give their own. */
@@ -30,7 +31,7 @@ export interface Signals {
   dispose(): void;
 }
 
-const HANDLED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
+const HANDLED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 export const DRAIN_DEADLINE_MS = 25_000;
 /** From the cancel that ends a drain to the kill: long enough for every wait that can end. */
 export const KILL_GRACE_MS = 5_000;
@@ -93,5 +94,5 @@ function runAll(cleanups: ReadonlySet<() => void>): void {
 
 /** 128 + the signal's number, as shells have it. */
 export function exitCodeOf(signal: NodeJS.Signals): number {
-  return signal === 'SIGINT' ? 130 : 143;
+  return 128 + constants.signals[signal];
 }

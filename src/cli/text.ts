@@ -17,6 +17,20 @@ function escapeOne(char: string): string {
   return hex.length <= 2 ? `\\x${hex.padStart(2, '0')}` : `\\u${hex.padStart(4, '0')}`;
 }
 
+/**
+ * A value as one line of JSON that a terminal can be shown, and that means the same: the characters which
+ * `escapeControls` replaces come as JSON's own escapes.
+ *
+ * @param replacer as `JSON.stringify` has it
+ */
+export function jsonLine(value: unknown, replacer?: (key: string, value: unknown) => unknown): string {
+  // Outside of strings JSON has none of them, and half a surrogate pair is escaped already.
+  return JSON.stringify(value, replacer).replace(
+    UNSAFE,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 const NO_DATE = '-'.padEnd(20);
 
 /** `2026-11-21T06:27:01Z`, or a dash of the same width. */

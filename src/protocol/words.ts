@@ -6,6 +6,7 @@
  *    within one epoch. A job that carries an older epoch than the word is cancelled: its stream is gone.
  * 2. The retry budget never goes below zero nor above its capacity, whoever spends or refunds at the same time.
  */
+import { ErrorCode, MillraceError } from './errors.js';
 import { StopState } from './stop.js';
 
 /** Tokens that can be in use at the same time in one runtime (loaders and direct calls with a token of their own). */
@@ -63,6 +64,7 @@ export function refundRetry(words: Int32Array, amount: number, capacity = RETRY_
 export class TokenSlots {
   readonly words: Int32Array;
   readonly #epochs = new Int32Array(TOKEN_SLOTS);
+  readonly #inUse = new Uint8Array(TOKEN_SLOTS);
   readonly #free: number[] = [];
   #next = 0;
 
@@ -76,11 +78,16 @@ export class TokenSlots {
     if (slot < 0) return null;
     const epoch = (this.#epochs[slot]! + 1) & EPOCH_MASK;
     this.#epochs[slot] = epoch;
+    this.#inUse[slot] = 1;
     writeToken(this.words, slot, epoch, StopState.Live);
     return { slot, epoch };
   }
 
+  /** @throws MillraceError Internal when it is not in use: two streams would share it */
   release(slot: number): void {
+    if (this.#inUse[slot] !== 1)
+      throw new MillraceError(ErrorCode.Internal, `token slot ${slot} is not in use`);
+    this.#inUse[slot] = 0;
     // From here on, whoever still carries the epoch finds itself cancelled.
     writeToken(this.words, slot, this.#epochs[slot]!, StopState.Cancelled);
     this.#free.push(slot);

@@ -1,6 +1,9 @@
 import {
+  closeSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -87,6 +90,17 @@ describe('files of get', () => {
     await file.commit();
     expect(readFileSync(join(outside, 'kept'), 'utf8')).toBe('kept');
     expect(readFileSync(join(root, 'x'), 'utf8')).toBe('new');
+  });
+
+  it('never replace the name of a stream, though a regular file is behind it', async () => {
+    const fd = openSync(join(outside, 'stream'), 'w');
+    try {
+      symlinkSync(`/dev/fd/${fd}`, join(root, 'x'));
+      await expect(createFileWriter(root, options).create(['x'])).rejects.toThrow(/is a device, a pipe/);
+      expect([readdirSync(root), lstatSync(join(root, 'x')).isSymbolicLink()]).toEqual([['x'], true]);
+    } finally {
+      closeSync(fd);
+    }
   });
 
   it('tell a key that is a file here and a folder there', async () => {

@@ -34,6 +34,13 @@ describe('the path of a key', () => {
     }
   });
 
+  it('refuses a part that is longer than names are, counted as the system counts', () => {
+    expect(pathSegments('ä'.repeat(127), '', 'linux')).toHaveLength(1);
+    expect(() => pathSegments(`x/${'ä'.repeat(128)}/y`, '', 'linux')).toThrow(/longer than 255 bytes/);
+    expect(pathSegments('ä'.repeat(255), '', 'win32')).toHaveLength(1);
+    expect(() => pathSegments('a'.repeat(256), '', 'win32')).toThrow(/longer than 255 characters/);
+  });
+
   it('refuses what is not UTF-8: two such keys would look alike', () => {
     expect(() => pathSegments('a/\ufffd', '')).toThrow(/it is not UTF-8/);
     // Above the target it does not matter.

@@ -125,18 +125,24 @@ describe('the command', () => {
 });
 
 describe('a signal', () => {
-  it('drains: no half file stays, and the record says what was left', async () => {
-    await origin.script({ key: 'big', op: 'get', nth: 2, do: { stall: 1000 } });
-    const child = start('get', 's3://data/big', '-o', join(out, 'big'), '--memory', '4MiB');
-    await origin.waitFor({ stalled: 1 });
-    child.signal('SIGTERM');
-    await child.waitForLine(/finishing what is in flight/, { stream: 'stderr' });
-    await origin.release();
-    const { code, stderr } = await child.exit();
-    expect(code).toBe(143);
-    expect(stderr).toMatch(/ended by SIGTERM: 0 files; planned \d+ = delivered/);
-    expect(readdirSync(out)).toEqual([]);
-  });
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)(
+    '%s drains: no half file stays, and the record says what was left',
+    async (signal, expected) => {
+      await origin.script({ key: 'big', op: 'get', nth: 2, do: { stall: 1000 } });
+      const child = start('get', 's3://data/big', '-o', join(out, 'big'), '--memory', '4MiB');
+      await origin.waitFor({ stalled: 1 });
+      child.signal(signal);
+      await child.waitForLine(/finishing what is in flight/, { stream: 'stderr' });
+      await origin.release();
+      const { code, stderr } = await child.exit();
+      expect(code).toBe(expected);
+      expect(stderr).toMatch(new RegExp(`ended by ${signal}: 0 files; planned \\d+ = delivered`));
+      expect(readdirSync(out)).toEqual([]);
+    },
+  );
 
   it('ends the process at once when it comes twice, and removes the temporary file', async () => {
     await origin.script({ key: 'big', op: 'get', range: /^bytes=1[0-9]{7}-/, do: { stall: 1000 } });

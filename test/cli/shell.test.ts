@@ -22,6 +22,8 @@ beforeAll(async () => {
   const objects = [
     { bucket: 'data', prefix: 'small/', count: 12, sizes: [0, 1, 4096, 100_000] },
     { bucket: 'odd', key: 'x/good', size: 5 },
+    { bucket: 'escape', key: 'x/\u009b31m\u007f', size: 5 },
+    { bucket: 'escape', key: 'x/\u009b\u007f/../x', size: 5 },
     { bucket: 'odd', key: 'x/../up', size: 5 },
     { bucket: 'odd', key: 'x//twice', size: 5 },
     { bucket: 'odd', key: 'x/zero\0', size: 5 },
@@ -177,6 +179,20 @@ describe('documents and pipes', () => {
       const wrong = await run('load', 's3://data/small/', '--json', ...args);
       expect([wrong.code, wrong.stdout], args.join(' ')).toEqual([2, '']);
       expect(documents(wrong.stderr)).toMatchObject([{ error: { code: 'InvalidArgument' } }]);
+    }
+  });
+
+  it('never puts a control character into a document, on either stream, and keeps the name', async () => {
+    for (const args of [
+      ['ls', '-r', 's3://escape/'],
+      ['stat', 's3://escape/x/\u009b31m\u007f'],
+      ['get', '-r', 's3://escape/', '-o', folder],
+      ['stat', 's3://escape/none\u009b\u007f'],
+      ['load', 's3://escape/', '--bogus\u009b\u007f'],
+    ]) {
+      const { stdout, stderr } = await run(...args, '--json');
+      expect(`${stdout}${stderr}`, args.join(' ')).not.toMatch(/[\u007f-\u009f]/);
+      expect(JSON.stringify([documents(stdout), documents(stderr)]), args.join(' ')).toContain('\u009b');
     }
   });
 

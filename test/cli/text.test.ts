@@ -2,13 +2,20 @@ import { describe, expect, it, vi } from 'vitest';
 import { listLine } from '../../dist/cli/commands/ls.js';
 import { failureDetails, failureLine } from '../../dist/cli/failures.js';
 import { createProgress, renderProgress } from '../../dist/cli/progress.js';
-import { escapeControls, formatDate, table } from '../../dist/cli/text.js';
+import { escapeControls, formatDate, jsonLine, table } from '../../dist/cli/text.js';
 import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
 
 describe('names on a terminal', () => {
   it('cannot move the cursor, colour the line or turn the direction of writing', () => {
     expect(escapeControls('a\u001b[31mb\nc\u009bd\u202ee\u007f')).toBe('a\\x1b[31mb\\nc\\x9bd\\u202ee\\x7f');
     expect(escapeControls('\ud800')).toBe('\\ud800');
+  });
+
+  it('come as escapes of JSON where a document has them, and are the same names for who reads it', () => {
+    const entry = { uri: 's3://b/\u009b31m\u007f\u202e\u0000\ud800 ä"\\x9b' };
+    const line = jsonLine(entry);
+    expect(line).toBe(String.raw`{"uri":"s3://b/\u009b31m\u007f\u202e\u0000\ud800 ä\"\\x9b"}`);
+    expect(JSON.parse(line)).toEqual(entry);
   });
 
   it('stay what they are where nothing is dangerous', () => {

@@ -24,6 +24,7 @@ function start(): Running {
     env: {
       NODE_NO_WARNINGS: '1',
       PREFIX: 's3://data/in/',
+      HOST: '127.0.0.1',
       PORT: '0',
       PAUSE_MS: '0',
       AWS_ENDPOINT_URL_S3: origin.url,
@@ -36,7 +37,7 @@ function start(): Running {
 
 /** Asks the service; the status and the body. */
 async function ask(child: Running, path: string): Promise<[status: number, body: string]> {
-  const [, port] = await child.waitForLine(/^listening on (\d+)$/);
+  const [, port] = await child.waitForLine(/^listening on 127\.0\.0\.1:(\d+)$/);
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
   return [answer.status, await answer.text()];
 }

@@ -57,6 +57,12 @@ export class Asks {
     return ask;
   }
 
+  /** Whether a question of the stream is with the worker. */
+  isWith(worker: Worker, stream: Stream): boolean {
+    for (const ask of this.#out.values()) if (ask.worker === worker && ask.stream === stream) return true;
+    return false;
+  }
+
   /** The worker is gone: what it had goes to another, before everything else. */
   orphaned(worker: Worker, cause: Error | null, code: ErrorCode = ErrorCode.WorkerCrashed): void {
     const again: Ask[] = [];

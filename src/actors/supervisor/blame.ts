@@ -28,9 +28,10 @@ export interface Loss {
 export function blame(jobs: readonly FetchJobRecord[], loss: Loss, deps: ResultDeps): void {
   const transforming = transformingIn(loss);
   for (const job of jobs) {
-    const named = transforming.has(job.id & 0x7fff_ffff);
-    if (named || (transforming.size === 0 && jobs.length === 1)) count(job, loss, deps.uri(job.task.entry));
-    else if (transforming.size === 0) job.task.crashes = Math.max(1, job.task.crashes);
+    const mayHave = transforming.size === 0 || transforming.has(job.id & 0x7fff_ffff);
+    const alone = transforming.size === 1 || (transforming.size === 0 && jobs.length === 1);
+    if (mayHave && alone) count(job, loss, deps.uri(job.task.entry));
+    else if (mayHave) job.task.crashes = Math.max(1, job.task.crashes);
   }
 }
 

@@ -106,7 +106,12 @@ export class Crew {
     this.#deathsInARow = 0;
   }
 
-  /** Workers with jobs whose event loop has not turned for `stuckAfterMs`. */
+  /** Counts from now how long workers have not turned. */
+  forgive(): void {
+    for (const worker of this.alive()) worker.beatAt = this.#context.now();
+  }
+
+  /** Workers whose event loop has not turned for `stuckAfterMs`. */
   stuck(stuckAfterMs: number): Worker[] {
     const now = this.#context.now();
     const stuck: Worker[] = [];

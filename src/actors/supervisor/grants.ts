@@ -37,6 +37,7 @@ export class Grants {
   /** Grants memory to the next task, or pack of tasks, of a stream. False when it cannot now. */
   grantNext(stream: Stream): boolean {
     if (this.turn !== null && this.turn !== stream) return false;
+    stream.blockedBytes = 0;
     const again = stream.planned[0];
     if (again !== undefined) {
       if (!this.#grant(stream, again)) return false;
@@ -119,11 +120,12 @@ export class Grants {
   #allocate(stream: Stream, bytes: number): Extent | null {
     const extent = this.#deps.arena.allocate(bytes);
     // An empty object needs a page like any other: what is blocked must not look like nothing.
-    stream.blockedBytes = extent === null ? pageAlign(bytes) : 0;
+    if (extent === null) stream.blockedBytes = pageAlign(bytes);
     return extent;
   }
 
   #give(stream: Stream, task: Task, extent: Extent, offset: number, capacity: number): void {
+    stream.grants += 1;
     stream.memory.give(task, extent, offset, capacity);
     task.state = TaskState.Granted;
     stream.granted.push(task);

@@ -9,6 +9,7 @@
  */
 import type { Arena } from '../../protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type { Output } from '../../protocol/messages.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import type { Worker } from './crew.js';
 import type { Part } from './parts.js';
@@ -83,6 +84,16 @@ export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDep
       break;
   }
   afterJob(job.stream, task, deps);
+}
+
+/** What a transform made of the job's object; bytes that travelled by themselves count against the budget from here. */
+export function taskOutput({ task }: FetchJobRecord, output: Output, arena: Arena): TaskOutput {
+  if (output.kind === 'lease') {
+    const { start, length } = output;
+    return { kind: 'lease', extent: task.extent!, offset: task.offset + start, length };
+  }
+  if (output.kind === 'bytes') arena.charge(output.bytes.length);
+  return output;
 }
 
 /** Goes on with a task one of whose jobs has ended. */

@@ -4,8 +4,8 @@
  * Invariants:
  * 1. The consumer that has waited longest, and has nothing on its way, has precedence: while it is short of memory
  *    nobody else is granted any. What others have complete is evicted for it.
- * 2. When only consumers hold memory, it waits for them to release some; others that need less go on meanwhile. A wait
- *    in which nothing is released for `timeoutMs` ends with `BudgetHeldByConsumer`.
+ * 2. When only consumers hold memory, it waits for them to release some; others that need less go on for most of it. A wait
+ *    in which there never is more room than before for `timeoutMs` ends with `BudgetHeldByConsumer`.
  * 3. So no combination of order, budget, loaders and direct calls waits for ever.
  */
 import type { Arena } from '../../protocol/arena.js';
@@ -24,12 +24,21 @@ export interface ReliefDeps {
   readonly poke: () => void;
 }
 
-/** A stream that waits for consumers, since any of them last released something. */
+/** A stream that waits for consumers, since it was last granted anything, or there was more room than ever before. */
 interface Hold {
   readonly stream: Stream;
+  /** Its grants by then. */
+  readonly grants: number;
+  /** What was not in use when all was evicted that could be. */
+  readonly freeBytes: number;
+  /** Late in its wait nobody else is helped, so that what consumers release adds up. */
+  firm: boolean;
   expired: boolean;
   cancel: () => void;
 }
+
+/** The part of the wait, its last, in which others wait too. */
+const FIRM_SHARE = 0.25;
 
 export class Relief {
   readonly #deps: ReliefDeps;
@@ -62,27 +71,26 @@ export class Relief {
       return turn !== null;
     }
     grants.turn = starving;
-    // While it waits for consumers there is nothing more to take from others.
-    const held = this.#hold?.stream === starving;
+    // What others are helped to while it waits for consumers is not taken from them again.
+    const held = this.#holdOf(starving)?.firm === false;
     if (!held && this.#evictBusy(streams, starving)) return true;
     // What is with workers, or has its memory and waits for one, gives memory back by itself.
-    if (!idle || [...streams].some((other) => other.granted.length > 0)) return false;
+    if (!idle || [...streams].some((other) => other.granted.length > 0)) {
+      // Consumers have that time to release what is under way too.
+      if (this.#hold?.firm === true) this.#beFirm(this.#hold);
+      return false;
+    }
     if (!held && this.#evictAll(streams, starving)) return true;
     if (!held && starving.handOutEarly()) return true;
     // What consumers hold may leave room enough, and yet no piece of it that is long enough.
     if (this.#deps.arena.widen(starving.blockedBytes)) return true;
     if (!held && starving.handOutPartial()) return true;
     const hold = this.#waitForConsumers(starving);
-    if (this.#helpOthers(waiting, starving)) return true;
+    if (!hold.firm && this.#helpOthers(waiting, starving)) return true;
     if (!hold.expired) return false;
     this.#stopWaiting();
     starving.refuse(this.#heldByConsumers(starving));
     return true;
-  }
-
-  /** A consumer has released something. */
-  released(): void {
-    this.#stopWaiting();
   }
 
   /** The stream is over. */
@@ -119,18 +127,44 @@ export class Relief {
   }
 
   #waitForConsumers(stream: Stream): Hold {
-    if (this.#hold?.stream === stream) return this.#hold;
+    const held = this.#holdOf(stream);
+    if (held !== null) return held;
     this.#stopWaiting();
     const { timeoutMs, after, poke } = this.#deps;
-    const hold: Hold = { stream, expired: timeoutMs === 0, cancel: () => {} };
+    const { grants } = stream;
+    const freeBytes = this.#freeBytes;
+    const hold: Hold = { stream, grants, freeBytes, firm: false, expired: timeoutMs === 0, cancel: () => {} };
     this.#hold = hold;
     if (timeoutMs > 0) {
-      hold.cancel = after(timeoutMs, () => {
-        hold.expired = true;
+      hold.cancel = after(timeoutMs * (1 - FIRM_SHARE), () => {
+        this.#beFirm(hold);
         poke();
       });
     }
     return hold;
+  }
+
+  #beFirm(hold: Hold): void {
+    const { timeoutMs, after, poke } = this.#deps;
+    hold.cancel();
+    hold.firm = true;
+    hold.expired = false;
+    hold.cancel = after(timeoutMs * FIRM_SHARE, () => {
+      hold.expired = true;
+      poke();
+    });
+  }
+
+  /** The stream's wait for consumers, unless it has come nearer to what it needs. */
+  #holdOf(stream: Stream): Hold | null {
+    const hold = this.#hold;
+    if (hold?.stream !== stream || hold.grants !== stream.grants) return null;
+    return this.#freeBytes <= hold.freeBytes ? hold : null;
+  }
+
+  get #freeBytes(): number {
+    const { budgetBytes, usedBytes, chargedBytes } = this.#deps.arena.stats();
+    return budgetBytes - usedBytes - chargedBytes;
   }
 
   #stopWaiting(): void {

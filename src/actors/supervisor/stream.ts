@@ -48,8 +48,6 @@ export interface StreamDeps {
   stopError(): MillraceError;
   /** Something changed that may let the supervisor go on. */
   poke(): void;
-  /** The consumer has given memory back. */
-  released(): void;
   /** Nothing of the stream is left. */
   closed(stream: Stream): void;
   list(stream: Stream, request: StreamListRequest): Promise<KeyPage>;
@@ -75,6 +73,8 @@ export class Stream implements StreamHandle {
   jobsOut = 0;
   /** Tasks with at least one job out. */
   tasksOut = 0;
+  /** Tasks that were given memory, however often. */
+  grants = 0;
   /** Bytes that the next grant needs, when the arena had no room for them; else 0. */
   blockedBytes = 0;
   readonly #deps: StreamDeps;
@@ -133,7 +133,7 @@ export class Stream implements StreamHandle {
 
   release(batch: BatchRecord): void {
     releaseItems(batch, this.#deps.arena);
-    this.#deps.released();
+    this.#deps.poke();
   }
 
   acknowledge(batch: BatchRecord): void {
@@ -373,6 +373,8 @@ export class Stream implements StreamHandle {
   #advance(): void {
     if (this.#over) return;
     if (this.#halted === null) this.#assemble();
+    // A failed item ends the stream from within: what ended there must not end a second time.
+    if (this.#over) return;
     const stopping = this.#halted !== null || this.token.state !== StopState.Live;
     const quiet = this.jobsOut === 0 && !this.#intake.pulling;
     if (stopping && quiet) this.#giveUpRest();
@@ -394,10 +396,12 @@ export class Stream implements StreamHandle {
   }
 
   #finishAssembly(): void {
+    const dropped = this.#halted !== null || (this.options.dropLast && this.token.state === StopState.Live);
+    // A batch that waits may be evicted, and an object that reaches from it into the last one comes again as a whole.
+    if (dropped && this.#ready.length > 0) return;
     const last = this.#assembler.flush();
     if (last !== null) {
-      const short = this.options.dropLast && this.token.state === StopState.Live;
-      if (this.#halted !== null || short) this.#dropBatch(last);
+      if (dropped) this.#dropBatch(last);
       else this.#queue(last);
     }
     if (this.#ready.length > 0) return;

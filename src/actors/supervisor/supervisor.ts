@@ -20,7 +20,14 @@ import { blame, type Loss } from './blame.js';
 import { Crew, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Grants } from './grants.js';
-import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
+import {
+  afterJob,
+  applyResult,
+  taskOutput,
+  unlinkJob,
+  type FetchJobRecord,
+  type ResultDeps,
+} from './jobs.js';
 import { Relief } from './relief.js';
 import { Stream } from './stream.js';
 import { follow } from './follow.js';
@@ -34,7 +41,6 @@ import {
   type StreamOptions,
   type SupervisorHandle,
   type SupervisorOptions,
-  type TaskOutput,
 } from './types.js';
 
 const WATCH_MS = 500;
@@ -55,6 +61,8 @@ export class Supervisor implements SupervisorHandle {
   readonly #asks = new Asks();
   readonly #streams = new Set<Stream>();
   readonly #jobs = new Map<number, FetchJobRecord>();
+  /** Cancelled streams with jobs out, and how to take back the look at them. */
+  readonly #overdue = new Map<Stream, () => void>();
   readonly #quarantined = new Map<Worker, Set<Extent>>();
   readonly #results: ResultDeps;
   #rotation: Stream[] = [];
@@ -139,10 +147,6 @@ export class Supervisor implements SupervisorHandle {
       now: () => this.#context.now(),
       uri: (entry) => this.stores.uri(entry.store, entry.key),
       poke: () => this.#poke(),
-      released: () => {
-        this.#relief.released();
-        this.#poke();
-      },
       list: (from, request) => this.#answered(this.#asks.list(from, request)),
       head: (from, store, key) => this.#answered(this.#asks.head(from, store, key)),
       closed: (over) => {
@@ -184,11 +188,7 @@ export class Supervisor implements SupervisorHandle {
   }
 
   async #close(): Promise<RuntimeRecord> {
-    const unlink = this.token.onStop(() =>
-      this.#context.after(this.#options.closeTimeoutMs, () => this.#fenceBusy()),
-    );
     await Promise.all([...this.#streams].map((stream) => stream.ended));
-    unlink();
     this.#crew.closing();
     for (const worker of this.#crew.alive()) worker.link.control.post({ kind: 'stop' });
     const cancelTimer = this.#context.after(this.#options.closeTimeoutMs, () => this.#fenceAll());
@@ -320,24 +320,11 @@ export class Supervisor implements SupervisorHandle {
         version: versionLength === 0 ? null : decoder.decode(blob.subarray(start, start + versionLength)),
         retries: cells[base + Done.Retries]!,
         error: wire === undefined ? null : MillraceError.fromWire(wire),
-        outputs: made === undefined ? null : made.map((output) => this.#output(job, output)),
+        outputs: made === undefined ? null : made.map((output) => taskOutput(job, output, this.arena)),
       };
       applyResult(job, result, this.#results);
       job.stream.jobEnded();
     }
-  }
-
-  #output(job: FetchJobRecord, output: DoneMessage['outputs'][number][1][number]): TaskOutput {
-    if (output.kind === 'lease') {
-      return {
-        kind: 'lease',
-        extent: job.task.extent!,
-        offset: job.task.offset + output.start,
-        length: output.length,
-      };
-    }
-    if (output.kind === 'bytes') this.arena.charge(output.bytes.length);
-    return output;
   }
 
   #unload(worker: Worker, id: number, weight: number): void {
@@ -357,10 +344,19 @@ export class Supervisor implements SupervisorHandle {
       }
     }
     this.#asks.turned(stream, stream.token.error());
+    if (state !== StopState.Cancelled || this.#overdue.has(stream)) return;
+    // What ignores its signal keeps its loader: its worker is given up, as one that does not turn is.
+    const { closeTimeoutMs } = this.#options;
+    this.#overdue.set(
+      stream,
+      this.#context.after(closeTimeoutMs, () => this.#fenceBusy(stream)),
+    );
   }
 
   #forget(stream: Stream): void {
     this.#streams.delete(stream);
+    this.#overdue.get(stream)?.();
+    this.#overdue.delete(stream);
     this.#rotation = [...this.#streams];
     this.#grants.forget(stream);
     this.#relief.forget(stream);
@@ -430,7 +426,10 @@ export class Supervisor implements SupervisorHandle {
   // ---- workers that do not turn
 
   #watch(): void {
+    const due = this.#context.now() + WATCH_MS;
     this.#stopWatch = this.#context.after(WATCH_MS, () => {
+      // After a stop of the whole process, or a long turn of the service, every heartbeat looks old.
+      if (this.#context.now() - due > WATCH_MS) this.#crew.forgive();
       for (const worker of this.#crew.stuck(this.#options.stuckAfterMs))
         if (worker.rows > 0) this.#fence(worker);
       this.#watch();
@@ -446,9 +445,12 @@ export class Supervisor implements SupervisorHandle {
     this.#poke();
   }
 
-  /** After a cancel every job should be back: workers that still hold one are given up. */
-  #fenceBusy(): void {
-    for (const worker of this.#crew.alive()) if (worker.rows > 0) this.#fence(worker);
+  /** So long after its cancel every job of a stream should be back: workers that still hold one are given up. */
+  #fenceBusy(stream: Stream): void {
+    for (const worker of this.#crew.alive()) {
+      const holds = [...worker.jobs].some((id) => this.#jobs.get(id)?.stream === stream);
+      if (holds || this.#asks.isWith(worker, stream)) this.#fence(worker);
+    }
   }
 
   #fenceAll(): void {

@@ -3,6 +3,7 @@
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Output } from '../../protocol/messages.js';
+import { ownValue } from './own-value.js';
 
 /** So that a typed array of any element type can be laid over an item. */
 const ALIGN_BYTES = 8;
@@ -16,7 +17,7 @@ export interface LeaseView {
 
 /**
  * Undefined, null and an empty array are nothing; an array is several items; a view or an ArrayBuffer is bytes;
- * everything else is a value. Bytes that already lie in the lease (a subarray of what the transform was given) stay
+ * everything else is a value, in which pieces of the lease are copied. Bytes that already lie in the lease (a subarray of what the transform was given) stay
  * where they are; others are copied behind them, or travel as a buffer of their own when there is no room.
  */
 export function toOutputs(returned: unknown, lease: LeaseView): Output[] {
@@ -28,7 +29,7 @@ export function toOutputs(returned: unknown, lease: LeaseView): Output[] {
     const placed = inPlace[i];
     if (placed !== null && placed !== undefined) return placed;
     const bytes = bytesOf(item);
-    if (bytes === null) return { kind: 'value', value: item };
+    if (bytes === null) return { kind: 'value', value: ownValue(item, lease.bytes.buffer) };
     if (free + bytes.length > lease.bytes.length) return { kind: 'bytes', bytes: ownCopy(bytes) };
     lease.bytes.set(bytes, free);
     const output: Output = { kind: 'lease', start: free, length: bytes.length };

@@ -26,7 +26,7 @@ import type {
   WorkerStats,
 } from '../../protocol/messages.js';
 import { NEVER, StopState } from '../../protocol/stop.js';
-import { Outcome, type Answer, type Store } from '../../protocol/store.js';
+import { Outcome, type Answer, type KeyPage, type ObjectInfo, type Store } from '../../protocol/store.js';
 import { DoneStatus, Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
 import { Backlog, rowsOf, type Pending } from './backlog.js';
 import {
@@ -53,6 +53,13 @@ interface Stream {
   readonly spec: StreamSpec;
   readonly token: LocalToken;
   readonly transform: Promise<TransformFunction> | null;
+}
+
+/** What became of a listing or a head. */
+interface Asked {
+  readonly status: DoneStatus;
+  readonly value: KeyPage | ObjectInfo | null;
+  readonly error: MillraceError | null;
 }
 
 /** Runs one incarnation until it is told to stop. Resolves when all is reported; rejects only on a defect. */
@@ -179,12 +186,7 @@ class Worker {
       void this.#reporter.flush();
       return;
     }
-    const answer = { jobId: message.jobId, status, error: null };
-    const result: ResultMessage =
-      message.kind === 'list'
-        ? { kind: 'page', page: null, ...answer }
-        : { kind: 'info', info: null, ...answer };
-    this.#slots.join(this.#reporter.send(result));
+    this.#slots.join(this.#reporter.send(answerTo(message, { status, value: null, error: null })));
   }
 
   async #fetch(
@@ -288,35 +290,36 @@ class Worker {
 
   async #list(message: ListMessage, stream: Stream): Promise<void> {
     const { prefix, delimiter, continuation, limit } = message;
-    const ended = await this.#ask(message.store, stream, (store) =>
-      store.list({ prefix, delimiter, continuation, limit }, stream.token),
+    const request = { prefix, delimiter, continuation, limit };
+    await this.#answer(
+      message,
+      await this.#ask(message.store, stream, (store) => store.list(request, stream.token)),
     );
-    await this.#reporter.send({
-      kind: 'page',
-      jobId: message.jobId,
-      page: ended.value,
-      status: ended.status,
-      error: ended.error?.toWire() ?? null,
-    });
   }
 
   async #head(message: HeadMessage, stream: Stream): Promise<void> {
-    const ended = await this.#ask(message.store, stream, (store) => store.head(message.key, stream.token));
-    await this.#reporter.send({
-      kind: 'info',
-      jobId: message.jobId,
-      info: ended.value,
-      status: ended.status,
-      error: ended.error?.toWire() ?? null,
-    });
+    await this.#answer(
+      message,
+      await this.#ask(message.store, stream, (store) => store.head(message.key, stream.token)),
+    );
+  }
+
+  async #answer(message: ListMessage | HeadMessage, ended: Asked): Promise<void> {
+    try {
+      await this.#reporter.send(answerTo(message, ended));
+    } catch (thrown) {
+      // A user's store may give what cannot be sent; the answer is about it then, and the thread goes on.
+      const error = asMillraceError(thrown, ErrorCode.Internal, { phase: message.kind });
+      await this.#reporter.send(answerTo(message, { status: DoneStatus.Failed, value: null, error }));
+    }
   }
 
   /** The attempts at something that has an answer instead of bytes. */
-  async #ask<T>(
+  async #ask<T extends KeyPage | ObjectInfo>(
     storeId: number,
     stream: Stream,
     attempt: (store: Store) => Promise<Answer<T>>,
-  ): Promise<{ status: DoneStatus; value: T | null; error: MillraceError | null }> {
+  ): Promise<Asked> {
     const retry = newRetryState(stream.spec.maxAttempts);
     try {
       const store = await this.#stores.get(storeId);
@@ -382,3 +385,10 @@ const decoder = new TextDecoder();
 
 // Wait ends: with the few milliseconds of the sleep that it is given to.
 const NO_TURN: TurnSignal = { ...NEVER, onTurn: () => () => {} };
+
+function answerTo(message: ListMessage | HeadMessage, { status, value, error }: Asked): ResultMessage {
+  const answer = { jobId: message.jobId, status, error: error?.toWire() ?? null };
+  return message.kind === 'list'
+    ? { kind: 'page', page: value as KeyPage | null, ...answer }
+    : { kind: 'info', info: value as ObjectInfo | null, ...answer };
+}

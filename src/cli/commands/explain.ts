@@ -1,7 +1,7 @@
 /** `millrace explain`: every option of a loader over a URI, its effective value, where it is from and why. */
 import { ObjectDataset } from '../../index.js';
 import type { Command } from '../session.js';
-import { escapeControls, table } from '../text.js';
+import { escapeControls, jsonLine, table } from '../text.js';
 import { loaderOptions } from '../values.js';
 
 /** A value in one cell. Pure. */
@@ -19,7 +19,7 @@ export const explain: Command = async ({ runtime, operands, values, json, out })
   const loader = runtime.loader(ObjectDataset.fromPrefix(operands[0]!), loaderOptions(values));
   const rows = loader.explain();
   const text = json
-    ? rows.map((row) => JSON.stringify(row, plain)).join('\n')
+    ? rows.map((row) => jsonLine(row, plain)).join('\n')
     : table(
         ['option', 'value', 'origin', 'reason'],
         rows.map(({ option, value, origin, reason }) => [

@@ -5,12 +5,13 @@ import { ErrorCode, MillraceError } from '../../index.js';
 import { UsageError } from '../args.js';
 import { failureOf } from '../failures.js';
 import { type Ahead, readAhead } from '../ahead.js';
-import { createFileWriter, type FileWriter, type PartialFile } from '../files.js';
+import { createFileWriter, type FileWriter, type PartialFile, PlaceRefused } from '../files.js';
 import { fetchPieces, type Piece } from '../pieces.js';
 import { createProgress, type Progress } from '../progress.js';
 import { totalsLine } from '../records.js';
 import type { Command, Session } from '../session.js';
 import { budgetOf, type FileSource, listedSources, namedSources } from '../sources.js';
+import { jsonLine } from '../text.js';
 import { flag, text } from '../values.js';
 import { StopState } from '../../protocol/stop.js';
 
@@ -30,7 +31,7 @@ export const get: Command = async (session) => {
     fsync: flag(values, 'fsync'),
     beforeDeath: session.beforeDeath,
   });
-  const refused: Refused = { count: 0, named: [] };
+  const refused: Refused = { count: 0, named: [], last: null };
   const sources = readAhead(
     recursive ? listedSources(session, refuseInto(refused)) : namedSources(session, fileName),
   );
@@ -38,15 +39,16 @@ export const get: Command = async (session) => {
     budgetBytes: budgetOf(runtime),
     groupSize: PIECES_PER_GROUP,
     token,
+    isUnwanted: (source) => source === refused.last,
   });
   const counts: Counts = { files: 0, bytes: 0 };
   const progress = startProgress(session, counts, sources);
-  const error = await failureOf(() => writeAll(pieces, writer, counts));
+  const error = await failureOf(() => writeAll(pieces, opener(writer, recursive, refused), counts));
   progress.end();
   for (const { uri, error: why } of refused.named) warn(uri, why);
   const { totals } = pieces;
   const document = { command: 'get', ...counts, refused: refused.count, ...totals };
-  if (json && error === null && pieces.complete) await out.write(`${JSON.stringify(document)}\n`);
+  if (json && error === null && pieces.complete) await out.write(`${jsonLine(document)}\n`);
   if (!json && refused.count > 0) session.say(`${refused.count} keys cannot be files here and were left out`);
   const line = `${counts.files} files; ${totalsLine(totals)}`;
   return { ok: error === null && refused.count === 0, error, record: { line, document } };
@@ -56,6 +58,8 @@ export const get: Command = async (session) => {
 interface Refused {
   count: number;
   readonly named: { readonly uri: string; readonly error: MillraceError }[];
+  /** The source whose place was found taken last: its pieces are thrown away. Pieces are in order, so one is enough. */
+  last: FileSource | null;
 }
 
 /** Refused keys that are named on standard error; all of them are counted. */
@@ -83,29 +87,49 @@ function startProgress(session: Session, counts: Counts, sources: Ahead<FileSour
   }));
 }
 
+/** Opens the file of a source; null for one that is left out. */
+type Open = (source: FileSource) => Promise<PartialFile | null>;
+
+/** A named object whose place is taken is a failure; a listed one is left out. S3 has both `a` and `a/b`, a disk has not. */
+function opener(writer: FileWriter, recursive: boolean, refused: Refused): Open {
+  const refuse = refuseInto(refused);
+  return async (source) => {
+    if (source === refused.last) return null;
+    try {
+      return await writer.create(source.segments);
+    } catch (error) {
+      if (!recursive || !(error instanceof PlaceRefused)) throw error;
+      refuse(source.uri, error);
+      refused.last = source;
+      return null;
+    }
+  };
+}
+
 /** One file may be open from one group to the next: the one whose last piece has not come. */
 async function writeAll(
   groups: AsyncIterable<readonly Piece<FileSource>[]>,
-  writer: FileWriter,
+  open: Open,
   counts: Counts,
 ): Promise<void> {
-  let open: PartialFile | null = null;
+  let file: PartialFile | null = null;
   try {
     for await (const group of groups) {
       for (const stretch of bySource(group)) {
         const first = stretch[0]!;
-        open ??= await writer.create(first.source.segments);
-        const file: PartialFile = open;
-        await settled(stretch.map(({ bytes, start }) => file.write(bytes, start)));
+        file ??= await open(first.source);
+        if (file === null) continue;
+        const target: PartialFile = file;
+        await settled(stretch.map(({ bytes, start }) => target.write(bytes, start)));
         for (const { bytes } of stretch) counts.bytes += bytes.length;
         if (!stretch.at(-1)!.last) continue;
         await file.commit();
-        open = null;
+        file = null;
         counts.files += 1;
       }
     }
   } finally {
-    await open?.discard();
+    await file?.discard();
   }
 }
 

@@ -4,6 +4,7 @@ import { failureOf } from '../failures.js';
 import { createProgress } from '../progress.js';
 import { addRecords, recordDocument, summaryLines, totalsLine } from '../records.js';
 import type { Command, Session } from '../session.js';
+import { jsonLine } from '../text.js';
 import { count, loaderOptions } from '../values.js';
 import { StopState } from '../../protocol/stop.js';
 
@@ -65,7 +66,7 @@ async function finish(
   const known = record === null ? {} : recordDocument(record);
   const document = { command: 'load', ...known, ...figures };
   const whole = error === null && token.state === StopState.Live;
-  if (json && whole) await out.write(`${JSON.stringify(document)}\n`);
+  if (json && whole) await out.write(`${jsonLine(document)}\n`);
   if (!json && error === null) await out.write(`${summaryLines(figures).join('\n')}\n`);
   // With --json they stand in the record.
   const skipped = json ? [] : (record?.failures ?? []);

@@ -1,7 +1,7 @@
 /** `millrace ls`: one line per object and folder, in the order of the service, in constant memory. */
 import { createLines } from '../output.js';
 import type { Command, Session } from '../session.js';
-import { escapeControls, formatDate } from '../text.js';
+import { escapeControls, formatDate, jsonLine } from '../text.js';
 import { flag } from '../values.js';
 import { StopState } from '../../protocol/stop.js';
 
@@ -46,7 +46,7 @@ async function listOne(
   const options = flag(values, 'recursive') ? { token } : { token, delimiter: '/' };
   let listed = 0;
   for await (const entry of runtime.list(uri, options)) {
-    await lines.line(json ? JSON.stringify(entry) : listLine(entry, out.isTerminal));
+    await lines.line(json ? jsonLine(entry) : listLine(entry, out.isTerminal));
     listed += 1;
     if (token.state !== StopState.Live) break;
   }

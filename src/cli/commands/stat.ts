@@ -2,7 +2,7 @@
 import { formatBytes } from '../../index.js';
 import { createLines } from '../output.js';
 import type { Command } from '../session.js';
-import { escapeControls, formatDate } from '../text.js';
+import { escapeControls, formatDate, jsonLine } from '../text.js';
 import { StopState } from '../../protocol/stop.js';
 
 interface Facts {
@@ -31,7 +31,7 @@ export const stat: Command = async ({ runtime, token, operands, json, out }) => 
     const facts = await runtime.head(uri, { token });
     const { size, version, lastModifiedMs, contentType } = facts;
     const shown = json
-      ? [JSON.stringify({ uri, size, version, lastModifiedMs, contentType })]
+      ? [jsonLine({ uri, size, version, lastModifiedMs, contentType })]
       : statLines(uri, facts);
     for (const line of shown) await lines.line(line);
     seen += 1;

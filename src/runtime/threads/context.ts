@@ -52,12 +52,16 @@ export function createThreadContext(
 function sleep(ms: number, stop: TurnSignal): Promise<void> {
   return new Promise((resolve) => {
     let unlink = (): void => {};
+    let ended = false;
     const end = (): void => {
+      ended = true;
       clearTimeout(timer);
       unlink();
       resolve();
     };
     const timer = setTimeout(end, ms);
     unlink = stop.onTurn(end);
+    // A token that has turned calls back at once, before there is anything to unlink.
+    if (ended) unlink();
   });
 }

@@ -88,7 +88,6 @@ export function createStream(
     uri: uriOf,
     stopError: () => token.error(),
     poke: () => {},
-    released: () => {},
     closed: () => {},
     list: () => Promise.reject(new Error('no lists here')),
     head: () => Promise.reject(new Error('no heads here')),

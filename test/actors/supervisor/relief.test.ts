@@ -23,7 +23,9 @@ function createRelief(budgetBytes: number) {
     poke: () => {},
   });
   const pass = (): void => {
-    for (const fn of timers) fn();
+    // The last part of the wait has a timer of its own.
+    for (let part = 0; part < 2; part += 1)
+      for (const fn of [...timers].splice(0)) if (timers.delete(fn)) fn();
   };
   return { arena, grants, relief, timers, pass };
 }
@@ -91,7 +93,7 @@ describe('a consumer that waits for memory', () => {
     expect((await again)?.items).toHaveLength(1);
   });
 
-  it('begins its wait anew whenever a consumer releases something', async () => {
+  it('begins its wait anew whenever there is more room than before', async () => {
     const { arena, grants, relief, timers, pass } = createRelief(2 * MIB);
     const held = [arena.allocate(MIB + PAGE_BYTES)!, arena.allocate(PAGE_BYTES)!];
     const { stream, pull } = createStream(arena, sized([MIB]));
@@ -101,13 +103,11 @@ describe('a consumer that waits for memory', () => {
     relief.relieve([stream], true);
     pass();
     arena.release(held[1]!);
-    relief.released();
     // What was released is not enough: the rest is waited for.
     relief.relieve([stream], true);
     expect(await isSettled(next)).toBe(false);
     expect(timers.size).toBe(1);
     arena.release(held[0]!);
-    relief.released();
     grantAll(grants, stream);
     settle(stream, stream.granted[0]!);
     expect((await next)?.items).toHaveLength(1);
