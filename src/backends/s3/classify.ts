@@ -97,13 +97,14 @@ const failing: Rule = (asked, service, exchange) => ({
   message: `${asked.uri}: the service failed with ${exchange.status}${service.code === null ? '' : ` ${service.code}`}`,
 });
 
-const badArgument: Rule = (asked, service, exchange) =>
-  refuse(
+const badArgument: Rule = (asked, service, exchange) => {
+  const code = service.code === null ? '' : ` ${service.code}`;
+  const said = isRepeatable(service.message, asked.credentials) ? `: ${service.message}` : '';
+  return refuse(
     ErrorCode.InvalidArgument,
-    `${asked.uri}: the service refused the request with ${exchange.status}` +
-      `${service.code === null ? '' : ` ${service.code}`}` +
-      `${isRepeatable(service.message, asked.credentials) ? `: ${service.message}` : ''}`,
+    `${asked.uri}: the service refused the request with ${exchange.status}${code}${said}`,
   );
+};
 
 const versionChanged: Rule = (asked) => ({
   outcome: Outcome.VersionChanged,

@@ -265,10 +265,10 @@ function judgeExchange(exchange: Exchange, context: ErrorContext): (Answer<never
       `${context.uri}: the exchange ended as "${outcome}"`,
       answerContext(context, exchange),
     );
-  return { outcome: unfinished(exchange), value: null, error, retryAfterMs: 0 };
+  return { outcome: failedAs(exchange), value: null, error, retryAfterMs: 0 };
 }
 
-function unfinished({ outcome, error }: Exchange): Outcome {
+function failedAs({ outcome, error }: Exchange): Outcome {
   if (outcome === ExchangeOutcome.StaleConnection) return Outcome.StaleConnection;
   // A page over the bound will be over it the next time too.
   return outcome === ExchangeOutcome.TooLong ? Outcome.Refused : failedOutcome(error);
