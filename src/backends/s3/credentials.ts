@@ -90,18 +90,7 @@ export function createCredentialSource(options: S3Options, world: CredentialsWor
     const same = current !== null && sameCredentials(current.credentials, credentials);
     // A caller asks for newer ones either early, before the expiry, or because the service refused these.
     const isOver = expiresAtMs !== null && expiresAtMs <= now;
-    if (isOver || (same && expiresAtMs === null)) {
-      // No answer of the service has told its time yet: only this machine's clock says that they are over.
-      const clock = isOver
-        ? `, or set this machine's clock, which may be ahead (it says ${timeText(now)})`
-        : '';
-      throw new MillraceError(
-        ErrorCode.Unauthenticated,
-        'The S3 credentials have expired, and their source gives no newer ones; renew them (for SSO: aws sso login)' +
-          clock,
-        { phase: 'configure' },
-      );
-    }
+    if (isOver || (same && expiresAtMs === null)) throw expired(isOver ? now : null);
     current = { number: (current?.number ?? 0) + 1, credentials, expiresAtMs };
     return current;
   }
@@ -147,8 +136,18 @@ async function chainClient(options: S3Options, world: CredentialsWorld): Promise
   });
 }
 
-function timeText(ms: number): string {
-  return new Date(ms).toISOString();
+/** `nowMs` where only this machine's clock says so: no answer of the service has told its time yet. */
+function expired(nowMs: number | null): MillraceError {
+  const clock =
+    nowMs === null
+      ? ''
+      : `, or set this machine's clock, which may be ahead (it says ${new Date(nowMs).toISOString()})`;
+  return new MillraceError(
+    ErrorCode.Unauthenticated,
+    'The S3 credentials have expired, and their source gives no newer ones; renew them (for SSO: aws sso login)' +
+      clock,
+    { phase: 'configure' },
+  );
 }
 
 function sameCredentials(a: S3Credentials | null, b: S3Credentials): boolean {
