@@ -51,6 +51,13 @@ describe('TokenSlots', () => {
     expect(readToken(slots.words, first.slot, first.epoch)).toBe(StopState.Cancelled);
   });
 
+  it('refuses to give a slot back twice: two streams would share it', () => {
+    const slots = new TokenSlots(createRuntimeWords());
+    const { slot } = slots.acquire()!;
+    slots.release(slot);
+    expect(() => slots.release(slot)).toThrow(/not in use/);
+  });
+
   it('cancels whoever still carries the epoch of a released slot', () => {
     const slots = new TokenSlots(createRuntimeWords());
     const { slot, epoch } = slots.acquire()!;

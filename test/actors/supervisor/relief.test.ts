@@ -133,6 +133,24 @@ describe('a consumer that waits for memory', () => {
     await expect(largeNext).rejects.toMatchObject({ code: 'Cancelled' });
   });
 
+  it('is told although others that need less take and release, again and again', async () => {
+    const { arena, grants, relief, pass } = createRelief(2 * MIB);
+    arena.allocate(MIB + PAGE_BYTES);
+    const large = createStream(arena, sized([MIB]));
+    await large.pull();
+    const next = large.stream.next();
+    grants.grantNext(large.stream);
+    for (let round = 0; round < 3; round += 1) {
+      const extent = arena.allocate(PAGE_BYTES)!;
+      relief.relieve([large.stream], true);
+      arena.release(extent);
+      relief.relieve([large.stream], true);
+    }
+    pass();
+    relief.relieve([large.stream], true);
+    await expect(next).rejects.toMatchObject({ code: 'BudgetHeldByConsumer' });
+  });
+
   it('lets nobody else be told, nor a timer stay, once it is over', async () => {
     const { arena, grants, relief, timers } = createRelief(2 * MIB);
     arena.allocate(MIB + PAGE_BYTES);
