@@ -8,7 +8,7 @@
 import { parseArgs } from 'node:util';
 import { COMMANDS, type CommandName, type CommandSpec, type OptionSpec } from './command-table.js';
 import { commandHelp, mainHelp } from './help.js';
-import { nearest } from './nearest.js';
+import { suggestion } from '../protocol/nearest.js';
 
 /** The command line itself is wrong; ends with exit code 2. */
 export class UsageError extends Error {
@@ -63,7 +63,7 @@ function helpFor(name: string | undefined): string {
 function commandNamed(name: string): CommandName {
   if (Object.hasOwn(COMMANDS, name)) return name as CommandName;
   const known = Object.keys(COMMANDS);
-  throw new UsageError(`no command ${JSON.stringify(name)}; did you mean "${nearest(name, known)}"?`);
+  throw new UsageError(`no command ${JSON.stringify(name)}; ${suggestion(name, known)}`);
 }
 
 function readOptions(
@@ -121,8 +121,6 @@ function valueOf(token: OptionToken, spec: OptionSpec): string | true {
 
 function unknownOption(command: CommandName, spec: CommandSpec, rawName: string): UsageError {
   const known = Object.keys(spec.options).map((name) => `--${name}`);
-  const hint = rawName.startsWith('--')
-    ? `did you mean "${nearest(rawName, known)}"?`
-    : `see "millrace ${command} --help"`;
+  const hint = rawName.startsWith('--') ? suggestion(rawName, known) : `see "millrace ${command} --help"`;
   return new UsageError(`${command} has no option "${rawName}"; ${hint}`);
 }

@@ -10,19 +10,15 @@
 import type { StoreDirectory } from '../actors/supervisor/types.js';
 import { asMillraceError, ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { StoreSpec } from '../protocol/messages.js';
-import type {
-  ObjectLocation,
-  Scheme,
-  SchemeDefaults,
-  StoreControl,
-  StoreSnapshot,
+import {
+  REFRESH_AHEAD_MS,
+  type ObjectLocation,
+  type Scheme,
+  type SchemeDefaults,
+  type StoreControl,
+  type StoreSnapshot,
 } from '../protocol/store.js';
 
-/**
- * How long before they expire credentials are renewed. Temporary AWS credentials live an hour or more, and instance
- * metadata has the next ones ready five minutes before.
- */
-const REFRESH_AHEAD_MS = 5 * 60_000;
 /** A provider may give the same credentials again: it is not asked more often than this. */
 const MIN_REFRESH_MS = 30_000;
 
@@ -34,6 +30,16 @@ interface Entry {
   snapshot: StoreSnapshot;
   refreshing: Promise<StoreSnapshot> | null;
   timer: NodeJS.Timeout | null;
+}
+
+/**
+ * Scheme and host of a URI that is none of ours. Nothing else is repeated: a presigned URL has a signature in its query
+ * and others have a password before the host.
+ */
+function placeOf(uri: string): string {
+  const [, scheme = '', host, rest = ''] = /^([^:]*):(?:\/\/([^/?#\\\s]*))?(.*)$/s.exec(uri) ?? [];
+  const place = host === undefined ? `${scheme}:` : `${scheme}://${host.slice(host.lastIndexOf('@') + 1)}`;
+  return rest === '' ? place : `${place}${host === undefined ? '' : '/'}...`;
 }
 
 export class Directory implements StoreDirectory {
@@ -68,7 +74,7 @@ export class Directory implements StoreDirectory {
       const known = [...this.#schemes.keys()].map((each) => `${each}:`).join(', ');
       throw new MillraceError(
         ErrorCode.InvalidArgument,
-        `${uri} has the unknown scheme ${name}: expected one of ${known}`,
+        `${placeOf(uri)} has the unknown scheme ${name}: expected one of ${known}`,
         {
           phase: 'configure',
         },

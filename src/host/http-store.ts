@@ -1,10 +1,33 @@
-/** A store's data half and a transport, made into a `Store`: prepare, one exchange, classify. */
-import type { StoreData, Transport } from '../protocol/http.js';
+/**
+ * A store's data half and a transport, made into a `Store`: prepare, one exchange, classify.
+ *
+ * Invariant: one exchange per call, but for one question. Some services refuse every range of an empty object with a
+ * 416 that does not tell the size; whether the object is empty is then asked without a range, once.
+ */
+import type { Exchange, StoreData, Transport } from '../protocol/http.js';
 import { asMillraceError, ErrorCode } from '../protocol/errors.js';
-import { Outcome, type Answer, type Store } from '../protocol/store.js';
+import type { StopSignal } from '../protocol/stop.js';
+import { Outcome, type Answer, type ReadAnswer, type ReadRequest, type Store } from '../protocol/store.js';
 
 /** Answers to HEAD have no body, and a page of any other question is an error document. */
 const NO_BODY = new Uint8Array(0);
+
+/** Ends of the second question that say more than the refused range: that the object is empty, or that it can be asked again. */
+const SETTLES: ReadonlySet<Outcome> = new Set<Outcome>([
+  Outcome.Complete,
+  Outcome.StaleConnection,
+  Outcome.Throttled,
+  Outcome.Transient,
+  Outcome.StaleCredentials,
+  Outcome.ClockSkew,
+  Outcome.VersionChanged,
+  Outcome.Cancelled,
+]);
+
+/** A range from the first byte on was refused, and the size was not told. */
+function mayBeEmpty({ whole, start }: ReadRequest, { status }: Exchange, answer: ReadAnswer): boolean {
+  return status === 416 && !whole && start === 0 && answer.outcome === Outcome.Refused && answer.size < 0;
+}
 
 export function httpStore(data: StoreData, transport: Transport, wallNow: () => number): Store {
   const refused = <T>(thrown: unknown): Answer<T> => ({
@@ -13,12 +36,23 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
     error: asMillraceError(thrown, ErrorCode.Internal, { phase: 'prepare' }),
     retryAfterMs: 0,
   });
+  const ask = async (
+    request: ReadRequest,
+    target: Uint8Array,
+    stop: StopSignal,
+  ): Promise<{ exchange: Exchange; answer: ReadAnswer }> => {
+    const prepared = data.prepareRead(request, wallNow());
+    const exchange = await transport.exchange(prepared, { kind: 'land', target }, stop);
+    return { exchange, answer: data.readAnswer(request, exchange, target, wallNow()) };
+  };
   return {
     async read(request, target, stop) {
       try {
-        const prepared = data.prepareRead(request, wallNow());
-        const exchange = await transport.exchange(prepared, { kind: 'land', target }, stop);
-        return data.readAnswer(request, exchange, target, wallNow());
+        const { exchange, answer } = await ask(request, target, stop);
+        if (!mayBeEmpty(request, exchange, answer)) return answer;
+        const empty = await ask({ ...request, length: 0, whole: true }, NO_BODY, stop);
+        // Not empty after all, or an answer that tells nothing: then the refusal of the range stands.
+        return SETTLES.has(empty.answer.outcome) ? empty.answer : answer;
       } catch (thrown) {
         return { ...refused(thrown), landed: 0, size: -1, version: null };
       }

@@ -5,6 +5,7 @@
  * 1. At most two pages are held: the one in hand, and the next, asked for as soon as the first is handed out, so that
  *    the service answers while the page in hand is gone through.
  * 2. A failure of the page asked for ahead is thrown where that page is wanted, and nowhere else.
+ * 3. A service that sends the walk in a circle is found out, in constant memory, before it has seen each page four times.
  */
 import type { StreamListRequest } from '../actors/supervisor/types.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
@@ -24,6 +25,7 @@ export function createPageWalk(
 ): PageWalk {
   let ahead: Promise<KeyPage> | null = null;
   let ended = false;
+  const circle = createCircleWatch();
   const ask = (continuation: string | null): Promise<KeyPage> => {
     const page = list({ ...target, continuation, limit: PAGE_KEYS });
     // Looked at when it is wanted; until then nobody else may call it unhandled.
@@ -37,10 +39,40 @@ export function createPageWalk(
       ahead = null;
       const page = await asked;
       if (page.next === null) ended = true;
-      else ahead = ask(page.next);
+      else if (circle.closes(page.next)) {
+        ended = true;
+        throw circular();
+      } else ahead = ask(page.next);
       return page;
     },
   };
+}
+
+/** Brent's cycle detection: one continuation is remembered, and replaced after 1, 2, 4, 8... pages. */
+function createCircleWatch(): { closes(next: string): boolean } {
+  let remembered: string | null = null;
+  let pages = 0;
+  let limit = 1;
+  return {
+    closes(next) {
+      if (next === remembered) return true;
+      pages += 1;
+      if (pages === limit) {
+        remembered = next;
+        limit *= 2;
+        pages = 0;
+      }
+      return false;
+    },
+  };
+}
+
+function circular(): MillraceError {
+  return new MillraceError(
+    ErrorCode.ProtocolViolation,
+    'the listing goes in a circle: a page says that it is continued where the listing has been already',
+    { phase: 'list' },
+  );
 }
 
 /** The key of a row: a view, which keeps the keys of its page in memory. */

@@ -7,6 +7,7 @@
  *    given and what was expected.
  */
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
+import { suggestion } from '../protocol/nearest.js';
 
 /** Where an effective value comes from. `scheme s3`: a default of that scheme. `derived`: computed from others. */
 export type OptionOrigin = 'given' | 'default' | 'derived' | `scheme ${string}`;
@@ -70,8 +71,7 @@ export function checkNames(known: readonly string[], given: unknown, what: strin
     throw invalidOption(what, 'an object', given);
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
-    const near = nearest(name, known);
-    const hint = near === null ? `known are ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
+    const hint = suggestion(name, known);
     throw new MillraceError(ErrorCode.InvalidArgument, `${what}: unknown option ${show(name)}; ${hint}`, {
       phase: 'configure',
     });
@@ -96,34 +96,6 @@ export function show(given: unknown): string {
   else if (typeof given === 'object' && given !== null) text = 'an object';
   else text = String(given);
   return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}...` : text;
-}
-
-/** The known name with the fewest edits, if fewer than half of its letters differ. */
-export function nearest(name: string, known: readonly string[]): string | null {
-  let best: string | null = null;
-  let bestEdits = Infinity;
-  for (const candidate of known) {
-    const edits = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (edits < bestEdits) {
-      best = candidate;
-      bestEdits = edits;
-    }
-  }
-  return best !== null && bestEdits <= Math.max(2, best.length / 2) ? best : null;
-}
-
-/** Levenshtein's distance, one row at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, replaced));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 /** A whole number in `[min, max]`. */

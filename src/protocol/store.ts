@@ -140,6 +140,14 @@ export interface StoreSnapshot {
   readonly config: unknown;
 }
 
+/**
+ * How long before they expire credentials are renewed by the clock, and from when on a store that is opened is no longer
+ * given them: one number, or a new store would begin with what its own clock renews at once. Services look at the expiry
+ * when a request arrives, clocks differ by up to minutes, and providers have the next ones ready by then (instance
+ * metadata rotates at least five minutes early; the AWS SDKs use the same figure).
+ */
+export const REFRESH_AHEAD_MS = 5 * 60_000;
+
 /** The service thread's half of a store: credentials, region, endpoint; may use the service's SDK. */
 export interface StoreControl {
   /** Resolves the first snapshot, or a fresher one than `staleVersion`. Rejects with a `MillraceError`. */

@@ -1,7 +1,9 @@
 /**
  * Opens sockets, plain and TLS, whose reads go where `onread` says.
  *
- * Invariant: what can be shared by the connections of one origin (parsed certificates, the TLS session) is made once.
+ * Invariants:
+ * 1. What can be shared by the connections of one origin (parsed certificates, the TLS session) is made once.
+ * 2. Certificates and names are verified whatever the environment says.
  */
 import { connect as connectPlain, isIP } from 'node:net';
 import type { OnReadOpts, Socket } from 'node:net';
@@ -25,6 +27,8 @@ export function openSocket(origin: Origin, memory: TlsMemory, onread: OnReadOpts
     port,
     secureContext: memory.context,
     ALPNProtocols: ['http/1.1'],
+    // Node's default; said here because NODE_TLS_REJECT_UNAUTHORIZED=0 would turn it off for what does not say it.
+    rejectUnauthorized: true,
     onread,
   };
   const name = origin.serverName ?? host;

@@ -5,7 +5,7 @@
  * 1. Each byte is looked at once as a byte, however the head is cut into reads, and names a second time; no string
  *    is made for a header.
  * 2. What two readers could understand differently is refused, not repaired: bare CR or LF, folded lines, spaces
- *    before the colon, control characters, Content-Length beside Transfer-Encoding, unequal lengths.
+ *    before the colon, control characters, Content-Length beside Transfer-Encoding, a second Content-Length.
  * 3. The fields describe the head only after `parse` returned `Done`.
  */
 import { begins, digits, equals, indexOf, skipSpace, trimSpace } from './bytes.js';
@@ -208,8 +208,7 @@ export class HeadParser {
     const first = skipSpace(bytes, from, to);
     const value = digits(bytes, first, trimSpace(bytes, first, to));
     if (value < 0) this.bad('a Content-Length that is not a number');
-    else if (this.contentLength >= 0 && this.contentLength !== value)
-      this.bad('two different Content-Lengths');
+    else if (this.contentLength >= 0) this.bad('two Content-Lengths');
     else this.contentLength = value;
   }
 

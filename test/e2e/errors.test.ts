@@ -192,6 +192,33 @@ describe('from the scripted origin', () => {
     expect(await asked()).toBe(4);
   });
 
+  test('a listing that comes with a Content-Encoding is Unsupported and is asked for once', async () => {
+    await origin.script({ op: 'list', do: { lie: 'gzip-encoding' } });
+    const error = await failWith(origin, {}, LIST, `s3://${BUCKET}/many/`);
+    expect(error).toMatchObject({ code: 'Unsupported', retryable: false, attempt: 1 });
+    expect(await asked()).toBe(1);
+  });
+
+  test('the URI of a bucket is no object: InvalidArgument, and nothing is sent', async () => {
+    const get: Call = (runtime, uri) => runtime.get(uri);
+    for (const call of [get, HEAD]) {
+      for (const uri of [`s3://${BUCKET}`, `s3://${BUCKET}/`]) {
+        const error = await failWith(origin, {}, call, uri);
+        expect(error).toMatchObject({ code: 'InvalidArgument', retryable: false });
+        expect(error.message).toContain('names a bucket, not an object');
+      }
+    }
+    expect(await asked()).toBe(0);
+  });
+
+  test('a range that is refused without the size is no empty object unless the object is empty', async () => {
+    const refusal = { status: 416, code: 'InvalidRange', headers: { 'Content-Range': null } };
+    await origin.script({ op: 'get', range: /./, do: refusal });
+    const error = await failWith(origin, {}, (runtime, uri) => runtime.get(uri), `s3://${BUCKET}/k`);
+    expect(error).toMatchObject({ code: 'RangeRejected', attempt: 1 });
+    expect(await asked()).toBe(2);
+  });
+
   test('credentials that expire in mid-run are renewed once for all workers, and nothing is lost', async () => {
     const second = { accessKeyId: 'AKIASECOND0000000000', secretAccessKey: 'secondsecondsecond' };
     await origin.configure({ credentials: [origin.credentials, second] });
@@ -318,7 +345,7 @@ describe.skipIf(skipUnless(radosgwAvailable()))('from radosgw', () => {
       (runtime, uri) => runtime.get(uri),
       `s3://${BUCKET}/k`,
     );
-    expect(error.code).toBe('ConnectionFailed');
+    expect(error).toMatchObject({ code: 'ConnectionFailed', retryable: false, attempt: 1 });
     expect(`${error.message} ${String(error.cause)}`).toMatch(/certificate/i);
   });
 });

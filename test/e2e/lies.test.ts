@@ -65,6 +65,11 @@ describe.each(['small', 'large'] as const)('a %s object', (key) => {
       expect(expected).toContain(await outcome(key, known));
     });
 
+    test('with a weak ETag, which no part can be asked for with, is read whole and right', async () => {
+      await origin.script({ key, op: 'get', do: { headers: { ETag: 'W/"weak"' } } });
+      expect(await outcome(key, known)).toBeNull();
+    });
+
     test('with faults that pass is read whole and right by trying again', async () => {
       const passing: Fault[] = [
         { lie: 'bad-status-line' },

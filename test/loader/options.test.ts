@@ -13,7 +13,6 @@ import {
   resolveRuntimeOptions,
   type RuntimeOptions,
 } from '../../dist/loader/runtime-options.js';
-import { nearest } from '../../dist/loader/schema.js';
 
 const MIB = 2 ** 20;
 const ENV = { budgetBytes: 512 * MIB, workers: 4, connections: 64 };
@@ -101,7 +100,8 @@ describe('loader options', () => {
 
   it.each<[unknown, string]>([
     [{ batchsize: 1 }, 'loader: unknown option "batchsize"; did you mean "batchSize"?'],
-    [{ prefetch: 1 }, 'loader: unknown option "prefetch"; known are batchSize, '],
+    [{ prefetch: 1 }, 'loader: unknown option "prefetch"; did you mean "prefetchBatches"?'],
+    [{ xyzzy: 1 }, 'loader: unknown option "xyzzy"; known are batchSize, '],
     [{ shufle: true }, 'did you mean "shuffle"?'],
     [{ ranges: { partbytes: 1 } }, 'ranges: unknown option "partbytes"; did you mean "partBytes"?'],
     [{ batchSize: 0 }, 'batchSize: expected a whole number from 1 to 1000000; given 0'],
@@ -227,15 +227,5 @@ describe('explain', () => {
     );
     expect(text).toContain('"s3"');
     expect(text).not.toContain('hunter2');
-  });
-});
-
-describe('nearest', () => {
-  it.each([
-    ['bachSize', 'batchSize'],
-    ['WORKERS', 'workers'],
-    ['xyzzy', null],
-  ])('takes %s for %s', (name, near) => {
-    expect(nearest(name, ['batchSize', 'workers', 'seed'])).toBe(near);
   });
 });

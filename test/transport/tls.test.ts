@@ -115,6 +115,26 @@ describe('over TLS', () => {
     },
   );
 
+  it('a certificate is not accepted either where the environment turns verification off', async () => {
+    const server = await serve(({ socket }) => socket.write(answer(payload(1, 10))));
+    const transport = transportOf();
+    const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+    try {
+      const exchange = await transport.exchange(get(server.origin({ ca: null })), COLLECT, NEVER);
+      expect(exchange).toMatchObject({
+        outcome: 'failed',
+        error: { code: 'ConnectionFailed', retryable: false },
+      });
+    } finally {
+      if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+      else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before;
+    }
+    expect(server.seen.length).toBe(0);
+    transport.close();
+    await server.close();
+  });
+
   it('a server that speaks no TLS is a failure to connect', async () => {
     const server = await ScriptedServer.start(() => {});
     const transport = transportOf();

@@ -9,7 +9,9 @@
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import type { Exchange } from '../../protocol/http.js';
 import { Outcome } from '../../protocol/store.js';
+import type { S3Credentials } from './config.js';
 import { regionName, type ServiceError } from './error-body.js';
+import { isRepeatable } from './secrets.js';
 
 /** What is known about the request that was refused. */
 export interface Asked {
@@ -19,9 +21,8 @@ export interface Asked {
   /** Region of the credential scope that was used. */
   readonly region: string;
   readonly head: boolean;
-  readonly anonymous: boolean;
-  /** Whether the credentials are temporary, and so can expire. */
-  readonly temporary: boolean;
+  /** What it was signed with, or null: for what its answer may mean, and what it must not repeat. */
+  readonly credentials: S3Credentials | null;
   /** Whether the snapshot's credentials are past their own expiry. */
   readonly expired: boolean;
   readonly context: ErrorContext;
@@ -45,7 +46,7 @@ const refuse = (code: ErrorCode, message: string): Ruling => ({ outcome: Outcome
 const accessDenied: Rule = (asked) =>
   refuse(
     ErrorCode.AccessDenied,
-    asked.anonymous
+    asked.credentials === null
       ? `${asked.uri}: access denied to an anonymous request; leave out \`anonymous\` to sign with credentials`
       : `${asked.uri}: access denied; the credentials are valid but may not do this (s3:GetObject, s3:ListBucket, ` +
           `kms:Decrypt and the bucket policy decide)`,
@@ -67,6 +68,19 @@ const wrongRegion: Rule = (asked, service, exchange) => {
   );
 };
 
+/** While the name of a new bucket is not yet known everywhere, S3 sends its requests on; the same request works later. */
+const tooNew: Rule = (asked, service, exchange) => {
+  const right = regionName(exchange.header('x-amz-bucket-region')) ?? service.region;
+  if (right !== null && right !== asked.region) return wrongRegion(asked, service, exchange);
+  return {
+    outcome: Outcome.Transient,
+    code: ErrorCode.ServiceUnavailable,
+    message:
+      `${asked.uri}: the service sends requests for bucket "${asked.bucket}" elsewhere for now, as it does for hours after ` +
+      `a bucket was made; redirects are not followed: try later, or set the s3 option endpoint to that of its region`,
+  };
+};
+
 const noSuchKey: Rule = (asked) => refuse(ErrorCode.NotFound, `${asked.uri}: there is no such object`);
 const noSuchBucket: Rule = (asked) =>
   refuse(ErrorCode.NotFound, `${asked.uri}: there is no bucket "${asked.bucket}" at this endpoint`);
@@ -83,12 +97,14 @@ const failing: Rule = (asked, service, exchange) => ({
   message: `${asked.uri}: the service failed with ${exchange.status}${service.code === null ? '' : ` ${service.code}`}`,
 });
 
-const badArgument: Rule = (asked, service, exchange) =>
-  refuse(
+const badArgument: Rule = (asked, service, exchange) => {
+  const code = service.code === null ? '' : ` ${service.code}`;
+  const said = isRepeatable(service.message, asked.credentials) ? `: ${service.message}` : '';
+  return refuse(
     ErrorCode.InvalidArgument,
-    `${asked.uri}: the service refused the request with ${exchange.status}` +
-      `${service.code === null ? '' : ` ${service.code}`}${service.message === null ? '' : `: ${service.message}`}`,
+    `${asked.uri}: the service refused the request with ${exchange.status}${code}${said}`,
   );
+};
 
 const versionChanged: Rule = (asked) => ({
   outcome: Outcome.VersionChanged,
@@ -130,6 +146,7 @@ const BY_CODE: ReadonlyMap<string, Rule> = new Map<string, Rule>(
     ExpiredTokenException: expiredToken,
     TokenRefreshRequired: expiredToken,
     PermanentRedirect: wrongRegion,
+    TemporaryRedirect: tooNew,
     AuthorizationHeaderMalformed: malformedHeader,
     IllegalLocationConstraintException: wrongRegion,
     IllegalLocationConstraint: wrongRegion,
@@ -171,13 +188,15 @@ function byStatus(asked: Asked, service: ServiceError, exchange: Exchange): Ruli
       `${denied.message}${bare}: a wrong secret key and a missing object without s3:ListBucket look the same`,
     );
   }
+  if (status === 307) return tooNew(asked, service, exchange);
   if (status === 412) return versionChanged(asked, service, exchange);
   if (status === 429 || status === 503) return throttled(asked, service, exchange);
   if (status === 501) return notImplemented(asked, service, exchange);
   if (status >= 500 || status === 408) return failing(asked, service, exchange);
   if (status >= 400) {
     // S3 answers HEAD with a bare 400 when a session token has expired.
-    if (asked.head && status === 400 && asked.temporary) return expiredToken(asked, service, exchange);
+    if (asked.head && status === 400 && asked.credentials?.sessionToken !== undefined)
+      return expiredToken(asked, service, exchange);
     return badArgument(asked, service, exchange);
   }
   return refuse(ErrorCode.ProtocolViolation, `${asked.uri}: unexpected status ${status} from the service`);
@@ -202,9 +221,26 @@ export function classify(asked: Asked, exchange: Exchange, service: ServiceError
 /** A redirect, or a bare refusal that carries the name of another region than the one used. */
 function redirects(asked: Asked, exchange: Exchange): boolean {
   const { status } = exchange;
-  if (status === 301 || status === 307 || status === 308) return true;
+  if (status === 301 || status === 308) return true;
   const region = regionName(exchange.header('x-amz-bucket-region'));
   return status === 400 && region !== null && region !== asked.region;
+}
+
+/** What comes back the same however often it is asked for. */
+const PERMANENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  ErrorCode.InvalidArgument,
+  ErrorCode.RangeRejected,
+  ErrorCode.Unsupported,
+]);
+
+/**
+ * What an exchange that failed, or whose head was refused, means for the next attempt. A certificate that is not accepted
+ * is permanent and says so itself; a head that breaks HTTP is not retryable by its code, but may be one proxy's accident.
+ */
+export function failedOutcome(error: MillraceError | null): Outcome {
+  if (error === null) return Outcome.Transient;
+  const refused = error.code === ErrorCode.ConnectionFailed && !error.retryable;
+  return refused || PERMANENT.has(error.code) ? Outcome.Refused : Outcome.Transient;
 }
 
 export function answerContext(

@@ -9,18 +9,14 @@
  * 4. Errors hold no secret: foreign messages are cut, and every long run of key-like characters in them is masked.
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { REFRESH_AHEAD_MS } from '../../protocol/store.js';
 import { bounded } from './bounded.js';
 import type { S3Credentials } from './config.js';
 import { asCredentials, type S3ExpiringCredentials, type S3Options } from './options.js';
 import type { Env } from './profile.js';
+import { describe } from './secrets.js';
 import { SILENT_LOGGER, type SdkClient, type SdkModule } from './sdk.js';
 
-/**
- * Credentials are renewed when they have less than this left. S3 looks at the expiry when a request arrives, clocks
- * differ by up to minutes, and providers have the next ones ready by then (instance metadata rotates at least five
- * minutes early; the SDK uses the same figure).
- */
-export const REFRESH_BEFORE_MS = 5 * 60_000;
 /** Long enough for SSO, STS and a credential process, short enough that a service sees the error at its start. */
 const RESOLVE_TIMEOUT_MS = 10_000;
 /**
@@ -93,13 +89,8 @@ export function createCredentialSource(options: S3Options, world: CredentialsWor
     const now = world.now();
     const same = current !== null && sameCredentials(current.credentials, credentials);
     // A caller asks for newer ones either early, before the expiry, or because the service refused these.
-    if ((expiresAtMs !== null && expiresAtMs <= now) || (same && expiresAtMs === null)) {
-      throw new MillraceError(
-        ErrorCode.Unauthenticated,
-        'The S3 credentials have expired, and their source gives no newer ones; renew them (for SSO: aws sso login)',
-        { phase: 'configure' },
-      );
-    }
+    const isOver = expiresAtMs !== null && expiresAtMs <= now;
+    if (isOver || (same && expiresAtMs === null)) throw expired(isOver ? now : null);
     current = { number: (current?.number ?? 0) + 1, credentials, expiresAtMs };
     return current;
   }
@@ -108,7 +99,7 @@ export function createCredentialSource(options: S3Options, world: CredentialsWor
     if (current === null || current.number <= stale) return null;
     const left = current.expiresAtMs === null ? Infinity : current.expiresAtMs - world.now();
     // One that lives for less than that is still newer than what the caller has; asking again would give no more.
-    return left > (stale === 0 ? REFRESH_BEFORE_MS : 0) ? current : null;
+    return left > (stale === 0 ? REFRESH_AHEAD_MS : 0) ? current : null;
   }
 
   return {
@@ -145,6 +136,20 @@ async function chainClient(options: S3Options, world: CredentialsWorld): Promise
   });
 }
 
+/** `nowMs` where only this machine's clock says so: no answer of the service has told its time yet. */
+function expired(nowMs: number | null): MillraceError {
+  const clock =
+    nowMs === null
+      ? ''
+      : `, or set this machine's clock, which may be ahead (it says ${new Date(nowMs).toISOString()})`;
+  return new MillraceError(
+    ErrorCode.Unauthenticated,
+    'The S3 credentials have expired, and their source gives no newer ones; renew them (for SSO: aws sso login)' +
+      clock,
+    { phase: 'configure' },
+  );
+}
+
 function sameCredentials(a: S3Credentials | null, b: S3Credentials): boolean {
   return (
     a !== null &&
@@ -177,18 +182,4 @@ function secretsOf(options: S3Options, env: Env): string[] {
     env.AWS_SESSION_TOKEN,
   ];
   return known.filter((secret): secret is string => secret !== undefined && secret.length > 3);
-}
-
-const MAX_REASON_CHARS = 240;
-
-/** What a foreign error says, fit to be shown: its first line, shortened, without anything that looks like a key. */
-export function describe(thrown: unknown, secrets: readonly string[]): string {
-  if (!(thrown instanceof Error)) return `a thrown ${typeof thrown}`;
-  // The message of a failed credential process repeats its command line, which may hold a password.
-  if (thrown.message.startsWith('Command failed')) return `${thrown.name}: the credential_process failed`;
-  let text = thrown.message.split('\n', 1)[0]!;
-  for (const secret of secrets) text = text.replaceAll(secret, '***');
-  // Secret keys have 40 characters of this alphabet, tokens hundreds.
-  text = text.replace(/[A-Za-z0-9+/=_-]{32,}/g, '***');
-  return `${thrown.name}: ${text.slice(0, MAX_REASON_CHARS)}`;
 }

@@ -19,9 +19,10 @@ import {
   type ReadRequest,
   type StoreSnapshot,
 } from '../../protocol/store.js';
-import { answerContext, classify, type Asked, type Verdict } from './classify.js';
+import { answerContext, classify, failedOutcome, type Asked, type Verdict } from './classify.js';
 import type { S3DataConfig } from './config.js';
 import { encodeKey } from './encoding.js';
+import { isWeak, strongTag } from './etag.js';
 import { readErrorBody } from './error-body.js';
 import { listQuery, MAX_PAGE_BYTES, parsePage } from './listing.js';
 import { isBody, judgeRead, readContext, type ReadCase } from './reads.js';
@@ -83,9 +84,10 @@ class S3Data implements StoreData {
   prepareRead(request: ReadRequest, nowMs: number): PreparedRequest {
     const { start, length, whole } = request;
     if (!isRange(request)) throw this.#badRange(request);
+    if (request.version !== null && isWeak(request.version)) throw this.#weakVersion(request.key);
     const parts: SignedParts = {
       method: 'GET',
-      path: `${this.#current.config.pathPrefix}/${encodeKey(request.key)}`,
+      path: this.#objectPath(request.key),
       query: '',
       ifMatch: request.version,
       range: whole ? null : `bytes=${start}-${start + length - 1}`,
@@ -95,8 +97,7 @@ class S3Data implements StoreData {
   }
 
   prepareHead(key: Uint8Array, nowMs: number): PreparedRequest {
-    const path = `${this.#current.config.pathPrefix}/${encodeKey(key)}`;
-    return this.#prepare(key, { ...BARE, method: 'HEAD', path }, null, nowMs);
+    return this.#prepare(key, { ...BARE, method: 'HEAD', path: this.#objectPath(key) }, null, nowMs);
   }
 
   prepareList(request: ListRequest, nowMs: number): PreparedRequest {
@@ -137,6 +138,18 @@ class S3Data implements StoreData {
     };
   }
 
+  /** Throws `InvalidArgument` for an empty key: a GET of that path is a listing, and its document no object's bytes. */
+  #objectPath(key: Uint8Array): string {
+    const { config } = this.#current;
+    if (key.length > 0) return `${config.pathPrefix}/${encodeKey(key)}`;
+    const uri = uriOf(config, key);
+    throw new MillraceError(
+      ErrorCode.InvalidArgument,
+      `${uri} names a bucket, not an object; expected a key behind it, such as ${uri}2026/11/part-0.json`,
+      { phase: 'prepare', uri },
+    );
+  }
+
   #prepare(
     identity: object,
     parts: SignedParts,
@@ -165,8 +178,7 @@ class S3Data implements StoreData {
       bucket: config.bucket,
       region: config.region,
       head,
-      anonymous: config.credentials === null,
-      temporary: config.credentials?.sessionToken !== undefined,
+      credentials: config.credentials,
       expired: expiresAtMs !== null && this.#skew.serviceTime(nowMs) >= expiresAtMs,
       context,
     };
@@ -177,6 +189,15 @@ class S3Data implements StoreData {
     const service = readErrorBody(exchange.body);
     const skewed = this.#skew.judge(identity, exchange, asked, service, nowMs);
     return skewed ?? classify(asked, exchange, service, nowMs);
+  }
+
+  #weakVersion(key: Uint8Array): MillraceError {
+    const uri = uriOf(this.#current.config, key);
+    return new MillraceError(
+      ErrorCode.InvalidArgument,
+      `${uri}: the version is a weak ETag (W/"..."), which no service can be asked for; leave the version out`,
+      { phase: 'prepare', uri },
+    );
   }
 
   #badRange({ key, start, length, whole }: ReadRequest): MillraceError {
@@ -244,10 +265,13 @@ function judgeExchange(exchange: Exchange, context: ErrorContext): (Answer<never
       `${context.uri}: the exchange ended as "${outcome}"`,
       answerContext(context, exchange),
     );
-  const again = outcome === ExchangeOutcome.StaleConnection ? Outcome.StaleConnection : Outcome.Transient;
+  return { outcome: failedAs(exchange), value: null, error, retryAfterMs: 0 };
+}
+
+function failedAs({ outcome, error }: Exchange): Outcome {
+  if (outcome === ExchangeOutcome.StaleConnection) return Outcome.StaleConnection;
   // A page over the bound will be over it the next time too.
-  const kind = outcome === ExchangeOutcome.TooLong ? Outcome.Refused : again;
-  return { outcome: kind, value: null, error, retryAfterMs: 0 };
+  return outcome === ExchangeOutcome.TooLong ? Outcome.Refused : failedOutcome(error);
 }
 
 function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
@@ -263,7 +287,7 @@ function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
   const modified = Date.parse(exchange.header('last-modified') ?? '');
   const value: ObjectInfo = {
     size: Number(length),
-    version: exchange.header('etag') ?? null,
+    version: strongTag(exchange.header('etag')),
     lastModifiedMs: Number.isNaN(modified) ? null : modified,
     contentType: exchange.header('content-type') ?? null,
   };

@@ -76,7 +76,8 @@ async function askRules(sdk: SdkModule, wanted: Wanted): Promise<SdkEndpoint> {
     credentials: { accessKeyId: 'unused', secretAccessKey: 'unused' },
     // A session of a directory bucket would need a request; its objects can be read with plain signatures.
     disableS3ExpressSessionAuth: true,
-    // The endpoint was looked up with the profile of the options; what AWS_PROFILE says must not come back in.
+    // The endpoint was looked up with the profile of the options; what AWS_PROFILE says must not come back in. Releases
+    // that do not know this option are held to it by the parameters below.
     ignoreConfiguredEndpointUrls: true,
     ...(endpoint === null ? {} : { endpoint }),
     ...(options.profile === undefined ? {} : { profile: options.profile }),
@@ -85,8 +86,9 @@ async function askRules(sdk: SdkModule, wanted: Wanted): Promise<SdkEndpoint> {
   let found: SdkEndpoint | undefined;
   const rules = client.config.endpointProvider;
   client.config.endpointProvider = (parameters, context): SdkEndpoint => {
-    const local = options.forcePathStyle === undefined && isLocal(parameters.Endpoint);
-    found = rules(local ? { ...parameters, ForcePathStyle: true } : parameters, context);
+    const Endpoint = endpoint === null ? undefined : parameters.Endpoint;
+    const local = options.forcePathStyle === undefined && isLocal(Endpoint);
+    found = rules({ ...parameters, Endpoint, ...(local ? { ForcePathStyle: true } : {}) }, context);
     return found;
   };
   client.middlewareStack.add(() => () => Promise.resolve({ output: { $metadata: {} }, response: {} }), {
@@ -145,6 +147,8 @@ export function discoverRegion(address: Address): Promise<string | null> {
       path: `${pathPrefix}/`,
       headers: { Host: hostHeader },
       agent: false,
+      // Not left to NODE_TLS_REJECT_UNAUTHORIZED: what this answer says decides where signed requests go.
+      rejectUnauthorized: true,
       ...(origin.ca === null ? {} : { ca: origin.ca }),
     });
     const timer = setTimeout(() => request.destroy(), DISCOVERY_TIMEOUT_MS);

@@ -111,6 +111,8 @@ function readContents(xml: XmlScanner, page: RawPage): void {
       seen |= 2;
     } else if (name === 'ETag') {
       xml.leaf(name);
+      // A weak tag is no version: the span stays empty.
+      if (xml.text.startsWith('W/', xml.start)) continue;
       page.versionSpans[2 * row] = xml.start;
       page.versionSpans[2 * row + 1] = xml.end;
     } else if (name === 'LastModified') {

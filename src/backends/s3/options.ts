@@ -3,6 +3,7 @@
  * anything is loaded or sent.
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { suggestion } from '../../protocol/nearest.js';
 import type { S3Credentials } from './config.js';
 
 /** Credentials that a provider function gives, with when they end. */
@@ -89,9 +90,7 @@ function invalid(message: string): MillraceError {
 export function checkOptions(options: S3Options): void {
   for (const [name, value] of Object.entries(options)) {
     if (!Object.hasOwn(KINDS, name)) {
-      throw invalid(
-        `The s3 scheme has no option "${name}"; did you mean "${nearest(name, Object.keys(KINDS))}"?`,
-      );
+      throw invalid(`The s3 scheme has no option "${name}"; ${suggestion(name, Object.keys(KINDS))}`);
     }
     const kind = KINDS[name as keyof S3Options];
     if (value === undefined) continue;
@@ -165,23 +164,4 @@ export function checkEndpoint(text: string, origin: string): URL {
   // The URL itself is not repeated: it may hold a password.
   if (!plain || !/^https?:$/.test(url.protocol)) throw invalid(`The ${origin} cannot be used; ${expected}`);
   return url;
-}
-
-/** The known name with the fewest edits between it and the given one. */
-function nearest(given: string, known: readonly string[]): string {
-  const distances = known.map((name) => distance(given.toLowerCase(), name.toLowerCase()));
-  return known[distances.indexOf(Math.min(...distances))]!;
-}
-
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }

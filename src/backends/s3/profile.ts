@@ -25,10 +25,11 @@ type Sections = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 /** Looks in the environment first, then in the profile's section. A file that cannot be read counts as empty. */
 export async function ambientSettings(profileOption: string | undefined, env: Env): Promise<AmbientSettings> {
-  const name = profileOption ?? env.AWS_PROFILE ?? 'default';
-  const home = env.HOME ?? env.USERPROFILE ?? homedir();
-  const config = await readSections(env.AWS_CONFIG_FILE ?? join(home, '.aws', 'config'));
-  const shared = await readSections(env.AWS_SHARED_CREDENTIALS_FILE ?? join(home, '.aws', 'credentials'));
+  // To the SDK, which finds the credentials, an empty variable is one that is not set.
+  const name = (profileOption ?? env.AWS_PROFILE) || 'default';
+  const home = env.HOME || env.USERPROFILE || homedir();
+  const config = await readSections(env.AWS_CONFIG_FILE || join(home, '.aws', 'config'));
+  const shared = await readSections(env.AWS_SHARED_CREDENTIALS_FILE || join(home, '.aws', 'credentials'));
   const lookup = (key: string): string | undefined =>
     config.get(name === 'default' && config.has('default') ? 'default' : `profile ${name}`)?.get(key) ??
     shared.get(name)?.get(key);
@@ -36,7 +37,7 @@ export async function ambientSettings(profileOption: string | undefined, env: En
   const ofProfile =
     (services === undefined ? undefined : config.get(`services ${services}`)?.get('s3.endpoint_url')) ??
     lookup('endpoint_url');
-  const ignored = env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS ?? lookup('ignore_configured_endpoint_urls');
+  const ignored = env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS || lookup('ignore_configured_endpoint_urls');
   const candidates: [string | undefined, string][] = [
     [env.AWS_ENDPOINT_URL_S3, 'environment variable AWS_ENDPOINT_URL_S3'],
     [env.AWS_ENDPOINT_URL, 'environment variable AWS_ENDPOINT_URL'],

@@ -128,7 +128,9 @@ describe('credentials', () => {
     clock.nowMs += minutes(10);
     expect(await rejection(control.snapshot(2))).toMatchObject({
       code: 'Unauthenticated',
-      message: expect.stringMatching(/expired.*sso login/),
+      message: expect.stringMatching(
+        /expired.*sso login.*clock, which may be ahead \(it says 2026-11-21T04:46:34/,
+      ),
     });
     control.close();
     const fixed = await openS3Control('bucket-1', { ...region, credentials: key('K1') }, own);
@@ -136,7 +138,10 @@ describe('credentials', () => {
       accessKeyId: 'K1',
       secretAccessKey: SECRET,
     });
-    expect(await rejection(fixed.snapshot(1))).toMatchObject({ code: 'Unauthenticated' });
+    const refused = await rejection(fixed.snapshot(1));
+    expect(refused.code).toBe('Unauthenticated');
+    // The service has said so, not the clock of this machine.
+    expect(refused.message).not.toContain('clock');
     fixed.close();
   });
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Exchange } from '../../../dist/protocol/http.js';
 import { MillraceError, type ErrorCode } from '../../../dist/protocol/errors.js';
 import type { ReadAnswer, ReadRequest } from '../../../dist/protocol/store.js';
-import { NOW, data, exchange, random, request } from './kit.js';
+import { NOW, data, exchange, random, request, utf8 } from './kit.js';
 
 function bytesOf(length: number): Uint8Array {
   const bytes = new Uint8Array(new SharedArrayBuffer(length));
@@ -77,7 +77,8 @@ describe('a read is complete', () => {
 
   it('when 416 says that the object is empty, which it does for any range of one', () => {
     const empty = { outcome: 'complete', landed: 0, size: 0, error: null };
-    expect(read({}, exchange(416))).toMatchObject(empty);
+    const document = '<Error><Code>InvalidRange</Code><ActualObjectSize>0</ActualObjectSize></Error>';
+    expect(read({}, exchange(416, {}, { body: utf8(document) }))).toMatchObject(empty);
     expect(read({}, exchange(416, { 'content-range': 'bytes */0', etag: '"e"' }))).toMatchObject({
       ...empty,
       version: '"e"',
@@ -209,6 +210,13 @@ describe('a read is not complete', () => {
       {},
       exchange(416, { 'content-range': 'bytes */400' }),
       { outcome: 'refused', size: 400 },
+      'RangeRejected',
+    ],
+    [
+      '416 from the first byte of an object whose size is not told',
+      {},
+      exchange(416),
+      { outcome: 'refused', size: -1 },
       'RangeRejected',
     ],
     [

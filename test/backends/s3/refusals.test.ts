@@ -41,6 +41,7 @@ describe('refusals of a read', () => {
     [503, 'SlowDown', 'throttled', 'Throttled', /slow down/],
     [503, 'ServiceUnavailable', 'throttled', 'Throttled', /slow down/],
     [500, 'InternalError', 'transient', 'ServiceUnavailable', /500 InternalError/],
+    [307, 'TemporaryRedirect', 'transient', 'ServiceUnavailable', /bucket "logs" elsewhere for now/],
     [400, 'RequestTimeout', 'transient', 'ServiceUnavailable', /RequestTimeout/],
     [403, 'InvalidObjectState', 'refused', 'Unsupported', /restore/],
     [501, 'NotImplemented', 'refused', 'Unsupported', /does not implement/],
@@ -66,7 +67,7 @@ describe('refusals of a read', () => {
   const bare: [number, Outcome, ErrorCode][] = [
     [301, 'refused', 'WrongRegion'],
     [304, 'refused', 'ProtocolViolation'],
-    [307, 'refused', 'WrongRegion'],
+    [307, 'transient', 'ServiceUnavailable'],
     [400, 'refused', 'InvalidArgument'],
     [401, 'refused', 'Unauthenticated'],
     [403, 'refused', 'AccessDenied'],
@@ -95,12 +96,21 @@ describe('refusals of a read', () => {
       refusal(400, 'AuthorizationHeaderMalformed', { Region: 'us-west-2' }),
       refusal(400, 'IllegalLocationConstraintException', { Region: 'us-west-2' }),
       exchange(301, { 'x-amz-bucket-region': 'us-west-2' }),
+      exchange(307, { 'x-amz-bucket-region': 'us-west-2' }),
+      refusal(307, 'TemporaryRedirect', {}, { 'x-amz-bucket-region': 'us-west-2' }),
       exchange(400, { 'x-amz-bucket-region': 'us-west-2' }),
     ];
     for (const answer of answers) {
       const { outcome, error } = read(answer);
       expect({ outcome, code: error?.code }).toEqual({ outcome: 'refused', code: 'WrongRegion' });
       expect(error!.message).toMatch(/"eu-west-1".*"us-west-2"/);
+    }
+  });
+
+  it('are passing ones when a redirect names the region that was used', () => {
+    const here = { 'x-amz-bucket-region': 'eu-west-1' };
+    for (const answer of [refusal(307, 'TemporaryRedirect', {}, here), exchange(307, here)]) {
+      expect(read(answer)).toMatchObject({ outcome: 'transient', error: { code: 'ServiceUnavailable' } });
     }
   });
 
@@ -279,5 +289,23 @@ describe('a clock that is off', () => {
       outcome: 'refused',
       error: { code: 'AccessDenied' },
     });
+  });
+});
+
+describe('what a service says in its own words', () => {
+  const signature = 'f0'.repeat(32);
+  const key = temporary.credentials.accessKeyId;
+  const leaks: [string, string][] = [
+    ['the session token', `x-amz-security-token: ${TOKEN}`],
+    ['a session token that was cut', `${'.'.repeat(240)}${TOKEN}`],
+    ['the Authorization header', `Authorization: AWS4-HMAC-SHA256 Credential=${key}/20261121/x`],
+    ['the access key id', `Unknown user ${key}.`],
+    ['a signature', `expected ${signature}`],
+    ['the secret', `${SECRET} is wrong`],
+  ];
+  it.each(leaks)('is left out when it repeats %s', (_, message) => {
+    const { error } = read(refusal(400, 'InvalidRequest', { Message: message }));
+    expect(error!.message).toBe('s3://logs/a/key: the service refused the request with 400 InvalidRequest');
+    expect(JSON.stringify(error!.toWire())).not.toMatch(/session\/|AWS4|ASIAEX|f0f0|wJalrX/);
   });
 });
