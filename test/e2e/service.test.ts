@@ -5,7 +5,7 @@ import { startOrigin, type Origin } from '../kit/origin.mjs';
 import { runNode, type Running } from '../kit/process.mjs';
 
 const SERVICE = fileURLToPath(new URL('../../examples/service/main.mjs', import.meta.url));
-const COUNT = 300;
+const COUNT = 1000;
 /** What Kubernetes grants between SIGTERM and SIGKILL. */
 const GRACE_MS = 30_000;
 
@@ -57,9 +57,10 @@ test('on SIGTERM it is not ready any more, drains, and ends with code 0; the nex
   const child = start();
   await child.waitForLine(/^epoch 2: completed/);
   expect(await ask(child, '/readyz')).toEqual([200, 'ready\n']);
-  // Held up in the middle, so that the drain is seen from the outside.
-  await origin.script({ op: 'get', do: { stall: 100 } });
-  await origin.waitFor({ stalled: 2 });
+  // Held up at one of the first objects, so that the drain is seen from the outside, and in the middle of an epoch: what
+  // comes more than a window behind it is not asked for.
+  await origin.script({ op: 'get', key: /^in\/200/, do: { stall: 100 } });
+  await origin.waitFor({ stalled: 1 });
   child.signal('SIGTERM');
   await expect.poll(() => ask(child, '/readyz'), { timeout: 10_000 }).toEqual([503, 'draining\n']);
   expect(await ask(child, '/healthz')).toEqual([200, 'ok\n']);
