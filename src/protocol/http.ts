@@ -55,6 +55,7 @@ export const ExchangeOutcome = {
   Refused: 'refused',
   /** The body is longer than the target; nothing landed; `contentLength` and the head are there. */
   TooLong: 'too-long',
+  /** The signal was cancelled; or it turned before the request was sent, which then never is. */
   Cancelled: 'cancelled',
 } as const;
 export type ExchangeOutcome = (typeof ExchangeOutcome)[keyof typeof ExchangeOutcome];

@@ -22,13 +22,14 @@ export class Attempt {
     readonly sink: BodySink,
     /** The request's head, as it goes on the wire. */
     readonly head: string,
+    readonly stop: StopSignal,
   ) {
     this.promise = new Promise(captureResolve);
     this.resolve = captured;
   }
 
-  link(stop: StopSignal, onCancel: () => void): void {
-    const unlink = stop.onStop(onCancel);
+  link(onCancel: () => void): void {
+    const unlink = this.stop.onStop(onCancel);
     // A signal may call at once: then the exchange was over before there was anything to unlink.
     if (this.over) unlink();
     else this.unlink = unlink;

@@ -17,6 +17,7 @@ import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { ErrorPhase } from '../protocol/errors.js';
 import { ExchangeOutcome } from '../protocol/http.js';
 import type { Origin, TransportLimits } from '../protocol/http.js';
+import { StopState } from '../protocol/stop.js';
 import type { Attempt } from './attempt.js';
 import { BodyReader, BodyState, judgeBody } from './body.js';
 import type { CoarseClock } from './clock.js';
@@ -135,7 +136,9 @@ export class Connection {
   }
 
   private send(): void {
-    const { head, request } = this.attempt!;
+    const { head, request, stop } = this.attempt!;
+    // It may have turned while this connected, or waited for its turn: what drains sends no new request.
+    if (stop.state !== StopState.Live) return this.cancel();
     this.phase = Phase.Head;
     this.head.reset(0);
     this.watch.restart();

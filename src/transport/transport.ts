@@ -84,8 +84,8 @@ class PooledTransport implements Transport, ConnectionHost {
     if (this.closed) return Promise.resolve(headless(ExchangeOutcome.Failed, closedError(request.origin)));
     const head = requestHead(request, sink);
     if (typeof head !== 'string') return Promise.resolve(headless(ExchangeOutcome.Refused, head));
-    const attempt = new Attempt(request, sink, head);
-    if (stop !== NEVER) attempt.link(stop, () => this.cancel(attempt));
+    const attempt = new Attempt(request, sink, head, stop);
+    if (stop !== NEVER) attempt.link(() => this.cancel(attempt));
     if (attempt.finished) return attempt.promise;
     // Whoever is first in line has seen that there is no connection to be had; the others need not look.
     if (this.waiting.size > 0 || !this.place(attempt)) this.wait(attempt);

@@ -78,7 +78,7 @@ async function turn(child: Running, signal: NodeJS.Signals = 'SIGTERM'): Promise
 
 /** Sets a mark behind everything that was already on its way to the origin, which may not have read it yet. */
 async function mark(): Promise<void> {
-  for (let turns = 0; turns < 3; turns += 1) await origin.stats();
+  for (let turns = 0; turns < 20; turns += 1) await origin.stats();
   await origin.mark();
 }
 

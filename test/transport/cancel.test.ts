@@ -190,11 +190,29 @@ describe('cancelling', () => {
 
 describe('a signal', () => {
   it('that only drains lets the exchange in flight end', async () => {
-    await serve(({ socket }) => socket.write(answer(payload(1, 9))));
+    let reply = (): void => {};
+    await serve(({ socket }) => {
+      reply = () => void socket.write(answer(payload(1, 9)));
+    });
+    const stop = new CountingStop();
+    const done = transport.exchange(get(server.origin()), land(new Uint8Array(9)), stop);
+    await server.requests(1);
+    stop.drain();
+    reply();
+    expect(await done).toMatchObject({ outcome: 'complete', landed: 9 });
+  });
+
+  it('that drains while a connection is made lets no request out', async () => {
+    let asked = 0;
+    await serve(() => {
+      asked += 1;
+    });
     const stop = new CountingStop();
     const done = transport.exchange(get(server.origin()), land(new Uint8Array(9)), stop);
     stop.drain();
-    expect(await done).toMatchObject({ outcome: 'complete', landed: 9 });
+    expect(await done).toMatchObject({ outcome: 'cancelled', landed: 0 });
+    expect(asked).toBe(0);
+    expect(stop.linked.size).toBe(0);
   });
 
   it('is linked once and unlinked in the end, whichever end that is', async () => {
