@@ -30,12 +30,20 @@ export class ExchangeRecord implements Exchange {
     for (let i = 0; i < lines.length; i += 3) {
       const from = lines[i]!;
       const colon = lines[i + 1]!;
-      if (colon - from !== name.length || head.slice(from, colon).toLowerCase() !== name) continue;
+      if (colon - from !== name.length || !isName(head, from, name)) continue;
       const value = trimBlanks(head, colon + 1, lines[i + 2]!);
       found = found === undefined ? value : `${found}, ${value}`;
     }
     return found;
   }
+}
+
+/** Whether `name`, of lower-case letters, digits and hyphens, stands at `from` in any case: bit 5 folds those. */
+function isName(head: string, from: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    if ((head.charCodeAt(from + i) | 32) !== name.charCodeAt(i)) return false;
+  }
+  return true;
 }
 
 /** An exchange that ended before a head came. */

@@ -53,9 +53,16 @@ export function requestHead(request: PreparedRequest, sink: BodySink): string | 
   return `${head}\r\n`;
 }
 
+/** Names that were found good: stores use the same few for every request. */
+const goodNames = new Set<string>();
+const MAX_GOOD_NAMES = 256;
+
 function headerProblem(name: string, value: string): string {
-  if (!NAME.test(name)) return 'name (not a token)';
-  if (OURS.has(name.toLowerCase())) return "name (framing and connection headers are the transport's)";
+  if (!goodNames.has(name)) {
+    if (!NAME.test(name)) return 'name (not a token)';
+    if (OURS.has(name.toLowerCase())) return "name (framing and connection headers are the transport's)";
+    if (goodNames.size < MAX_GOOD_NAMES) goodNames.add(name);
+  }
   return NOT_VALUE.test(value) ? 'value (a control character, or one outside latin1)' : '';
 }
 

@@ -48,6 +48,8 @@ import { toOutputs } from './transform.js';
 
 /** How long finished rows wait for the rest of their message, so that one slow object does not hold up its neighbours. */
 const FLUSH_AFTER_MS = 5;
+/** So many finished rows are worth a message of their own. */
+const FULL_ROWS = 48;
 
 interface Stream {
   readonly spec: StreamSpec;
@@ -156,7 +158,10 @@ class Worker {
     const { cells, blob } = message.table;
     await this.#fetch(cells, blob, row * JOB_STRIDE, stream, slot);
     entry.open -= 1;
-    if (entry.open === 0) void this.#reporter.flush();
+    // While there is more to do nobody waits for single rows; a message wakes the service's thread, which costs as much
+    // as ten of them.
+    const last = entry.open === 0 && this.#backlog.rows === 0;
+    if (last || this.#reporter.waiting >= FULL_ROWS) void this.#reporter.flush();
     else this.#flushSoon();
   }
 

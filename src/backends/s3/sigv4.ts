@@ -78,9 +78,12 @@ function hmacUnder(key: Buffer, maxTextBytes: number): (text: string) => string 
     inner[i] = key[i]! ^ 0x36;
     outer[i] = key[i]! ^ 0x5c;
   }
+  // Texts of one signer have one length; and a digest as text needs no memory outside of the heap (half the time).
+  let message = inner;
   return (text) => {
     const end = BLOCK_BYTES + inner.write(text, BLOCK_BYTES, 'latin1');
-    hash('sha256', inner.subarray(0, end), 'buffer').copy(outer, BLOCK_BYTES);
+    if (message.length !== end) message = inner.subarray(0, end);
+    outer.write(hash('sha256', message, 'hex'), BLOCK_BYTES, 'hex');
     return hash('sha256', outer, 'hex');
   };
 }
