@@ -36,25 +36,42 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
     error: asMillraceError(thrown, ErrorCode.Internal, { phase: 'prepare' }),
     retryAfterMs: 0,
   });
-  const ask = async (
+  const unreadable = (thrown: unknown): ReadAnswer => ({
+    ...refused(thrown),
+    landed: 0,
+    size: -1,
+    version: null,
+  });
+  /** One request; `judge` reads its answer, when nothing is written into the target any more. */
+  const ask = (
     request: ReadRequest,
     target: Uint8Array,
     stop: StopSignal,
-  ): Promise<{ exchange: Exchange; answer: ReadAnswer }> => {
+    judge: (answer: ReadAnswer, exchange: Exchange) => ReadAnswer | Promise<ReadAnswer>,
+  ): Promise<ReadAnswer> => {
     const prepared = data.prepareRead(request, wallNow());
-    const exchange = await transport.exchange(prepared, { kind: 'land', target }, stop);
-    return { exchange, answer: data.readAnswer(request, exchange, target, wallNow()) };
-  };
-  return {
-    async read(request, target, stop) {
+    return transport.exchange(prepared, { kind: 'land', target }, stop).then((exchange) => {
       try {
-        const { exchange, answer } = await ask(request, target, stop);
-        if (!mayBeEmpty(request, exchange, answer)) return answer;
-        const empty = await ask({ ...request, length: 0, whole: true }, NO_BODY, stop);
-        // Not empty after all, or an answer that tells nothing: then the refusal of the range stands.
-        return SETTLES.has(empty.answer.outcome) ? empty.answer : answer;
+        return judge(data.readAnswer(request, exchange, target, wallNow()), exchange);
       } catch (thrown) {
-        return { ...refused(thrown), landed: 0, size: -1, version: null };
+        return unreadable(thrown);
+      }
+    });
+  };
+  /** Asks whether the object is empty. If not, or when the answer tells nothing, the refusal of the range stands. */
+  const askWhole = (request: ReadRequest, refusal: ReadAnswer, stop: StopSignal): Promise<ReadAnswer> =>
+    ask({ ...request, length: 0, whole: true }, NO_BODY, stop, (answer) =>
+      SETTLES.has(answer.outcome) ? answer : refusal,
+    );
+  return {
+    // Without asynchronous functions: their frames were 1.5 us of an object of 4 KiB.
+    read(request, target, stop) {
+      try {
+        return ask(request, target, stop, (answer, exchange) =>
+          mayBeEmpty(request, exchange, answer) ? askWhole(request, answer, stop) : answer,
+        );
+      } catch (thrown) {
+        return unreadable(thrown);
       }
     },
     async head(key, stop) {

@@ -118,10 +118,11 @@ export interface KeyPage {
 /** The worker's half of a store: one attempt per call, bytes straight into the target. Never rejects. */
 export interface Store {
   /**
-   * Reads into `target` (`target.length >= request.length`). When the promise resolves, nothing will be written into
-   * the target any more, whatever the outcome.
+   * Reads into `target` (`target.length >= request.length`). Once there is an answer, nothing will be written into the
+   * target any more, whatever the outcome. A store that need not wait answers without a promise. The request is the
+   * caller's, who uses it again for the next one: it is valid until the answer.
    */
-  read(request: ReadRequest, target: Uint8Array, stop: StopSignal): Promise<ReadAnswer>;
+  read(request: ReadRequest, target: Uint8Array, stop: StopSignal): ReadAnswer | Promise<ReadAnswer>;
   head(key: Uint8Array, stop: StopSignal): Promise<Answer<ObjectInfo>>;
   list(request: ListRequest, stop: StopSignal): Promise<Answer<KeyPage>>;
   /** Takes a newer snapshot (credentials were refreshed). */

@@ -3,18 +3,19 @@
  *
  * Invariants:
  * 1. The promise is resolved once; what comes later is ignored.
- * 2. The stop signal is linked once and unlinked once, whichever way the exchange ends.
+ * 2. The stop signal is entered once and left once, whichever way the exchange ends.
  */
 import type { BodySink, Exchange, PreparedRequest } from '../protocol/http.js';
 import type { StopSignal } from '../protocol/stop.js';
 import type { Connection } from './connection.js';
+import type { StopLink, StopLinks } from './stops.js';
 
 export class Attempt {
   /** Null while it waits for a connection, and when it is over. */
   connection: Connection | null = null;
   readonly promise: Promise<Exchange>;
   private readonly resolve: (exchange: Exchange) => void;
-  private unlink: (() => void) | null = null;
+  private readonly link: StopLink;
   private over = false;
 
   constructor(
@@ -23,29 +24,19 @@ export class Attempt {
     /** The request's head, as it goes on the wire. */
     readonly head: string,
     readonly stop: StopSignal,
+    private readonly links: StopLinks,
   ) {
     this.promise = new Promise(captureResolve);
     this.resolve = captured;
-  }
-
-  link(onCancel: () => void): void {
-    const unlink = this.stop.onStop(onCancel);
-    // A signal may call at once: then the exchange was over before there was anything to unlink.
-    if (this.over) unlink();
-    else this.unlink = unlink;
+    this.link = links.enter(stop);
   }
 
   finish(exchange: Exchange): void {
     if (this.over) return;
     this.over = true;
     this.connection = null;
-    this.unlink?.();
-    this.unlink = null;
+    this.links.leave(this.link);
     this.resolve(exchange);
-  }
-
-  get finished(): boolean {
-    return this.over;
   }
 }
 

@@ -2,15 +2,14 @@
  * What an exchange came to, as its caller gets it.
  *
  * Invariant: a record owns all it shows. The head is one string, copied from the connection's scratch before that is
- * used again; it is cut into headers only when somebody asks for one.
+ * used again; it is searched when somebody asks for a header, and never cut into all of them.
  */
 import type { MillraceError } from '../protocol/errors.js';
 import type { Exchange, ExchangeOutcome } from '../protocol/http.js';
 
-export class ExchangeRecord implements Exchange {
-  /** Offsets of each header line's begin, colon and end, in turn; null until the first question. */
-  private lines: number[] | null = null;
+const COLON = 58;
 
+export class ExchangeRecord implements Exchange {
   constructor(
     readonly outcome: ExchangeOutcome,
     readonly status: number,
@@ -25,13 +24,11 @@ export class ExchangeRecord implements Exchange {
   /** Values of a header that was sent several times are joined by a comma (RFC 9110, 5.3). */
   header(name: string): string | undefined {
     const { head } = this;
-    const lines = (this.lines ??= cutLines(head));
     let found: string | undefined;
-    for (let i = 0; i < lines.length; i += 3) {
-      const from = lines[i]!;
-      const colon = lines[i + 1]!;
-      if (colon - from !== name.length || !isName(head, from, name)) continue;
-      const value = trimBlanks(head, colon + 1, lines[i + 2]!);
+    for (let from = head.indexOf('\n') + 1; from > 0; from = head.indexOf('\n', from) + 1) {
+      const colon = from + name.length;
+      if (head.charCodeAt(colon) !== COLON || !isName(head, from, name)) continue;
+      const value = trimBlanks(head, colon + 1, head.indexOf('\r', colon));
       found = found === undefined ? value : `${found}, ${value}`;
     }
     return found;
@@ -49,20 +46,6 @@ function isName(head: string, from: number, name: string): boolean {
 /** An exchange that ended before a head came. */
 export function headless(outcome: ExchangeOutcome, error: MillraceError | null): ExchangeRecord {
   return new ExchangeRecord(outcome, 0, '', 0, -1, null, error);
-}
-
-function cutLines(head: string): number[] {
-  const lines: number[] = [];
-  let from = head.indexOf('\n') + 1;
-  while (from > 0 && from < head.length) {
-    const end = head.indexOf('\r', from);
-    const colon = head.indexOf(':', from);
-    // The empty line that ends the head has no colon before its end.
-    if (end <= from || colon < 0 || colon > end) break;
-    lines.push(from, colon, end);
-    from = end + 2;
-  }
-  return lines;
 }
 
 /** Only spaces and tabs surround a value; `trim` would also take what latin1 has beyond ASCII. */

@@ -53,17 +53,23 @@ export function requestHead(request: PreparedRequest, sink: BodySink): string | 
   return `${head}\r\n`;
 }
 
-/** Names that were found good: stores use the same few for every request. */
-const goodNames = new Set<string>();
+/**
+ * Names that were found good, each with the value that was found good with it last: stores use the same few for every
+ * request, and most values are the very string of the request before. Looking at all of them anew was 0.8 us.
+ */
+const good = new Map<string, string>();
 const MAX_GOOD_NAMES = 256;
 
 function headerProblem(name: string, value: string): string {
-  if (!goodNames.has(name)) {
+  const known = good.get(name);
+  if (known === value) return '';
+  if (known === undefined) {
     if (!NAME.test(name)) return 'name (not a token)';
     if (OURS.has(name.toLowerCase())) return "name (framing and connection headers are the transport's)";
-    if (goodNames.size < MAX_GOOD_NAMES) goodNames.add(name);
   }
-  return NOT_VALUE.test(value) ? 'value (a control character, or one outside latin1)' : '';
+  if (NOT_VALUE.test(value)) return 'value (a control character, or one outside latin1)';
+  if (known !== undefined || good.size < MAX_GOOD_NAMES) good.set(name, value);
+  return '';
 }
 
 function sizeProblem(range: PreparedRequest['range'], sink: BodySink): string {

@@ -7,7 +7,8 @@
  *    connection of another origin is closed for the first of them.
  * 3. A wait ends at once when its signal is cancelled. It has no time-out of its own: waiting for a turn is not a
  *    failure of anybody, and every exchange ahead is bounded. The number of those who wait is bounded.
- * 4. After `close` and the end of the exchanges in flight there is no socket and no timer left.
+ * 4. After `close` and the end of the exchanges in flight there is no socket and no timer left. An idle connection
+ *    keeps the process alive for a tick at most.
  */
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import { ExchangeOutcome } from '../protocol/http.js';
@@ -20,7 +21,7 @@ import type {
   TransportLimits,
   TransportStats,
 } from '../protocol/http.js';
-import { NEVER, StopState } from '../protocol/stop.js';
+import { StopState } from '../protocol/stop.js';
 import type { StopSignal } from '../protocol/stop.js';
 import { Attempt } from './attempt.js';
 import { CoarseClock } from './clock.js';
@@ -31,6 +32,7 @@ import { connectFailed } from './failures.js';
 import { MAX_ORIGINS, MAX_WAITING, checkLimits, tickMs } from './limits.js';
 import { headless } from './record.js';
 import { requestHead } from './request.js';
+import { StopLinks } from './stops.js';
 
 export { DEFAULT_TRANSPORT_LIMITS } from './limits.js';
 
@@ -45,15 +47,10 @@ export function createTransport(limits: TransportLimits, deps: TransportDeps): T
   return new PooledTransport(limits, deps);
 }
 
-interface Idle {
-  readonly connection: Connection;
-  readonly sinceMs: number;
-}
-
 /** What is kept of one origin. */
 interface Place extends TlsMemory {
   /** The one that was used last is at the end, and is taken first. */
-  readonly idle: Idle[];
+  readonly idle: Connection[];
 }
 
 class PooledTransport implements Transport, ConnectionHost {
@@ -62,6 +59,7 @@ class PooledTransport implements Transport, ConnectionHost {
   private readonly live = new Set<Connection>();
   /** In the order they came. */
   private readonly waiting = new Set<Attempt>();
+  private readonly stops = new StopLinks((stop) => this.stopped(stop));
   private idleCount = 0;
   private opened = 0;
   private reused = 0;
@@ -80,15 +78,15 @@ class PooledTransport implements Transport, ConnectionHost {
   }
 
   exchange(request: PreparedRequest, sink: BodySink, stop: StopSignal): Promise<Exchange> {
-    if (stop.state === StopState.Cancelled) return Promise.resolve(headless(ExchangeOutcome.Cancelled, null));
+    if (isCancelled(stop)) return Promise.resolve(headless(ExchangeOutcome.Cancelled, null));
     if (this.closed) return Promise.resolve(headless(ExchangeOutcome.Failed, closedError(request.origin)));
     const head = requestHead(request, sink);
     if (typeof head !== 'string') return Promise.resolve(headless(ExchangeOutcome.Refused, head));
-    const attempt = new Attempt(request, sink, head, stop);
-    if (stop !== NEVER) attempt.link(() => this.cancel(attempt));
-    if (attempt.finished) return attempt.promise;
+    const attempt = new Attempt(request, sink, head, stop, this.stops);
+    // It may have been cancelled in the very moment in which it was linked.
+    if (isCancelled(stop)) attempt.finish(headless(ExchangeOutcome.Cancelled, null));
     // Whoever is first in line has seen that there is no connection to be had; the others need not look.
-    if (this.waiting.size > 0 || !this.place(attempt)) this.wait(attempt);
+    else if (this.waiting.size > 0 || !this.place(attempt)) this.wait(attempt);
     return attempt.promise;
   }
 
@@ -99,7 +97,7 @@ class PooledTransport implements Transport, ConnectionHost {
     }
     this.waiting.clear();
     for (const place of this.places.values()) {
-      while (place.idle.length > 0) place.idle.at(-1)!.connection.destroy();
+      while (place.idle.length > 0) place.idle.at(-1)!.destroy();
     }
     this.places.clear();
   }
@@ -113,8 +111,8 @@ class PooledTransport implements Transport, ConnectionHost {
     if (this.closed) return connection.destroy();
     const next = first(this.waiting);
     if (next === undefined) {
-      connection.rest();
-      this.placeOf(connection.origin).idle.push({ connection, sinceMs: this.deps.now() });
+      connection.idleSinceMs = this.deps.now();
+      this.placeOf(connection.origin).idle.push(connection);
       this.idleCount++;
     } else if (next.request.origin.id === connection.origin.id) {
       this.waiting.delete(next);
@@ -127,7 +125,7 @@ class PooledTransport implements Transport, ConnectionHost {
   gone(connection: Connection): void {
     this.live.delete(connection);
     const place = this.places.get(connection.origin.id);
-    const at = place === undefined ? -1 : place.idle.findIndex((idle) => idle.connection === connection);
+    const at = place === undefined ? -1 : place.idle.indexOf(connection);
     if (at >= 0) {
       place!.idle.splice(at, 1);
       this.idleCount--;
@@ -136,10 +134,14 @@ class PooledTransport implements Transport, ConnectionHost {
     if (this.live.size === 0) this.clock.stop();
   }
 
-  private cancel(attempt: Attempt): void {
-    if (attempt.connection !== null) return attempt.connection.cancel();
-    this.waiting.delete(attempt);
-    attempt.finish(headless(ExchangeOutcome.Cancelled, null));
+  /** Ends the exchanges of a signal; first those that wait, so that none of them gets what the others give up. */
+  private stopped(stop: StopSignal): void {
+    for (const attempt of this.waiting) {
+      if (attempt.stop !== stop) continue;
+      this.waiting.delete(attempt);
+      attempt.finish(headless(ExchangeOutcome.Cancelled, null));
+    }
+    for (const connection of this.live) if (connection.serves(stop)) connection.cancel();
   }
 
   private wait(attempt: Attempt): void {
@@ -170,13 +172,12 @@ class PooledTransport implements Transport, ConnectionHost {
   private place(attempt: Attempt): boolean {
     const { origin } = attempt.request;
     const place = this.placeOf(origin);
-    // A thread that was blocked finds connections here which the ticker had no chance to close.
-    const oldestMs = this.deps.now() - this.limits.keepAliveMs;
     const kept = place.idle.at(-1);
-    if (kept !== undefined && kept.sinceMs >= oldestMs) {
+    // A thread that was blocked finds connections here which the ticker had no chance to close.
+    if (kept !== undefined && kept.idleSinceMs >= this.deps.now() - this.limits.keepAliveMs) {
       place.idle.pop();
       this.idleCount--;
-      this.reuse(kept.connection, attempt);
+      this.reuse(kept, attempt);
       return true;
     }
     if (this.live.size >= this.limits.maxConnections && !this.closeOldestIdle()) return false;
@@ -206,13 +207,13 @@ class PooledTransport implements Transport, ConnectionHost {
   }
 
   private closeOldestIdle(): boolean {
-    let oldest: Idle | undefined;
+    let oldest: Connection | undefined;
     for (const { idle } of this.places.values()) {
       const candidate = idle[0];
-      if (candidate !== undefined && (oldest === undefined || candidate.sinceMs < oldest.sinceMs))
+      if (candidate !== undefined && (oldest === undefined || candidate.idleSinceMs < oldest.idleSinceMs))
         oldest = candidate;
     }
-    oldest?.connection.destroy();
+    oldest?.destroy();
     return oldest !== undefined;
   }
 
@@ -238,7 +239,8 @@ class PooledTransport implements Transport, ConnectionHost {
   private tick(): void {
     const oldestMs = this.deps.now() - this.limits.keepAliveMs;
     for (const { idle } of this.places.values()) {
-      while (idle.length > 0 && idle[0]!.sinceMs < oldestMs) idle[0]!.connection.destroy();
+      while (idle.length > 0 && idle[0]!.idleSinceMs < oldestMs) idle[0]!.destroy();
+      for (const connection of idle) connection.rest();
     }
     for (const connection of this.live) connection.check();
   }
@@ -247,6 +249,11 @@ class PooledTransport implements Transport, ConnectionHost {
 function first<T>(set: ReadonlySet<T>): T | undefined {
   for (const value of set) return value;
   return undefined;
+}
+
+/** A function, because the compiler would take a state that it has seen for one that stays. */
+function isCancelled(stop: StopSignal): boolean {
+  return stop.state === StopState.Cancelled;
 }
 
 function closedError(origin: Origin): MillraceError {

@@ -374,7 +374,8 @@ describe('closing', () => {
            outcomes.push(exchange.outcome);
          }
          if (workerData.close) transport.close();
-         await new Promise((resolve) => setImmediate(resolve));
+         // A handle that is being closed is gone a turn later.
+         for (let turns = 0; turns < 2; turns++) await new Promise((resolve) => setImmediate(resolve));
          parentPort.postMessage([outcomes, process.getActiveResourcesInfo().filter((name) => /TCP/.test(name))]);
        })();`,
       {

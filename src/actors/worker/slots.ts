@@ -26,7 +26,13 @@ export class Slots {
 
   /** Frees the slot when `work` has ended. */
   track(slot: number, work: Promise<void>): void {
-    void work.finally(() => this.#release(slot));
+    void work.finally(() => this.release(slot));
+  }
+
+  release(slot: number): void {
+    this.#free.push(slot);
+    this.#onFree();
+    this.#quiet();
   }
 
   /** Counts work that needs no slot as running. */
@@ -49,12 +55,6 @@ export class Slots {
 
   get #isIdle(): boolean {
     return this.busy === 0 && this.#joined === 0;
-  }
-
-  #release(slot: number): void {
-    this.#free.push(slot);
-    this.#onFree();
-    this.#quiet();
   }
 
   #quiet(): void {

@@ -15,6 +15,8 @@ const REFRESH_TIMEOUT_MS = 20_000;
 interface Entry {
   readonly name: string;
   readonly store: Promise<Store>;
+  /** The store once it is open, so that each job need not wait a turn for a promise that is resolved. */
+  opened: Store | null;
   snapshot: StoreSnapshot;
   /** Version of the snapshot that the store itself works with; a moment behind the newest one. */
   applied: number;
@@ -36,6 +38,7 @@ export class Stores {
     const store = this.#context.openStore(spec).then((opened) => {
       this.#open.add(opened);
       const entry = this.#entries.get(spec.id)!;
+      entry.opened = opened;
       if (entry.snapshot.version > spec.snapshot.version) apply(entry, opened, entry.snapshot);
       return opened;
     });
@@ -44,6 +47,7 @@ export class Stores {
     this.#entries.set(spec.id, {
       name: spec.name,
       store,
+      opened: null,
       snapshot: spec.snapshot,
       applied: spec.snapshot.version,
       failure: null,
@@ -51,15 +55,16 @@ export class Stores {
     });
   }
 
-  async get(id: number): Promise<Store> {
+  get(id: number): Store | Promise<Store> {
     const entry = this.#entries.get(id);
     if (entry === undefined)
       throw new MillraceError(ErrorCode.Internal, `no store ${id} in ${this.#context.name}`);
-    try {
-      return await entry.store;
-    } catch (thrown) {
-      throw asMillraceError(thrown, ErrorCode.ModuleUnavailable, { phase: 'prepare' });
-    }
+    return (
+      entry.opened ??
+      entry.store.catch((thrown: unknown) => {
+        throw asMillraceError(thrown, ErrorCode.ModuleUnavailable, { phase: 'prepare' });
+      })
+    );
   }
 
   uri(id: number, key: string): string {

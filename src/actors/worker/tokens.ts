@@ -6,6 +6,7 @@
  */
 import type { TurnSignal } from '../../protocol/context.js';
 import { StopState } from '../../protocol/stop.js';
+import { DoneStatus } from '../../protocol/tables.js';
 import { readToken } from '../../protocol/words.js';
 
 export class LocalToken implements TurnSignal {
@@ -56,6 +57,11 @@ export class LocalToken implements TurnSignal {
   get listeners(): number {
     return this.#onTurn.size;
   }
+}
+
+/** Why a job that the token's turn kept from being done was not. */
+export function givenUp(token: TurnSignal): DoneStatus {
+  return token.state === StopState.Cancelled ? DoneStatus.Cancelled : DoneStatus.Left;
 }
 
 /** A signal that turns with `token`, or when `subscribe`'s callback is called. */

@@ -28,22 +28,14 @@ import type {
 import { NEVER, StopState } from '../../protocol/stop.js';
 import { Outcome, type Answer, type KeyPage, type ObjectInfo, type Store } from '../../protocol/store.js';
 import { DoneStatus, Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
-import { Backlog, rowsOf, type Pending } from './backlog.js';
-import {
-  fetchJob,
-  givenUp,
-  handedBack,
-  landedBefore,
-  takeStep,
-  type AttemptDeps,
-  type Fetched,
-} from './fetch.js';
-import { readJob, type FetchJob } from './job.js';
+import { takeStep } from './attempts.js';
+import { Backlog, rowsOf } from './backlog.js';
+import { Lane, type LaneDeps } from './lane.js';
 import { Reporter } from './report.js';
 import { newRetryState } from './retry.js';
 import { Slots } from './slots.js';
 import { Stores } from './stores.js';
-import { LocalToken } from './tokens.js';
+import { givenUp, LocalToken } from './tokens.js';
 import { toOutputs } from './transform.js';
 
 /** How long finished rows wait for the rest of their message, so that one slow object does not hold up its neighbours. */
@@ -69,14 +61,16 @@ export async function runWorker(context: WorkerContext): Promise<void> {
   await new Worker(context).run();
 }
 
-class Worker {
+class Worker implements LaneDeps<Stream> {
   readonly #context: WorkerContext;
   readonly #reporter: Reporter;
   readonly #slots: Slots;
   readonly #backlog = new Backlog();
   readonly #stores: Stores;
+  readonly #lanes: readonly Lane<Stream>[];
   readonly #streams = new Map<number, Stream>();
   #flushTimer = false;
+  #beginning = false;
   #stopping = false;
   #retries = 0;
   #bytes = 0;
@@ -86,6 +80,7 @@ class Worker {
     this.#reporter = new Reporter(context.results);
     this.#slots = new Slots(context.concurrency, () => this.#begin());
     this.#stores = new Stores(context);
+    this.#lanes = Array.from({ length: context.concurrency }, (_, slot) => new Lane<Stream>(slot, this));
   }
 
   async run(): Promise<void> {
@@ -106,9 +101,39 @@ class Worker {
     context.control.post({ kind: 'stopped', delivered, left, error: null });
   }
 
-  private get context(): WorkerContext {
+  // ---- what lanes need
+
+  get context(): WorkerContext {
     return this.#context;
   }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  store(id: number): Store | Promise<Store> {
+    return this.#stores.get(id);
+  }
+
+  credentials(store: number): number {
+    return this.#stores.version(store);
+  }
+
+  refresh(store: number, refused: number, token: TurnSignal): Promise<MillraceError | null> {
+    return this.#stores.refresh(store, refused, token);
+  }
+
+  ended(lane: Lane<Stream>): void {
+    this.#retries += lane.retries;
+    this.#bytes += lane.landed;
+    // A first part that is not the whole object is transformed when all of it is there.
+    const wanted = (lane.flags & JobFlag.Transform) !== 0 && lane.complete;
+    if (lane.status === DoneStatus.Ok && wanted && lane.stream.transform !== null) {
+      void this.#transform(lane, lane.stream.transform);
+    } else this.#report(lane);
+  }
+
+  // ----
 
   #obey(message: ControlMessage): void {
     switch (message.kind) {
@@ -143,26 +168,35 @@ class Worker {
 
   /** Begins what there are slots for. */
   #begin(): void {
-    for (let entry = this.#backlog.head; entry !== null; entry = this.#backlog.head) {
-      const slot = this.#slots.tryAcquire();
-      if (slot === null) return;
-      this.#slots.track(slot, this.#run(entry, this.#backlog.begin(), slot));
+    // A job may end before its begin returns: what that frees is seen by the loop which is under way, however many do.
+    if (this.#beginning) return;
+    this.#beginning = true;
+    try {
+      for (let entry = this.#backlog.head; entry !== null; entry = this.#backlog.head) {
+        const slot = this.#slots.tryAcquire();
+        if (slot === null) return;
+        const { message } = entry;
+        const stream = this.#streamOf(message);
+        const row = this.#backlog.begin();
+        if (message.kind === 'fetch') this.#lanes[slot]!.begin(entry, message.table, row, stream);
+        else this.#slots.track(slot, this.#answer(message, stream));
+      }
+    } finally {
+      this.#beginning = false;
     }
   }
 
-  async #run(entry: Pending, row: number, slot: number): Promise<void> {
-    const { message } = entry;
-    const stream = this.#streamOf(message);
-    if (message.kind === 'list') return this.#list(message, stream);
-    if (message.kind === 'head') return this.#head(message, stream);
-    const { cells, blob } = message.table;
-    await this.#fetch(cells, blob, row * JOB_STRIDE, stream, slot);
-    entry.open -= 1;
+  /** The last step of every fetch job. */
+  #report(lane: Lane<Stream>): void {
+    const { pending, slot } = lane;
+    this.#reporter.add(lane);
+    pending.open -= 1;
     // While there is more to do nobody waits for single rows; a message wakes the service's thread, which costs as much
     // as ten of them.
-    const last = entry.open === 0 && this.#backlog.rows === 0;
+    const last = pending.open === 0 && this.#backlog.rows === 0;
     if (last || this.#reporter.waiting >= FULL_ROWS) void this.#reporter.flush();
     else this.#flushSoon();
+    this.#slots.release(slot);
   }
 
   #streamOf({ stream: id }: JobMessage): Stream {
@@ -186,7 +220,7 @@ class Worker {
       const { cells } = message.table;
       for (let row = first; row < rowsOf(message); row += 1) {
         const id = cells[row * JOB_STRIDE + Job.Id]!;
-        this.#reporter.add({ id, ...handedBack(status), outputs: null });
+        this.#reporter.add({ ...NOTHING_DONE, id, status });
       }
       void this.#reporter.flush();
       return;
@@ -194,122 +228,42 @@ class Worker {
     this.#slots.join(this.#reporter.send(answerTo(message, { status, value: null, error: null })));
   }
 
-  async #fetch(
-    cells: Float64Array,
-    blob: Uint8Array,
-    base: number,
-    stream: Stream,
-    slot: number,
-  ): Promise<void> {
-    const job = readJob(cells, blob, base);
-    const flags = cells[base + Job.Flags]!;
-    let fetched: Fetched;
-    try {
-      const store = await this.#stores.get(cells[base + Job.Store]!);
-      const deps = this.#deps(cells[base + Job.Store]!);
-      if (this.#stopping) fetched = handedBack(DoneStatus.Left);
-      else if ((flags & JobFlag.Landed) !== 0) fetched = landedBefore(job, stream.token);
-      else {
-        this.#copyPrefix(cells, base);
-        fetched = await fetchJob(job, store, stream.token, stream.spec.maxAttempts, deps);
-      }
-    } catch (thrown) {
-      fetched = {
-        ...handedBack(DoneStatus.Failed),
-        error: asMillraceError(thrown, ErrorCode.Internal, { phase: 'request' }),
-      };
-    }
-    this.#retries += fetched.retries;
-    this.#bytes += fetched.landed;
-    // A first part that is not the whole object is transformed when all of it is there.
-    const complete =
-      (flags & JobFlag.First) === 0 || fetched.size < 0 || job.start + fetched.landed >= fetched.size;
-    const wanted = (flags & JobFlag.Transform) !== 0 && complete;
-    if (fetched.status !== DoneStatus.Ok || !wanted || stream.transform === null) {
-      this.#reporter.add({ id: job.id, ...fetched, outputs: null });
-      return;
-    }
-    await this.#transform(job, fetched, stream, cells[base + Job.Store]!, slot);
-  }
-
-  /** Puts what landed before the object's size was known where it belongs. */
-  #copyPrefix(cells: Float64Array, base: number): void {
-    const length = cells[base + Job.CopyLength]!;
-    if (length === 0) return;
-    const { arena } = this.context;
-    const from = new Uint8Array(arena, cells[base + Job.CopyOffset], length);
-    new Uint8Array(arena, cells[base + Job.Offset]! - length, length).set(from);
-  }
-
-  async #transform(
-    job: FetchJob,
-    fetched: Fetched,
-    stream: Stream,
-    store: number,
-    slot: number,
-  ): Promise<void> {
+  async #transform(lane: Lane<Stream>, transform: Promise<TransformFunction>): Promise<void> {
     const { context } = this;
+    const { stream, slot } = lane;
     // Who explains this thread's death has to know whose transform was running.
-    Atomics.store(context.ownWords, OwnWord.Transforming + slot, job.id & 0x7fff_ffff);
+    Atomics.store(context.ownWords, OwnWord.Transforming + slot, lane.id & 0x7fff_ffff);
     const signal = new AbortController();
     const unlink = stream.token.onStop(() => signal.abort());
     try {
-      const apply = await stream.transform!;
+      const apply = await transform;
       // Nobody wants what it would make, and one that waits for the event of its signal would wait for ever.
-      if (stream.token.state === StopState.Cancelled) {
-        this.#reporter.add({ id: job.id, ...fetched, status: DoneStatus.Cancelled, outputs: null });
-        return;
+      if (stream.token.state === StopState.Cancelled) lane.status = DoneStatus.Cancelled;
+      else {
+        const { landed, offset, capacity, version } = lane;
+        const lease = { bytes: new Uint8Array(context.arena, offset, capacity), landed };
+        const key = decoder.decode(lane.key);
+        const returned = await apply(lease.bytes.subarray(0, landed), {
+          uri: this.#stores.uri(lane.store, key),
+          key,
+          size: landed,
+          version,
+          options: stream.spec.transform?.options,
+          signal: signal.signal,
+        });
+        lane.outputs = toOutputs(returned, lease);
       }
-      const lease = {
-        bytes: new Uint8Array(context.arena, job.offset, job.capacity),
-        landed: fetched.landed,
-      };
-      const key = decoder.decode(job.key);
-      const returned = await apply(lease.bytes.subarray(0, fetched.landed), {
-        uri: this.#stores.uri(store, key),
-        key,
-        size: fetched.landed,
-        version: fetched.version,
-        options: stream.spec.transform?.options,
-        signal: signal.signal,
-      });
-      this.#reporter.add({ id: job.id, ...fetched, outputs: toOutputs(returned, lease) });
     } catch (thrown) {
-      const error =
-        thrown instanceof MillraceError
-          ? thrown
-          : new MillraceError(
-              ErrorCode.TransformFailed,
-              `the transform threw: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
-              {
-                phase: 'transform',
-                cause: thrown,
-              },
-            );
-      this.#reporter.add({ id: job.id, ...fetched, status: DoneStatus.Failed, error, outputs: null });
-    } finally {
-      unlink();
-      Atomics.store(context.ownWords, OwnWord.Transforming + slot, 0);
+      lane.status = DoneStatus.Failed;
+      lane.error = thrown instanceof MillraceError ? thrown : transformFailed(thrown);
     }
+    unlink();
+    Atomics.store(context.ownWords, OwnWord.Transforming + slot, 0);
+    this.#report(lane);
   }
 
-  async #list(message: ListMessage, stream: Stream): Promise<void> {
-    const { prefix, delimiter, continuation, limit } = message;
-    const request = { prefix, delimiter, continuation, limit };
-    await this.#answer(
-      message,
-      await this.#ask(message.store, stream, (store) => store.list(request, stream.token)),
-    );
-  }
-
-  async #head(message: HeadMessage, stream: Stream): Promise<void> {
-    await this.#answer(
-      message,
-      await this.#ask(message.store, stream, (store) => store.head(message.key, stream.token)),
-    );
-  }
-
-  async #answer(message: ListMessage | HeadMessage, ended: Asked): Promise<void> {
+  async #answer(message: ListMessage | HeadMessage, stream: Stream): Promise<void> {
+    const ended = await this.#ask(message, stream);
     try {
       await this.#reporter.send(answerTo(message, ended));
     } catch (thrown) {
@@ -320,40 +274,30 @@ class Worker {
   }
 
   /** The attempts at something that has an answer instead of bytes. */
-  async #ask<T extends KeyPage | ObjectInfo>(
-    storeId: number,
-    stream: Stream,
-    attempt: (store: Store) => Promise<Answer<T>>,
-  ): Promise<Asked> {
+  async #ask(message: ListMessage | HeadMessage, stream: Stream): Promise<Asked> {
+    const { store: id } = message;
     const retry = newRetryState(stream.spec.maxAttempts);
     try {
-      const store = await this.#stores.get(storeId);
+      const store = await this.#stores.get(id);
       for (;;) {
         const state = this.#stopping ? StopState.Draining : stream.token.state;
         if (state !== StopState.Live) {
           const status = state === StopState.Cancelled ? DoneStatus.Cancelled : DoneStatus.Left;
           return { status, value: null, error: null };
         }
-        const credentials = this.#stores.version(storeId);
-        const answer = await attempt(store);
+        const credentials = this.#stores.version(id);
+        const answer = await attemptAt(message, store, stream.token);
         if (answer.outcome === Outcome.Complete)
           return { status: DoneStatus.Ok, value: answer.value, error: null };
         if (answer.outcome === Outcome.Cancelled) continue;
-        const failure = await takeStep(retry, answer, credentials, stream.token, this.#deps(storeId));
+        const failed = { store: id, attempt: answer, credentials };
+        const failure = await takeStep(retry, failed, stream.token, this);
         if (failure !== null) return { status: DoneStatus.Failed, value: null, error: failure };
         this.#retries += 1;
       }
     } catch (thrown) {
       return { status: DoneStatus.Failed, value: null, error: asMillraceError(thrown, ErrorCode.Internal) };
     }
-  }
-
-  #deps(store: number): AttemptDeps {
-    return {
-      context: this.context,
-      credentials: () => this.#stores.version(store),
-      refresh: (refused, token) => this.#stores.refresh(store, refused, token),
-    };
   }
 
   #open(spec: StreamSpec): void {
@@ -390,6 +334,27 @@ const decoder = new TextDecoder();
 
 // Wait ends: with the few milliseconds of the sleep that it is given to.
 const NO_TURN: TurnSignal = { ...NEVER, onTurn: () => () => {} };
+
+/** The result of a row that was not begun, but for its id and status. */
+const NOTHING_DONE = { landed: 0, size: -1, version: null, retries: 0, error: null, outputs: null };
+
+function transformFailed(thrown: unknown): MillraceError {
+  const why = thrown instanceof Error ? thrown.message : String(thrown);
+  return new MillraceError(ErrorCode.TransformFailed, `the transform threw: ${why}`, {
+    phase: 'transform',
+    cause: thrown,
+  });
+}
+
+function attemptAt(
+  message: ListMessage | HeadMessage,
+  store: Store,
+  token: TurnSignal,
+): Promise<Answer<KeyPage | ObjectInfo>> {
+  if (message.kind === 'head') return store.head(message.key, token);
+  const { prefix, delimiter, continuation, limit } = message;
+  return store.list({ prefix, delimiter, continuation, limit }, token);
+}
 
 function answerTo(message: ListMessage | HeadMessage, { status, value, error }: Asked): ResultMessage {
   const answer = { jobId: message.jobId, status, error: error?.toWire() ?? null };
