@@ -7,6 +7,7 @@
  * 2. Neither a view nor a text is made before it is asked for.
  */
 import type { ItemRecord, StoreDirectory } from '../actors/supervisor/types.js';
+import { ownCopy } from '../protocol/copy.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import { utf8 } from './listing.js';
 import type { ByteSource, BytesPayload } from './views.js';
@@ -116,7 +117,7 @@ export class Item {
 
   /** The bytes in memory of their own, which outlives the batch. Throws as `bytes` does. */
   copy(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.bytes);
+    return ownCopy(this.bytes);
   }
 
   /** The bytes as UTF-8. Throws as `bytes` does. */

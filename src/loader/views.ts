@@ -5,6 +5,7 @@
  * copies each item into memory of its own and detaches that on release, so that late reads fail at once.
  */
 import type { Arena } from '../protocol/arena.js';
+import { ownCopy } from '../protocol/copy.js';
 import type { ItemRecord } from '../actors/supervisor/types.js';
 
 /** Bytes of one payload; made when first looked at. */
@@ -21,7 +22,7 @@ export function createByteSource(arena: Arena, checked: boolean): ByteSource {
     payload.kind === 'lease' ? new Uint8Array(arena.buffer, payload.offset, payload.length) : payload.bytes;
   if (!checked) return { view: shared, detach: () => {} };
   return {
-    view: (payload) => new Uint8Array(shared(payload)),
+    view: (payload) => ownCopy(shared(payload)),
     detach: (view) => {
       // The way to detach that Node 20 has: `ArrayBuffer.prototype.transfer` came later.
       if (view.buffer instanceof ArrayBuffer) structuredClone(view.buffer, { transfer: [view.buffer] });

@@ -3,6 +3,7 @@
  * bytes and knows no dialect.
  */
 import type { MillraceError } from './errors.js';
+import type { HeaderBlock } from './headers.js';
 import type { StopSignal } from './stop.js';
 import type {
   Answer,
@@ -32,7 +33,9 @@ export interface PreparedRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
   /** Path and query, percent-encoded, as it goes on the wire. */
   readonly target: string;
-  /** Names and values in turn; `Host` included; no `Connection`, no `Content-Length`: those are the transport's. */
+  /** What it has in common with others of its store. */
+  readonly constant?: HeaderBlock;
+  /** The other headers, names and values in turn; no `Connection`, no `Content-Length`: those are the transport's. There is one `Host`, here or in `constant`. */
   readonly headers: readonly string[];
   readonly body: Uint8Array | null;
   /** The bytes that were asked for with a Range header, or null when the whole object was. */

@@ -6,6 +6,7 @@
  * 2. `view()` never reaches beyond this body nor beyond the limit, and is never empty.
  * 3. Nothing is written after `release()`: the target is forgotten.
  */
+import { copyBytes } from '../protocol/copy.js';
 import { BodyMode, refused, tooLong } from './framing.js';
 import type { BodyPlan, Refusal } from './framing.js';
 import { ChunkedFraming } from './chunked.js';
@@ -147,7 +148,7 @@ export class BodyReader {
     const taken = Math.min(count, this.limit - this.at);
     if (taken === 0) return 0;
     if (this.growing) this.grow(this.at + taken);
-    this.destination.set(bytes.subarray(from, from + taken), this.at);
+    copyBytes(bytes.subarray(from, from + taken), this.destination, this.at);
     this.at += taken;
     return taken;
   }

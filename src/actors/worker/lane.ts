@@ -13,6 +13,7 @@
  * took 3 KB more of garbage and 3 us more of CPU.
  */
 import type { WorkerContext } from '../../protocol/context.js';
+import { copyBytes } from '../../protocol/copy.js';
 import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
 import type { Output, StreamSpec } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
@@ -259,6 +260,6 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     if (length === 0) return;
     const { arena } = this.#deps.context;
     const from = new Uint8Array(arena, cells[base + Job.CopyOffset], length);
-    new Uint8Array(arena, this.offset - length, length).set(from);
+    copyBytes(from, new Uint8Array(arena, this.offset - length, length));
   }
 }

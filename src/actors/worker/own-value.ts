@@ -3,6 +3,7 @@
  * keeps a view over shared memory shared, so that a value which holds a piece of the input would change when that
  * memory is used for another object.
  */
+import { ownCopy } from '../../protocol/copy.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 
 /** The value itself, or, where it holds views over `shared`, a clone in which those are copies. */
@@ -53,8 +54,7 @@ function isSharedView(view: ArrayBufferView): boolean {
 }
 
 function copyOf(view: ArrayBufferView): ArrayBufferView {
-  const bytes = new Uint8Array(view.byteLength);
-  bytes.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+  const bytes = ownCopy(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   if (view instanceof DataView) return new DataView(bytes.buffer);
   const View = view.constructor as new (buffer: ArrayBuffer) => ArrayBufferView;
   return new View(bytes.buffer);

@@ -1,6 +1,7 @@
 /**
  * What a transform returned, made into outputs: bytes stay in, or are packed into, the job's own lease where they fit.
  */
+import { copyBytes, ownCopy } from '../../protocol/copy.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Output } from '../../protocol/messages.js';
 import { ownValue } from './own-value.js';
@@ -31,7 +32,7 @@ export function toOutputs(returned: unknown, lease: LeaseView): Output[] {
     const bytes = bytesOf(item);
     if (bytes === null) return { kind: 'value', value: ownValue(item, lease.bytes.buffer) };
     if (free + bytes.length > lease.bytes.length) return { kind: 'bytes', bytes: ownCopy(bytes) };
-    lease.bytes.set(bytes, free);
+    copyBytes(bytes, lease.bytes, free);
     const output: Output = { kind: 'lease', start: free, length: bytes.length };
     free = align(free + bytes.length);
     return output;
@@ -56,12 +57,6 @@ function bytesOf(item: unknown): Uint8Array | null {
   if (ArrayBuffer.isView(item)) return new Uint8Array(item.buffer, item.byteOffset, item.byteLength);
   if (item instanceof ArrayBuffer || item instanceof SharedArrayBuffer) return new Uint8Array(item);
   return null;
-}
-
-function ownCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const copy = new Uint8Array(bytes.length);
-  copy.set(bytes);
-  return copy;
 }
 
 function align(bytes: number): number {

@@ -6,6 +6,7 @@
  * 2. A group of generated objects takes the same few words whether it has ten or a billion.
  * 3. A key that two collections hold belongs to the first of them.
  */
+import { copyBytes } from '../../protocol/copy.js';
 import { fillPattern } from './pattern.js';
 
 /** One object over bytes in shared memory, as it travels to the workers. */
@@ -79,7 +80,7 @@ function storedCollection(stored: readonly StoredObject[]): Collection {
     sizeAt: (index) => at(index).bytes.length,
     versionAt: (index) => at(index).version,
     copy: (index, offset, target) => {
-      target.set(at(index).bytes.subarray(offset, offset + target.length));
+      copyBytes(at(index).bytes.subarray(offset, offset + target.length), target);
     },
   };
 }

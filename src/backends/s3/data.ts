@@ -8,6 +8,7 @@
  *    headers.
  */
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
+import { HeaderBlock } from '../../protocol/headers.js';
 import { ExchangeOutcome, type Exchange, type PreparedRequest, type StoreData } from '../../protocol/http.js';
 import {
   Outcome,
@@ -36,28 +37,29 @@ interface Current {
   readonly expiresAtMs: number | null;
   readonly config: S3DataConfig;
   readonly signer: Signer | null;
-  /** Headers of an anonymous request that never change. */
-  readonly constantHeaders: readonly string[];
+  /** What all its requests have in common. */
+  readonly constant: HeaderBlock;
   readonly listPath: string;
 }
 
 function adopt(snapshot: StoreSnapshot): Current {
   const config = snapshot.config as S3DataConfig;
   const { credentials, expectedBucketOwner, requesterPays } = config;
-  const constantHeaders = ['User-Agent', 'millrace'];
-  if (credentials === null) {
-    constantHeaders.push('Host', config.hostHeader);
-    if (expectedBucketOwner !== null) {
-      constantHeaders.push('x-amz-expected-bucket-owner', expectedBucketOwner);
-    }
-    if (requesterPays) constantHeaders.push('x-amz-request-payer', 'requester');
+  const signer =
+    credentials === null ? null : createSigner({ ...config, host: config.hostHeader, credentials });
+  const constant = ['User-Agent', 'millrace'];
+  if (signer !== null) constant.push(...signer.constant);
+  else {
+    constant.push('Host', config.hostHeader);
+    if (expectedBucketOwner !== null) constant.push('x-amz-expected-bucket-owner', expectedBucketOwner);
+    if (requesterPays) constant.push('x-amz-request-payer', 'requester');
   }
   return {
     version: snapshot.version,
     expiresAtMs: snapshot.expiresAtMs,
     config,
-    signer: credentials === null ? null : createSigner({ ...config, host: config.hostHeader, credentials }),
-    constantHeaders,
+    signer,
+    constant: new HeaderBlock(constant),
     listPath: `${config.pathPrefix}/`,
   };
 }
@@ -156,19 +158,15 @@ class S3Data implements StoreData {
     range: PreparedRequest['range'],
     nowMs: number,
   ): PreparedRequest {
-    const { config, signer, constantHeaders } = this.#current;
-    const headers = constantHeaders.slice();
+    const { config, signer, constant } = this.#current;
+    let headers: string[];
     if (signer !== null) {
       this.#skew.sign(identity);
-      signer.sign(parts, this.#skew.serviceTime(nowMs), headers);
-    } else {
-      if (parts.ifMatch !== null) headers.push('If-Match', parts.ifMatch);
-      if (parts.range !== null) headers.push('Range', parts.range);
-      if (parts.checksum) headers.push('x-amz-checksum-mode', 'ENABLED');
-    }
+      headers = signer.sign(parts, this.#skew.serviceTime(nowMs));
+    } else headers = unsignedHeaders(parts);
     const target = parts.query === '' ? parts.path : `${parts.path}?${parts.query}`;
     const { origin, allowContentEncoding: encoded } = config;
-    return { origin, method: parts.method, target, headers, body: null, range, encoded };
+    return { origin, method: parts.method, target, constant, headers, body: null, range, encoded };
   }
 
   #asked(uri: string, head: boolean, context: ErrorContext, nowMs: number): Asked {
@@ -212,6 +210,14 @@ class S3Data implements StoreData {
 }
 
 const BARE: SignedParts = { method: 'GET', path: '', query: '', ifMatch: null, range: null, checksum: false };
+
+function unsignedHeaders({ ifMatch, range, checksum }: SignedParts): string[] {
+  const headers: string[] = [];
+  if (ifMatch !== null) headers.push('If-Match', ifMatch);
+  if (range !== null) headers.push('Range', range);
+  if (checksum) headers.push('x-amz-checksum-mode', 'ENABLED');
+  return headers;
+}
 
 /** URI and context are text made for errors; a success, which is nearly every answer, must not pay for them. */
 class LazyRead implements ReadCase {

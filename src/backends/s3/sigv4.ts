@@ -2,7 +2,7 @@
  * AWS Signature Version 4 for requests without a body, with the signature in the `Authorization` header.
  *
  * Invariants:
- * 1. The signed headers are exactly those that are sent, in the order in which they are signed (alphabetical).
+ * 1. The signed headers are exactly those that are sent.
  * 2. The signing key is derived once per day and region, the time stamp once per second: what is left per request is
  *    one SHA-256 and one HMAC.
  * 3. The payload hash is that of the empty body: no request of the data half has one, and unlike `UNSIGNED-PAYLOAD`
@@ -41,8 +41,10 @@ export interface SignerConfig {
 }
 
 export interface Signer {
-  /** Appends every header of the request, names and values in turn, `Authorization` last. */
-  sign(parts: SignedParts, nowMs: number, headers: string[]): void;
+  /** Headers that every request has, names and values in turn. */
+  readonly constant: readonly string[];
+  /** The other headers of the request, names and values in turn. */
+  sign(parts: SignedParts, nowMs: number): string[];
 }
 
 const IF_MATCH = 1;
@@ -112,13 +114,13 @@ function signedNames(variant: number, tail: readonly [string, string][]): string
 export function createSigner(config: SignerConfig): Signer {
   const { host, region, service, credentials } = config;
   const tail = constantTail(config);
-  const tailHeaders = tail.flat();
   const tailText = tail.map(([name, value]) => `${name}:${value.trim()}\n`).join('');
   const hostText = `host:${host}\n`;
   const variants = Array.from({ length: 8 }, (_, variant) => signedNames(variant, tail));
   let second = Number.NaN;
   let date = '';
   let day = '';
+  let dateText = '';
   let stringToSignHead = '';
   let authorizationHead = '';
   let hmacHex: (text: string) => string = String;
@@ -128,6 +130,7 @@ export function createSigner(config: SignerConfig): Signer {
     date = amzDate(nowMs);
     const today = date.slice(0, 8);
     const scope = `${today}/${region}/${service}/aws4_request`;
+    dateText = `x-amz-content-sha256:${EMPTY_BODY_SHA256}\nx-amz-date:${date}\n${tailText}\n`;
     stringToSignHead = `AWS4-HMAC-SHA256\n${date}\n${scope}\n`;
     if (today === day) return;
     day = today;
@@ -136,32 +139,34 @@ export function createSigner(config: SignerConfig): Signer {
     authorizationHead = `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=`;
   }
 
-  function sign(parts: SignedParts, nowMs: number, headers: string[]): void {
+  function sign(parts: SignedParts, nowMs: number): string[] {
     if (Math.floor(nowMs / 1000) !== second) advance(nowMs);
+    const { ifMatch, range, checksum } = parts;
     let variant = 0;
-    let text = `${parts.method}\n${parts.path}\n${parts.query}\n${hostText}`;
-    headers.push('Host', host);
-    if (parts.ifMatch !== null) {
+    let varying = '';
+    if (ifMatch !== null) {
       variant |= IF_MATCH;
-      text += `if-match:${parts.ifMatch}\n`;
-      headers.push('If-Match', parts.ifMatch);
+      varying += `if-match:${ifMatch}\n`;
     }
-    if (parts.range !== null) {
+    if (range !== null) {
       variant |= RANGE;
-      text += `range:${parts.range}\n`;
-      headers.push('Range', parts.range);
+      varying += `range:${range}\n`;
     }
-    if (parts.checksum) {
+    if (checksum) {
       variant |= CHECKSUM;
-      text += 'x-amz-checksum-mode:ENABLED\n';
-      headers.push('x-amz-checksum-mode', 'ENABLED');
+      varying += 'x-amz-checksum-mode:ENABLED\n';
     }
     const names = variants[variant]!;
-    text += `x-amz-content-sha256:${EMPTY_BODY_SHA256}\nx-amz-date:${date}\n${tailText}\n${names}\n${EMPTY_BODY_SHA256}`;
+    const text = `${parts.method}\n${parts.path}\n${parts.query}\n${hostText}${varying}${dateText}${names}\n${EMPTY_BODY_SHA256}`;
     const signature = hmacHex(stringToSignHead + hash('sha256', text, 'hex'));
-    headers.push('x-amz-content-sha256', EMPTY_BODY_SHA256, 'x-amz-date', date, ...tailHeaders);
-    headers.push('Authorization', `${authorizationHead}${names}, Signature=${signature}`);
+    const authorization = `${authorizationHead}${names}, Signature=${signature}`;
+    const headers = ['x-amz-date', date, 'Authorization', authorization];
+    if (ifMatch !== null) headers.push('If-Match', ifMatch);
+    if (range !== null) headers.push('Range', range);
+    if (checksum) headers.push('x-amz-checksum-mode', 'ENABLED');
+    return headers;
   }
 
-  return { sign };
+  const constant = ['Host', host, 'x-amz-content-sha256', EMPTY_BODY_SHA256, ...tail.flat()];
+  return { constant, sign };
 }

@@ -1,7 +1,7 @@
 /** Snapshots and answers for tests of the s3 data half. */
 import { createStoreData } from '../../../dist/backends/s3/data.js';
 import type { S3DataConfig } from '../../../dist/backends/s3/config.js';
-import type { Exchange, StoreData } from '../../../dist/protocol/http.js';
+import type { Exchange, PreparedRequest, StoreData } from '../../../dist/protocol/http.js';
 import type { ReadRequest, StoreSnapshot } from '../../../dist/protocol/store.js';
 
 export const SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
@@ -84,8 +84,9 @@ export function refusal(
 }
 
 /** Headers of a prepared request as an object, by lower-case name. */
-export function headersOf(list: readonly string[]): Record<string, string> {
+export function headersOf(prepared: PreparedRequest): Record<string, string> {
   const headers: Record<string, string> = {};
+  const list = [...(prepared.constant?.headers ?? []), ...prepared.headers];
   for (let i = 0; i < list.length; i += 2) headers[list[i]!.toLowerCase()] = list[i + 1]!;
   return headers;
 }

@@ -232,7 +232,7 @@ describe('a clock that is off', () => {
   const skewed = (serverMs: number) =>
     refusal(403, 'RequestTimeTooSkewed', {}, { date: new Date(serverMs).toUTCString() });
   const signedAt = (store: ReturnType<typeof data>, asked = request()): string =>
-    headersOf(store.prepareRead(asked, NOW).headers)['x-amz-date']!;
+    headersOf(store.prepareRead(asked, NOW))['x-amz-date']!;
 
   it('is corrected from the Date header, and the next request is signed with the time of the service', () => {
     const store = data();
