@@ -1,0 +1,16 @@
+/**
+ * The contenders, in the order of their turns.
+ *
+ * Each has a `name`, whether its requests are `signed`, which `works` it can do, and one of two ways to run:
+ * `open(job, pieces)` in a Node.js process of lib/child.mjs, or `command(job)`, a program that does what child.mjs does.
+ * `missing()`, where there is one, makes it ready and says why it cannot run, or null.
+ */
+import { awsSdk, awsSdkStream } from './aws-sdk.mjs';
+import { limit } from './limit/limit.mjs';
+import { millrace, millraceGet } from './millrace.mjs';
+import { opendal } from './opendal.mjs';
+
+export const CONTENDERS = [millrace, millraceGet, awsSdk, awsSdkStream, opendal, limit];
+
+/** What the others are compared with; it takes part in every run. */
+export const BASE = millrace.name;
