@@ -6,11 +6,27 @@
  * `missing()`, where there is one, makes it ready and says why it cannot run, or null.
  */
 import { awsSdk, awsSdkStream } from './aws-sdk.mjs';
+import { awsSdkPiscina } from './aws-sdk-piscina.mjs';
+import { preadSync, readFile } from './files.mjs';
+import { globalFetch, nodeHttp, undici } from './http-clients.mjs';
 import { limit } from './limit/limit.mjs';
 import { millrace, millraceGet } from './millrace.mjs';
 import { opendal } from './opendal.mjs';
 
-export const CONTENDERS = [millrace, millraceGet, awsSdk, awsSdkStream, opendal, limit];
+export const CONTENDERS = [
+  millrace,
+  millraceGet,
+  awsSdk,
+  awsSdkStream,
+  awsSdkPiscina,
+  undici,
+  globalFetch,
+  nodeHttp,
+  readFile,
+  preadSync,
+  opendal,
+  limit,
+];
 
 /** What the others are compared with; it takes part in every run. */
 export const BASE = millrace.name;
