@@ -13,7 +13,7 @@ import { installPackages } from './lib/install.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { parseOptions, USAGE } from './lib/options.mjs';
 import { startOrigin } from './lib/origin.mjs';
-import { killRunning, runPass, WrongBytes } from './lib/runs.mjs';
+import { runPass, WrongBytes } from './lib/runs.mjs';
 import { ratio, summary } from './lib/statistics.mjs';
 import { workTable } from './lib/table.mjs';
 import { WORKS } from './lib/works.mjs';
@@ -22,12 +22,12 @@ const MIB = 2 ** 20;
 const LENGTHS = {
   full: {
     verifyBytes: 256 * MIB,
-    verifyObjects: Infinity,
-    warmSeconds: 0.5,
+    verifyObjects: 100_000,
+    warmSeconds: 1,
     passSeconds: 1.5,
     limitMs: 120_000,
   },
-  quick: { verifyBytes: 64 * MIB, verifyObjects: 1024, warmSeconds: 0.25, passSeconds: 0.7, limitMs: 60_000 },
+  quick: { verifyBytes: 64 * MIB, verifyObjects: 1024, warmSeconds: 0.6, passSeconds: 0.7, limitMs: 60_000 },
 };
 
 const progress = (text) => process.stderr.write(`${text}\n`);
@@ -38,40 +38,29 @@ async function bench(options) {
   const works = WORKS.filter(
     ({ name, quick }) => (options.work?.test(name) ?? true) && (quick || !options.quick),
   );
-  if (works.length === 0)
-    throw new Error(
-      `no work is called like ${options.work}; there are: ${WORKS.map(({ name }) => name).join(', ')}`,
-    );
+  if (works.length === 0) {
+    const names = WORKS.map(({ name }) => name).join(', ');
+    throw new Error(`no work is called like ${options.work}; there are: ${names}`);
+  }
   const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-  const undo = [() => rmSync(folder, { recursive: true, force: true })];
-  const interrupt = (signal) => {
-    killRunning();
-    for (const step of undo.toReversed()) step();
-    process.exit(signal === 'SIGINT' ? 130 : 143);
-  };
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  progress('writing the objects');
+  writeData(
+    folder,
+    works.map(({ set }) => set),
+  );
+  const origin = await startOrigin(folder);
   try {
-    const origin = await startOrigin(folder);
-    undo.push(() => process.kill(origin.pid));
-    try {
-      progress('writing the objects');
-      writeData(
-        folder,
-        works.map(({ set }) => set),
-      );
-      return await measure(options, works, folder, origin);
-    } finally {
-      undo.pop();
-      await origin.stop();
-    }
+    return await measure(options, works, folder, origin);
   } finally {
-    undo[0]();
+    await origin.stop();
   }
 }
 
 async function measure(options, works, folder, origin) {
   const wanted = CONTENDERS.filter(({ name }) => name === BASE || (options.contender?.test(name) ?? true));
   const unready = new Map(wanted.map((contender) => [contender.name, contender.missing?.(folder) ?? null]));
+  const whyNot = (contender, work) => contender.unable?.(work) ?? unready.get(contender.name);
   const results = {
     machine: describeMachine(origin.version),
     command: ['npm run bench', ...process.argv.slice(2)].join(' '),
@@ -83,14 +72,17 @@ async function measure(options, works, folder, origin) {
   };
   for (const work of works) {
     const able = wanted.filter((contender) => contender.works(work));
-    for (const { name } of able) {
-      if (unready.get(name) !== null)
-        results.missing.push({ work: work.name, contender: name, why: unready.get(name) });
+    for (const contender of able) {
+      const why = whyNot(contender, work);
+      if (why !== null) results.missing.push({ work: work.name, contender: contender.name, why });
     }
-    const ready = able.filter(({ name }) => unready.get(name) === null);
+    const ready = able.filter((contender) => whyNot(contender, work) === null);
     const rows = await measureWork(options, work, ready, folder, origin, results.missing);
     results.rows.push(...rows);
-    if (!options.json) process.stdout.write(`${workTable(work.name, rows)}\n\n`);
+    if (!options.json) {
+      const missing = results.missing.filter((entry) => entry.work === work.name);
+      process.stdout.write(`${workTable(work.name, rows, missing)}\n\n`);
+    }
   }
   return results;
 }
@@ -132,13 +124,15 @@ async function measureWork(options, work, contenders, folder, origin, missing) {
       return {
         work: work.name,
         contender: name,
-        signed: signed && work.protocol !== 'file',
+        signed: work.protocol === 'file' ? null : signed,
         ...summary([...own.values()]),
         ratios: { cpu: ratio(own, base, 'cpuMicrosPerObject'), speed: ratio(own, base, 'objectsPerSecond') },
       };
     });
 }
 
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
 let options;
 try {
   options = parseOptions(process.argv.slice(2));
@@ -155,6 +149,7 @@ try {
     await writeReport(results);
   }
   if (options.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+  if (results.missing.some(({ contender }) => contender === BASE)) process.exitCode = 1;
 } catch (error) {
   progress(error instanceof WrongBytes ? error.message : (error.stack ?? String(error)));
   process.exitCode = 1;

@@ -3,7 +3,8 @@
  *
  * Each has a `name`, whether its requests are `signed`, which `works` it can do, and one of two ways to run:
  * `open(job, pieces)` in a Node.js process of lib/child.mjs, or `command(job)`, a program that does what child.mjs does.
- * `missing()`, where there is one, makes it ready and says why it cannot run, or null.
+ * `unable(work)`, where there is one, says why it cannot do a work that belongs to it, or null. `missing(folder)` makes
+ * it ready in the folder of the run and says why it cannot run at all, or null.
  */
 import { awsSdk, awsSdkStream } from './aws-sdk.mjs';
 import { awsSdkPiscina } from './aws-sdk-piscina.mjs';

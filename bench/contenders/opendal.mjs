@@ -21,6 +21,9 @@ export const opendal = {
   name: 'opendal',
   signed: true,
   works: () => true,
+  /** Its TLS has the roots of the public web built in and reads neither SSL_CERT_FILE nor an option. */
+  unable: ({ protocol }) =>
+    protocol === 'https' ? 'cannot be given the certificate authority of the origin' : null,
   async open(job, pieces) {
     const operator = await createOperator(job);
     const { default: pLimit } = await import('p-limit');

@@ -54,6 +54,7 @@ function verifyCount() {
   while (count < Math.min(pieces.length, job.verifyObjects) && bytes < job.verifyBytes) {
     bytes += pieces[count++].length;
   }
+  if (count === 0) throw new Error(`nothing to verify in ${job.work.set}`);
   return count;
 }
 

@@ -2,7 +2,7 @@
  * The server that the objects are fetched from: nginx on loopback, over HTTP and over HTTPS.
  *
  * What it keeps true: one worker process, so that all contenders meet the same origin; ports that are free; a
- * certificate that contenders verify; nothing is left behind by `stop()`.
+ * certificate that contenders verify; it ends with this process at the latest, unless that is killed.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, chmodSync, constants, readFileSync, writeFileSync } from 'node:fs';
@@ -57,7 +57,6 @@ export async function startOrigin(folder) {
         https: `https://127.0.0.1:${ports[1]}`,
         caFile: join(folder, 'ca.pem'),
         version: /nginx\/(\S+)/.exec(about)?.[1] ?? 'unknown',
-        pid: started.pid,
         stop: () => stop(started),
       };
     }
@@ -72,6 +71,9 @@ async function tryStart(nginx, about, folder, ports) {
   const child = spawn(nginx, ['-p', folder, '-e', log, '-c', join(folder, 'nginx.conf')], {
     stdio: 'ignore',
   });
+  const kill = () => child.kill('SIGTERM');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
   const deadline = performance.now() + READY_TIMEOUT_MS;
   while (child.exitCode === null && performance.now() < deadline) {
     if (await answers(ports[0])) return child;

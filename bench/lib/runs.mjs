@@ -1,7 +1,7 @@
 /**
  * One pass of one contender in a process of its own, bounded by a time limit.
  *
- * What it keeps true: a process that passes its limit is killed, by its id; wrong bytes end the whole bench, anything
+ * What it keeps true: a process that passes its limit is killed, by its id, and so is one that is running when this process exits; wrong bytes end the whole bench, anything
  * else that goes wrong is told as a missing row.
  */
 import { spawn } from 'node:child_process';
@@ -15,13 +15,6 @@ const WRONG_BYTES = 3;
 /** A contender was given bytes that the origin does not have. */
 export class WrongBytes extends Error {}
 
-const running = new Set();
-
-/** Kills what runs: for the end by a signal. */
-export function killRunning() {
-  for (const child of running) child.kill('SIGKILL');
-}
-
 /**
  * Resolves to the figures of the pass, or to why there are none.
  * @param {object} contender @param {import('./child.mjs').Job} job @param {number} limitMs
@@ -34,15 +27,16 @@ export function runPass(contender, job, limitMs) {
     env: {
       ...process.env,
       NODE_EXTRA_CA_CERTS: job.caFile,
-      SSL_CERT_FILE: job.caFile,
+      NO_PROXY: '127.0.0.1',
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
     },
   });
-  running.add(child);
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
-    child.kill('SIGKILL');
+    kill();
   }, limitMs);
   let out = '';
   let said = '';
@@ -52,7 +46,7 @@ export function runPass(contender, job, limitMs) {
     child.once('error', reject);
     child.once('close', (status, signal) => {
       clearTimeout(timer);
-      running.delete(child);
+      process.off('exit', kill);
       if (status === WRONG_BYTES) reject(new WrongBytes(said.trim()));
       else if (timedOut) resolve({ why: `killed after ${limitMs / 1000} s` });
       else if (status === 0) resolve({ figures: derived(JSON.parse(out)) });

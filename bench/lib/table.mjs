@@ -15,10 +15,14 @@ const COLUMNS = [
   `speed, ${BASE} = 1`,
 ];
 
-/** @param {object[]} rows with `ratios` beside the figures */
-export function workTable(work, rows) {
+/**
+ * @param {string} work
+ * @param {object[]} rows with `ratios` beside the figures
+ * @param {{ contender: string, why: string }[]} missing
+ */
+export function workTable(work, rows, missing) {
   const cells = rows.map((row) => [
-    row.signed ? row.contender : `${row.contender} (unsigned)`,
+    row.signed === false ? `${row.contender} (unsigned)` : row.contender,
     `${digits(row.cpuMicrosPerObject)} us`,
     `${digits(row.cpuSecondsPerGB)} s`,
     digits(row.objectsPerSecond),
@@ -36,7 +40,8 @@ export function workTable(work, rows) {
       .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
       .join('  ')
       .trimEnd();
-  return [work, line(COLUMNS), ...cells.map(line)].join('\n');
+  const absent = missing.map(({ contender, why }) => `${contender}: not here: ${why}`);
+  return [work, line(COLUMNS), ...cells.map(line), ...absent].join('\n');
 }
 
 function spread(ratio) {

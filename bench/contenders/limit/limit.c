@@ -212,6 +212,7 @@ int main(int argc, char **argv) {
   open_ring(argv[2]);
   long next = 0, bytes = 0;
   while (next < piece_count && next < verify_objects && bytes < verify_bytes) bytes += pieces[next++].length;
+  if (next == 0) fail("nothing to verify in", argv[4]);
   double rate = next / run(0, next, 1);
   for (double seconds = 0; seconds < warm_seconds;) {
     long count = rate * (warm_seconds - seconds) + 1;

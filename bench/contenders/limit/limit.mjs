@@ -9,8 +9,8 @@ const SOURCE = fileURLToPath(new URL('limit.c', import.meta.url));
 export const limit = {
   name: 'c-limit',
   signed: false,
-  /** Without a TLS library: not over https. */
-  works: ({ protocol }) => protocol !== 'https',
+  works: () => true,
+  unable: ({ protocol }) => (protocol === 'https' ? 'has no TLS library' : null),
   missing(folder) {
     const { error, status, stderr } = spawnSync('gcc', ['-O2', '-Wall', '-o', program(folder), SOURCE], {
       encoding: 'utf8',
