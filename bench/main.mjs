@@ -43,7 +43,10 @@ async function bench(options) {
     throw new Error(`no work is called like ${options.work}; there are: ${names}`);
   }
   const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  // After what else is done at the exit: the origin may write until it is gone, hence the retries.
+  process.once('exit', () =>
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }),
+  );
   progress('writing the objects');
   writeData(
     folder,

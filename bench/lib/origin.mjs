@@ -72,7 +72,7 @@ async function tryStart(nginx, about, folder, ports) {
     stdio: 'ignore',
   });
   const kill = () => child.kill('SIGTERM');
-  process.once('exit', kill);
+  process.prependOnceListener('exit', kill);
   child.once('exit', () => process.off('exit', kill));
   const deadline = performance.now() + READY_TIMEOUT_MS;
   while (child.exitCode === null && performance.now() < deadline) {

@@ -32,7 +32,7 @@ export function runPass(contender, job, limitMs) {
     },
   });
   const kill = () => child.kill('SIGKILL');
-  process.once('exit', kill);
+  process.prependOnceListener('exit', kill);
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
