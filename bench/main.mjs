@@ -64,9 +64,10 @@ async function measure(options, works, folder, origin) {
   const wanted = CONTENDERS.filter(({ name }) => name === BASE || (options.contender?.test(name) ?? true));
   const unready = new Map(wanted.map((contender) => [contender.name, contender.missing?.(folder) ?? null]));
   const whyNot = (contender, work) => contender.unable?.(work) ?? unready.get(contender.name);
+  const given = process.argv.slice(2).map((text) => (/[^\w-]/.test(text) ? `'${text}'` : text));
   const results = {
     machine: describeMachine(origin.version),
-    command: ['npm run bench', ...process.argv.slice(2)].join(' '),
+    command: ['npm run bench', ...(given.length === 0 ? [] : ['--', ...given])].join(' '),
     date: new Date().toISOString(),
     rounds: options.rounds,
     rows: [],

@@ -60,6 +60,7 @@ export const undici = {
             onResponseEnd() {
               resolve(buffer.subarray(0, length));
             },
+            /** @param {unknown} _controller @param {Error} error */
             onResponseError(_controller, error) {
               reject(error);
             },
