@@ -19,6 +19,8 @@ export async function createClient({ origin, caFile }, connections) {
     credentials: CREDENTIALS,
     forcePathStyle: true,
     maxAttempts: 1,
+    // A fifth less CPU for small objects.
+    cacheMiddleware: true,
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestChecksumCalculation: 'WHEN_REQUIRED',
     requestHandler: new NodeHttpHandler({
