@@ -6,7 +6,8 @@
  *   bytesPerSecond: number, cpuSecondsPerGB: number, cpuMicrosPerObject: number, peakRssBytes: number,
  *   p50Ms: number | null, p99Ms: number | null, eventLoopDelayP99Ms: number | null}} Figures
  * @typedef {Figures & {work: string, contender: string, signed: boolean, min: Figures, max: Figures,
- *   ratios?: Partial<Record<keyof Figures, Ratio>>}} Row medians of the rounds; `ratios` are to millrace, per round
+ *   ratios?: {cpu: Ratio | null, speed: Ratio | null}}} Row medians of the rounds; `ratios` are to millrace, of figures of
+ *   the same round
  * @typedef {{work: string, contender: string, why: string}} Missing
  * @typedef {{cpu: string, cores: number, memoryBytes: number, kernel: string, node: string, nginx: string,
  *   versions: Record<string, string>}} Machine
@@ -22,6 +23,14 @@ export const LIMIT = 'c-limit';
 
 /** Objects of more bytes than this are told by the gigabyte, smaller ones by the object. */
 const LARGE_BYTES = 2 ** 20;
+
+/** Which ratio that a run keeps is that of a figure. */
+const KEPT_RATIOS = /** @type {Partial<Record<keyof Figures, 'cpu' | 'speed'>>} */ ({
+  cpuMicrosPerObject: 'cpu',
+  cpuSecondsPerGB: 'cpu',
+  objectsPerSecond: 'speed',
+  bytesPerSecond: 'speed',
+});
 
 /** @param {Row} row */
 export function isRival({ contender }) {
@@ -56,7 +65,8 @@ export function isLarge({ bytes, objects }) {
  * @param {Row} row @param {Row} base @param {keyof Figures} figure @returns {Ratio | null}
  */
 export function ratioTo(row, base, figure) {
-  const kept = base.contender === MILLRACE ? row.ratios?.[figure] : undefined;
+  const name = KEPT_RATIOS[figure];
+  const kept = base.contender === MILLRACE && name !== undefined ? row.ratios?.[name] : undefined;
   if (kept !== undefined && kept !== null) return kept;
   const [median, min, max] = [
     [row[figure], base[figure]],
@@ -82,7 +92,8 @@ export function number(value) {
 
 /** @param {number | null | undefined} value @param {string} unit a dash where there is no value */
 export function quantity(value, unit) {
-  return value === null || value === undefined ? '-' : `${number(value)} ${unit}`;
+  if (value === null || value === undefined) return '-';
+  return unit === 'x' ? `${number(value)}x` : `${number(value)} ${unit}`;
 }
 
 /** @param {number | null | undefined} bytes */

@@ -7,7 +7,9 @@ import { table } from './table.mjs';
 
 /** @param {Spread | undefined} spread @param {string} unit */
 function spreadCells(spread, unit) {
-  return [spread?.p50, spread?.p99, spread?.max].map((value) => quantity(value, unit));
+  const show = (/** @type {number | undefined} */ value) =>
+    unit === '' ? String(value ?? '-') : quantity(value, unit);
+  return [spread?.p50, spread?.p99, spread?.max].map(show);
 }
 
 /** @param {Record<string, any>} service the `service` of a result @returns {string} */
@@ -55,7 +57,7 @@ function waits({ firstBatch = {}, cancel = {}, drain = {} }) {
       ]),
       ...each(drain, (load, { recordMs, deliveredAfter }) => [
         row('`token.drain()` to the record', load, recordMs),
-        row('objects delivered after `token.drain()`', load, deliveredAfter, 'objects'),
+        row('objects delivered after `token.drain()`', load, deliveredAfter, ''),
       ]),
     ],
   );

@@ -2,14 +2,14 @@
 import { CancellationToken } from 'millrace';
 import { dice, spread } from './figures.mjs';
 import { consume, given, pause, print, withRuntime } from './kit.mjs';
-import { datasetOf, LOADS } from './objects.mjs';
+import { datasetOf, workOf } from './objects.mjs';
 
 const SHORTEST_MS = 20;
 const LONGEST_MS = 120;
 
 const { load, origin, turns, seed } = given();
 const dataset = datasetOf(load, origin);
-const { batchSize } = LOADS[load];
+const { batchSize } = workOf(load);
 const random = dice(seed);
 
 /** @param {import('millrace').Runtime} runtime @param {number} afterMs */

@@ -4,11 +4,11 @@
  */
 import { Runtime } from 'millrace';
 import { consume, given, print } from './kit.mjs';
-import { datasetOf, LOADS, runtimeOptions } from './objects.mjs';
+import { datasetOf, runtimeOptions, workOf } from './objects.mjs';
 
 const { load, origin, warmTurns } = given();
 const dataset = datasetOf(load, origin);
-const { batchSize } = LOADS[load];
+const { batchSize } = workOf(load);
 
 /** @param {Runtime} runtime */
 async function firstBatchMs(runtime) {

@@ -2,13 +2,13 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { delays, RESOLUTION_MS } from './figures.mjs';
 import { consumeFor, given, print, withRuntime } from './kit.mjs';
-import { datasetOf, LOADS } from './objects.mjs';
+import { datasetOf, workOf } from './objects.mjs';
 
 const WARM_UP_MS = 500;
 
 const { load, origin, ms } = given();
 const dataset = datasetOf(load, origin);
-const { batchSize } = LOADS[load];
+const { batchSize } = workOf(load);
 
 await withRuntime({ load, origin }, async (runtime) => {
   await consumeFor(runtime.loader(dataset, { batchSize }), WARM_UP_MS);

@@ -5,11 +5,12 @@
  * Each is measured in a process of its own, one after the other; one that fails is named in `missing`, with its reason.
  */
 import { spread } from './figures.mjs';
+import { LOADS, NETWORK } from './objects.mjs';
+import { withOwnOrigin } from './origin.mjs';
 import { measure } from './spawn.mjs';
 
 const LIMIT_MS = 90_000;
 const BUDGET = '64MiB';
-const LOADS = ['http-4KiB', 'http-8MiB'];
 const MILLION = 1_000_000;
 const HUNDRED_MILLION = 100_000_000;
 
@@ -36,11 +37,17 @@ const QUICK = {
 /** @typedef {import('./objects.mjs').Origin} Origin */
 
 /**
- * @param {{quick?: boolean, progress?: (line: string) => void, origin: Origin}} options `progress` is told what is
- *   measured next
+ * @param {{quick?: boolean, progress?: (line: string) => void, origin?: Origin}} [options] `progress` is told what is
+ *   measured next; without an `origin` one is started, over data written for it
  * @returns {Promise<Record<string, any>>} JSON; the figures are described in docs/benchmarks.md
  */
-export async function measureService({ quick = false, progress = () => {}, origin }) {
+export async function measureService({ quick = false, progress = () => {}, origin } = {}) {
+  const over = (/** @type {Origin} */ found) => measureOver(found, quick, progress);
+  return origin === undefined ? await withOwnOrigin(over) : await over(origin);
+}
+
+/** @param {Origin} origin @param {boolean} quick @param {(line: string) => void} progress */
+async function measureOver(origin, quick, progress) {
   const amount = quick ? QUICK : FULL;
   /** @type {{figure: string, why: string}[]} */
   const missing = [];
@@ -69,19 +76,19 @@ export async function measureService({ quick = false, progress = () => {}, origi
   /** @param {string} script @param {object} given */
   const child = (script, given) => measure(script, { origin, ...given }, { limitMs: LIMIT_MS });
 
-  const firstBatch = await perLoad('time to first batch', LOADS, (load) =>
+  const firstBatch = await perLoad('time to first batch', NETWORK, (load) =>
     measureFirstBatch(child, load, amount),
   );
-  const cancel = await perLoad('cancel', LOADS, (load) =>
+  const cancel = await perLoad('cancel', NETWORK, (load) =>
     child('cancel.mjs', { load, turns: amount.cancels, seed: 1 }),
   );
-  const drain = await perLoad('drain', LOADS, (load) =>
+  const drain = await perLoad('drain', NETWORK, (load) =>
     child('drain.mjs', { load, turns: amount.drains, seed: 2 }),
   );
-  const eventLoopDelay = await perLoad('event-loop delay', [...LOADS, 'file-4KiB'], (load) =>
+  const eventLoopDelay = await perLoad('event-loop delay', LOADS, (load) =>
     child('loop-delay.mjs', { load, ms: amount.loopMs }),
   );
-  const memory = await perLoad('memory', LOADS, (load) =>
+  const memory = await perLoad('memory', NETWORK, (load) =>
     child('memory.mjs', { load, ms: amount.memoryMs, memoryBudget: BUDGET }),
   );
   const millionKeys = await attempt('an epoch of a million keys', () =>

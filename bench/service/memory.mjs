@@ -1,6 +1,6 @@
 /** Resident memory under a load at full speed, against what the process had when its runtime was idle. */
 import { consumeFor, given, pause, peakRssBytes, print, withRuntime } from './kit.mjs';
-import { datasetOf, LOADS } from './objects.mjs';
+import { datasetOf, workOf } from './objects.mjs';
 import { parseBytes } from 'millrace';
 
 /** Long enough for threads that have just come up to be at rest. */
@@ -8,7 +8,7 @@ const SETTLE_MS = 500;
 
 const { load, origin, ms, memoryBudget } = given();
 const dataset = datasetOf(load, origin);
-const { batchSize } = LOADS[load];
+const { batchSize } = workOf(load);
 
 await withRuntime({ load, origin, memoryBudget }, async (runtime) => {
   // Threads are up and the store is open; nothing of the budget has been touched.

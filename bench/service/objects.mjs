@@ -1,39 +1,44 @@
-/** What the service figures are measured over: the small and the large objects of the benchmark's data set. */
+/** What the service figures are measured over: the objects of three works of the benchmark. */
 import { pathToFileURL } from 'node:url';
+import { CREDENTIALS, REGION } from '../contenders/credentials.mjs';
+import { BUCKET } from '../lib/data.mjs';
+import { WORKS } from '../lib/works.mjs';
 
-/** @typedef {{httpUrl: string, dataFolder?: string}} Origin `dataFolder` is the one that has the folder `bench` */
-/** @typedef {{size: number, count: number, batchSize: number, connections: number, file: boolean}} Load */
+/** @typedef {{httpUrl: string, dataFolder: string}} Origin `dataFolder` is the one that the bucket's folder lies in */
 
-const MIB = 2 ** 20;
+/** Works over the network: small objects and large ones. */
+export const NETWORK = ['http-4KiB', 'http-8MiB'];
+export const LOADS = [...NETWORK, 'file-4KiB'];
 
-/** By the name of the work. Batches and connections are those of the throughput works of the same name. */
-export const LOADS = /** @type {Record<string, Load & {objects: string}>} */ ({
-  'http-4KiB': { objects: '4KiB', size: 4096, count: 4096, batchSize: 256, connections: 32, file: false },
-  'http-8MiB': { objects: '8MiB', size: 8 * MIB, count: 32, batchSize: 4, connections: 8, file: false },
-  'file-4KiB': { objects: '4KiB', size: 4096, count: 4096, batchSize: 256, connections: 32, file: true },
-});
+/** Names of the data sets that the loads need. */
+export const DATA_SETS_NEEDED = [...new Set(LOADS.map((load) => workOf(load).set))];
+
+/** Batches and connections of a load are those of the work of the same name. @param {string} load */
+export function workOf(load) {
+  const work = WORKS.find(({ name }) => name === load);
+  if (work === undefined) throw new Error(`no work is called ${load}`);
+  return work;
+}
 
 /**
  * `length` references, going round the data set.
- * @param {string} name @param {Origin} origin @param {number} [length]
+ * @param {string} load @param {Origin} origin @param {number} [length]
  */
-export function datasetOf(name, origin, length = Number.MAX_SAFE_INTEGER) {
-  const { objects, size, count, file } = LOADS[name];
-  const base = file ? `${pathToFileURL(origin.dataFolder ?? '').href}/bench` : 's3://bench';
-  const references = Array.from({ length: count }, (_, i) => ({ uri: `${base}/${objects}-${i}`, size }));
+export function datasetOf(load, origin, length = Number.MAX_SAFE_INTEGER) {
+  const { objects, objectBytes, count, protocol } = workOf(load);
+  const base = protocol === 'file' ? `${pathToFileURL(origin.dataFolder).href}/${BUCKET}` : `s3://${BUCKET}`;
+  const references = Array.from({ length: count }, (_, i) => ({
+    uri: `${base}/${objects}-${i}`,
+    size: objectBytes,
+  }));
   return { length, at: (/** @type {number} */ i) => references[i % count] };
 }
 
 /**
  * Options of a runtime for a load.
- * @param {string} name @param {Origin} origin @param {string} memoryBudget
+ * @param {string} load @param {Origin} origin @param {string} memoryBudget
  */
-export function runtimeOptions(name, origin, memoryBudget = '64MiB') {
-  const s3 = {
-    endpoint: origin.httpUrl,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'AKIABENCHMARK0000000', secretAccessKey: 'not-a-secret' },
-    forcePathStyle: true,
-  };
-  return { workers: 2, maxConnections: LOADS[name].connections, memoryBudget, stores: { s3 } };
+export function runtimeOptions(load, origin, memoryBudget = '64MiB') {
+  const s3 = { endpoint: origin.httpUrl, region: REGION, credentials: CREDENTIALS, forcePathStyle: true };
+  return { workers: 2, maxConnections: workOf(load).connections, memoryBudget, stores: { s3 } };
 }

@@ -1,4 +1,7 @@
-/** One measurement in one process: its figures, or why there are none. A process that takes too long is killed. */
+/**
+ * One measurement in one process: its figures, or why there are none. A process that takes too long is killed,
+ * and so is one that this process would leave behind.
+ */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -24,14 +27,17 @@ export function measure(script, given, { limitMs }) {
   let late = false;
   child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
   const timer = setTimeout(() => {
     late = true;
-    child.kill('SIGKILL');
+    kill();
   }, limitMs);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      process.off('exit', kill);
       if (late) return reject(new Error(`${script} was not over after ${limitMs / 1e3} s`));
       if (code !== 0) {
         return reject(new Error(`${script} ended with ${signal ?? code}: ${stderr.slice(-TOLD_CHARACTERS)}`));

@@ -106,9 +106,11 @@ describe('goals', () => {
 describe('ratios', () => {
   it('are those of the rounds where the run kept them', () => {
     const kept = { median: 23, min: 22, max: 25 };
-    expect(ratioTo({ ...SDK, ratios: { cpuMicrosPerObject: kept } }, OWN, 'cpuMicrosPerObject')).toEqual(
-      kept,
-    );
+    const rounds = { ...SDK, ratios: { cpu: kept, speed: { median: 0.04, min: 0.03, max: 0.05 } } };
+    expect(ratioTo(rounds, OWN, 'cpuMicrosPerObject')).toEqual(kept);
+    expect(ratioTo(rounds, OWN, 'objectsPerSecond')?.median).toBe(0.04);
+    // They are ratios to millrace and to nothing else.
+    expect(ratioTo(rounds, STREAM, 'cpuMicrosPerObject')?.median).toBeCloseTo(690 / 570);
   });
 
   it('are else as far apart as the extremes allow', () => {
@@ -198,8 +200,9 @@ describe('the service', () => {
     expect(text).toContain(
       'nothing in flight, all memory back | `http-8MiB` | 5.50 ms | 11.0 ms | 22.0 ms | 100 |',
     );
+    expect(text).toContain('delivered after `token.drain()` | `http-8MiB` | 2 | 4 | 8 | 100 |');
     expect(text).toContain('| `million-keys` | 0.100 ms | 5.00 ms | 10.0 ms |');
-    expect(text).toContain('| `http-4KiB` | 64.0 MB | 100 MB | 170 MB | 4.00 MB | 1.10 x |');
+    expect(text).toContain('| `http-4KiB` | 64.0 MB | 100 MB | 170 MB | 4.00 MB | 1.10x |');
     expect(text).toContain('| 100,000,000, shuffled, the beginning | 60.0 ms | 18.0 us | 10.0 us | 170 MB |');
   });
 
