@@ -84,7 +84,7 @@ function machineSection({ machine, command, date, rounds }) {
       [
         ['machine', `${cpu}, ${cores} cores, ${number(memoryBytes / 2 ** 30)} GiB, kernel ${kernel}`],
         ['versions', [`Node.js ${node}`, `nginx ${nginx}`, ...named].join(', ')],
-        ['run', `\`${command}\`, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${date}`],
+        ['run', `\`${command}\`, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${date.slice(0, 10)}`],
       ],
     ),
   ].join('\n\n');

@@ -43,8 +43,10 @@ export const METHOD = `## What is measured, and how
 export const REPEAT = `## To repeat it
 
 \`\`\`sh
-npm run bench                # everything, five rounds
-npm run bench -- --quick     # about two minutes: does it work, is anything far off
+npm run bench                              # everything, five rounds; writes this page
+npm run bench -- --quick                   # about two minutes: does it work, is anything far off
+npm run bench -- --work '^http-4KiB$'      # one work; --contender takes a pattern too
+npm run bench -- --quick --json            # one JSON object with all figures
 \`\`\`
 
 It needs nginx and openssl, and gcc for the limit in C.`;

@@ -63,7 +63,7 @@ export function result(rows: readonly Row[], rest: Partial<Results> = {}): Resul
       versions: { undici: '7.0.0' },
     },
     command: 'npm run bench -- --rounds 3',
-    date: '2026-01-02',
+    date: '2026-01-02T03:04:05.006Z',
     rounds: 3,
     rows: [...rows],
     missing: [],
