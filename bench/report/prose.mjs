@@ -52,4 +52,7 @@ npm run bench -- --quick --json            # one JSON object with all figures
 It needs nginx and openssl, and gcc for the limit in C.`;
 
 export const SERVICE_METHOD = `Each figure is from a process of its own: a runtime with two workers and a memory budget of 64 MiB, a consumer that looks at one
-byte of each item. p99 of fewer than 100 samples is the largest.`;
+byte of each item. The first batch of a cold runtime waits for the threads and for the SDK to be loaded. Cancels and drains come
+at random moments of a load at full speed. Idle is a runtime that has opened its store and loaded nothing; its peak has the heaps
+of three threads in it beside the budget. p99 of fewer than 100 samples
+is the largest.`;

@@ -1,5 +1,5 @@
 /** The figures about a service as Markdown tables; a figure that could not be measured is named with its reason. */
-import { megabytes, quantity } from './figures.mjs';
+import { megabytes, number, quantity } from './figures.mjs';
 import { SERVICE_METHOD } from './prose.mjs';
 import { table } from './table.mjs';
 
@@ -87,7 +87,7 @@ function memory(byLoad) {
 function keys({ millionKeys = null, hundredMillionKeys = null }) {
   const named = /** @type {const} */ ([
     ['1,000,000, in order, to the end', millionKeys],
-    ['100,000,000, shuffled, the beginning', hundredMillionKeys],
+    [`100,000,000, shuffled, the first ${number(hundredMillionKeys?.seen ?? 0)}`, hundredMillionKeys],
   ]);
   const rows = named.flatMap(([name, found]) =>
     found === null

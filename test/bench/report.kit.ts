@@ -85,7 +85,13 @@ export const SERVICE = {
   },
   memory: { 'http-4KiB': grown(1.1), 'http-8MiB': grown(0.8) },
   millionKeys: { firstBatchMs: 40, cpuMicrosPerKey: 10, wallMicrosPerKey: 6, peakRssBytes: 230e6 },
-  hundredMillionKeys: { firstBatchMs: 60, cpuMicrosPerKey: 18, wallMicrosPerKey: 10, peakRssBytes: 170e6 },
+  hundredMillionKeys: {
+    seen: 102_400,
+    firstBatchMs: 60,
+    cpuMicrosPerKey: 18,
+    wallMicrosPerKey: 10,
+    peakRssBytes: 170e6,
+  },
   missing: [] as { figure: string; why: string }[],
 };
 
