@@ -84,7 +84,9 @@ export function inverse(ratio) {
 /** Three digits that count, and a comma every thousand. @param {number} value */
 export function number(value) {
   if (!Number.isFinite(value)) return String(value);
-  const digits = value === 0 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
+  // Rounded first: 99.96 has three digits as 100, and none behind the point.
+  const size = Math.abs(Number(value.toPrecision(3)));
+  const digits = size === 0 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(size)));
   const [whole, rest] = value.toFixed(Math.min(digits, 4)).split('.');
   const grouped = whole.replaceAll(/\B(?=(\d{3})+$)/g, ',');
   return rest === undefined ? grouped : `${grouped}.${rest}`;

@@ -256,12 +256,12 @@ describe('a chart', () => {
 });
 
 describe('a report', () => {
-  it('is a page and its charts, and leaves none of an earlier run', () => {
+  it('is a page and its charts, and leaves none of an earlier run', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-report-'));
     try {
-      writeReport(result([OWN, row({ work: 'file-4KiB', contender: 'millrace', cpu: 9 })]), folder);
+      await writeReport(result([OWN, row({ work: 'file-4KiB', contender: 'millrace', cpu: 9 })]), folder);
       writeFileSync(join(folder, 'benchmarks', 'note.txt'), 'kept');
-      const written = writeReport(result([OWN]), folder);
+      const written = await writeReport(result([OWN]), folder);
       expect(readdirSync(join(folder, 'benchmarks')).toSorted()).toEqual(['http-4KiB.svg', 'note.txt']);
       expect(written).toEqual([join(folder, 'benchmarks.md'), join(folder, 'benchmarks', 'http-4KiB.svg')]);
       const text = readFileSync(written[0]!, 'utf8');
@@ -281,6 +281,8 @@ describe('a number', () => {
     [1.005, '1.00'],
     [23.04, '23.0'],
     [690.4, '690'],
+    [99.96, '100'],
+    [0.099_96, '0.100'],
     [34_567, '34,567'],
     [1_234_567.8, '1,234,568'],
     [Infinity, 'Infinity'],
