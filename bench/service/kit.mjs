@@ -1,6 +1,7 @@
 /** What every measured process begins and ends with. Its one argument is JSON, and so is the one line that it prints. */
 import { Runtime } from 'millrace';
 import { runtimeOptions } from './objects.mjs';
+import { FAILED } from './spawn.mjs';
 
 /** @returns {any} */
 export function given() {
@@ -26,6 +27,12 @@ export async function withRuntime({ load, origin, memoryBudget }, use) {
     await runtime.close();
   }
 }
+
+/** Why there are no figures: one line, that can stand in a report. */
+process.once('uncaughtException', (error) => {
+  process.stderr.write(`${FAILED}${error.message.replaceAll(/\s+/g, ' ')}\n`);
+  process.exit(1);
+});
 
 let looked = 0;
 

@@ -5,8 +5,8 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** Of a program that fails, so much of what it said is told. */
-const TOLD_CHARACTERS = 400;
+/** What a process that gives up begins the line with its reason with. */
+export const FAILED = 'failed: ';
 
 /**
  * Rejects when the process fails, prints no JSON, or is not over after `limitMs`.
@@ -40,12 +40,13 @@ export function measure(script, given, { limitMs }) {
       process.off('exit', kill);
       if (late) return reject(new Error(`${script} was not over after ${limitMs / 1e3} s`));
       if (code !== 0) {
-        return reject(new Error(`${script} ended with ${signal ?? code}: ${stderr.slice(-TOLD_CHARACTERS)}`));
+        const why = stderr.split('\n').findLast((line) => line.startsWith(FAILED));
+        return reject(new Error(why?.slice(FAILED.length) ?? `${script} ended with ${signal ?? code}`));
       }
       try {
         resolve(JSON.parse(stdout));
       } catch (cause) {
-        reject(new Error(`${script} printed no JSON: ${stdout.slice(-TOLD_CHARACTERS)}`, { cause }));
+        reject(new Error(`${script} printed no JSON`, { cause }));
       }
     });
   });
