@@ -120,12 +120,12 @@ export interface FileFacts {
  * does for every tool that looks at the time of change. The double that `mtimeMs` is keeps a quarter of a
  * microsecond; a bigint stat would keep more than the clock gives, for a third more time per call.
  */
+export function versionOf(stats: Stats): string {
+  return `${Math.round(stats.mtimeMs * 1000)}-${stats.size}-${stats.ino}`;
+}
+
 export function factsOf(stats: Stats): FileFacts {
-  return {
-    size: stats.size,
-    version: `${Math.round(stats.mtimeMs * 1000)}-${stats.size}-${stats.ino}`,
-    modifiedMs: stats.mtimeMs,
-  };
+  return { size: stats.size, version: versionOf(stats), modifiedMs: stats.mtimeMs };
 }
 
 /** What something that is not a regular file is, in words. */
