@@ -7,6 +7,7 @@ import { patternBytes } from '../../../dist/backends/memory/pattern.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import type { ReadAnswer, ReadRequest } from '../../../dist/protocol/store.js';
 import { manualSignal } from '../../conformance/signals.js';
+import { pathFromUri } from '../../../dist/backends/file/uri.js';
 import { keyOf, newDirectory, readKey, storeAt } from './kit.js';
 
 const openFiles = (): number => readdirSync('/proc/self/fd').length;
@@ -129,6 +130,43 @@ describe('paths', () => {
         });
     },
   );
+
+  it('reads a URI alike whether it stands for itself or has to be taken apart', () => {
+    const pieces = [
+      'a',
+      'b.c',
+      '.',
+      '..',
+      '...',
+      '.x',
+      'x..',
+      '',
+      '%41',
+      '%2F',
+      '%',
+      '?',
+      '#',
+      ' ',
+      '\0',
+      '\x7f',
+      '\u00fc',
+      '~!:@',
+    ];
+    const outcomeOf = (uri: string): string => {
+      try {
+        return pathFromUri(uri, '/');
+      } catch (thrown) {
+        return (thrown as Error).message.replace(/^.*?": /, '');
+      }
+    };
+    const segments = pieces.flatMap((one) => pieces.map((two) => `${one}${two}`));
+    for (const segment of segments) {
+      for (const path of [segment, `${segment}/`, `a/${segment}`, `a/${segment}/b`]) {
+        // Schemes are the same in capitals, but only the usual spelling is looked at first.
+        expect(outcomeOf(`file:///${path}`)).toBe(outcomeOf(`FILE:///${path}`));
+      }
+    }
+  });
 
   it('refuses a key that is longer than any path', async () => {
     const answer = await readKey(storeAt('/'), 'a/'.repeat(3000) + 'a');
