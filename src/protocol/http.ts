@@ -84,9 +84,17 @@ export type BodySink =
   | { readonly kind: 'land'; readonly target: Uint8Array }
   | { readonly kind: 'collect'; readonly maxBytes: number };
 
-/** Makes one attempt. Never rejects; after it resolves nothing is written into the target. */
 export interface Transport {
-  exchange(request: PreparedRequest, sink: BodySink, stop: StopSignal): Promise<Exchange>;
+  /**
+   * Makes one attempt and calls `done` exactly once, perhaps before it returns. From then on nothing is written into the
+   * target any more.
+   */
+  exchange(
+    request: PreparedRequest,
+    sink: BodySink,
+    stop: StopSignal,
+    done: (exchange: Exchange) => void,
+  ): void;
   /** Destroys idle connections; those in use end with their exchange. */
   close(): void;
   stats(): TransportStats;

@@ -118,11 +118,12 @@ export interface KeyPage {
 /** The worker's half of a store: one attempt per call, bytes straight into the target. Never rejects. */
 export interface Store {
   /**
-   * Reads into `target` (`target.length >= request.length`). Once there is an answer, nothing will be written into the
-   * target any more, whatever the outcome. A store that need not wait answers without a promise. The request is the
-   * caller's, who uses it again for the next one: it is valid until the answer.
+   * Reads into `target` (`target.length >= request.length`) and calls `done` exactly once, perhaps before it returns.
+   * From then on nothing is written into the target any more, whatever the outcome. A function and not a promise,
+   * because there is one call for each small object: promises were a tenth of the CPU of 4 KiB. The request is the
+   * caller's, who uses it again for the next one: it is valid until `done` is called.
    */
-  read(request: ReadRequest, target: Uint8Array, stop: StopSignal): ReadAnswer | Promise<ReadAnswer>;
+  read(request: ReadRequest, target: Uint8Array, stop: StopSignal, done: (answer: ReadAnswer) => void): void;
   head(key: Uint8Array, stop: StopSignal): Promise<Answer<ObjectInfo>>;
   list(request: ListRequest, stop: StopSignal): Promise<Answer<KeyPage>>;
   /** Takes a newer snapshot (credentials were refreshed). */

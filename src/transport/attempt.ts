@@ -1,8 +1,8 @@
 /**
- * One exchange from its start to its end: links the caller's promise, its stop signal and the connection.
+ * One exchange from its start to its end: links the caller's function, its stop signal and the connection.
  *
  * Invariants:
- * 1. The promise is resolved once; what comes later is ignored.
+ * 1. `done` is called once; what comes later is ignored.
  * 2. The stop signal is entered once and left once, whichever way the exchange ends.
  */
 import type { BodySink, Exchange, PreparedRequest } from '../protocol/http.js';
@@ -13,8 +13,6 @@ import type { StopLink, StopLinks } from './stops.js';
 export class Attempt {
   /** Null while it waits for a connection, and when it is over. */
   connection: Connection | null = null;
-  readonly promise: Promise<Exchange>;
-  private readonly resolve: (exchange: Exchange) => void;
   private readonly link: StopLink;
   private over = false;
 
@@ -25,9 +23,8 @@ export class Attempt {
     readonly head: string,
     readonly stop: StopSignal,
     private readonly links: StopLinks,
+    private readonly done: (exchange: Exchange) => void,
   ) {
-    this.promise = new Promise(captureResolve);
-    this.resolve = captured;
     this.link = links.enter(stop);
   }
 
@@ -36,12 +33,6 @@ export class Attempt {
     this.over = true;
     this.connection = null;
     this.links.leave(this.link);
-    this.resolve(exchange);
+    this.done(exchange);
   }
-}
-
-/** A promise runs its executor at once, so one shared function replaces a closure per exchange. */
-let captured: (exchange: Exchange) => void = () => {};
-function captureResolve(resolve: (exchange: Exchange) => void): void {
-  captured = resolve;
 }

@@ -77,17 +77,21 @@ class PooledTransport implements Transport, ConnectionHost {
     );
   }
 
-  exchange(request: PreparedRequest, sink: BodySink, stop: StopSignal): Promise<Exchange> {
-    if (isCancelled(stop)) return Promise.resolve(headless(ExchangeOutcome.Cancelled, null));
-    if (this.closed) return Promise.resolve(headless(ExchangeOutcome.Failed, closedError(request.origin)));
+  exchange(
+    request: PreparedRequest,
+    sink: BodySink,
+    stop: StopSignal,
+    done: (exchange: Exchange) => void,
+  ): void {
+    if (isCancelled(stop)) return done(headless(ExchangeOutcome.Cancelled, null));
+    if (this.closed) return done(headless(ExchangeOutcome.Failed, closedError(request.origin)));
     const head = requestHead(request, sink);
-    if (typeof head !== 'string') return Promise.resolve(headless(ExchangeOutcome.Refused, head));
-    const attempt = new Attempt(request, sink, head, stop, this.stops);
+    if (typeof head !== 'string') return done(headless(ExchangeOutcome.Refused, head));
+    const attempt = new Attempt(request, sink, head, stop, this.stops, done);
     // It may have been cancelled in the very moment in which it was linked.
     if (isCancelled(stop)) attempt.finish(headless(ExchangeOutcome.Cancelled, null));
     // Whoever is first in line has seen that there is no connection to be had; the others need not look.
     else if (this.waiting.size > 0 || !this.place(attempt)) this.wait(attempt);
-    return attempt.promise;
   }
 
   close(): void {

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { patternBytes } from '../../dist/backends/memory/pattern.js';
 import { NEVER } from '../../dist/protocol/stop.js';
 import type { KeyPage, ListRequest, ReadAnswer, ReadRequest, Store } from '../../dist/protocol/store.js';
+import { readOnce } from '../kit/attempts.js';
 
 export interface StoreFixture {
   readonly store: Store;
@@ -36,7 +37,7 @@ export async function read(
   targetBytes = request.length,
 ): Promise<{ answer: ReadAnswer; target: Uint8Array }> {
   const { target, guardsAreIntact } = guarded(targetBytes);
-  const answer = await store.read(request, target, stop);
+  const answer = await readOnce(store, request, target, stop);
   expect(guardsAreIntact()).toBe(true);
   return { answer, target };
 }

@@ -19,6 +19,7 @@ import {
   versionsOf,
   whole,
 } from './store.kit.js';
+import { readOnce } from '../kit/attempts.js';
 
 export function readsWhole(use: Use): void {
   it.each([0, 1, 4095, 4096, 4097, 65_535, MIB - 1, MIB, MIB + 1, 3 * MIB + 17])(
@@ -178,7 +179,7 @@ export function cancels(use: Use): void {
     const stop = manualSignal((signal) => {
       if (signal.looks >= 8 && hasBegun()) signal.set(StopState.Cancelled);
     });
-    const reading = use().store.read(whole(key, size), target, stop);
+    const reading = readOnce(use().store, whole(key, size), target, stop);
     let isOver = false;
     const over = reading.then(() => (isOver = true));
     while (!isOver && !hasBegun()) await turn();

@@ -4,16 +4,18 @@ import type { Exchange, PreparedRequest, Transport } from '../../dist/protocol/h
 import { NEVER } from '../../dist/protocol/stop.js';
 import type { ReadAnswer, ReadRequest } from '../../dist/protocol/store.js';
 import { data, exchange, NOW, refusal, request } from '../backends/s3/kit.js';
+import { readOnce } from '../kit/attempts.js';
 
 /** A transport that gives these answers in turn, and what it was asked. */
 function scripted(answers: Exchange[]): { transport: Transport; asked: PreparedRequest[]; rooms: number[] } {
   const asked: PreparedRequest[] = [];
   const rooms: number[] = [];
   const transport: Transport = {
-    exchange: (prepared, sink) => {
+    exchange: (prepared, sink, _stop, done) => {
       asked.push(prepared);
       rooms.push(sink.kind === 'land' ? sink.target.length : -1);
-      return Promise.resolve(answers.shift()!);
+      const answer = answers.shift()!;
+      queueMicrotask(() => done(answer));
     },
     close: () => {},
     stats: () => ({ opened: 0, reused: 0, active: 0, idle: 0 }),
@@ -27,7 +29,7 @@ async function read(
 ): Promise<{ answer: ReadAnswer; asked: PreparedRequest[]; rooms: number[] }> {
   const { transport, asked, rooms } = scripted(answers);
   const store = httpStore(data(), transport, () => NOW);
-  const answer = await store.read(request(changes), new Uint8Array(100), NEVER);
+  const answer = await readOnce(store, request(changes), new Uint8Array(100), NEVER);
   expect(answers).toEqual([]);
   return { answer, asked, rooms };
 }

@@ -14,6 +14,7 @@ import {
   transportOf,
 } from './kit.js';
 import type { Seen } from './kit.js';
+import { exchangeOnce } from '../kit/attempts.js';
 
 let server: ScriptedServer;
 let transport: Transport;
@@ -58,7 +59,7 @@ describe('cancelling', () => {
     await serve(() => {});
     const stop = new CountingStop();
     stop.cancel();
-    const exchange = await transport.exchange(get(server.origin()), land(new Uint8Array(9)), stop);
+    const exchange = await exchangeOnce(transport, get(server.origin()), land(new Uint8Array(9)), stop);
     expect(exchange.outcome).toBe('cancelled');
     expect(stop.links).toBe(0);
     expect(transport.stats().opened).toBe(0);
@@ -73,7 +74,7 @@ describe('cancelling', () => {
       stop.cancel();
       return unlink;
     };
-    const exchange = await transport.exchange(get(server.origin()), land(new Uint8Array(9)), stop);
+    const exchange = await exchangeOnce(transport, get(server.origin()), land(new Uint8Array(9)), stop);
     expect(exchange.outcome).toBe('cancelled');
     expect(stop.linked.size).toBe(0);
     expect(transport.stats().opened).toBe(0);
@@ -86,7 +87,9 @@ describe('cancelling', () => {
     });
     const stops = [new CountingStop(), new CountingStop(), new CountingStop()];
     const targets = stops.map(() => sharedTarget(9).target);
-    const done = stops.map((stop, i) => transport.exchange(get(server.origin()), land(targets[i]!), stop));
+    const done = stops.map((stop, i) =>
+      exchangeOnce(transport, get(server.origin()), land(targets[i]!), stop),
+    );
     await server.requests(1);
     stops[1]!.cancel();
     expect(await done[1]).toMatchObject({ outcome: 'cancelled', error: null });
@@ -105,8 +108,13 @@ describe('cancelling', () => {
   it('while it connects closes the socket and gives its slot to the next', async () => {
     await serve(({ socket }) => socket.write(answer(payload(1, 9))), { maxConnections: 1 });
     const stop = new CountingStop();
-    const first = transport.exchange(get(server.origin()), land(sharedTarget(9).target), stop);
-    const second = transport.exchange(get(server.origin()), land(sharedTarget(9).target), new CountingStop());
+    const first = exchangeOnce(transport, get(server.origin()), land(sharedTarget(9).target), stop);
+    const second = exchangeOnce(
+      transport,
+      get(server.origin()),
+      land(sharedTarget(9).target),
+      new CountingStop(),
+    );
     stop.cancel();
     expect(transport.stats()).toMatchObject({ opened: 2, active: 1, idle: 0 });
     expect(await first).toMatchObject({ outcome: 'cancelled' });
@@ -118,7 +126,7 @@ describe('cancelling', () => {
     await serve(() => {});
     const stop = new CountingStop();
     const { target } = sharedTarget(1000);
-    const done = transport.exchange(get(server.origin()), land(target), stop);
+    const done = exchangeOnce(transport, get(server.origin()), land(target), stop);
     await server.requests(1);
     stop.cancel();
     expect(transport.stats()).toMatchObject({ active: 0, idle: 0 });
@@ -134,7 +142,7 @@ describe('cancelling', () => {
     await serve(({ socket }) => socket.write(wire.subarray(0, 25), () => flushed()));
     const stop = new CountingStop();
     const { target } = sharedTarget(1000);
-    const done = transport.exchange(get(server.origin()), land(target), stop);
+    const done = exchangeOnce(transport, get(server.origin()), land(target), stop);
     await sent;
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
     stop.cancel();
@@ -155,7 +163,7 @@ describe('cancelling', () => {
       });
       const stop = new CountingStop();
       const { target, guards } = sharedTarget(size);
-      const done = transport.exchange(get(server.origin()), land(target), stop);
+      const done = exchangeOnce(transport, get(server.origin()), land(target), stop);
       await landing(target, 100_000);
       stop.cancel();
       const ends = Buffer.from(target.subarray(0, 4 << 20));
@@ -176,7 +184,7 @@ describe('cancelling', () => {
     await serve(() => {}, { maxConnections: 3 });
     const stop = new CountingStop();
     const done = Array.from({ length: 9 }, () =>
-      transport.exchange(get(server.origin()), land(new Uint8Array(9)), stop),
+      exchangeOnce(transport, get(server.origin()), land(new Uint8Array(9)), stop),
     );
     await server.requests(3);
     // One link for all of them.
@@ -196,7 +204,7 @@ describe('a signal', () => {
       reply = () => void socket.write(answer(payload(1, 9)));
     });
     const stop = new CountingStop();
-    const done = transport.exchange(get(server.origin()), land(new Uint8Array(9)), stop);
+    const done = exchangeOnce(transport, get(server.origin()), land(new Uint8Array(9)), stop);
     await server.requests(1);
     stop.drain();
     reply();
@@ -209,7 +217,7 @@ describe('a signal', () => {
       asked += 1;
     });
     const stop = new CountingStop();
-    const done = transport.exchange(get(server.origin()), land(new Uint8Array(9)), stop);
+    const done = exchangeOnce(transport, get(server.origin()), land(new Uint8Array(9)), stop);
     stop.drain();
     expect(await done).toMatchObject({ outcome: 'cancelled', landed: 0 });
     expect(asked).toBe(0);
@@ -230,7 +238,7 @@ describe('a signal', () => {
     const outcomes = ['complete', 'stale-connection', 'refused', 'interrupted', 'too-long', 'failed'];
     const stop = new CountingStop();
     for (const [i, outcome] of outcomes.entries()) {
-      const exchange = await transport.exchange(get(server.origin()), land(new Uint8Array(9)), stop);
+      const exchange = await exchangeOnce(transport, get(server.origin()), land(new Uint8Array(9)), stop);
       expect(exchange.outcome).toBe(outcome);
       expect(stop.links).toBe(i + 1);
       expect(stop.linked.size).toBe(0);

@@ -15,6 +15,7 @@ import {
   transportOf,
 } from './kit.js';
 import type { Seen } from './kit.js';
+import { exchangeOnce } from '../kit/attempts.js';
 
 let server: ScriptedServer;
 let transport: Transport;
@@ -36,7 +37,7 @@ async function fetchOnce(
   range: Range = null,
   method: 'GET' | 'HEAD' = 'GET',
 ): Promise<Exchange> {
-  return transport.exchange({ ...get(server.origin(), range), method }, sink, NEVER);
+  return exchangeOnce(transport, { ...get(server.origin(), range), method }, sink, NEVER);
 }
 
 /** Calls `fn` after so many turns of the event loop. */

@@ -18,6 +18,7 @@ import {
   transportOf,
 } from './kit.js';
 import type { Seen } from './kit.js';
+import { exchangeOnce } from '../kit/attempts.js';
 
 let servers: ScriptedServer[] = [];
 let transport: Transport;
@@ -33,7 +34,7 @@ function limitsOf(limits: Partial<TransportLimits> = {}): void {
 }
 
 function fetchFrom(server: ScriptedServer, more: Partial<PreparedRequest> = {}): Promise<Exchange> {
-  return transport.exchange({ ...get(server.origin()), ...more }, COLLECT, NEVER);
+  return exchangeOnce(transport, { ...get(server.origin()), ...more }, COLLECT, NEVER);
 }
 
 /** Lets the client notice what the server did to an idle connection. */
@@ -108,7 +109,7 @@ describe('kept connections', () => {
     const body = payload(2, 100_000);
     const server = await serve(({ socket }) => socket.write(answer(body)));
     const { target, guards } = sharedTarget(body.length);
-    await transport.exchange(get(server.origin()), land(target), NEVER);
+    await exchangeOnce(transport, get(server.origin()), land(target), NEVER);
     expect(transport.stats().idle).toBe(1);
     server.sockets[0]!.write(Buffer.alloc(200_000, 0x77));
     await idleIs(0);
@@ -265,7 +266,7 @@ describe('the cap on connections', () => {
     const gone = await serve(() => {});
     const origin = gone.origin();
     await gone.close();
-    const all = Array.from({ length: 5 }, () => transport.exchange(get(origin), COLLECT, NEVER));
+    const all = Array.from({ length: 5 }, () => exchangeOnce(transport, get(origin), COLLECT, NEVER));
     for (const exchange of await Promise.all(all)) {
       expect(exchange.outcome).toBe('failed');
       expect(exchange.error).toMatchObject({ code: 'ConnectionFailed', phase: 'connect', retryable: true });
@@ -279,7 +280,7 @@ describe('the cap on connections', () => {
     limitsOf({ maxConnections: 1 });
     const server = await serve(() => {});
     const stop = new CountingStop();
-    const first = transport.exchange(get(server.origin()), COLLECT, stop);
+    const first = exchangeOnce(transport, get(server.origin()), COLLECT, stop);
     const all = Array.from({ length: 4097 }, () => fetchFrom(server));
     const refused = await all.pop()!;
     expect(refused).toMatchObject({
@@ -297,7 +298,7 @@ describe('the cap on connections', () => {
     limitsOf({ maxConnections: 1 });
     const server = await serve(({ socket }) => socket.write(small));
     const bad = { ...server.origin(), port: 70_000, id: 'http://127.0.0.1:70000' };
-    const exchange = await transport.exchange(get(bad), COLLECT, NEVER);
+    const exchange = await exchangeOnce(transport, get(bad), COLLECT, NEVER);
     expect(exchange.outcome).toBe('failed');
     expect(exchange.error).toMatchObject({ code: 'ConnectionFailed', retryable: false, phase: 'connect' });
     expect(await fetchFrom(server)).toMatchObject({ outcome: 'complete' });
@@ -317,7 +318,7 @@ describe('a host with several addresses', () => {
         { address: '127.0.0.2', family: 4 },
         { address: '127.0.0.1', family: 4 },
       ])) as never;
-    const done = transport.exchange(get(server.origin({ host: 'store.test' })), land(target), NEVER);
+    const done = exchangeOnce(transport, get(server.origin({ host: 'store.test' })), land(target), NEVER);
     dns.lookup = lookup;
     const exchange = await done;
     expect(exchange).toMatchObject({ outcome: 'complete', landed: body.length });
@@ -370,7 +371,8 @@ describe('closing', () => {
          const stop = { state: 0, onStop: () => () => {} };
          const outcomes = [];
          for (let i = 0; i < workerData.exchanges; i++) {
-           const exchange = await transport.exchange(workerData.request, { kind: 'collect', maxBytes: 1e6 }, stop);
+           const sink = { kind: 'collect', maxBytes: 1e6 };
+           const exchange = await new Promise((done) => transport.exchange(workerData.request, sink, stop, done));
            outcomes.push(exchange.outcome);
          }
          if (workerData.close) transport.close();

@@ -4,6 +4,7 @@ import type { PreparedRequest } from '../../dist/protocol/http.js';
 import { NEVER } from '../../dist/protocol/stop.js';
 import { requestHead } from '../../dist/transport/request.js';
 import { COLLECT, land, transportOf } from './kit.js';
+import { exchangeOnce } from '../kit/attempts.js';
 
 const BASE: PreparedRequest = {
   origin: { id: 'http://store:80', secure: false, host: 'store', port: 80, ca: null, serverName: null },
@@ -58,7 +59,7 @@ describe('the request head', () => {
   it.each(bad)('is refused with %s, and the refusal does not repeat it', async (_name, fields) => {
     const transport = transportOf();
     const sink = land(new Uint8Array(10));
-    const exchange = await transport.exchange({ ...BASE, ...fields }, sink, NEVER);
+    const exchange = await exchangeOnce(transport, { ...BASE, ...fields }, sink, NEVER);
     expect(exchange.outcome).toBe('refused');
     expect(exchange.error).toBeInstanceOf(MillraceError);
     expect(exchange.error!.code).toBe('InvalidArgument');

@@ -17,6 +17,7 @@ import {
   transportOf,
 } from './kit.js';
 import type { Seen } from './kit.js';
+import { exchangeOnce } from '../kit/attempts.js';
 
 let server: ScriptedServer | null = null;
 
@@ -32,7 +33,7 @@ async function fetchWith(
 ): Promise<Exchange> {
   server = await ScriptedServer.start(onRequest);
   const transport = transportOf(limits);
-  const exchange = await transport.exchange(get(server.origin()), land(target), NEVER);
+  const exchange = await exchangeOnce(transport, get(server.origin()), land(target), NEVER);
   expect(transport.stats()).toMatchObject({ active: 0, idle: 0 });
   await closed(server.sockets[0]!);
   transport.close();
@@ -48,7 +49,7 @@ describe('a time-out', () => {
     const id = `https://127.0.0.1:${port}`;
     const transport = transportOf({ connectTimeoutMs: 40 });
     const origin = { id, secure: true, host: '127.0.0.1', port, ca: null, serverName: null };
-    const exchange = await transport.exchange(get(origin), land(new Uint8Array(9)), NEVER);
+    const exchange = await exchangeOnce(transport, get(origin), land(new Uint8Array(9)), NEVER);
     expect(exchange).toMatchObject({ outcome: 'failed', status: 0 });
     expect(exchange.error).toMatchObject({ code: 'TimedOut', phase: 'connect', retryable: true });
     expect(exchange.error!.message).toBe(`no connection to ${id} within 40 ms (connectTimeoutMs)`);
@@ -123,7 +124,7 @@ describe('a time-out', () => {
       }, 5);
     });
     const transport = transportOf({ idleTimeoutMs: 200, minRateBytesPerSecond: 0 });
-    expect(await transport.exchange(get(server.origin()), land(target), NEVER)).toMatchObject({
+    expect(await exchangeOnce(transport, get(server.origin()), land(target), NEVER)).toMatchObject({
       outcome: 'complete',
     });
     expect(Buffer.from(target).equals(body)).toBe(true);

@@ -20,6 +20,7 @@ import {
   transportOf,
 } from './kit.js';
 import type { Seen } from './kit.js';
+import { exchangeOnce } from '../kit/attempts.js';
 
 let folder: string;
 let cert: string;
@@ -60,7 +61,7 @@ describe('over TLS', () => {
     const transport = transportOf();
     for (const body of bodies) {
       const { target, guards } = sharedTarget(body.length);
-      const exchange = await transport.exchange(get(server.origin({ ca: cert })), land(target), NEVER);
+      const exchange = await exchangeOnce(transport, get(server.origin({ ca: cert })), land(target), NEVER);
       expect(exchange).toMatchObject({ outcome: 'complete', landed: body.length });
       expect(Buffer.from(target).equals(body)).toBe(true);
       expect(guards()).toBe(true);
@@ -78,7 +79,8 @@ describe('over TLS', () => {
     const transport = transportOf();
     const seen: unknown[] = [];
     for (let i = 0; i < 2; i++) {
-      const exchange = await transport.exchange(
+      const exchange = await exchangeOnce(
+        transport,
         get(server.origin({ ca: cert, serverName: 'store.test' })),
         COLLECT,
         NEVER,
@@ -104,7 +106,7 @@ describe('over TLS', () => {
     async (_name, extra, cause) => {
       const server = await serve(() => {});
       const transport = transportOf();
-      const exchange = await transport.exchange(get(server.origin(extra())), COLLECT, NEVER);
+      const exchange = await exchangeOnce(transport, get(server.origin(extra())), COLLECT, NEVER);
       expect(exchange.outcome).toBe('failed');
       expect(exchange.error).toMatchObject({ code: 'ConnectionFailed', phase: 'connect', retryable: false });
       expect(exchange.error!.message).toContain(`the certificate of ${server.origin().id} is not accepted`);
@@ -121,7 +123,7 @@ describe('over TLS', () => {
     const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
     try {
-      const exchange = await transport.exchange(get(server.origin({ ca: null })), COLLECT, NEVER);
+      const exchange = await exchangeOnce(transport, get(server.origin({ ca: null })), COLLECT, NEVER);
       expect(exchange).toMatchObject({
         outcome: 'failed',
         error: { code: 'ConnectionFailed', retryable: false },
@@ -139,7 +141,7 @@ describe('over TLS', () => {
     const server = await ScriptedServer.start(() => {});
     const transport = transportOf();
     const origin = { ...server.origin(), secure: true };
-    const done = transport.exchange(get(origin), COLLECT, NEVER);
+    const done = exchangeOnce(transport, get(origin), COLLECT, NEVER);
     while (server.sockets.length === 0) await new Promise((resolve) => setImmediate(resolve));
     server.sockets[0]!.write('HTTP/1.1 400 Bad Request\r\n\r\n');
     const exchange = await done;
@@ -155,7 +157,7 @@ describe('over TLS', () => {
     const server = await serve(({ socket }) => socket.end(wire.subarray(0, wire.length - 5000)));
     const transport = transportOf();
     const { target } = sharedTarget(body.length);
-    const exchange = await transport.exchange(get(server.origin({ ca: cert })), land(target), NEVER);
+    const exchange = await exchangeOnce(transport, get(server.origin({ ca: cert })), land(target), NEVER);
     expect(exchange).toMatchObject({ outcome: 'interrupted', landed: 95_000, error: { code: 'ShortBody' } });
     expect(Buffer.from(target.subarray(0, 95_000)).equals(body.subarray(0, 95_000))).toBe(true);
     expect(target.subarray(95_000).every((byte) => byte === SENTINEL)).toBe(true);
@@ -176,7 +178,7 @@ describe('over TLS', () => {
     const transport = transportOf();
     const stop = new CountingStop();
     const { target, guards } = sharedTarget(size);
-    const done = transport.exchange(get(server.origin({ ca: cert })), land(target), stop);
+    const done = exchangeOnce(transport, get(server.origin({ ca: cert })), land(target), stop);
     while (target[100_000] === SENTINEL) await new Promise((resolve) => setImmediate(resolve));
     stop.cancel();
     const exchange = await done;

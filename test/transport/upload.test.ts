@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { NEVER } from '../../dist/protocol/stop.js';
 import type { PreparedRequest } from '../../dist/protocol/http.js';
 import { COLLECT, CountingStop, answer, closed, get, payload, transportOf } from './kit.js';
+import { exchangeOnce } from '../kit/attempts.js';
 
 let server: Server;
 const sockets: Socket[] = [];
@@ -54,7 +55,7 @@ describe('a request body', () => {
     const transport = transportOf();
     for (const [i, size] of sizes.entries()) {
       const body = payload(i, size);
-      expect(await transport.exchange(put(body), COLLECT, NEVER)).toMatchObject({
+      expect(await exchangeOnce(transport, put(body), COLLECT, NEVER)).toMatchObject({
         outcome: 'complete',
         status: 200,
       });
@@ -72,7 +73,7 @@ describe('a request body', () => {
       });
     });
     const transport = transportOf();
-    const exchange = await transport.exchange(put(payload(1, 32 << 20)), COLLECT, NEVER);
+    const exchange = await exchangeOnce(transport, put(payload(1, 32 << 20)), COLLECT, NEVER);
     expect(exchange).toMatchObject({ outcome: 'complete', status: 403 });
     expect(Buffer.from(exchange.body!).toString()).toBe('no');
     expect(transport.stats()).toMatchObject({ active: 0, idle: 0 });
@@ -93,7 +94,7 @@ describe('a request body', () => {
       });
     });
     const transport = transportOf({ idleTimeoutMs: 300 });
-    const exchange = await transport.exchange(put(body), COLLECT, NEVER);
+    const exchange = await exchangeOnce(transport, put(body), COLLECT, NEVER);
     expect(exchange.error).toBeNull();
     expect(exchange).toMatchObject({ outcome: 'complete', status: 200 });
     transport.close();
@@ -102,7 +103,7 @@ describe('a request body', () => {
   it('that the server stops taking times out, and names the request as the phase', async () => {
     await listen((socket) => socket.pause());
     const transport = transportOf({ idleTimeoutMs: 30 });
-    const exchange = await transport.exchange(put(payload(1, 32 << 20)), COLLECT, NEVER);
+    const exchange = await exchangeOnce(transport, put(payload(1, 32 << 20)), COLLECT, NEVER);
     expect(exchange.outcome).toBe('failed');
     expect(exchange.error).toMatchObject({ code: 'TimedOut', phase: 'request' });
     expect(exchange.error!.message).toContain('30 ms (idleTimeoutMs)');
@@ -113,7 +114,7 @@ describe('a request body', () => {
     await listen((socket) => socket.pause());
     const transport = transportOf();
     const stop = new CountingStop();
-    const done = transport.exchange(put(payload(1, 32 << 20)), COLLECT, stop);
+    const done = exchangeOnce(transport, put(payload(1, 32 << 20)), COLLECT, stop);
     await once(server, 'connection');
     stop.cancel();
     expect(transport.stats()).toMatchObject({ active: 0, idle: 0 });

@@ -34,7 +34,7 @@ export function createStore(snapshot: StoreSnapshot): Store {
   const pace = createPace();
   const saved = createSavedWalks();
   return {
-    read: (request, target, stop) => new Promise((done) => readFile(root, pace, request, target, stop, done)),
+    read: (request, target, stop, done) => readFile(root, pace, request, target, stop, done),
     head: (key, stop) => headFile(root, pace, key, stop),
     list: (request, stop) => listFiles(root, pace, saved, request, stop),
     update: () => {},

@@ -34,11 +34,11 @@ export function createSimStore(world: SimWorld, origin: SimOrigin, snapshot: Sto
   let closed = false;
   origin.open += 1;
   return {
-    read: (request, target, stop) => {
+    read: (request, target, stop, done) => {
       if (closed) throw new MillraceError(ErrorCode.Internal, 'a read of a closed simulated store');
-      return new Promise((resolve) => {
-        new Reading(world, origin, { request, target, stop, snapshotVersion, resolve }).begin();
-      });
+      // A copy, because the caller's is used again, and a dead thread's devices go on.
+      const own = { ...request };
+      new Reading(world, origin, { request: own, target, stop, snapshotVersion, done }).begin();
     },
     head: (key, stop) => ask(world, origin, `head ${decoder.decode(key)}`, stop, () => infoOf(origin, key)),
     list: (request, stop) => ask(world, origin, 'list', stop, () => pageOf(origin, request)),
@@ -57,7 +57,7 @@ interface Attempt {
   readonly target: Uint8Array;
   readonly stop: StopSignal;
   readonly snapshotVersion: number;
-  resolve(answer: ReadAnswer): void;
+  done(answer: ReadAnswer): void;
 }
 
 /** How a read that has been admitted goes on: bytes first, then this answer, or none. */
@@ -167,7 +167,7 @@ class Reading {
     this.#record.outcome = answer.outcome;
     this.#cancelDevice();
     this.#unlink();
-    this.#attempt.resolve(answer);
+    this.#attempt.done(answer);
   }
 }
 

@@ -6,6 +6,7 @@ import { onTestFinished } from 'vitest';
 import { createStore } from '../../../dist/backends/file/data.js';
 import { NEVER, type StopSignal } from '../../../dist/protocol/stop.js';
 import type { KeyPage, ListRequest, ReadAnswer, ReadRequest, Store } from '../../../dist/protocol/store.js';
+import { readOnce } from '../../kit/attempts.js';
 
 const NOBODY = 65_534;
 
@@ -39,7 +40,7 @@ export function readKey(
     ...request,
   };
   const target = new Uint8Array(new SharedArrayBuffer(full.length));
-  return store.read(full, target, stop).then((answer) => ({ ...answer, target }));
+  return readOnce(store, full, target, stop).then((answer) => ({ ...answer, target }));
 }
 
 export function listRequest(request: Partial<ListRequest> = {}): ListRequest {

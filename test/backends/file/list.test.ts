@@ -174,7 +174,7 @@ describe('sortedEntries', () => {
     const names = Array.from({ length: 5000 }, (_, i) => `${(i * 7919) % 5000}`);
     for (const name of names) writeFileSync(`${root}${name}`, '');
     let turns = 0;
-    const pace = { due: () => true, turn: async () => {} };
+    const pace = { due: () => true, later: setImmediate, turn: async () => {} };
     const walking = { root: createRoot(root), pace, turn: async () => void (turns += 1) };
     expect(await sortedEntries(walking, Buffer.from(root), '')).toEqual(
       names.sort((a, b) => (a < b ? -1 : 1)),

@@ -20,6 +20,7 @@ import { patternBytes } from '../../../dist/backends/memory/pattern.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { manualSignal, turn } from '../../conformance/signals.js';
 import { keyOf, newDirectory, readKey, storeAt, unprivileged } from './kit.js';
+import { readOnce } from '../../kit/attempts.js';
 
 const openFiles = (): number => readdirSync('/proc/self/fd').length;
 const onLinux = process.platform === 'linux';
@@ -118,7 +119,7 @@ describe('errors', () => {
       { start: 1, whole: true },
     ]) {
       const target = new Uint8Array(3);
-      const answer = await store.read({ ...request, ...odd }, target, manualSignal());
+      const answer = await readOnce(store, { ...request, ...odd }, target, manualSignal());
       expect(answer).toMatchObject({ outcome: 'refused', error: { code: 'InvalidArgument' } });
       expect([...target]).toEqual([0, 0, 0]);
     }

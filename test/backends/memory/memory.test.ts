@@ -6,6 +6,7 @@ import { createMemoryScheme, memoryConfig } from '../../../dist/backends/memory/
 import { NEVER } from '../../../dist/protocol/stop.js';
 import type { KeyPage, ListRequest, Store } from '../../../dist/protocol/store.js';
 import { manualSignal } from '../../conformance/signals.js';
+import { readOnce } from '../../kit/attempts.js';
 
 type Objects = Parameters<typeof createMemoryScheme>[0];
 const MIB = 1024 * 1024;
@@ -82,7 +83,7 @@ describe('generated objects', () => {
     const key = generatedKey(group, 987_654_321);
     expect(key).toBe('gen/987654321');
     const target = new Uint8Array(1000);
-    const answer = await store.read(range(key, 2 * MIB + 3, 1000), target, NEVER);
+    const answer = await readOnce(store, range(key, 2 * MIB + 3, 1000), target, NEVER);
     expect(answer).toMatchObject({ outcome: 'complete', landed: 1000, size: 3 * MIB });
     const expected = new Uint8Array(1000);
     fillPattern(expected, 11, 987_654_321, 2 * MIB + 3);
@@ -145,7 +146,7 @@ describe('the memory store', () => {
     const stop = manualSignal((signal) => {
       if (signal.looks === 3) store.update({ version: 2, expiresAtMs: null, config: after });
     });
-    const answer = await store.read(range('a', 0, 8 * MIB), new Uint8Array(8 * MIB), stop);
+    const answer = await readOnce(store, range('a', 0, 8 * MIB), new Uint8Array(8 * MIB), stop);
     expect(answer).toMatchObject({
       outcome: 'version-changed',
       landed: 0,
@@ -158,7 +159,7 @@ describe('the memory store', () => {
     const target = new Uint8Array(MIB);
     let hasTurned = false;
     setImmediate(() => (hasTurned = true));
-    for (let i = 0; i < 4; i += 1) await store.read(range('g00000000', 0, MIB), target, NEVER);
+    for (let i = 0; i < 4; i += 1) await readOnce(store, range('g00000000', 0, MIB), target, NEVER);
     expect(hasTurned).toBe(true);
   });
 

@@ -1,0 +1,34 @@
+/** One attempt of a store or a transport as a promise, which rejects when it is answered a second time. */
+import type { BodySink, Exchange, PreparedRequest, Transport } from '../../dist/protocol/http.js';
+import type { StopSignal } from '../../dist/protocol/stop.js';
+import type { ReadAnswer, ReadRequest, Store } from '../../dist/protocol/store.js';
+
+export function readOnce(
+  store: Store,
+  request: ReadRequest,
+  target: Uint8Array,
+  stop: StopSignal,
+): Promise<ReadAnswer> {
+  return once((done) => store.read(request, target, stop, done));
+}
+
+export function exchangeOnce(
+  transport: Transport,
+  request: PreparedRequest,
+  sink: BodySink,
+  stop: StopSignal,
+): Promise<Exchange> {
+  return once((done) => transport.exchange(request, sink, stop, done));
+}
+
+function once<T>(begin: (done: (answer: T) => void) => void): Promise<T> {
+  let answered = false;
+  return new Promise((resolve) => {
+    begin((answer) => {
+      // Thrown into whoever answers: the test's process ends with it.
+      if (answered) throw new Error('answered a second time');
+      answered = true;
+      resolve(answer);
+    });
+  });
+}
