@@ -69,7 +69,6 @@ export class Dispatcher {
       const id = this.#nextJob++;
       const stores: StoreSpec[] = [];
       this.#introduceStore(ask.body.store, worker, stores);
-      worker.jobs.add(id);
       worker.rows += 1;
       ask.stream.jobsOut += 1;
       asks.sent(id, worker);
@@ -147,7 +146,6 @@ export class Dispatcher {
     task.jobsOut += 1;
     task.nextByte = part.from + part.length;
     stream.jobsOut += 1;
-    worker.jobs.add(id);
     worker.rows += 1;
     worker.outstanding += weight;
     this.#deps.jobs.set(id, { id, stream, task, worker, part, weight });

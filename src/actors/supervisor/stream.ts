@@ -14,10 +14,10 @@ import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { StopState } from '../../protocol/stop.js';
 import type { KeyPage, ObjectInfo } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
-import { Assembler, itemBytes } from './assembler.js';
+import { Assembler } from './assembler.js';
 import { CursorTrack } from './cursor.js';
 import { Intake } from './intake.js';
-import { itemsOf, releaseItems } from './items.js';
+import { itemsOf, releaseItems, wholeItem } from './items.js';
 import { Ledger } from './ledger.js';
 import { TaskMemory } from './task-memory.js';
 import { evictedTask, newTask, plannedLength, resetTask } from './tasks.js';
@@ -25,6 +25,7 @@ import {
   TaskState,
   type BatchRecord,
   type Cursor,
+  type ItemRecord,
   type PlanEntry,
   type PlanSource,
   type StreamHandle,
@@ -467,13 +468,18 @@ export class Stream implements StreamHandle {
       return;
     }
     this.memory.handOver(task);
+    if (task.outputs === null && task.skipItems === 0) return this.#push(wholeItem(task));
     const items = itemsOf(task, this.#deps.arena);
     if (items.length === 0) {
       this.ledger.filtered += 1;
       this.#cursor.settle(task.sequence);
       return;
     }
-    for (const item of items) for (const batch of this.#assembler.push(item)) this.#queue(batch);
+    for (const item of items) this.#push(item);
+  }
+
+  #push(item: ItemRecord): void {
+    for (const batch of this.#assembler.push(item)) this.#queue(batch);
   }
 
   #queue(batch: BatchRecord): void {
@@ -496,10 +502,8 @@ export class Stream implements StreamHandle {
     const batch = this.#ready.shift();
     if (batch === undefined) return null;
     this.#readyBytes -= batch.bytes;
-    for (const item of batch.items) {
-      if (item.last) this.ledger.delivered += 1;
-      this.ledger.bytes += itemBytes(item);
-    }
+    for (const item of batch.items) if (item.last) this.ledger.delivered += 1;
+    this.ledger.bytes += batch.bytes;
     this.ledger.items += batch.items.length;
     if (this.#ready.length === 0) this.#advance();
     this.#deps.poke();

@@ -93,7 +93,6 @@ function rowsOf(message: JobMessage | undefined): Row[] {
 function back({ jobs, crew }: Kit, job: FetchJobRecord): void {
   jobs.delete(job.id);
   const worker = crew.at(job.worker.index);
-  worker.jobs.delete(job.id);
   worker.rows -= 1;
   worker.outstanding -= job.weight;
   if (worker.rows === 0) worker.exclusive = false;
