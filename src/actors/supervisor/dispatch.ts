@@ -10,6 +10,7 @@ import { type StoreSpec, type StreamSpec } from '../../protocol/messages.js';
 import { Job, JobFlag, JOB_STRIDE, TableBuilder, tableTransfer } from '../../protocol/tables.js';
 import type { Asks } from './asks.js';
 import { JOB_WEIGHT_BYTES, type Crew, type Worker } from './crew.js';
+import type { IntMap } from './int-map.js';
 import { MAX_PACK_ITEMS } from './grants.js';
 import type { FetchJobRecord } from './jobs.js';
 import { hasMoreParts, nextPart, type Part } from './parts.js';
@@ -22,7 +23,7 @@ const MESSAGE_BYTES = 4 * 1024 * 1024;
 export interface DispatchDeps {
   readonly crew: Crew;
   readonly asks: Asks;
-  readonly jobs: Map<number, FetchJobRecord>;
+  readonly jobs: IntMap<FetchJobRecord>;
   readonly stores: StoreDirectory;
   ranges(stream: Stream, entry: PlanEntry): RangePlan;
 }

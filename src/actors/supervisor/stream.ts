@@ -17,6 +17,7 @@ import type { CancellationToken } from '../../protocol/token.js';
 import { Assembler } from './assembler.js';
 import { CursorTrack } from './cursor.js';
 import { Intake } from './intake.js';
+import { IntMap } from './int-map.js';
 import { itemsOf, releaseItems, wholeItem } from './items.js';
 import { Ledger } from './ledger.js';
 import { TaskMemory } from './task-memory.js';
@@ -65,7 +66,7 @@ export class Stream implements StreamHandle {
   readonly memory: TaskMemory;
   readonly ended: Promise<TerminalRecord>;
   /** Admitted and not yet given to the assembler, by sequence. */
-  readonly tasks = new Map<number, Task>();
+  readonly tasks = new IntMap<Task>();
   /** Tasks without memory that come before anything new: another size, an eviction, a fenced worker. */
   readonly planned: Task[] = [];
   /** Tasks that have memory, and jobs to send. */
@@ -223,6 +224,9 @@ export class Stream implements StreamHandle {
     task.state = TaskState.Settled;
     if (task.error !== null || task.left) this.memory.dropAll(task);
     else this.memory.dropPrefix(task);
+    // What goes out as it comes waits for nobody: the others need not be looked at.
+    const free = this.options.order === 'completion' && !task.left;
+    if (free && !this.#over && this.#halted === null) this.#emit(task);
     this.#advance();
   }
 
@@ -373,7 +377,7 @@ export class Stream implements StreamHandle {
   /** Goes on as far as the state allows: assembles, ends, wakes the consumer. Every change leads here. */
   #advance(): void {
     if (this.#over) return;
-    if (this.#halted === null) this.#assemble();
+    if (this.#halted === null && this.options.order === 'sequence') this.#assemble();
     // A failed item ends the stream from within: what ended there must not end a second time.
     if (this.#over) return;
     const stopping = this.#halted !== null || this.token.state !== StopState.Live;
@@ -426,14 +430,8 @@ export class Stream implements StreamHandle {
     this.#resolveEnded(this.ledger.record(reason, this.#cursor.value, this.#deps.now()));
   }
 
+  /** Hands on what is complete, up to the first gap in the plan. */
   #assemble(): void {
-    if (this.options.order === 'completion') {
-      for (const task of this.tasks.values()) {
-        if (task.state === TaskState.Settled && !task.left) this.#emit(task);
-        if (this.#halted !== null) return;
-      }
-      return;
-    }
     for (;;) {
       const task = this.tasks.get(this.#emitSequence);
       if (task === undefined) {

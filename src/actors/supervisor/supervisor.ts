@@ -21,6 +21,7 @@ import { Crew, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Grants } from './grants.js';
 import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
+import { IntMap } from './int-map.js';
 import { Relief } from './relief.js';
 import { ResultRows } from './results.js';
 import { Stream } from './stream.js';
@@ -54,7 +55,7 @@ export class Supervisor implements SupervisorHandle {
   readonly #dispatcher: Dispatcher;
   readonly #asks = new Asks();
   readonly #streams = new Set<Stream>();
-  readonly #jobs = new Map<number, FetchJobRecord>();
+  readonly #jobs = new IntMap<FetchJobRecord>();
   /** Cancelled streams with jobs out, and how to take back the look at them. */
   readonly #overdue = new Map<Stream, () => void>();
   readonly #quarantined = new Map<Worker, Set<Extent>>();
@@ -313,7 +314,7 @@ export class Supervisor implements SupervisorHandle {
 
   /** The jobs that the worker has not answered. Only looked for when it is lost: a list would cost every job. */
   #jobsWith(worker: Worker): FetchJobRecord[] {
-    return [...this.#jobs.values()].filter((job) => job.worker === worker);
+    return this.#jobs.values().filter((job) => job.worker === worker);
   }
 
   // ---- tokens
