@@ -57,7 +57,8 @@ export function createIndexSource(length: number, at: (position: number) => numb
       if (position >= length) return null;
       const count = Math.min(limit, length - position);
       const indexes: number[] = [];
-      for (let offset = 0; offset < count; offset += 1) indexes.push(at(position + offset));
+      indexes.length = count;
+      for (let offset = 0; offset < count; offset += 1) indexes[offset] = at(position + offset);
       position += count;
       return indexes;
     },
@@ -166,6 +167,8 @@ async function resolveAll(
   resolve: Resolver,
 ): Promise<readonly PlanEntry[]> {
   const entries: PlanEntry[] = [];
+  // Known beforehand: a list that grows leaves 20 bytes per entry behind.
+  entries.length = count;
   const waits: Promise<void>[] = [];
   for (let at = 0; at < count; at += 1) {
     const wait = resolveOne(referenceAt, nameOf, resolve, at);
