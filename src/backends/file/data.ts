@@ -16,8 +16,8 @@ import {
 import { failureOf } from './failures.js';
 import { listFiles } from './list.js';
 import { createPace, type Pace } from './pace.js';
-import { readFile, regularFacts } from './read.js';
-import { closeRead, createRoot, type Root } from './root.js';
+import { readFile, regularStats } from './read.js';
+import { closeRead, createRoot, factsOf, type Root } from './root.js';
 import { createSavedWalks } from './saved-walks.js';
 
 /** What the control half sends: the root as a latin1 string of path bytes, absolute, with a trailing slash. */
@@ -34,7 +34,7 @@ export function createStore(snapshot: StoreSnapshot): Store {
   const pace = createPace();
   const saved = createSavedWalks();
   return {
-    read: (request, target, stop) => readFile(root, pace, request, target, stop),
+    read: (request, target, stop) => new Promise((done) => readFile(root, pace, request, target, stop, done)),
     head: (key, stop) => headFile(root, pace, key, stop),
     list: (request, stop) => listFiles(root, pace, saved, request, stop),
     update: () => {},
@@ -60,7 +60,7 @@ async function headFile(
       return { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
     }
     fd = root.open(path);
-    const { size, version, modifiedMs } = regularFacts(fd, root, name);
+    const { size, version, modifiedMs } = factsOf(regularStats(fd, root, name));
     const value = { size, version, lastModifiedMs: modifiedMs, contentType: null };
     return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
   } catch (thrown) {

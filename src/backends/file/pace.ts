@@ -4,7 +4,7 @@
  * Invariants:
  * 1. Work of one store that asks `due` between its steps keeps the thread for no longer than one slice and one step,
  *    also when it is spread over many calls: a worker that reads thousands of small files in a row never returns to
- *    the event loop by itself, because the promise of a read that did not wait settles in a microtask.
+ *    the event loop by itself, because a read that did not wait is done before its call returns.
  * 2. After a turn the caller takes at least one step before it asks again, so that of several readers none starves.
  */
 import { performance } from 'node:perf_hooks';
@@ -12,7 +12,9 @@ import { performance } from 'node:perf_hooks';
 export interface Pace {
   /** Whether the slice is used up. */
   due(): boolean;
-  /** One turn of the event loop: what has arrived is handled. A new slice begins. */
+  /** Calls `go` after one turn of the event loop: what has arrived is handled. A new slice begins. */
+  later(go: () => void): void;
+  /** The same turn, as a promise. */
   turn(): Promise<void>;
 }
 
@@ -24,14 +26,15 @@ export function createPace(
   now: () => number = performance.now.bind(performance),
 ): Pace {
   let since = now();
+  const later = (go: () => void): void => {
+    setImmediate(() => {
+      since = now();
+      go();
+    });
+  };
   return {
     due: () => now() - since >= sliceMs,
-    turn: () =>
-      new Promise((resolve) => {
-        setImmediate(() => {
-          since = now();
-          resolve();
-        });
-      }),
+    later,
+    turn: () => new Promise(later),
   };
 }

@@ -7,19 +7,19 @@
  * the token before each, and gives the event loop a turn when its slice is used up.
  *
  * Invariants:
- * 1. When the promise resolves nothing is written into the target any more, and the file is closed.
+ * 1. When `done` is called nothing is written into the target any more, and the file is closed.
  * 2. The bytes of a `complete` answer are of one version: size, inode and time of change are the same before the
  *    first byte and after the last.
  * 3. A file that holds less than its size says is an error, not a short success; so is one that says 0 and holds more
  *    (files of /proc and /sys do either).
  */
-import { fstatSync, readSync } from 'node:fs';
+import { fstatSync, readSync, type Stats } from 'node:fs';
 import { ErrorCode, type ErrorContext, MillraceError } from '../../protocol/errors.js';
 import { type StopSignal, StopState } from '../../protocol/stop.js';
 import { Outcome, type ReadAnswer, type ReadRequest } from '../../protocol/store.js';
 import { failureOf } from './failures.js';
 import type { Pace } from './pace.js';
-import { closeRead, type FileFacts, factsOf, kindOf, type Root } from './root.js';
+import { closeRead, kindOf, type Root, versionOf } from './root.js';
 
 /**
  * One call of the kernel, and the grain of a cancel. From the page cache it takes 0.1 ms, from a disk of 150 MB/s
@@ -27,96 +27,128 @@ import { closeRead, type FileFacts, factsOf, kindOf, type Root } from './root.js
  */
 export const PIECE_BYTES = 1024 * 1024;
 
-/** What an attempt has learnt so far; it goes into every answer. */
-interface Progress {
+/** Room for the longest path that Linux takes. */
+const scratch = Buffer.allocUnsafeSlow(4096);
+
+/** One attempt on its way: all that is kept of it while the event loop has a turn. */
+interface Reading {
+  readonly root: Root;
+  readonly pace: Pace;
+  readonly request: ReadRequest;
+  readonly target: Uint8Array;
+  readonly stop: StopSignal;
+  readonly done: (answer: ReadAnswer) => void;
+  /** -1 while it is not open. */
+  fd: number;
+  /** What the file was before its first byte was read. */
+  before: Stats | null;
+  /** How many of the bytes that were asked for it has. */
+  wanted: number;
+  /** The next three go into the answer. */
   landed: number;
   size: number;
   version: string | null;
 }
 
-export async function readFile(
+/**
+ * Calls `done` exactly once, with the answer: before it returns, unless the slice of `pace` is used up meanwhile. So a
+ * small file makes no promise and takes no turn of the microtask queue: 0.3 us of the 7.7 that 4 KiB take with them.
+ */
+export function readFile(
   root: Root,
   pace: Pace,
   request: ReadRequest,
   target: Uint8Array,
   stop: StopSignal,
-): Promise<ReadAnswer> {
-  const progress: Progress = { landed: 0, size: -1, version: null };
-  const key = Buffer.from(request.key).toString('latin1');
-  let fd = -1;
-  let action = 'open';
-  try {
-    checkRequest(request, target);
-    const path = root.pathOf(key);
-    if (stop.state === StopState.Cancelled) return cancelled(progress);
-    if (pace.due()) {
-      await pace.turn();
-      if (isCancelled(stop)) return cancelled(progress);
-    }
-    fd = root.open(path);
-    const before = regularFacts(fd, root, key);
-    progress.size = before.size;
-    progress.version = before.version;
-    const objection = objectionTo(request, before);
-    if (objection !== null) return failed(objection, progress, contextOf(root, key, request, 'head'));
-    action = 'read';
-    const wanted = wantedBytes(request, before);
-    if (!(await readPieces(fd, wanted, request, target, progress, pace, stop))) return cancelled(progress);
-    const after = factsOf(fstatSync(fd));
-    if (after.version !== before.version) {
-      progress.size = after.size;
-      progress.version = after.version;
-      progress.landed = 0;
-      return failed(
-        changedMeanwhile(request, before, after),
-        progress,
-        contextOf(root, key, request, 'body'),
-      );
-    }
-    const short = shortness(fd, wanted, progress);
-    if (short !== null) return failed(short, progress, contextOf(root, key, request, 'body'));
-    return answer(Outcome.Complete, progress, null);
-  } catch (thrown) {
-    const phase = action === 'open' ? 'request' : 'body';
-    const failure = failureOf(thrown, action, contextOf(root, key, request, phase));
-    const interrupted = failure.outcome === Outcome.Transient && progress.landed > 0;
-    return answer(interrupted ? Outcome.Interrupted : failure.outcome, progress, failure.error);
-  } finally {
-    if (fd !== -1) closeRead(fd);
-  }
+  done: (answer: ReadAnswer) => void,
+): void {
+  const reading: Reading = {
+    root,
+    pace,
+    request,
+    target,
+    stop,
+    done,
+    fd: -1,
+    before: null,
+    wanted: 0,
+    landed: 0,
+    size: -1,
+    version: null,
+  };
+  if (pace.due()) goOnLater(reading);
+  else goOn(reading);
 }
 
-/** The facts of an open regular file; throws `Unsupported` for everything else. */
-export function regularFacts(fd: number, root: Root, key: string): FileFacts {
+function goOnLater(reading: Reading): void {
+  reading.pace.later(() => goOn(reading));
+}
+
+function goOn(reading: Reading): void {
+  let answer: ReadAnswer | null;
+  try {
+    answer = advance(reading);
+  } catch (thrown) {
+    answer = answerToThrown(reading, thrown);
+  }
+  if (answer === null) return goOnLater(reading);
+  if (reading.fd !== -1) closeRead(reading.fd);
+  // Not within the try above: what `done` throws is no failure of this file.
+  reading.done(answer);
+}
+
+/** Goes on to the answer, or until the slice is used up: null. */
+function advance(reading: Reading): ReadAnswer | null {
+  const { request, target, stop, pace } = reading;
+  if (reading.before === null) {
+    if (isCancelled(stop)) return answerOf(Outcome.Cancelled, reading);
+    const objection = open(reading);
+    if (objection !== null) return failed(objection, reading, 'head');
+  }
+  const { fd, wanted } = reading;
+  while (reading.landed < wanted) {
+    if (isCancelled(stop)) return answerOf(Outcome.Cancelled, reading);
+    const { landed } = reading;
+    const read = readSync(fd, target, landed, Math.min(PIECE_BYTES, wanted - landed), request.start + landed);
+    // The file ends earlier than it did at the start; the comparison with what it was says so.
+    if (read === 0) break;
+    reading.landed += read;
+    if (reading.landed < wanted && pace.due()) return null;
+  }
+  const change = changeOf(reading) ?? shortness(reading);
+  return change === null ? answerOf(Outcome.Complete, reading) : failed(change, reading, 'body');
+}
+
+/** Opens the file and learns what it is; says why it is not the one, or does not have the range, that was asked for. */
+function open(reading: Reading): Objection | null {
+  const { root, request, target } = reading;
+  checkRequest(request, target);
+  const key = keyOf(request);
+  reading.fd = root.open(root.pathOf(key));
+  const before = regularStats(reading.fd, root, key);
+  reading.before = before;
+  reading.size = before.size;
+  reading.version = versionOf(before);
+  reading.wanted = Math.max(0, Math.min(request.length, before.size - request.start));
+  return objectionTo(request, reading.size, reading.version);
+}
+
+/** A file name is bytes: one character each. By way of memory that is there already, 50 ns less than by a new Buffer. */
+function keyOf({ key }: ReadRequest): string {
+  if (key.length > scratch.length) return Buffer.from(key).toString('latin1');
+  scratch.set(key);
+  return scratch.toString('latin1', 0, key.length);
+}
+
+/** Of an open regular file; throws `Unsupported` for everything else. */
+export function regularStats(fd: number, root: Root, key: string): Stats {
   const stats = fstatSync(fd);
-  if (stats.isFile()) return factsOf(stats);
+  if (stats.isFile()) return stats;
   throw new MillraceError(
     ErrorCode.Unsupported,
     `${root.uriOf(key)} is not a regular file but ${kindOf(stats)}: only regular files have a size and can be read at a position`,
     { phase: 'head' },
   );
-}
-
-/** Reads until `wanted` bytes are there, or the file ends; false when the token was cancelled. */
-async function readPieces(
-  fd: number,
-  wanted: number,
-  request: ReadRequest,
-  target: Uint8Array,
-  progress: Progress,
-  pace: Pace,
-  stop: StopSignal,
-): Promise<boolean> {
-  while (progress.landed < wanted) {
-    if (isCancelled(stop)) return false;
-    const { landed } = progress;
-    const read = readSync(fd, target, landed, Math.min(PIECE_BYTES, wanted - landed), request.start + landed);
-    // The file ends earlier than it did at the start; the comparison of versions says so.
-    if (read === 0) return true;
-    progress.landed += read;
-    if (progress.landed < wanted && pace.due()) await pace.turn();
-  }
-  return true;
 }
 
 interface Objection {
@@ -125,33 +157,43 @@ interface Objection {
   readonly message: string;
 }
 
-/** Why the file is not the one, or does not have the range, that was asked for. */
-function objectionTo(request: ReadRequest, facts: FileFacts): Objection | null {
-  if (request.version !== null && request.version !== facts.version) {
+function objectionTo(request: ReadRequest, size: number, version: string): Objection | null {
+  if (request.version !== null && request.version !== version) {
     return {
       outcome: Outcome.VersionChanged,
       code: ErrorCode.VersionChanged,
-      message: `has the version ${facts.version}, not ${request.version}: it was changed or replaced`,
+      message: `has the version ${version}, not ${request.version}: it was changed or replaced`,
     };
   }
   if (request.whole) {
-    if (facts.size === request.length) return null;
+    if (size === request.length) return null;
     return {
       outcome: Outcome.SizeChanged,
       code: ErrorCode.VersionChanged,
-      message: `has ${facts.size} bytes, not ${request.length}`,
+      message: `has ${size} bytes, not ${request.length}`,
     };
   }
-  if (request.start === 0 || request.start < facts.size) return null;
+  if (request.start === 0 || request.start < size) return null;
   return {
     outcome: Outcome.Refused,
     code: ErrorCode.RangeRejected,
-    message: `has ${facts.size} bytes, so nothing can be read from byte ${request.start} on`,
+    message: `has ${size} bytes, so nothing can be read from byte ${request.start} on`,
   };
 }
 
-function changedMeanwhile(request: ReadRequest, before: FileFacts, after: FileFacts): Objection {
-  const resized = request.whole && after.size !== before.size;
+/** Whether the file was written to since it was opened: then what landed may be of two versions, and counts for nothing. */
+function changeOf(reading: Reading): Objection | null {
+  // A look costs 1 us, and one less would be worth 5 % of a small file: a stamp older than the beginning of the read
+  // proves as much only on filesystems that this machine's clock stamps, and the bytes would have to be copied, since
+  // a file that is not the one that was asked for leaves the target as it was.
+  const after = fstatSync(reading.fd);
+  const before = reading.before as Stats;
+  // Numbers, since the text of a version is only made to be shown or sent.
+  if (after.mtimeMs === before.mtimeMs && after.size === before.size && after.ino === before.ino) return null;
+  reading.landed = 0;
+  reading.size = after.size;
+  reading.version = versionOf(after);
+  const resized = reading.request.whole && after.size !== before.size;
   return {
     outcome: resized ? Outcome.SizeChanged : Outcome.VersionChanged,
     code: ErrorCode.VersionChanged,
@@ -160,8 +202,7 @@ function changedMeanwhile(request: ReadRequest, before: FileFacts, after: FileFa
 }
 
 /** Whether an unchanged file held another number of bytes than its size says. */
-function shortness(fd: number, wanted: number, progress: Progress): Objection | null {
-  const { landed, size } = progress;
+function shortness({ fd, wanted, landed, size }: Reading): Objection | null {
   if (landed < wanted) {
     const message = `ended after ${landed} of ${wanted} bytes although its size of ${size} did not change`;
     return { outcome: Outcome.Interrupted, code: ErrorCode.ShortBody, message };
@@ -182,35 +223,33 @@ function checkRequest(request: ReadRequest, target: Uint8Array): void {
   );
 }
 
-function wantedBytes(request: ReadRequest, facts: FileFacts): number {
-  return Math.max(0, Math.min(request.length, facts.size - request.start));
-}
-
 /** A function, because the compiler would take a state that it has seen for one that stays. */
 function isCancelled(stop: StopSignal): boolean {
   return stop.state === StopState.Cancelled;
 }
 
-function contextOf(
-  root: Root,
-  key: string,
-  request: ReadRequest,
-  phase: 'request' | 'head' | 'body',
-): ErrorContext {
+type Phase = 'request' | 'head' | 'body';
+
+function contextOf({ root, request }: Reading, phase: Phase): ErrorContext {
   const range = { range: [request.start, request.start + request.length - 1] as const };
-  return { phase, uri: root.uriOf(key), ...(request.length > 0 ? range : {}) };
+  return { phase, uri: root.uriOf(keyOf(request)), ...(request.length > 0 ? range : {}) };
 }
 
-function failed(objection: Objection, progress: Progress, context: ErrorContext): ReadAnswer {
+function failed(objection: Objection, reading: Reading, phase: Phase): ReadAnswer {
+  const context = contextOf(reading, phase);
   const error = new MillraceError(objection.code, `${context.uri} ${objection.message}`, context);
-  return answer(objection.outcome, progress, error);
+  return answerOf(objection.outcome, reading, error);
 }
 
-function cancelled(progress: Progress): ReadAnswer {
-  return answer(Outcome.Cancelled, progress, null);
+function answerToThrown(reading: Reading, thrown: unknown): ReadAnswer {
+  const [action, phase] =
+    reading.before === null ? (['open', 'request'] as const) : (['read', 'body'] as const);
+  const failure = failureOf(thrown, action, contextOf(reading, phase));
+  const interrupted = failure.outcome === Outcome.Transient && reading.landed > 0;
+  return answerOf(interrupted ? Outcome.Interrupted : failure.outcome, reading, failure.error);
 }
 
-function answer(outcome: Outcome, progress: Progress, error: MillraceError | null): ReadAnswer {
-  const { landed, size, version } = progress;
+function answerOf(outcome: Outcome, reading: Reading, error: MillraceError | null = null): ReadAnswer {
+  const { landed, size, version } = reading;
   return { outcome, landed, size, version, error, retryAfterMs: 0 };
 }

@@ -26,16 +26,19 @@ import {
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { uriFromPath } from './uri.js';
 
+/** The bytes of a path, or the text where they are ASCII and both are the same. */
+export type FilePath = Buffer | string;
+
 export interface Root {
   /** Absolute, with a trailing slash, as a latin1 string of bytes. */
   readonly path: string;
   /** False for `/`. */
   readonly confined: boolean;
   /** The key's path; throws `InvalidArgument` where the key is not the only spelling of a file below the root. */
-  pathOf(key: string): Buffer;
+  pathOf(key: string): FilePath;
   uriOf(key: string): string;
   /** Opens for reading, never waits for the other end of a FIFO; throws `AccessDenied` for what lies outside. */
-  open(path: Buffer, flags?: number): number;
+  open(path: FilePath, flags?: number): number;
   /** Opens a directory with `use`, under a name that stays that directory whatever happens to its path. */
   withDirectory<T>(path: Buffer, use: (name: PathLike) => T): T;
   /** Whether the path, symbolic links resolved, lies inside. Throws as realpath does. */
@@ -51,6 +54,9 @@ const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTT
 const HAS_PROC = process.platform === 'linux' && existsSync('/proc/self/fd');
 /** An empty, `.` or `..` segment. */
 const ODD_SEGMENT = /(?:^|\/)\.{0,2}(?:\/|$)/;
+const IS_ASCII = /^[\x01-\x7f]*$/;
+/** Is in every key that has an odd segment, a NUL, or a byte that is not ASCII. */
+const ODD_OR_NOT_ASCII = /(?:^|\/)\.{0,2}(?:\/|$)|[\0\x80-\xff]/;
 
 export function createRoot(path: string): Root {
   const confined = path !== '/';
@@ -62,7 +68,8 @@ export function createRoot(path: string): Root {
     real = fresh.endsWith('/') ? fresh : `${fresh}/`;
     return `${where}/`.startsWith(real);
   };
-  const open = (file: Buffer, flags = 0): number => {
+  const isAscii = IS_ASCII.test(path);
+  const open = (file: FilePath, flags = 0): number => {
     const fd = openSync(file, READ_FLAGS | flags);
     if (!confined) return fd;
     let inside = false;
@@ -78,6 +85,8 @@ export function createRoot(path: string): Root {
     path,
     confined,
     pathOf: (key) => {
+      // One look at nearly every key, and no Buffer for it: 0.1 us per file instead of 0.25.
+      if (isAscii && !ODD_OR_NOT_ASCII.test(key)) return path + key;
       checkKey(key);
       return latin1Buffer(path + key);
     },
@@ -108,7 +117,7 @@ export function closeRead(fd: number): void {
   }
 }
 
-/** What a file is, and its version: microseconds of its last change, its size and its inode. */
+/** What a file is, and its version: seconds and microseconds of its last change, its size and its inode. */
 export interface FileFacts {
   readonly size: number;
   readonly version: string;
@@ -120,12 +129,15 @@ export interface FileFacts {
  * does for every tool that looks at the time of change. The double that `mtimeMs` is keeps a quarter of a
  * microsecond; a bigint stat would keep more than the clock gives, for a third more time per call.
  */
+export function versionOf(stats: Stats): string {
+  const changedUs = Math.round(stats.mtimeMs * 1000);
+  const changedS = Math.floor(changedUs / 1e6);
+  // Two small numbers: the text of one that does not fit into 31 bits takes 0.15 us.
+  return `${changedS}.${changedUs - changedS * 1e6}-${stats.size}-${stats.ino}`;
+}
+
 export function factsOf(stats: Stats): FileFacts {
-  return {
-    size: stats.size,
-    version: `${Math.round(stats.mtimeMs * 1000)}-${stats.size}-${stats.ino}`,
-    modifiedMs: stats.mtimeMs,
-  };
+  return { size: stats.size, version: versionOf(stats), modifiedMs: stats.mtimeMs };
 }
 
 /** What something that is not a regular file is, in words. */
@@ -157,7 +169,7 @@ export function latin1Buffer(bytes: string): Buffer {
  * Elsewhere the path is resolved again and must still name the same inode; only somebody who exchanges directories
  * three times between three calls could pass that, with a file that the process may read anyway.
  */
-function whereIs(fd: number, path: Buffer): string {
+function whereIs(fd: number, path: FilePath): string {
   if (HAS_PROC) return readlinkSync(`/proc/self/fd/${fd}`, 'latin1');
   const real = realpathSync.native(path, 'latin1');
   const found = statSync(latin1Buffer(real));
@@ -165,10 +177,10 @@ function whereIs(fd: number, path: Buffer): string {
   return found.ino === opened.ino && found.dev === opened.dev ? real : '';
 }
 
-function outside(path: Buffer, root: string): MillraceError {
+function outside(path: FilePath, root: string): MillraceError {
   return new MillraceError(
     ErrorCode.AccessDenied,
-    `${uriFromPath(path.toString('latin1'))} leads outside of the root ${uriFromPath(root)}: only what lies inside ` +
+    `${uriFromPath(typeof path === 'string' ? path : path.toString('latin1'))} leads outside of the root ${uriFromPath(root)}: only what lies inside ` +
       'can be read; copy or bind-mount what is needed, or choose a root that holds both',
   );
 }

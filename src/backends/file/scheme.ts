@@ -73,7 +73,9 @@ function checkStore(given: string, store: string): void {
   );
 }
 
-/** A copy, since a Buffer may be a window of Node's pool, which must not be sent between threads. */
+/** Memory of its own, since a Buffer may be a window of Node's pool, which must not be sent between threads. */
 function bytesOf(path: string): Uint8Array {
-  return new Uint8Array(Buffer.from(path, 'latin1'));
+  const bytes = new Uint8Array(path.length);
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = path.charCodeAt(at);
+  return bytes;
 }

@@ -13,6 +13,9 @@
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 
+/** In the path of every `file:///` URI that does not stand for itself: bytes to decode or to refuse, odd segments, a slash at its end. */
+const NEEDS_WORK = /[^!-~]|[%?#]|\/\.{0,2}(?:\/|$)/;
+
 const EXAMPLES = 'such as "file:///srv/data/a.bin", "/srv/data/a.bin" or "./data/"';
 const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):/;
 const AUTHORITY = /^\/\/([^/]*)/;
@@ -31,6 +34,11 @@ const ENCODED: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
  * @throws MillraceError InvalidArgument
  */
 export function pathFromUri(given: string, cwd: string): string {
+  // Once per object on the service's own thread: 0.15 to 0.3 us this way, 1.3 to 1.5 us below.
+  if (typeof given === 'string' && given.startsWith('file:///')) {
+    const path = given.slice('file://'.length);
+    if (!NEEDS_WORK.test(path)) return path;
+  }
   if (typeof given !== 'string' || given === '') throw invalid(given, 'it is empty or not a text');
   if (!given.isWellFormed()) throw invalid(given, 'it holds half a surrogate pair');
   const scheme = SCHEME.exec(given)?.[1];

@@ -1,0 +1,52 @@
+/**
+ * The table of works: what is fetched, over what, how many at a time.
+ *
+ * Every contender of a work fetches the same pieces in the same order, over and over, with the same number of
+ * connections. How often differs: a measured pass is bounded by time.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+/** Works of `--quick`. */
+const QUICK = new Set(['http-4KiB', 'http-128KiB', 'http-8MiB', 'https-4KiB', 'file-4KiB', 'file-1GiB']);
+
+/**
+ * @typedef {object} DataSet objects of one size, and what is read of them
+ * @property {string} objects name of their size; the keys are `objects-0`, `objects-1` ...
+ * @property {number} objectBytes
+ * @property {number} count distinct objects
+ * @property {number} pieceBytes objects are read in pieces of this size; whole where it is their size
+ * @property {number} connections
+ * @property {number} batchSize pieces in a batch of the loader, or in a task of a pool
+ */
+
+/** @typedef {{ name: string, protocol: 'http' | 'https' | 'file', set: string, quick: boolean } & DataSet} Work */
+
+/** @type {Readonly<Record<string, DataSet>>} */
+export const DATA_SETS = {
+  '4KiB': set('4KiB', 4 * KIB, 4096, 4 * KIB, 32, 256),
+  '128KiB': set('128KiB', 128 * KIB, 1024, 128 * KIB, 32, 64),
+  '8MiB': set('8MiB', 8 * MIB, 32, 8 * MIB, 8, 4),
+  '8MiB-of-64MiB': set('64MiB', 64 * MIB, 4, 8 * MIB, 8, 4),
+  '8MiB-of-1GiB': set('1GiB', GIB, 1, 8 * MIB, 8, 4),
+};
+
+/** @type {readonly Work[]} */
+export const WORKS = [
+  ...Object.keys(DATA_SETS).map((name) => work('http', name, name)),
+  ...Object.keys(DATA_SETS).map((name) => work('https', name, name)),
+  work('file', '4KiB', '4KiB'),
+  work('file', '1GiB', '8MiB-of-1GiB'),
+];
+
+function set(objects, objectBytes, count, pieceBytes, connections, batchSize) {
+  return { objects, objectBytes, count, pieceBytes, connections, batchSize };
+}
+
+/** @param {'http' | 'https' | 'file'} protocol @param {string} what @param {string} from a name of DATA_SETS */
+function work(protocol, what, from) {
+  const name = `${protocol}-${what}`;
+  return { name, protocol, set: from, quick: QUICK.has(name), ...DATA_SETS[from] };
+}
