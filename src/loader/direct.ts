@@ -70,7 +70,7 @@ export async function headObject(
   options: StopOptions = {},
 ): Promise<ObjectInfo & { readonly uri: string }> {
   checkNames(STOP_NAMES, options, 'head');
-  const { store, key } = locate(supervisor.stores, uri, 'uri');
+  const { store, key } = locate(supervisor.stores, uri, () => 'uri');
   const direct = openDirect(supervisor, directStream(supervisor, {}), null, options);
   return await withStream(direct, async (stream) => {
     const id = await openStore(supervisor, store, stream.token);
@@ -202,7 +202,7 @@ function createSingleSource(supervisor: SupervisorHandle, reference: unknown): E
     next: async (): Promise<readonly PlanEntry[] | null> => {
       if (taken) return null;
       taken = true;
-      return [await resolve(reference, 'uri')];
+      return [await resolve(reference, () => 'uri', 0)];
     },
     close: () => {},
   };

@@ -43,7 +43,7 @@ export function listObjects(
   if (delimiter !== null && (typeof delimiter !== 'string' || delimiter === '')) {
     throw invalidOption('delimiter', 'a text such as "/", or null', delimiter);
   }
-  const { store, key: prefix } = locate(supervisor.stores, uri, 'uri');
+  const { store, key: prefix } = locate(supervisor.stores, uri, () => 'uri');
   return walk(supervisor, { store, prefix, delimiter }, { token, signal });
 }
 

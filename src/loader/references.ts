@@ -7,72 +7,96 @@ import type { PlanEntry, StoreDirectory } from '../actors/supervisor/types.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { ObjectLocation } from '../protocol/store.js';
 import { type ByteRange, checkRange } from './datasets.js';
-import { checkNames, invalidOption, whole } from './schema.js';
+import { checkNames, hasOnly, invalidOption, isWhole, whole } from './schema.js';
 
-/** Resolves a reference; `name` tells it in messages. Throws or rejects with a `MillraceError`. */
-export type Resolver = (reference: unknown, name: string) => PlanEntry | Promise<PlanEntry>;
+/** What a reference is called in messages. A name is made only for an error: most references need none. */
+export type NameOf = (at: number) => string;
+
+/** Resolves the reference number `at` of a pull. Throws or rejects with a `MillraceError`. */
+export type Resolver = (reference: unknown, nameOf: NameOf, at: number) => PlanEntry | Promise<PlanEntry>;
 
 const KNOWN = ['uri', 'size', 'version', 'range'];
-const WHOLE: { start: number; length: number } = { start: 0, length: -1 };
+const NO_KEY = new Uint8Array(0);
+
+/** An entry whose object is not located yet. */
+type Draft = { -readonly [Name in keyof PlanEntry]: PlanEntry[Name] };
 
 export function createResolver(stores: StoreDirectory): Resolver {
   const ids = new Map<string, number>();
-  return (reference, name) => {
-    const read = readReference(reference, name);
-    const location = locate(stores, read.uri, name);
+  return (reference, nameOf, at) => {
+    const uri = readUri(reference, nameOf, at);
+    const entry = readRest(reference, nameOf, at);
+    const location = locate(stores, uri, nameOf, at);
+    entry.key = location.key;
     const known = ids.get(location.store);
-    if (known !== undefined) return entryOf(known, location.key, read);
+    if (known !== undefined) {
+      entry.store = known;
+      return entry;
+    }
     return stores.open(location.store).then((id) => {
       ids.set(location.store, id);
-      return entryOf(id, location.key, read);
+      entry.store = id;
+      return entry;
     });
   };
 }
 
 /** Splits a URI; its error tells which reference it was. */
-export function locate(stores: StoreDirectory, uri: string, name: string): ObjectLocation {
+export function locate(stores: StoreDirectory, uri: string, nameOf: NameOf, at = 0): ObjectLocation {
   try {
     return stores.locate(uri);
   } catch (thrown) {
     if (!(thrown instanceof MillraceError)) throw thrown;
-    throw new MillraceError(thrown.code, `${name}: ${thrown.message}`, { ...thrown.context, phase: 'plan' });
+    const message = `${nameOf(at)}: ${thrown.message}`;
+    throw new MillraceError(thrown.code, message, { ...thrown.context, phase: 'plan' });
   }
 }
 
-interface ReadReference {
-  readonly uri: string;
-  readonly size: number;
-  readonly version: string | null;
-  readonly range: { readonly start: number; readonly length: number };
-}
-
-function readReference(given: unknown, name: string): ReadReference {
-  if (typeof given === 'string') return { uri: given, size: -1, version: null, range: WHOLE };
+function readUri(given: unknown, nameOf: NameOf, at: number): string {
+  if (typeof given === 'string') return given;
   if (typeof given !== 'object' || given === null) {
-    throw invalidOption(name, 'a URI, or {uri, size?, version?, range?}', given);
+    throw invalidOption(nameOf(at), 'a URI, or {uri, size?, version?, range?}', given);
   }
-  checkNames(KNOWN, given, name);
-  const { uri, size, version, range } = given as Partial<Record<string, unknown>>;
-  if (typeof uri !== 'string') throw invalidOption(`${name}.uri`, 'a URI such as "s3://bucket/key"', uri);
-  if (version !== undefined && (typeof version !== 'string' || version === '')) {
-    throw invalidOption(`${name}.version`, 'an ETag or generation, as text', version);
+  if (!hasOnly(KNOWN, given)) checkNames(KNOWN, given, nameOf(at));
+  const { uri } = given as { uri?: unknown };
+  if (typeof uri !== 'string') {
+    throw invalidOption(`${nameOf(at)}.uri`, 'a URI such as "s3://bucket/key"', uri);
   }
-  return {
-    uri,
-    size: size === undefined ? -1 : whole(0)(size, `${name}.size`),
-    version: version ?? null,
-    range: range === undefined ? WHOLE : readRange(range, `${name}.range`),
-  };
+  return uri;
 }
 
-function readRange(given: unknown, name: string): ReadReference['range'] {
+/** What is known of the object beside its URI. All entries have one shape, so that what reads them stays fast. */
+function readRest(given: unknown, nameOf: NameOf, at: number): Draft {
+  const entry: Draft = {
+    store: -1,
+    key: NO_KEY,
+    size: -1,
+    version: null,
+    pinned: false,
+    start: 0,
+    length: -1,
+  };
+  if (typeof given === 'string') return entry;
+  const { size, version, range } = given as Partial<Record<string, unknown>>;
+  if (version !== undefined) {
+    if (typeof version !== 'string' || version === '') {
+      throw invalidOption(`${nameOf(at)}.version`, 'an ETag or generation, as text', version);
+    }
+    entry.version = version;
+    entry.pinned = true;
+  }
+  if (size !== undefined) entry.size = isWhole(size, 0) ? size : whole(0)(size, `${nameOf(at)}.size`);
+  if (range !== undefined) {
+    const { start, length } = readRange(range, `${nameOf(at)}.range`);
+    entry.start = start;
+    entry.length = length;
+  }
+  return entry;
+}
+
+function readRange(given: unknown, name: string): { start: number; length: number } {
   checkNames(['start', 'end', 'length'], given, name);
   return checkRange(given as ByteRange, name);
-}
-
-function entryOf(store: number, key: Uint8Array, read: ReadReference): PlanEntry {
-  const { size, version, range } = read;
-  return { store, key, size, version, pinned: version !== null, start: range.start, length: range.length };
 }
 
 /** What a user's own code threw, with the place it came from. */

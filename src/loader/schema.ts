@@ -65,6 +65,12 @@ export function readOptions<T, Env>(
   return { values: values as T, rows };
 }
 
+/** Whether nothing unknown is there, own or inherited; makes no list of the names, for there is one call per reference. */
+export function hasOnly(known: readonly string[], given: object): boolean {
+  for (const name in given) if (!known.includes(name)) return false;
+  return true;
+}
+
 /** @throws MillraceError InvalidArgument naming the nearest known option */
 export function checkNames(known: readonly string[], given: unknown, what: string): void {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
@@ -100,15 +106,18 @@ export function show(given: unknown): string {
 
 /** A whole number in `[min, max]`. */
 export function whole(min: number, max = Number.MAX_SAFE_INTEGER): (given: unknown, name: string) => number {
-  const expected =
-    max === Number.MAX_SAFE_INTEGER
-      ? `a whole number from ${min} on`
-      : `a whole number from ${min} to ${max}`;
   return (given, name) => {
-    if (typeof given === 'number' && Number.isSafeInteger(given) && given >= min && given <= max)
-      return given;
+    if (isWhole(given, min, max)) return given;
+    const expected =
+      max === Number.MAX_SAFE_INTEGER
+        ? `a whole number from ${min} on`
+        : `a whole number from ${min} to ${max}`;
     throw invalidOption(name, expected, given);
   };
+}
+
+export function isWhole(given: unknown, min: number, max = Number.MAX_SAFE_INTEGER): given is number {
+  return typeof given === 'number' && Number.isSafeInteger(given) && given >= min && given <= max;
 }
 
 export function flag(given: unknown, name: string): boolean {

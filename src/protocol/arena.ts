@@ -135,10 +135,11 @@ export class Arena {
     extent.holders += holders;
   }
 
-  /** One holder less; the last one frees the extent. */
-  release(extent: Extent): void {
+  /** One holder less, or several; the last one frees the extent. */
+  release(extent: Extent, holders = 1): void {
     this.#mustBeLive(extent, 'release');
-    extent.holders -= 1;
+    if (holders > extent.holders) throw released(extent, `release of ${holders} holders`);
+    extent.holders -= holders;
     if (extent.holders > 0) return;
     this.#live.delete(extent.generation);
     this.#usedBytes -= extent.length;
@@ -259,11 +260,14 @@ export class Arena {
   }
 
   #mustBeLive(extent: Extent, verb: string): void {
-    if (this.isLive(extent)) return;
-    throw new MillraceError(
-      ErrorCode.Released,
-      `${verb} of an extent that was already released: generation ${extent.generation}, ${extent.length} bytes at ${extent.offset}`,
-      { phase: 'deliver' },
-    );
+    if (!this.isLive(extent)) throw released(extent, verb);
   }
+}
+
+function released(extent: Extent, verb: string): MillraceError {
+  return new MillraceError(
+    ErrorCode.Released,
+    `${verb} of an extent that was already released: generation ${extent.generation}, ${extent.length} bytes at ${extent.offset}`,
+    { phase: 'deliver' },
+  );
 }

@@ -151,6 +151,18 @@ describe('trim', () => {
 });
 
 describe('release', () => {
+  it('of several holders takes all of them at once, or none when there are not so many', () => {
+    const arena = createArena();
+    const extent = must(arena.allocate(pages(1)));
+    arena.hold(extent, 4);
+    arena.release(extent, 3);
+    expect([extent.holders, arena.isLive(extent)]).toEqual([2, true]);
+    expect(() => arena.release(extent, 3)).toThrow(expect.objectContaining({ code: 'Released' }));
+    expect([extent.holders, arena.isLive(extent)]).toEqual([2, true]);
+    arena.release(extent, 2);
+    expect([arena.isLive(extent), arena.stats().usedBytes]).toEqual([false, 0]);
+  });
+
   it('frees with the last holder', () => {
     const arena = createArena();
     const extent = must(arena.allocate(1));

@@ -31,12 +31,18 @@ export class Asks {
   #waiting: Ask[] = [];
   readonly #out = new Map<number, Ask>();
 
+  // Keys are copied: a message carries the whole buffer that they lie in, other keys too.
+
   list(stream: Stream, request: StreamListRequest): Promise<KeyPage> {
-    return this.#ask(stream, { kind: 'list', ...request }) as Promise<KeyPage>;
+    return this.#ask(stream, {
+      kind: 'list',
+      ...request,
+      prefix: request.prefix.slice(),
+    }) as Promise<KeyPage>;
   }
 
   head(stream: Stream, store: number, key: Uint8Array): Promise<ObjectInfo> {
-    return this.#ask(stream, { kind: 'head', store, key }) as Promise<ObjectInfo>;
+    return this.#ask(stream, { kind: 'head', store, key: key.slice() }) as Promise<ObjectInfo>;
   }
 
   get next(): Ask | null {

@@ -8,6 +8,8 @@
  */
 import type { BatchRecord, ItemRecord, StreamOptions } from './types.js';
 
+const NONE: readonly BatchRecord[] = [];
+
 export class Assembler {
   readonly #batchSize: number;
   readonly #batchBytes: number;
@@ -24,15 +26,15 @@ export class Assembler {
   }
 
   /** Adds one item; returns the batches that this closes (none, one, or two). */
-  push(item: ItemRecord): BatchRecord[] {
-    const closed: BatchRecord[] = [];
+  push(item: ItemRecord): readonly BatchRecord[] {
     const bytes = itemBytes(item);
     const before = this.closeBefore(bytes);
-    if (before !== null) closed.push(before);
     this.#items.push(item);
     this.#bytes += bytes;
-    if (this.#items.length >= this.#batchSize || this.#bytes >= this.#batchBytes) closed.push(this.#close());
-    return closed;
+    const full = this.#items.length >= this.#batchSize || this.#bytes >= this.#batchBytes;
+    // Most items close nothing: no list is made for them.
+    if (!full) return before === null ? NONE : [before];
+    return before === null ? [this.#close()] : [before, this.#close()];
   }
 
   /**

@@ -21,8 +21,6 @@ export interface Worker {
   /** Bytes and job weights that it was sent and has not reported. */
   outstanding: number;
   rows: number;
-  /** Ids of its jobs. */
-  readonly jobs: Set<number>;
   readonly knownStreams: Set<number>;
   readonly knownStores: Set<number>;
   /** Runs one suspect alone, so that a death has one explanation. */
@@ -159,7 +157,6 @@ export class Crew {
       link,
       outstanding: 0,
       rows: 0,
-      jobs: new Set(),
       knownStreams: new Set(),
       knownStores: new Set(),
       exclusive: false,

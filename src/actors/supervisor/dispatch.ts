@@ -10,6 +10,7 @@ import { type StoreSpec, type StreamSpec } from '../../protocol/messages.js';
 import { Job, JobFlag, JOB_STRIDE, TableBuilder, tableTransfer } from '../../protocol/tables.js';
 import type { Asks } from './asks.js';
 import { JOB_WEIGHT_BYTES, type Crew, type Worker } from './crew.js';
+import type { IntMap } from './int-map.js';
 import { MAX_PACK_ITEMS } from './grants.js';
 import type { FetchJobRecord } from './jobs.js';
 import { hasMoreParts, nextPart, type Part } from './parts.js';
@@ -22,7 +23,7 @@ const MESSAGE_BYTES = 4 * 1024 * 1024;
 export interface DispatchDeps {
   readonly crew: Crew;
   readonly asks: Asks;
-  readonly jobs: Map<number, FetchJobRecord>;
+  readonly jobs: IntMap<FetchJobRecord>;
   readonly stores: StoreDirectory;
   ranges(stream: Stream, entry: PlanEntry): RangePlan;
 }
@@ -69,7 +70,6 @@ export class Dispatcher {
       const id = this.#nextJob++;
       const stores: StoreSpec[] = [];
       this.#introduceStore(ask.body.store, worker, stores);
-      worker.jobs.add(id);
       worker.rows += 1;
       ask.stream.jobsOut += 1;
       asks.sent(id, worker);
@@ -147,7 +147,6 @@ export class Dispatcher {
     task.jobsOut += 1;
     task.nextByte = part.from + part.length;
     stream.jobsOut += 1;
-    worker.jobs.add(id);
     worker.rows += 1;
     worker.outstanding += weight;
     this.#deps.jobs.set(id, { id, stream, task, worker, part, weight });

@@ -14,10 +14,11 @@ import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { StopState } from '../../protocol/stop.js';
 import type { KeyPage, ObjectInfo } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
-import { Assembler, itemBytes } from './assembler.js';
+import { Assembler } from './assembler.js';
 import { CursorTrack } from './cursor.js';
 import { Intake } from './intake.js';
-import { itemsOf, releaseItems } from './items.js';
+import { IntMap } from './int-map.js';
+import { itemsOf, releaseItems, wholeItem } from './items.js';
 import { Ledger } from './ledger.js';
 import { TaskMemory } from './task-memory.js';
 import { evictedTask, newTask, plannedLength, resetTask } from './tasks.js';
@@ -25,6 +26,7 @@ import {
   TaskState,
   type BatchRecord,
   type Cursor,
+  type ItemRecord,
   type PlanEntry,
   type PlanSource,
   type StreamHandle,
@@ -64,7 +66,7 @@ export class Stream implements StreamHandle {
   readonly memory: TaskMemory;
   readonly ended: Promise<TerminalRecord>;
   /** Admitted and not yet given to the assembler, by sequence. */
-  readonly tasks = new Map<number, Task>();
+  readonly tasks = new IntMap<Task>();
   /** Tasks without memory that come before anything new: another size, an eviction, a fenced worker. */
   readonly planned: Task[] = [];
   /** Tasks that have memory, and jobs to send. */
@@ -222,6 +224,9 @@ export class Stream implements StreamHandle {
     task.state = TaskState.Settled;
     if (task.error !== null || task.left) this.memory.dropAll(task);
     else this.memory.dropPrefix(task);
+    // What goes out as it comes waits for nobody: the others need not be looked at.
+    const free = this.options.order === 'completion' && !task.left;
+    if (free && !this.#over && this.#halted === null) this.#emit(task);
     this.#advance();
   }
 
@@ -372,7 +377,7 @@ export class Stream implements StreamHandle {
   /** Goes on as far as the state allows: assembles, ends, wakes the consumer. Every change leads here. */
   #advance(): void {
     if (this.#over) return;
-    if (this.#halted === null) this.#assemble();
+    if (this.#halted === null && this.options.order === 'sequence') this.#assemble();
     // A failed item ends the stream from within: what ended there must not end a second time.
     if (this.#over) return;
     const stopping = this.#halted !== null || this.token.state !== StopState.Live;
@@ -425,14 +430,8 @@ export class Stream implements StreamHandle {
     this.#resolveEnded(this.ledger.record(reason, this.#cursor.value, this.#deps.now()));
   }
 
+  /** Hands on what is complete, up to the first gap in the plan. */
   #assemble(): void {
-    if (this.options.order === 'completion') {
-      for (const task of this.tasks.values()) {
-        if (task.state === TaskState.Settled && !task.left) this.#emit(task);
-        if (this.#halted !== null) return;
-      }
-      return;
-    }
     for (;;) {
       const task = this.tasks.get(this.#emitSequence);
       if (task === undefined) {
@@ -467,13 +466,18 @@ export class Stream implements StreamHandle {
       return;
     }
     this.memory.handOver(task);
+    if (task.outputs === null && task.skipItems === 0) return this.#push(wholeItem(task));
     const items = itemsOf(task, this.#deps.arena);
     if (items.length === 0) {
       this.ledger.filtered += 1;
       this.#cursor.settle(task.sequence);
       return;
     }
-    for (const item of items) for (const batch of this.#assembler.push(item)) this.#queue(batch);
+    for (const item of items) this.#push(item);
+  }
+
+  #push(item: ItemRecord): void {
+    for (const batch of this.#assembler.push(item)) this.#queue(batch);
   }
 
   #queue(batch: BatchRecord): void {
@@ -496,10 +500,8 @@ export class Stream implements StreamHandle {
     const batch = this.#ready.shift();
     if (batch === undefined) return null;
     this.#readyBytes -= batch.bytes;
-    for (const item of batch.items) {
-      if (item.last) this.ledger.delivered += 1;
-      this.ledger.bytes += itemBytes(item);
-    }
+    for (const item of batch.items) if (item.last) this.ledger.delivered += 1;
+    this.ledger.bytes += batch.bytes;
     this.ledger.items += batch.items.length;
     if (this.#ready.length === 0) this.#advance();
     this.#deps.poke();

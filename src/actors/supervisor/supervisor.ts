@@ -12,7 +12,7 @@ import type { SupervisorContext, WorkerExit } from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { ControlReply, DoneMessage, ResultMessage, StoreSpec } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
-import { Done, DONE_STRIDE, DoneStatus } from '../../protocol/tables.js';
+import { DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { Asks } from './asks.js';
@@ -20,15 +20,10 @@ import { blame, type Loss } from './blame.js';
 import { Crew, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Grants } from './grants.js';
-import {
-  afterJob,
-  applyResult,
-  taskOutput,
-  unlinkJob,
-  type FetchJobRecord,
-  type ResultDeps,
-} from './jobs.js';
+import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
+import { IntMap } from './int-map.js';
 import { Relief } from './relief.js';
+import { ResultRows } from './results.js';
 import { Stream } from './stream.js';
 import { follow } from './follow.js';
 import {
@@ -60,11 +55,13 @@ export class Supervisor implements SupervisorHandle {
   readonly #dispatcher: Dispatcher;
   readonly #asks = new Asks();
   readonly #streams = new Set<Stream>();
-  readonly #jobs = new Map<number, FetchJobRecord>();
+  readonly #jobs = new IntMap<FetchJobRecord>();
   /** Cancelled streams with jobs out, and how to take back the look at them. */
   readonly #overdue = new Map<Stream, () => void>();
   readonly #quarantined = new Map<Worker, Set<Extent>>();
   readonly #results: ResultDeps;
+  /** By store: asked for three times per object. */
+  readonly #rangesOf: RangePlan[] = [];
   #rotation: Stream[] = [];
   #nextStream = 1;
   #deaths = 0;
@@ -255,8 +252,12 @@ export class Supervisor implements SupervisorHandle {
   }
 
   #schemeRanges(entry: PlanEntry): RangePlan {
+    const known = this.#rangesOf[entry.store];
+    if (known !== undefined) return known;
     const { splitThreshold, partBytes, maxPartsPerObject } = this.stores.defaults(entry.store);
-    return { splitThreshold, partBytes, maxPerObject: maxPartsPerObject };
+    const ranges = { splitThreshold, partBytes, maxPerObject: maxPartsPerObject };
+    this.#rangesOf[entry.store] = ranges;
+    return ranges;
   }
 
   #answered<T>(answer: Promise<T>): Promise<T> {
@@ -287,7 +288,7 @@ export class Supervisor implements SupervisorHandle {
     else {
       const ask = this.#asks.take(message.jobId, worker);
       if (ask === null) return;
-      this.#unload(worker, message.jobId, 0);
+      unload(worker, 0);
       const answer = message.kind === 'page' ? message.page : message.info;
       const error = message.error === null ? null : MillraceError.fromWire(message.error);
       ask.settle(message.status === DoneStatus.Ok ? answer : null, error);
@@ -297,41 +298,23 @@ export class Supervisor implements SupervisorHandle {
     this.#poke();
   }
 
-  #rows(worker: Worker, { table, errors, outputs }: DoneMessage): void {
-    const { cells, blob } = table;
-    const errorOf = new Map(errors);
-    const outputsOf = new Map(outputs);
-    for (let row = 0; row < table.count; row += 1) {
-      const base = row * DONE_STRIDE;
-      const id = cells[base + Done.Id]!;
+  #rows(worker: Worker, message: DoneMessage): void {
+    const rows = new ResultRows(message, this.arena);
+    for (let id = rows.next(); id >= 0; id = rows.next()) {
       const job = this.#jobs.get(id);
       if (job === undefined || job.worker !== worker) continue;
       this.#jobs.delete(id);
-      this.#unload(worker, id, job.weight);
+      unload(worker, job.weight);
       unlinkJob(job);
-      const wire = errorOf.get(row);
-      const versionLength = cells[base + Done.VersionLength]!;
-      const start = cells[base + Done.BlobStart]!;
-      const made = outputsOf.get(row);
-      const result = {
-        status: cells[base + Done.Status]! as DoneStatus,
-        landed: cells[base + Done.Landed]!,
-        size: cells[base + Done.Size]!,
-        version: versionLength === 0 ? null : decoder.decode(blob.subarray(start, start + versionLength)),
-        retries: cells[base + Done.Retries]!,
-        error: wire === undefined ? null : MillraceError.fromWire(wire),
-        outputs: made === undefined ? null : made.map((output) => taskOutput(job, output, this.arena)),
-      };
-      applyResult(job, result, this.#results);
+      rows.unpack(job);
+      applyResult(job, rows, this.#results);
       job.stream.jobEnded();
     }
   }
 
-  #unload(worker: Worker, id: number, weight: number): void {
-    worker.jobs.delete(id);
-    worker.rows -= 1;
-    worker.outstanding -= weight;
-    if (worker.rows === 0) worker.exclusive = false;
+  /** The jobs that the worker has not answered. Only looked for when it is lost: a list would cost every job. */
+  #jobsWith(worker: Worker): FetchJobRecord[] {
+    return this.#jobs.values().filter((job) => job.worker === worker);
   }
 
   // ---- tokens
@@ -388,12 +371,12 @@ export class Supervisor implements SupervisorHandle {
 
   /** Gives a lost worker's jobs to the others. The memory of one that is stuck is left to it. */
   #reassign(worker: Worker, cause: Error | null, code: Loss['code']): void {
-    const lost = [...worker.jobs].map((id) => this.#jobs.get(id)).filter((job) => job !== undefined);
+    const lost = this.#jobsWith(worker);
     if (code === ErrorCode.WorkerStuck) this.#quarantine(worker, lost);
     blame(lost, { worker, cause, code, concurrency: this.#options.concurrency }, this.#results);
     for (const job of lost) {
       this.#jobs.delete(job.id);
-      this.#unload(worker, job.id, job.weight);
+      unload(worker, job.weight);
       unlinkJob(job);
       const { task, stream } = job;
       task.restart = true;
@@ -437,7 +420,7 @@ export class Supervisor implements SupervisorHandle {
   }
 
   #fence(worker: Worker): void {
-    for (const job of worker.jobs) this.#jobs.get(job)?.stream.ledger.stuck(worker.link.name);
+    for (const job of this.#jobsWith(worker)) job.stream.ledger.stuck(worker.link.name);
     this.#crew.fence(worker);
     this.#reassign(worker, null, ErrorCode.WorkerStuck);
     worker.link.abandon();
@@ -448,7 +431,7 @@ export class Supervisor implements SupervisorHandle {
   /** So long after its cancel every job of a stream should be back: workers that still hold one are given up. */
   #fenceBusy(stream: Stream): void {
     for (const worker of this.#crew.alive()) {
-      const holds = [...worker.jobs].some((id) => this.#jobs.get(id)?.stream === stream);
+      const holds = this.#jobsWith(worker).some((job) => job.stream === stream);
       if (holds || this.#asks.isWith(worker, stream)) this.#fence(worker);
     }
   }
@@ -458,4 +441,9 @@ export class Supervisor implements SupervisorHandle {
   }
 }
 
-const decoder = new TextDecoder();
+/** A job is off the worker. */
+function unload(worker: Worker, weight: number): void {
+  worker.rows -= 1;
+  worker.outstanding -= weight;
+  if (worker.rows === 0) worker.exclusive = false;
+}

@@ -5,7 +5,9 @@
  * Invariants:
  * 1. `parseUri(formatUri(location))` gives the same location back, whatever characters the key holds.
  * 2. A bucket that is accepted cannot break out of its place in a host name or a path.
+ * 3. A URI of the bucket that came last is read by a shorter way, which accepts and gives exactly what the long one does.
  */
+import { markAsUntransferable } from 'node:worker_threads';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { ObjectLocation } from '../../protocol/store.js';
 
@@ -48,8 +50,53 @@ export function checkBucket(bucket: string, given: string): void {
   }
 }
 
+/**
+ * The bucket of the last URI, with the text that every URI of it begins with. A plan names object after object of one
+ * bucket: this saves five regular expressions and 500 bytes of garbage per object.
+ */
+let last: { readonly begin: string; readonly store: string } | null = null;
+
+/** Keys that were read the short way lie one behind the other: a buffer for each would cost 350 bytes more. */
+const KEY_POOL_BYTES = 8 * 1024;
+let pool = new Uint8Array(0);
+let poolUsed = 0;
+
 /** Splits a URI; an empty key is let through, because a prefix may be empty. */
 export function parseUri(uri: string): ObjectLocation {
+  if (last !== null && uri.startsWith(last.begin)) {
+    const key = plainKey(uri, last.begin.length);
+    if (key !== null) return { store: last.store, key };
+  }
+  const location = parseWhole(uri);
+  const begin = `${location.store}/`;
+  // The name of an access point has slashes in it, and is always looked at as a whole.
+  if (!location.store.includes(':', PREFIX.length) && uri.startsWith(begin)) {
+    last = { begin, store: location.store };
+  }
+  return location;
+}
+
+/** The bytes of a key that is all ASCII and not too long; null for any other. */
+function plainKey(uri: string, from: number): Uint8Array | null {
+  const length = uri.length - from;
+  if (length > MAX_KEY_BYTES) return null;
+  if (pool.length - poolUsed < length) {
+    pool = new Uint8Array(KEY_POOL_BYTES);
+    poolUsed = 0;
+    // Who transfers the buffer of one key must not take the other keys with it.
+    markAsUntransferable(pool.buffer);
+  }
+  for (let i = 0; i < length; i += 1) {
+    const code = uri.charCodeAt(from + i);
+    if (code > 0x7f) return null;
+    pool[poolUsed + i] = code;
+  }
+  const key = new Uint8Array(pool.buffer, poolUsed, length);
+  poolUsed += length;
+  return key;
+}
+
+function parseWhole(uri: string): ObjectLocation {
   if (!uri.startsWith(PREFIX)) {
     throw invalid(
       `"${uri}" is not an s3 URI; expected s3://bucket/key, such as s3://logs/2026/11/part-0.json`,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Assembler, itemBytes } from '../../../dist/actors/supervisor/assembler.js';
 import { CursorTrack } from '../../../dist/actors/supervisor/cursor.js';
-import { itemsOf } from '../../../dist/actors/supervisor/items.js';
+import { itemsOf, releaseItems } from '../../../dist/actors/supervisor/items.js';
 import type { BatchRecord, TaskOutput } from '../../../dist/actors/supervisor/types.js';
 import { Arena } from '../../../dist/protocol/arena.js';
 import { mix32 } from '../../kit/pattern.mjs';
@@ -214,5 +214,24 @@ describe('a cursor', () => {
         expect(place(track)).toEqual([first, 0]);
       }
     }
+  });
+});
+
+describe('the items of a batch', () => {
+  it('give back one hold each, wherever the others of their extent stand', () => {
+    const arena = new Arena(8 * 4096);
+    const extents = [arena.allocate(4096)!, arena.allocate(4096)!, arena.allocate(4096)!];
+    const order = [0, 0, 1, 0, 2, 2, 1];
+    const items = order.map((which, sequence) => {
+      const extent = extents[which]!;
+      const payload: TaskOutput = { kind: 'lease', extent, offset: extent.offset, length: 1 };
+      return { ...bytesItem(sequence, 0), payload };
+    });
+    for (const extent of extents)
+      arena.hold(extent, order.filter((which) => extents[which] === extent).length);
+    releaseItems({ items: [...items, bytesItem(7, 0)], bytes: 7 }, arena);
+    expect(extents.map(({ holders }) => holders)).toEqual([1, 1, 1]);
+    for (const extent of extents) arena.release(extent);
+    expect(arena.stats().usedBytes).toBe(0);
   });
 });

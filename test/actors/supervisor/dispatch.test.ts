@@ -3,6 +3,7 @@ import { Asks } from '../../../dist/actors/supervisor/asks.js';
 import { JOB_WEIGHT_BYTES } from '../../../dist/actors/supervisor/crew.js';
 import { Dispatcher } from '../../../dist/actors/supervisor/dispatch.js';
 import { Grants } from '../../../dist/actors/supervisor/grants.js';
+import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
 import { type FetchJobRecord, unlinkJob } from '../../../dist/actors/supervisor/jobs.js';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
 import {
@@ -29,7 +30,7 @@ interface Kit {
   readonly stream: Stream;
   readonly dispatcher: Dispatcher;
   readonly asks: Asks;
-  readonly jobs: Map<number, FetchJobRecord>;
+  readonly jobs: IntMap<FetchJobRecord>;
   readonly crew: ReturnType<typeof createCrew>;
   /** Sends all that may go now; returns how many messages that were. */
   readonly sendAll: () => number;
@@ -44,7 +45,7 @@ async function createKit(
   const arena = new Arena(256 * MIB);
   const crew = createCrew(workers);
   const asks = new Asks();
-  const jobs = new Map<number, FetchJobRecord>();
+  const jobs = new IntMap<FetchJobRecord>();
   const stores = { spec: specOf } as unknown as StoreDirectory;
   const dispatcher = new Dispatcher({ crew: crew.crew, asks, jobs, stores, ranges: () => ranges });
   const { stream, pull } = createStream(arena, entries, options);
@@ -93,7 +94,6 @@ function rowsOf(message: JobMessage | undefined): Row[] {
 function back({ jobs, crew }: Kit, job: FetchJobRecord): void {
   jobs.delete(job.id);
   const worker = crew.at(job.worker.index);
-  worker.jobs.delete(job.id);
   worker.rows -= 1;
   worker.outstanding -= job.weight;
   if (worker.rows === 0) worker.exclusive = false;
