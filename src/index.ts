@@ -30,5 +30,5 @@ export type { TransformContext, TransformFunction } from './protocol/context.js'
 export { ErrorCode, MillraceError, type ErrorContext, type ErrorPhase } from './protocol/errors.js';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './protocol/sizes.js';
 export { StopState } from './protocol/stop.js';
-export type { KeyPage, ObjectInfo, Store, StoreSnapshot } from './protocol/store.js';
+export type { AsyncStore as Store, KeyPage, ObjectInfo, StoreSnapshot } from './protocol/store.js';
 export { CancellationToken, type DrainOptions } from './protocol/token.js';

@@ -3,7 +3,8 @@ import type { TransformFunction } from '../protocol/context.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { StoreData } from '../protocol/http.js';
 import type { StoreSpec, TransformSpec } from '../protocol/messages.js';
-import type { Store, StoreSnapshot } from '../protocol/store.js';
+import type { AsyncStore, Store, StoreSnapshot } from '../protocol/store.js';
+import { customStore } from './custom-store.js';
 
 async function load(url: string, what: string): Promise<Record<string, unknown>> {
   try {
@@ -38,7 +39,8 @@ export async function loadStoreData(spec: StoreSpec): Promise<StoreData> {
 
 export async function loadDirectStore(spec: StoreSpec): Promise<Store> {
   const module = await load(spec.dataModule, `store module of ${spec.name},`);
-  return exported(module, 'createStore', spec.dataModule)(spec.snapshot) as Store;
+  const store = exported(module, 'createStore', spec.dataModule)(spec.snapshot);
+  return spec.kind === 'custom' ? customStore(store as AsyncStore) : (store as Store);
 }
 
 export async function loadTransform(spec: TransformSpec): Promise<TransformFunction> {

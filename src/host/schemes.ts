@@ -52,7 +52,7 @@ function customScheme(name: string, store: CustomStore): Scheme {
   const pattern = new RegExp(`^${name.replaceAll(/[+.-]/g, String.raw`\$&`)}://([^/]*)/?(.*)$`, 's');
   return {
     name,
-    kind: 'direct',
+    kind: 'custom',
     dataModule: module,
     defaults: {
       splitThreshold: PART_BYTES,

@@ -4,7 +4,7 @@
  */
 import type { WireError } from './errors.js';
 import type { StopState } from './stop.js';
-import type { KeyPage, ObjectInfo, StoreSnapshot } from './store.js';
+import type { KeyPage, ObjectInfo, StoreKind, StoreSnapshot } from './store.js';
 import type { PackedTable } from './tables.js';
 
 /** How a worker reaches a store; sent before, or with, the first job that names it. */
@@ -13,7 +13,7 @@ export interface StoreSpec {
   /** Canonical name for messages: `s3://bucket`. */
   readonly name: string;
   readonly dataModule: string;
-  readonly kind: 'http' | 'direct';
+  readonly kind: StoreKind;
   readonly snapshot: StoreSnapshot;
 }
 

@@ -132,6 +132,15 @@ export interface Store {
   close(): void;
 }
 
+/** The worker's half of a store that is not one of ours: its reads are promises, as users write them. */
+export interface AsyncStore extends Omit<Store, 'read'> {
+  /**
+   * Reads into `target` (`target.length >= request.length`). When the promise resolves, nothing will be written into
+   * the target any more, whatever the outcome.
+   */
+  read(request: ReadRequest, target: Uint8Array, stop: StopSignal): ReadAnswer | Promise<ReadAnswer>;
+}
+
 /** What the service thread sends its workers about a store: cloneable, replaced as a whole, never logged. */
 export interface StoreSnapshot {
   /** Grows with each refresh. */
@@ -171,6 +180,12 @@ export interface SchemeDefaults {
   readonly maxPartsPerObject: number;
 }
 
+/**
+ * What `dataModule` exports. `http`: `createStoreData(snapshot): StoreData`; `direct`: `createStore(snapshot): Store`;
+ * `custom`: `createStore(snapshot): AsyncStore`.
+ */
+export type StoreKind = 'http' | 'direct' | 'custom';
+
 /** One URI scheme: how its URIs read, and where its two halves are. Lives on the service thread. */
 export interface Scheme {
   /** Without the colon: `s3`. */
@@ -184,6 +199,5 @@ export interface Scheme {
   open(store: string): Promise<StoreControl>;
   /** Module of the data half, imported in the workers. */
   readonly dataModule: string;
-  /** `http`: exports `createStoreData(config): StoreData`; `direct`: exports `createStore(config): Store`. */
-  readonly kind: 'http' | 'direct';
+  readonly kind: StoreKind;
 }

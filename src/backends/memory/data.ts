@@ -44,7 +44,7 @@ interface State {
 export function createStore(snapshot: StoreSnapshot): Store {
   const state: State = { collections: collectionsOf(configOf(snapshot)), sinceTurn: 0 };
   return {
-    read: (request, target, stop, done) => void readObject(state, request, target, stop).then(done),
+    read: (request, target, stop, answered) => void readObject(state, request, target, stop).then(answered),
     head: async (key, stop) => answerOf(stop, () => infoOf(find(state.collections, key), key)),
     list: async (request, stop) => answerOf(stop, () => listPage(state.collections, request)),
     update: (fresh) => {
