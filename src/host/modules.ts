@@ -39,7 +39,8 @@ export async function loadStoreData(spec: StoreSpec): Promise<StoreData> {
 
 export async function loadDirectStore(spec: StoreSpec): Promise<Store> {
   const module = await load(spec.dataModule, `store module of ${spec.name},`);
-  const store = exported(module, 'createStore', spec.dataModule)(spec.snapshot);
+  // A user's function may be an asynchronous one.
+  const store = await exported(module, 'createStore', spec.dataModule)(spec.snapshot);
   return spec.kind === 'custom' ? customStore(store as AsyncStore) : (store as Store);
 }
 

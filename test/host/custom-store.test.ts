@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { customStore } from '../../dist/host/custom-store.js';
+import { loadDirectStore } from '../../dist/host/modules.js';
 import { NEVER } from '../../dist/protocol/stop.js';
 import type { AsyncStore, ReadAnswer, ReadRequest } from '../../dist/protocol/store.js';
 import { readOnce } from '../kit/attempts.js';
@@ -73,5 +74,17 @@ describe("a user's store", () => {
     const shelf = new Shelf();
     customStore(shelf as unknown as AsyncStore).close();
     expect(shelf.closed).toEqual(['closed']);
+  });
+
+  it('may be made by an asynchronous function', async () => {
+    const source = `export const createStore = async () => ({ read: async () => (${JSON.stringify(complete)}) })`;
+    const store = await loadDirectStore({
+      id: 0,
+      name: 'shelf://b',
+      dataModule: `data:text/javascript,${encodeURIComponent(source)}`,
+      kind: 'custom',
+      snapshot: { version: 1, expiresAtMs: null, config: null },
+    });
+    expect(await readOnce(store, request, new Uint8Array(4), NEVER)).toEqual(complete);
   });
 });
