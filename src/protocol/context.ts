@@ -111,8 +111,8 @@ export interface WorkerLink {
 export interface SupervisorContext extends Clock {
   /** Starts an incarnation. Its exit is reported even if it never came up. */
   spawn(index: number, incarnation: number): WorkerLink;
-  /** Calls `fn` after `ms`. Returns the function that takes it back. */
-  after(ms: number, fn: () => void): () => void;
+  /** Calls `fn` after `ms`. Returns the function that takes it back. With `holds` the wait keeps the process alive. */
+  after(ms: number, fn: () => void, holds?: boolean): () => void;
   /** Calls `fn` once what is running now has returned. */
   soon(fn: () => void): void;
   /** A fresher snapshot than `staleVersion` for a store that was opened. */

@@ -188,10 +188,13 @@ export class Crew {
       return;
     }
     const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(again - 1, 10));
-    const cancel = this.#context.after(pauseMs, () => {
+    const restart = (): void => {
       this.#timers.delete(index);
       if (!this.#closing) this.#spawn(index);
-    });
+    };
+    // A worker keeps the process alive, and so does the wait for the one in its place: a program that does nothing but
+    // wait for a load would else end, without a word, when all its workers are dead.
+    const cancel = this.#context.after(pauseMs, restart, true);
     this.#timers.set(index, cancel);
   }
 }

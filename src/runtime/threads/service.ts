@@ -1,4 +1,4 @@
-/** The world of the supervisor actor on the service's own thread. Its timers hold no process open. */
+/** The world of the supervisor actor on the service's own thread. Its timers hold no process open but where they are to. */
 import type { SupervisorContext } from '../../protocol/context.js';
 
 /** The longest that a timer of Node waits; a longer one would fire at once. */
@@ -10,9 +10,9 @@ export function createServiceContext(
   return {
     now: () => performance.now(),
     random: () => Math.random(),
-    after: (ms, fn) => {
+    after: (ms, fn, holds = false) => {
       const timer = setTimeout(fn, Math.min(ms, MAX_TIMER_MS));
-      timer.unref();
+      if (!holds) timer.unref();
       return () => clearTimeout(timer);
     },
     soon: (fn) => {
