@@ -1,9 +1,11 @@
 /**
  * A user's store, whose reads are promises, made into one that workers read from.
  *
- * Invariant: a read of it is answered once, whatever the user's code does; what that throws is the answer's error.
+ * Invariants:
+ * 1. A read of it is answered once, whatever the user's code does; what that throws is the answer's error.
+ * 2. The error of an answer can be sent to the service's thread, whatever the user's code put there.
  */
-import { asMillraceError, ErrorCode } from '../protocol/errors.js';
+import { asMillraceError, ErrorCode, type MillraceError } from '../protocol/errors.js';
 import { Outcome, type AsyncStore, type ReadAnswer, type Store } from '../protocol/store.js';
 
 export function customStore(store: AsyncStore): Store {
@@ -11,7 +13,7 @@ export function customStore(store: AsyncStore): Store {
     read(request, target, stop, answered) {
       // A copy of the request, because the caller uses its own again and a user's code may look at it later.
       new Promise<ReadAnswer>((resolve) => resolve(store.read({ ...request }, target, stop))).then(
-        answered,
+        (answer) => answered(withSendableError(answer)),
         (thrown: unknown) => answered(broken(thrown)),
       );
     },
@@ -22,7 +24,19 @@ export function customStore(store: AsyncStore): Store {
   };
 }
 
+/** A user's code may give any error; one of ours, perhaps of another copy of this package, is left as it is. */
+function withSendableError(answer: ReadAnswer): ReadAnswer {
+  const error = (answer as Partial<ReadAnswer> | undefined)?.error ?? null;
+  return error === null || typeof (error as Partial<MillraceError>).toWire === 'function'
+    ? answer
+    : { ...answer, error: internal(error) };
+}
+
+function internal(thrown: unknown): MillraceError {
+  return asMillraceError(thrown, ErrorCode.Internal, { phase: 'request' });
+}
+
 function broken(thrown: unknown): ReadAnswer {
-  const error = asMillraceError(thrown, ErrorCode.Internal, { phase: 'request' });
+  const error = internal(thrown);
   return { outcome: Outcome.Refused, landed: 0, size: -1, version: null, error, retryAfterMs: 0 };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { customStore } from '../../dist/host/custom-store.js';
 import { loadDirectStore } from '../../dist/host/modules.js';
+import type { MillraceError } from '../../dist/protocol/errors.js';
 import { NEVER } from '../../dist/protocol/stop.js';
 import type { AsyncStore, ReadAnswer, ReadRequest } from '../../dist/protocol/store.js';
 import { readOnce } from '../kit/attempts.js';
@@ -49,6 +50,15 @@ describe("a user's store", () => {
       expect(answer).toMatchObject({ outcome: 'refused', landed: 0, error: { code: 'Internal' } });
       expect(answer.error!.message).toContain('no such shelf');
     }
+  });
+
+  it('that answers with an error of any other kind is answered with one of ours, which can be sent', async () => {
+    const plain = new RangeError('shelf moved') as unknown as MillraceError;
+    const changed: ReadAnswer = { ...complete, outcome: 'version-changed', landed: 0, error: plain };
+    const store = customStore(storeOf(() => changed));
+    const answer = await readOnce(store, request, new Uint8Array(4), NEVER);
+    expect(answer).toMatchObject({ outcome: 'version-changed', error: { code: 'Internal', cause: plain } });
+    expect(answer.error!.toWire().message).toContain('shelf moved');
   });
 
   it('keeps a request of its own, which the caller does not use again', async () => {
