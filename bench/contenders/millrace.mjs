@@ -11,7 +11,7 @@ async function startRuntime({ work, origin, caFile }) {
   const ca = work.protocol === 'https' ? { ca: readFileSync(caFile, 'utf8') } : {};
   const s3 = { endpoint: origin, region: REGION, credentials: CREDENTIALS, forcePathStyle: true, ...ca };
   return Runtime.start({
-    workers: 2,
+    // As many workers as a service gets by default.
     maxConnections: work.connections,
     memoryBudget: '128MiB',
     ...(work.protocol === 'file' ? {} : { stores: { s3 } }),

@@ -31,7 +31,6 @@ export interface DispatchDeps {
 export class Dispatcher {
   readonly #deps: DispatchDeps;
   readonly #table = new TableBuilder(JOB_STRIDE, MAX_PACK_ITEMS);
-  readonly #encoder = new TextEncoder();
   #nextJob = 1;
 
   constructor(deps: DispatchDeps) {
@@ -129,9 +128,8 @@ export class Dispatcher {
     table.set(base + Job.BlobStart, table.addBytes(entry.key));
     table.set(base + Job.KeyLength, entry.key.length);
     if (version !== null) {
-      const bytes = this.#encoder.encode(version);
-      table.addBytes(bytes);
-      table.set(base + Job.VersionLength, bytes.length);
+      const start = table.addText(version);
+      table.set(base + Job.VersionLength, table.blobLength - start);
     }
     table.set(base + Job.Offset, task.offset + part.from);
     table.set(base + Job.Capacity, task.capacity - part.from);

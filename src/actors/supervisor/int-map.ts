@@ -11,12 +11,19 @@
  * 3. From where a number belongs to where it is, no slot is empty.
  */
 const FIRST_SLOTS = 64;
+/**
+ * 2^32 over the golden ratio (Knuth's multiplicative hashing). Numbers that follow each other would otherwise stand in one
+ * long row, all of which a deletion has to look at: 0.5 us per object.
+ */
+const SCATTER = 0x9e3779b1;
 
 export class IntMap<V extends object> {
   /** A power of two of slots, at most half of them in use. */
   #values: (V | undefined)[] = emptySlots(FIRST_SLOTS);
   #keys = new Float64Array(FIRST_SLOTS);
   #mask = FIRST_SLOTS - 1;
+  /** What is left of 32 bits is the number of a slot. */
+  #shift = Math.clz32(FIRST_SLOTS - 1);
   #size = 0;
 
   get size(): number {
@@ -48,7 +55,7 @@ export class IntMap<V extends object> {
     if (values[hole] === undefined) return false;
     // What stands behind moves up, unless it would come to stand before the place where it is looked for first.
     for (let next = (hole + 1) & mask; values[next] !== undefined; next = (next + 1) & mask) {
-      if (((next - keys[next]!) & mask) < ((next - hole) & mask)) continue;
+      if (((next - this.#home(keys[next]!)) & mask) < ((next - hole) & mask)) continue;
       values[hole] = values[next];
       keys[hole] = keys[next]!;
       hole = next;
@@ -74,9 +81,14 @@ export class IntMap<V extends object> {
 
   /** Where the number is, or the empty slot where it would be. */
   #find(key: number): number {
-    let at = key & this.#mask;
+    let at = this.#home(key);
     while (this.#values[at] !== undefined && this.#keys[at] !== key) at = (at + 1) & this.#mask;
     return at;
+  }
+
+  /** Where the number is looked for first. */
+  #home(key: number): number {
+    return Math.imul(key, SCATTER) >>> this.#shift;
   }
 
   #grow(): void {
@@ -85,6 +97,7 @@ export class IntMap<V extends object> {
     this.#values = emptySlots(values.length * 2);
     this.#keys = new Float64Array(values.length * 2);
     this.#mask = this.#values.length - 1;
+    this.#shift = Math.clz32(this.#mask);
     for (const [at, value] of values.entries()) {
       if (value === undefined) continue;
       const to = this.#find(keys[at]!);

@@ -27,8 +27,6 @@ export interface Result {
 /** Rows that are sent without waiting for the rest of their message. */
 const ROWS_PER_MESSAGE = 64;
 
-const encoder = new TextEncoder();
-
 export class Reporter {
   readonly #port: PortSender<ResultMessage>;
   readonly #table = new TableBuilder(DONE_STRIDE);
@@ -56,9 +54,9 @@ export class Reporter {
     this.#table.set(base + Done.Size, result.size);
     this.#table.set(base + Done.Retries, result.retries);
     if (result.version !== null) {
-      const bytes = encoder.encode(result.version);
-      this.#table.set(base + Done.BlobStart, this.#table.addBytes(bytes));
-      this.#table.set(base + Done.VersionLength, bytes.length);
+      const start = this.#table.addText(result.version);
+      this.#table.set(base + Done.BlobStart, start);
+      this.#table.set(base + Done.VersionLength, this.#table.blobLength - start);
     }
     if (result.error !== null) this.#errors.push([row, result.error.toWire()]);
     if (result.outputs !== null) this.#outputs.push([row, result.outputs]);
