@@ -3,7 +3,7 @@
  *
  * Invariants:
  * 1. A read of it is answered once, whatever the user's code does; what that throws is the answer's error.
- * 2. The error of an answer can be sent to the service's thread, whatever the user's code put there.
+ * 2. Error and version of an answer can be sent to the service's thread, whatever the user's code put there.
  */
 import { asMillraceError, ErrorCode, type MillraceError } from '../protocol/errors.js';
 import { Outcome, type AsyncStore, type ReadAnswer, type Store } from '../protocol/store.js';
@@ -13,7 +13,7 @@ export function customStore(store: AsyncStore): Store {
     read(request, target, stop, answered) {
       // A copy of the request, because the caller uses its own again and a user's code may look at it later.
       new Promise<ReadAnswer>((resolve) => resolve(store.read({ ...request }, target, stop))).then(
-        (answer) => answered(withSendableError(answer)),
+        (answer) => answered(sendable(answer)),
         (thrown: unknown) => answered(broken(thrown)),
       );
     },
@@ -24,12 +24,23 @@ export function customStore(store: AsyncStore): Store {
   };
 }
 
-/** A user's code may give any error; one of ours, perhaps of another copy of this package, is left as it is. */
-function withSendableError(answer: ReadAnswer): ReadAnswer {
-  const error = (answer as Partial<ReadAnswer> | undefined)?.error ?? null;
-  return error === null || typeof (error as Partial<MillraceError>).toWire === 'function'
-    ? answer
-    : { ...answer, error: internal(error) };
+/** What a user's code may answer with, whatever the types say. */
+interface Loose {
+  readonly error?: unknown;
+  readonly version?: string | number | bigint | null;
+}
+
+/** A generation may be a number there, and an error any; one of ours, perhaps of another copy of this package, stays. */
+function sendable(answer: ReadAnswer): ReadAnswer {
+  const given: unknown = answer;
+  const { error = null, version = null } = (given ?? {}) as Loose;
+  const isOurs = error === null || typeof (error as Partial<MillraceError>).toWire === 'function';
+  if (isOurs && (version === null || typeof version === 'string')) return answer;
+  return {
+    ...answer,
+    version: version === null ? null : String(version),
+    error: isOurs ? answer.error : internal(error),
+  };
 }
 
 function internal(thrown: unknown): MillraceError {

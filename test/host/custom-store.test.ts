@@ -61,6 +61,12 @@ describe("a user's store", () => {
     expect(answer.error!.toWire().message).toContain('shelf moved');
   });
 
+  it('that gives its versions as numbers has them as text', async () => {
+    const numbered = { ...complete, version: 17 as unknown as string };
+    const store = customStore(storeOf(() => numbered));
+    expect(await readOnce(store, request, new Uint8Array(4), NEVER)).toEqual({ ...complete, version: '17' });
+  });
+
   it('keeps a request of its own, which the caller does not use again', async () => {
     let seen: ReadRequest | null = null;
     const mine = { ...request };
