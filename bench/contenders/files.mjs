@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { open, readFile as readWhole } from 'node:fs/promises';
 import { BUCKET } from '../lib/data.mjs';
+import { BUDGET_BYTES } from '../lib/works.mjs';
 import { recycledBuffers } from '../lib/lanes.mjs';
 
 const onDisk = ({ protocol }) => protocol === 'file';
@@ -46,22 +47,33 @@ export const preadSync = {
   name: 'pread-sync',
   signed: false,
   works: onDisk,
-  open({ work, folder }, pieces) {
-    const [buffer] = recycledBuffers(1, work.pieceBytes);
-    const paths = pieces.map(({ key }) => pathOf(folder, key));
-    return {
-      run(from, count, seen) {
-        for (let index = from; index < from + count; index++) {
-          const start = performance.now();
-          const { offset, length } = pieces[index % pieces.length];
-          const file = openSync(paths[index % pieces.length]);
-          const bytesRead = readSync(file, buffer, 0, length, offset);
-          closeSync(file);
-          seen(index, buffer.subarray(0, bytesRead), performance.now() - start);
-        }
-        return Promise.resolve();
-      },
-      close() {},
-    };
-  },
+  open: (job, pieces) => blockingReads(job, pieces, 1),
 };
+
+/** The same, into as much memory as the loader's budget: what was read stays there for a while, as in the loader. */
+export const preadWindow = {
+  name: 'pread-window',
+  signed: false,
+  works: ({ protocol, pieceBytes }) => protocol === 'file' && pieceBytes >= 2 ** 20,
+  open: (job, pieces) => blockingReads(job, pieces, Math.floor(BUDGET_BYTES / job.work.pieceBytes)),
+};
+
+function blockingReads({ work, folder }, pieces, count) {
+  const buffers = recycledBuffers(count, work.pieceBytes);
+  const paths = pieces.map(({ key }) => pathOf(folder, key));
+  return {
+    run(from, reads, seen) {
+      for (let index = from; index < from + reads; index++) {
+        const start = performance.now();
+        const buffer = buffers[index % count];
+        const { offset, length } = pieces[index % pieces.length];
+        const file = openSync(paths[index % pieces.length]);
+        const bytesRead = readSync(file, buffer, 0, length, offset);
+        closeSync(file);
+        seen(index, buffer.subarray(0, bytesRead), performance.now() - start);
+      }
+      return Promise.resolve();
+    },
+    close() {},
+  };
+}

@@ -8,7 +8,7 @@
  */
 import { awsSdk, awsSdkStream } from './aws-sdk.mjs';
 import { awsSdkPiscina } from './aws-sdk-piscina.mjs';
-import { preadSync, readFile } from './files.mjs';
+import { preadSync, preadWindow, readFile } from './files.mjs';
 import { globalFetch, nodeHttp, undici } from './http-clients.mjs';
 import { limit } from './limit/limit.mjs';
 import { millrace, millraceGet } from './millrace.mjs';
@@ -25,6 +25,7 @@ export const CONTENDERS = [
   nodeHttp,
   readFile,
   preadSync,
+  preadWindow,
   opendal,
   limit,
 ];

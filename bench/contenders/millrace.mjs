@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { BUCKET } from '../lib/data.mjs';
 import { inLanes } from '../lib/lanes.mjs';
+import { BUDGET_BYTES } from '../lib/works.mjs';
 import { CREDENTIALS, REGION } from './credentials.mjs';
 
 /** @param {import('../lib/child.mjs').Job} job */
@@ -13,7 +14,7 @@ async function startRuntime({ work, origin, caFile }) {
   return Runtime.start({
     // As many workers as a service gets by default.
     maxConnections: work.connections,
-    memoryBudget: '128MiB',
+    memoryBudget: BUDGET_BYTES,
     ...(work.protocol === 'file' ? {} : { stores: { s3 } }),
   });
 }

@@ -9,6 +9,9 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 
+/** Memory budget of millrace in every work. */
+export const BUDGET_BYTES = 128 * MIB;
+
 /** Works of `--quick`. */
 const QUICK = new Set(['http-4KiB', 'http-128KiB', 'http-8MiB', 'https-4KiB', 'file-4KiB', 'file-1GiB']);
 

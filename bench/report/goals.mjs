@@ -91,7 +91,7 @@ function nearLimit(results, what, works, times) {
 
 /** @param {Results} results */
 function fileRateGoals(results) {
-  return ['pread-sync', LIMIT].map((name) => {
+  return ['pread-sync', 'pread-window', LIMIT].map((name) => {
     const near = (/** @type {number} */ ratio) => ratio >= LEAST_OF_PREAD;
     const part = ratioPart(results, 'file-1GiB', name, 'bytesPerSecond', true, near);
     return goalOf('rate, file of 1 GiB', `at least ${LEAST_OF_PREAD} of that of \`${name}\``, [part]);

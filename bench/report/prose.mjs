@@ -2,7 +2,8 @@
 
 /** What each contender is, by its name in the rows. */
 export const CONTENDERS = /** @type {Record<string, string>} */ ({
-  millrace: 'a loader, two workers: batches in shared memory',
+  millrace:
+    'a loader with the workers that a service gets by default (one less than cores): batches in shared memory',
   'millrace-get': '`runtime.get` and `getRange`, as many calls in flight as connections',
   'aws-sdk': '`GetObjectCommand`, body through `transformToByteArray`, p-limit',
   'aws-sdk-stream': '`GetObjectCommand`, body copied into a buffer that is used again, p-limit',
@@ -13,6 +14,8 @@ export const CONTENDERS = /** @type {Record<string, string>} */ ({
   opendal: 'the Node binding of OpenDAL (Rust), p-limit',
   readFile: '`fs.promises.readFile` and p-limit; 1 GiB: `FileHandle.read` into a buffer that is used again',
   'pread-sync': '`openSync`, `readSync` into a buffer that is used again, `closeSync`: holds the thread',
+  'pread-window':
+    'the same into 128 MiB, the budget of the loader: what was read stays in memory for a while, as it does in a loader',
   'c-limit': 'one thread in C, blocking calls, one buffer a connection: the limit, not a rival',
 });
 
