@@ -11,7 +11,7 @@ import { copyBody, createClient, createSend } from './aws-sdk.mjs';
 const { job, connections } = workerData;
 const pieces = parsePieces(readFileSync(`${job.folder}/${job.work.set}.list`, 'utf8'));
 const limit = pLimit(connections);
-const send = await createSend(await createClient(job, connections));
+const send = await createSend(await createClient(job, connections, true));
 
 /** The bodies of these pieces one behind the other, and where each ends. */
 export default async function fetchTask({ from, count }) {

@@ -5,8 +5,9 @@ export const CONTENDERS = /** @type {Record<string, string>} */ ({
   millrace:
     'a loader with the workers that a service gets by default (one less than cores): batches in shared memory',
   'millrace-get': '`runtime.get` and `getRange`, as many calls in flight as connections',
-  'aws-sdk': '`GetObjectCommand`, body through `transformToByteArray`, p-limit',
-  'aws-sdk-stream': '`GetObjectCommand`, body copied into a buffer that is used again, p-limit',
+  'aws-sdk': 'as documented: `GetObjectCommand`, body through `transformToByteArray`, p-limit',
+  'aws-sdk-stream':
+    'made as cheap as its options allow: `cacheMiddleware`, body copied into a buffer that is used again, p-limit',
   'aws-sdk-piscina': 'the SDK in two piscina workers, many keys a task, buffers transferred',
   undici: '`dispatch` of a `Pool`, body copied into a buffer that is used again',
   fetch: 'the global `fetch`, `arrayBuffer()`',
@@ -37,7 +38,8 @@ export const METHOD = `## What is measured, and how
 - **Signed**: the request carries a signature of AWS (SigV4), which costs the client CPU. The server does not look at it. Contenders
   without it are spared that work.
 - **Checksums**: before the clock starts, each process fetches every object of the data set (up to 256 MiB) and compares its CRC-32
-  with the file's; a wrong byte fails the whole run. That pass is the warm-up too. In the measured pass each object's length, first
+  with the file's; a wrong byte fails the whole run. That pass is a warm-up too, and three seconds of the work itself follow
+  it: so long the engine's compilers go on, and services run for months. In the measured pass each object's length, first
   and last byte are looked at, by all contenders alike.
 - **Peak RSS** is the highest resident set of the process, including the runtime itself and what the warm-up took.
 - **p50, p99**: time of one object, where a contender has a call per object. A loader has none: its objects come in batches.
