@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { Lane, type LaneDeps, type LaneStream } from '../../../dist/actors/worker/lane.js';
+import { LocalToken } from '../../../dist/actors/worker/tokens.js';
+import type { JobMessage } from '../../../dist/protocol/messages.js';
+import { StopState } from '../../../dist/protocol/stop.js';
+import { Outcome, type ReadAnswer, type Store } from '../../../dist/protocol/store.js';
+import {
+  DoneStatus,
+  Job,
+  JOB_STRIDE,
+  TableBuilder,
+  type PackedTable,
+} from '../../../dist/protocol/tables.js';
+import { createRuntimeWords, writeToken } from '../../../dist/protocol/words.js';
+
+const BYTES = 64;
+const complete: ReadAnswer = {
+  outcome: Outcome.Complete,
+  landed: BYTES,
+  size: BYTES,
+  version: '"v"',
+  error: null,
+  retryAfterMs: 0,
+};
+
+/** One job for the first bytes of the arena. */
+function tableOf(key: string): PackedTable {
+  const builder = new TableBuilder(JOB_STRIDE);
+  const base = builder.addRow();
+  builder.set(base + Job.Id, 7);
+  builder.set(base + Job.BlobStart, builder.addText(key));
+  builder.set(base + Job.KeyLength, builder.blobLength);
+  builder.set(base + Job.Capacity, BYTES);
+  builder.set(base + Job.Length, BYTES);
+  return builder.take();
+}
+
+function laneOf(store: () => Store | Promise<Store>) {
+  const words = createRuntimeWords();
+  writeToken(words, 0, 1, StopState.Live);
+  const ended: { status: DoneStatus; landed: number; version: string | null }[] = [];
+  const state = { stopping: false };
+  const deps: LaneDeps<LaneStream> = {
+    context: {
+      arena: new SharedArrayBuffer(BYTES),
+      words,
+      random: () => 0,
+      sleep: () => Promise.resolve(),
+    },
+    get stopping() {
+      return state.stopping;
+    },
+    store,
+    credentials: () => 1,
+    refresh: () => Promise.resolve(null),
+    ended: ({ status, landed, version }) => ended.push({ status, landed, version }),
+  };
+  const lane = new Lane(0, deps);
+  const stream: LaneStream = { spec: { maxAttempts: 3 }, token: new LocalToken(words, 0, 1) };
+  const begin = (key: string): void =>
+    lane.begin({ message: {} as JobMessage, next: 1, open: 1 }, tableOf(key), 0, stream);
+  return { begin, ended, state };
+}
+
+/** A store whose reads are answered by `read`, and the keys that were read. */
+function storeOf(read: (done: (answer: ReadAnswer) => void) => void): { store: Store; keys: string[] } {
+  const keys: string[] = [];
+  const store = {
+    read: ({ key }, _target, _stop, done) => {
+      keys.push(Buffer.from(key).toString());
+      read(done);
+    },
+  } as Partial<Store> as Store;
+  return { store, keys };
+}
+
+describe('a lane', () => {
+  it('ends a job that is answered before its read returns, and takes the next one', () => {
+    const { store, keys } = storeOf((done) => done(complete));
+    const { begin, ended } = laneOf(() => store);
+    begin('a');
+    begin('b');
+    expect(keys).toEqual(['a', 'b']);
+    expect(ended).toEqual([
+      { status: DoneStatus.Ok, landed: BYTES, version: '"v"' },
+      { status: DoneStatus.Ok, landed: BYTES, version: '"v"' },
+    ]);
+  });
+
+  it('hands back a job whose worker was told to stop while its store was opened', async () => {
+    const { store, keys } = storeOf((done) => done(complete));
+    let open = (): void => {};
+    const opening = new Promise<Store>((resolve) => {
+      open = () => resolve(store);
+    });
+    const { begin, ended, state } = laneOf(() => opening);
+    begin('a');
+    state.stopping = true;
+    open();
+    await opening;
+    expect(keys).toEqual([]);
+    expect(ended).toEqual([{ status: DoneStatus.Left, landed: 0, version: null }]);
+  });
+
+  it('fails a job whose store cannot be opened, and one whose read throws', async () => {
+    const refused = laneOf(() => Promise.reject(new RangeError('no such shelf')));
+    refused.begin('a');
+    await new Promise((resolve) => setImmediate(resolve));
+    const thrown = laneOf(
+      () =>
+        storeOf(() => {
+          throw new RangeError('no such shelf');
+        }).store,
+    );
+    thrown.begin('a');
+    for (const { ended } of [refused, thrown]) {
+      expect(ended).toEqual([{ status: DoneStatus.Failed, landed: 0, version: null }]);
+    }
+  });
+});
