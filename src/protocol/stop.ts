@@ -24,6 +24,11 @@ export interface StopSignal {
   onStop(fn: () => void): () => void;
 }
 
+/** A function, because the compiler would take a state that it has seen for one that stays. */
+export function isCancelled(stop: StopSignal): boolean {
+  return stop.state === StopState.Cancelled;
+}
+
 const nothing = (): void => {};
 
 /** A signal that never stops anything: the cost of having no token. */

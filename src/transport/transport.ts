@@ -21,7 +21,7 @@ import type {
   TransportLimits,
   TransportStats,
 } from '../protocol/http.js';
-import { StopState } from '../protocol/stop.js';
+import { isCancelled } from '../protocol/stop.js';
 import type { StopSignal } from '../protocol/stop.js';
 import { Attempt } from './attempt.js';
 import { CoarseClock } from './clock.js';
@@ -253,11 +253,6 @@ class PooledTransport implements Transport, ConnectionHost {
 function first<T>(set: ReadonlySet<T>): T | undefined {
   for (const value of set) return value;
   return undefined;
-}
-
-/** A function, because the compiler would take a state that it has seen for one that stays. */
-function isCancelled(stop: StopSignal): boolean {
-  return stop.state === StopState.Cancelled;
 }
 
 function closedError(origin: Origin): MillraceError {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Origin, startOrigin } from '../kit/origin.mjs';
+import { environmentOf, type Origin, startOrigin } from '../kit/origin.mjs';
 import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
 import { runNode } from '../kit/process.mjs';
 
@@ -26,12 +26,7 @@ beforeAll(async () => {
       { bucket: 'evil', key: 'red\u001b[31m', size: 5 },
     ],
   });
-  env = {
-    AWS_ENDPOINT_URL_S3: origin.url,
-    AWS_REGION: origin.region,
-    AWS_ACCESS_KEY_ID: origin.credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: origin.credentials.secretAccessKey,
-  };
+  env = environmentOf(origin);
 });
 afterAll(() => origin.stop());
 beforeEach(() => {

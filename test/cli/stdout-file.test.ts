@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Origin, startOrigin } from '../kit/origin.mjs';
+import { environmentOf, type Origin, startOrigin } from '../kit/origin.mjs';
 import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -38,10 +38,7 @@ async function into(flags: 'a' | 'w', limit: string, ...args: string[]) {
   const child = spawn('sh', ['-c', `${limit}; exec "$0" "$@"`, process.execPath, MAIN, ...args], {
     env: {
       ...process.env,
-      AWS_ENDPOINT_URL_S3: origin.url,
-      AWS_REGION: origin.region,
-      AWS_ACCESS_KEY_ID: origin.credentials.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: origin.credentials.secretAccessKey,
+      ...environmentOf(origin),
     },
     stdio: ['ignore', fd, 'pipe'],
   });

@@ -1,7 +1,7 @@
 /** The example service as a process under load: what an orchestrator sees of its end, and the process that comes after. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { environmentOf, startOrigin, type Origin } from '../kit/origin.mjs';
 import { runNode, type Running } from '../kit/process.mjs';
 
 const SERVICE = fileURLToPath(new URL('../../examples/service/main.mjs', import.meta.url));
@@ -18,7 +18,6 @@ beforeAll(async () => {
 afterAll(() => origin.stop());
 
 function start(): Running {
-  const { accessKeyId, secretAccessKey } = origin.credentials;
   return runNode(SERVICE, {
     timeoutMs: GRACE_MS,
     env: {
@@ -27,10 +26,7 @@ function start(): Running {
       HOST: '127.0.0.1',
       PORT: '0',
       PAUSE_MS: '0',
-      AWS_ENDPOINT_URL_S3: origin.url,
-      AWS_REGION: origin.region,
-      AWS_ACCESS_KEY_ID: accessKeyId,
-      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      ...environmentOf(origin),
     },
   });
 }

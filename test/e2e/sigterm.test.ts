@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { RuntimeRecord, TerminalRecord } from '../../dist/index.js';
-import { startOrigin, type Condition, type Origin, type Rule } from '../kit/origin.mjs';
+import { environmentOf, startOrigin, type Condition, type Origin, type Rule } from '../kit/origin.mjs';
 import { runNode, type Exit, type RunOptions, type Running } from '../kit/process.mjs';
 import { expectSum, fault, MIB, s3Options } from './kit.js';
 
@@ -220,13 +220,7 @@ describe.each(SIGNALS)('the command, on %s, ends with code %i', (signal, code) =
   afterEach(() => rmSync(out, { recursive: true }));
 
   function command(...args: string[]): Running {
-    const { accessKeyId, secretAccessKey } = origin.credentials;
-    const env = {
-      AWS_ENDPOINT_URL_S3: origin.url,
-      AWS_REGION: origin.region,
-      AWS_ACCESS_KEY_ID: accessKeyId,
-      AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    };
+    const env = environmentOf(origin);
     return start(MAIN, { args: [...args, '--workers', '1', '--connections', '4'], env });
   }
 

@@ -231,3 +231,5 @@ export interface Origin extends AsyncDisposable {
 
 export const DEFAULT_CREDENTIALS: Readonly<{ accessKeyId: string; secretAccessKey: string }>;
 export function startOrigin(options?: OriginOptions): Promise<Origin>;
+/** The variables that make a process of its own find the origin, and sign for it. */
+export function environmentOf(origin: Pick<Origin, 'url' | 'region' | 'credentials'>): Record<string, string>;

@@ -127,3 +127,12 @@ export async function startOrigin({ secure = false, ...options } = {}) {
     [Symbol.asyncDispose]: stop,
   };
 }
+
+export function environmentOf({ url, region, credentials }) {
+  return {
+    AWS_ENDPOINT_URL_S3: url,
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  };
+}

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ObjectDataset } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { environmentOf, startOrigin, type Origin } from '../kit/origin.mjs';
 import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
 import { runNode } from '../kit/process.mjs';
 import { expectIdle, fault, KIB, keysInOrder, MIB, startRuntime } from '../e2e/kit.js';
@@ -82,14 +82,10 @@ test('an object of 1 GiB is refused by a loader, and read by ranges', async () =
 });
 
 test('an object of 1 GiB goes through the command whole and in order', async () => {
-  const { accessKeyId, secretAccessKey } = origin.credentials;
   const child = spawn(process.execPath, [MAIN, 'cat', `s3://${BUCKET}/huge/one`, '--memory', '64MiB'], {
     env: {
       ...process.env,
-      AWS_ENDPOINT_URL_S3: origin.url,
-      AWS_REGION: origin.region,
-      AWS_ACCESS_KEY_ID: accessKeyId,
-      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      ...environmentOf(origin),
     },
     stdio: ['ignore', 'pipe', 'ignore'],
   });

@@ -73,7 +73,6 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     version: null,
     verify: false,
   };
-  #key: Uint8Array = NO_BYTES;
   #start = 0;
   #length = 0;
   #attempts = 0;
@@ -111,7 +110,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   }
 
   get key(): Uint8Array {
-    return this.#key;
+    return this.#request.key;
   }
 
   get retries(): number {
@@ -135,7 +134,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     this.capacity = cells[base + Job.Capacity]!;
     this.#start = cells[base + Job.Start]!;
     this.#length = cells[base + Job.Length]!;
-    this.#key = new Uint8Array(blob.buffer, blob.byteOffset + keyStart, keyLength);
+    this.#request.key = new Uint8Array(blob.buffer, blob.byteOffset + keyStart, keyLength);
     this.version =
       versionLength === 0 ? null : decoder.decode(blob.subarray(versionStart, versionStart + versionLength));
     this.landed = 0;
@@ -159,7 +158,6 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     if (token.state !== StopState.Live) return this.#end(givenUp(token));
     const { landed } = this;
     const request = this.#request;
-    request.key = this.#key;
     request.start = this.#start + landed;
     request.length = this.#length - landed;
     request.whole = landed === 0 && (this.flags & JobFlag.Whole) !== 0;

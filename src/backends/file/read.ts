@@ -15,7 +15,7 @@
  */
 import { fstatSync, readSync, type Stats } from 'node:fs';
 import { ErrorCode, type ErrorContext, MillraceError } from '../../protocol/errors.js';
-import { type StopSignal, StopState } from '../../protocol/stop.js';
+import { isCancelled, type StopSignal } from '../../protocol/stop.js';
 import { Outcome, type ReadAnswer, type ReadRequest } from '../../protocol/store.js';
 import { failureOf } from './failures.js';
 import type { Pace } from './pace.js';
@@ -221,11 +221,6 @@ function checkRequest(request: ReadRequest, target: Uint8Array): void {
     `not a range: start ${start}, length ${length}, whole ${whole}; expected whole numbers from 0 on, a target of at ` +
       `least that length (it has ${target.length}) and the start 0 for a whole object`,
   );
-}
-
-/** A function, because the compiler would take a state that it has seen for one that stays. */
-function isCancelled(stop: StopSignal): boolean {
-  return stop.state === StopState.Cancelled;
 }
 
 type Phase = 'request' | 'head' | 'body';

@@ -9,7 +9,7 @@
  * 3. `update` replaces what there is; a read that is under way notices and answers `version-changed`.
  */
 import { ErrorCode, type ErrorContext, MillraceError } from '../../protocol/errors.js';
-import { type StopSignal, StopState } from '../../protocol/stop.js';
+import { isCancelled, type StopSignal } from '../../protocol/stop.js';
 import {
   type Answer,
   type ObjectInfo,
@@ -62,7 +62,7 @@ async function readObject(
   target: Uint8Array,
   stop: StopSignal,
 ): Promise<ReadAnswer> {
-  if (stop.state === StopState.Cancelled) return readAnswer(Outcome.Cancelled, 0, null, null);
+  if (isCancelled(stop)) return readAnswer(Outcome.Cancelled, 0, null, null);
   const context = contextOf(request);
   const found = find(state.collections, request.key);
   if (found === null) return readAnswer(Outcome.Refused, 0, null, notFound(request.key, context));
@@ -145,7 +145,7 @@ function notFound(key: Uint8Array, context: ErrorContext): MillraceError {
 }
 
 function answerOf<T>(stop: StopSignal, make: () => T): Answer<T> {
-  if (stop.state === StopState.Cancelled) {
+  if (isCancelled(stop)) {
     return { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
   }
   try {
@@ -170,11 +170,6 @@ function readAnswer(
     error,
     retryAfterMs: 0,
   };
-}
-
-/** A function, because the compiler would take a state that it has seen for one that stays. */
-function isCancelled(stop: StopSignal): boolean {
-  return stop.state === StopState.Cancelled;
 }
 
 function contextOf(request: ReadRequest): ErrorContext {
