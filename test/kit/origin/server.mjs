@@ -8,6 +8,7 @@
  * 3. The log is bounded; what fell out is counted.
  */
 import { createServer } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TLSSocket, createSecureContext } from 'node:tls';
 import { createCatalogue } from './catalogue.mjs';
 import { Connection } from './connection.mjs';
@@ -17,6 +18,8 @@ import { logEntry } from './log.mjs';
 import { failureResponse, newIds, serve } from './service.mjs';
 
 const DEFAULT_LOG_LIMIT = 20_000;
+/** Of the event loop: one accepts, one reads, and TLS takes two more round trips of a client that may be gone already. */
+const TURNS_TO_TAKE_IN = 8;
 const WAITABLE = [
   'inFlight',
   'requests',
@@ -247,8 +250,12 @@ export class OriginServer {
     return idle.length;
   }
 
-  /** Forgets the script, the log, the marks and the totals; connections and objects stay. */
-  reset() {
+  /**
+   * Forgets the script, the log, the marks and the totals; connections and objects stay. What clients sent and gave up
+   * before is taken in first: it belongs to what is forgotten, and would else be seen in the log of what comes next.
+   */
+  async reset() {
+    for (let turn = 0; turn < TURNS_TO_TAKE_IN; turn += 1) await nextTurn();
     const { inFlight, stalled, connections, opened } = this.#counters;
     this.#counters = { ...freshCounters(), inFlight, stalled, connections, opened };
     this.#counters.maxInFlight = inFlight;
