@@ -98,6 +98,16 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
         return refused(thrown);
       }
     },
+    async write(request, stop) {
+      try {
+        const prepared = data.prepareWrite(request, wallNow());
+        if ('outcome' in prepared) return prepared;
+        const sink = { kind: 'collect', maxBytes: data.maxPageBytes } as const;
+        return data.writeAnswer(request, await exchanged(prepared, sink, stop), wallNow());
+      } catch (thrown) {
+        return refused(thrown);
+      }
+    },
     update: (snapshot) => data.update(snapshot),
     close: () => {},
   };

@@ -20,6 +20,7 @@ import {
   type ReadRequest,
   type StoreSnapshot,
 } from '../../protocol/store.js';
+import { unsupportedWrite, type WriteRequest, type WriteResult } from '../../protocol/writes.js';
 import { answerContext, classify, type Asked, type Verdict } from './classify.js';
 import type { S3DataConfig } from './config.js';
 import { encodeKey } from '../http/encoding.js';
@@ -155,6 +156,14 @@ class S3Data implements StoreData {
       value: null,
       ...this.#refused(request, exchange, this.#asked(uri, false, context, nowMs), nowMs),
     };
+  }
+
+  prepareWrite(request: WriteRequest): Answer<WriteResult> {
+    return unsupportedWrite(`s3://${this.#current.config.bucket} cannot do "${request.kind}"`);
+  }
+
+  writeAnswer(request: WriteRequest): Answer<WriteResult> {
+    return this.prepareWrite(request);
   }
 
   /** Throws `InvalidArgument` for an empty key: a GET of that path is a listing, and its document no object's bytes. */
