@@ -30,12 +30,6 @@ function mayBeEmpty({ whole, start }: ReadRequest, { status }: Exchange, answer:
 }
 
 export function httpStore(data: StoreData, transport: Transport, wallNow: () => number): Store {
-  const refused = <T>(thrown: unknown): Answer<T> => ({
-    outcome: Outcome.Refused,
-    value: null,
-    error: asMillraceError(thrown, ErrorCode.Internal, { phase: 'prepare' }),
-    retryAfterMs: 0,
-  });
   const unreadable = (thrown: unknown): ReadAnswer => ({
     ...refused(thrown),
     landed: 0,
@@ -65,22 +59,7 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
       judge(answer, exchange);
     });
   };
-  /** A question whose answer is not landed; `prepare` gives the answer itself where the service need not be asked. */
-  const question = async <T>(
-    prepare: () => PreparedRequest | Answer<T>,
-    sink: BodySink,
-    stop: StopSignal,
-    judge: (exchange: Exchange) => Answer<T>,
-  ): Promise<Answer<T>> => {
-    try {
-      const prepared = prepare();
-      if ('outcome' in prepared) return prepared;
-      // Wait ends: with the exchange, all of whose own waits are bounded.
-      return judge(await new Promise((resolve) => transport.exchange(prepared, sink, stop, resolve)));
-    } catch (thrown) {
-      return refused(thrown);
-    }
-  };
+  const question = questionOver(transport);
   const page: BodySink = { kind: 'collect', maxBytes: data.maxPageBytes };
   return {
     read(request, target, stop, done) {
@@ -115,5 +94,29 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
       ),
     update: (snapshot) => data.update(snapshot),
     close: () => {},
+  };
+}
+
+function refused<T>(thrown: unknown): Answer<T> {
+  const error = asMillraceError(thrown, ErrorCode.Internal, { phase: 'prepare' });
+  return { outcome: Outcome.Refused, value: null, error, retryAfterMs: 0 };
+}
+
+/** Asks what has an answer that is not landed; `prepare` gives the answer itself where the service need not be asked. */
+function questionOver(transport: Transport) {
+  return async <T>(
+    prepare: () => PreparedRequest | Answer<T>,
+    sink: BodySink,
+    stop: StopSignal,
+    judge: (exchange: Exchange) => Answer<T>,
+  ): Promise<Answer<T>> => {
+    try {
+      const prepared = prepare();
+      if ('outcome' in prepared) return prepared;
+      // Wait ends: with the exchange, all of whose own waits are bounded.
+      return judge(await new Promise((resolve) => transport.exchange(prepared, sink, stop, resolve)));
+    } catch (thrown) {
+      return refused(thrown);
+    }
   };
 }
