@@ -43,19 +43,19 @@ let crc32cEngine: Engine<Crc32> | undefined;
 let crc64Engine: Engine<Crc64> | undefined;
 
 function crc32cOnce(): Engine<Crc32> {
-  return (crc32cEngine ??= engine(nativeCrc32c(), 'native') ??
-    engine(foldingCrc32c(), 'webassembly') ?? { compute: slicingCrc32c(), implementation: 'javascript' });
+  return (crc32cEngine ??= engineOf(nativeCrc32c(), 'native') ??
+    engineOf(foldingCrc32c(), 'webassembly') ?? { compute: slicingCrc32c(), implementation: 'javascript' });
 }
 
 function crc64Once(): Engine<Crc64> {
-  return (crc64Engine ??= engine(foldingCrc64Nvme(), 'webassembly') ?? {
+  return (crc64Engine ??= engineOf(foldingCrc64Nvme(), 'webassembly') ?? {
     compute: slicingCrc64Nvme(),
     implementation: 'javascript',
   });
 }
 
-function engine<T>(compute: T | null, implementation: Implementation): Engine<T> | null {
-  return compute === null ? null : { compute, implementation };
+function engineOf<T>(compute: T | null, by: Implementation): Engine<T> | null {
+  return compute === null ? null : { compute, implementation: by };
 }
 
 /** @param before the CRC-32 of the bytes that come before these */

@@ -38,7 +38,6 @@ const CHUNK_BYTES = 65_536;
 /** The fold of one kind of CRC, with memory of its own (three pages of 64 KiB); null where it cannot run. */
 export function createFolding(delays: readonly number[]): Folding | null {
   const reach = Math.max(...delays);
-  const historyAt = 0;
   const chunkAt = roundUp(reach);
   const residueAt = chunkAt + CHUNK_BYTES;
   const kernel = instantiate(delays, residueAt + roundUp(reach) + VECTOR_BYTES);
@@ -53,7 +52,7 @@ export function createFolding(delays: readonly number[]): Folding | null {
     minBytes: reach + 2 * VECTOR_BYTES,
     fold(high, low, bytes) {
       const foldBytes = bytes.length - reach - ((bytes.length - reach) % VECTOR_BYTES);
-      memory.fill(0, historyAt, chunkAt);
+      memory.fill(0, 0, chunkAt);
       for (let at = 0; at < foldBytes; at += CHUNK_BYTES) {
         const length = Math.min(CHUNK_BYTES, foldBytes - at);
         copyBytes(bytes.subarray(at, at + length), memory, chunkAt);
@@ -120,26 +119,31 @@ function assemble(delays: readonly number[], pages: number): Uint8Array {
   const STORE = [0xfd, 0x0b, 0, 0];
   const add = (local: number): number[] => [...get(local), 0x41, VECTOR_BYTES, 0x6a];
   const body = [
-    ...[0x03, 0x40],
-    ...get(TARGET),
-    ...[...get(TARGET), ...load(0)],
-    ...delays.flatMap((delay) => [...get(BASE), ...load(reach - delay), ...XOR]),
-    ...STORE,
-    ...[...add(BASE), 0x21, BASE],
-    ...[...add(TARGET), 0x22, TARGET],
-    // Unsigned less than, branch back while it holds, end of the loop, end of the function.
-    ...[...get(END), 0x49, 0x0d, 0],
-    ...[0x0b, 0x0b],
-  ];
+    [0x03, 0x40],
+    get(TARGET),
+    get(TARGET),
+    load(0),
+    ...delays.flatMap((delay) => [get(BASE), load(reach - delay), XOR]),
+    STORE,
+    add(BASE),
+    [0x21, BASE],
+    add(TARGET),
+    [0x22, TARGET],
+    // Branch back while that is below the end, unsigned; the ends of the loop and of the function.
+    get(END),
+    [0x49, 0x0d, 0],
+    [0x0b, 0x0b],
+  ].flat();
   const I32 = 0x7f;
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [1, 0x60, 3, I32, I32, I32, 0]),
-    ...section(2, [1, ...name('host'), ...name('memory'), 2, 1, ...unsigned(pages), ...unsigned(pages)]),
-    ...section(3, [1, 0]),
-    ...section(7, [1, ...name('run'), 0, 0]),
-    ...section(10, [1, ...unsigned(body.length + 1), 0, ...body]),
-  ]);
+  const module = [
+    [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    section(1, [1, 0x60, 3, I32, I32, I32, 0]),
+    section(2, [1, ...name('host'), ...name('memory'), 2, 1, ...unsigned(pages), ...unsigned(pages)]),
+    section(3, [1, 0]),
+    section(7, [1, ...name('run'), 0, 0]),
+    section(10, [1, ...unsigned(body.length + 1), 0, ...body]),
+  ];
+  return Uint8Array.from(module.flat());
 }
 
 const section = (id: number, content: readonly number[]): number[] => [

@@ -70,7 +70,7 @@ export function toAzureCrc64(digest: Uint8Array): string {
 
 /** The inverse of `toAzureCrc64`; null when `text` is not one. */
 export function fromAzureCrc64(text: string): Uint8Array | null {
-  return fromBase64('crc64nvme', text)?.reverse() ?? null;
+  return fromBase64('crc64nvme', text)?.toReversed() ?? null;
 }
 
 function exact(algorithm: ChecksumAlgorithm, text: string, encoding: 'base64' | 'hex'): Uint8Array | null {

@@ -151,7 +151,12 @@ describe('composite checksums', () => {
 
   it.each([
     ['no parts', 'crc32', [], /0 checksums.*1 to 10000/],
-    ['more parts than an upload has', 'crc32', Array<Uint8Array>(10_001).fill(new Uint8Array(4)), /10001/],
+    [
+      'more parts than an upload has',
+      'crc32',
+      Array.from({ length: 10_001 }, () => new Uint8Array(4)),
+      /10001/,
+    ],
     ['a digest of another algorithm', 'sha256', [new Uint8Array(32), new Uint8Array(20)], /20 bytes.*32/],
     ['CRC-64/NVME', 'crc64nvme', [new Uint8Array(8)], /combineCrc/],
   ] as const)('%s: refused', (_, name, digests, message) => {
