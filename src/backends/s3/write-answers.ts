@@ -54,7 +54,7 @@ export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
     case 'copy': {
       const root = request.kind === 'complete' ? 'CompleteMultipartUploadResult' : 'CopyObjectResult';
       const etag = textIn(exchange.body, root, 'ETag');
-      if (etag !== null) return written({ version: strongTag(etag) });
+      if (etag !== null) return written({ version: quoted(etag) });
       return readErrorBody(exchange.body).code === null ? unreadable(write, `no ${root}`) : null;
     }
     case 'abort':
@@ -98,6 +98,12 @@ export function judgeRefused({ request, exchange, uri, context }: WriteCase): An
     return refused(Outcome.VersionChanged, error(ErrorCode.VersionChanged, what));
   }
   return null;
+}
+
+/** Servers leave out the quotes in documents, or the tag altogether (radosgw, of an upload). */
+function quoted(etag: string): string | null {
+  if (etag === '') return null;
+  return strongTag(/^(W\/)?"/.test(etag) ? etag : `"${etag}"`);
 }
 
 function refused(outcome: Outcome, error: MillraceError): Answer<WriteResult> {
