@@ -18,11 +18,13 @@ export {
   type ObjectReference,
 } from './loader/datasets.js';
 export type { GetOptions } from './loader/direct.js';
+export type { GetRangesOptions } from './loader/get-ranges.js';
 export type { Item } from './loader/item.js';
 export type { ListedEntry, ListOptions } from './loader/list.js';
 export type { Loader } from './loader/loader.js';
 export type { ObjectResult } from './loader/object-result.js';
 export type { LoaderOptions, RangeOptions, Sampler, Shuffle } from './loader/options.js';
+export type { RangeResult, RangesResult } from './loader/ranges-result.js';
 export type { RuntimeOptions } from './loader/runtime-options.js';
 export type { ExplainRow } from './loader/schema.js';
 export type { StopOptions } from './loader/stop-options.js';
