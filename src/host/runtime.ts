@@ -89,7 +89,7 @@ export class Runtime {
       cores: availableParallelism(),
       schemes: schemeNames(given.stores),
     });
-    const directory = new Directory(createSchemes(options.stores));
+    const directory = new Directory(createSchemes(options.stores), options.perWorkerDecorators);
     const arena = createArena(options.memoryBudget, given.memoryBudget);
     const words = createRuntimeWords();
     fillRetryBudget(words);
