@@ -46,7 +46,7 @@ export function parseDecorators(given: unknown, name: string): readonly Decorato
       throw invalid(
         each,
         'one decorator, such as {latency: {ms: 20}}',
-        `${more.length === 0 ? 'none' : 'several'}`,
+        more.length === 0 ? 'none' : 'several',
       );
     }
     const [kind, options] = entry as [string, unknown];

@@ -54,7 +54,7 @@ export function gated(store: AsyncStore, gate: Gate): AsyncStore {
     }
   };
   const none = (): number => 0;
-  const { write } = store;
+  const write = store.write?.bind(store);
   return {
     read: (request, target, stop) =>
       through<ReadAnswer>(
@@ -75,7 +75,7 @@ export function gated(store: AsyncStore, gate: Gate): AsyncStore {
               bytes,
               stop,
               CANCELLED,
-              () => write.call(store, request, stop),
+              () => write(request, stop),
               () => bytes,
             );
           },

@@ -18,7 +18,7 @@ export function prefix(store: AsyncStore, below: string): AsyncStore {
     joined.set(key, begin.length);
     return joined;
   };
-  const { write } = store;
+  const write = store.write?.bind(store);
   return {
     read: (request, target, stop) => store.read({ ...request, key: full(request.key) }, target, stop),
     head: (key, stop) => store.head(full(key), stop),
@@ -30,7 +30,7 @@ export function prefix(store: AsyncStore, below: string): AsyncStore {
       ? {}
       : {
           write: async (request, stop) => {
-            const answer = await write.call(store, fullRequest(request, full), stop);
+            const answer = await write(fullRequest(request, full), stop);
             return answer.value === null ? answer : { ...answer, value: relativeResult(answer.value, begin) };
           },
         }),
@@ -96,6 +96,8 @@ function fullRequest(request: WriteRequest, full: (key: Uint8Array) => Uint8Arra
 /** What a service lists beside the uploads that were asked for is not ours to end. */
 function relativeResult(result: WriteResult, begin: Uint8Array): WriteResult {
   if (result.uploads.length === 0) return result;
-  const own = result.uploads.filter(({ key }) => startsWith(key, begin));
-  return { ...result, uploads: own.map((each) => ({ ...each, key: each.key.slice(begin.length) })) };
+  const uploads = result.uploads
+    .filter(({ key }) => startsWith(key, begin))
+    .map(({ key, upload, startedMs }) => ({ key: key.slice(begin.length), upload, startedMs }));
+  return { ...result, uploads };
 }
