@@ -1,4 +1,4 @@
-/** A scripted S3 server in a process of its own. What each fault does is documented in origin/delivery.mjs. */
+/** A scripted server of a cloud store in a process of its own; see origin/dialect.mjs for what it may speak as. What each fault does is documented in origin/delivery.mjs. */
 
 /** A key on its own; without a body it has the pattern of `objectIdOf(key, generation)`. */
 export interface ExplicitEntry {
@@ -23,10 +23,19 @@ export interface OriginCredentials {
   sessionToken?: string;
   expired?: boolean;
 }
+/** A bearer token (azure, gcs). */
+export interface OriginToken {
+  token: string;
+  /** On the server's clock. Absent: it does not end by itself. */
+  expiresAtMs?: number;
+  expired?: boolean;
+}
 export interface OriginPolicy {
-  /** Who may sign. Default: `DEFAULT_CREDENTIALS` alone. */
+  /** Who may sign (s3). Default: `DEFAULT_CREDENTIALS` alone. */
   credentials?: OriginCredentials[];
-  /** The region that signatures must name. Default `us-east-1`. */
+  /** Who may come with a bearer token (azure, gcs). Default: none. */
+  tokens?: OriginToken[];
+  /** The region that signatures must name (s3). Default `us-east-1`. */
   region?: string;
   /** Buckets that anonymous requests may use. */
   publicBuckets?: string[];
@@ -35,7 +44,10 @@ export interface OriginPolicy {
   /** Added to the server's clock: Date, skew, expiry of presigned URLs. */
   clockOffsetMs?: number;
 }
+export type DialectName = 's3';
 export interface OriginOptions extends OriginPolicy {
+  /** Which service it is. Default `s3`. */
+  dialect?: DialectName;
   objects?: (ExplicitEntry | GeneratedEntry)[];
   /** Buckets that exist though nothing is in them. */
   buckets?: string[];
@@ -85,7 +97,7 @@ export type Lie =
 export interface Fault {
   /** Waits before anything is sent. */
   delayMs?: number;
-  /** Answers with this status and an S3 error document, at once and whatever the signature. */
+  /** Answers with this status and an error document of the service, at once and whatever the signature. */
   status?: number;
   code?: string;
   message?: string;
@@ -134,7 +146,22 @@ export interface Rule {
   do: Fault;
 }
 
-export type Operation = 'get' | 'head' | 'list' | 'put' | 'delete' | 'other';
+/** The same names for all services: a part is S3's part, Azure's block; to complete is to commit a block list. */
+export type Operation =
+  | 'get'
+  | 'head'
+  | 'list'
+  | 'put'
+  | 'copy'
+  | 'delete'
+  | 'delete-many'
+  | 'create-upload'
+  | 'put-part'
+  | 'complete-upload'
+  | 'abort-upload'
+  | 'list-uploads'
+  | 'list-parts'
+  | 'other';
 
 export interface LoggedRequest {
   /** From 1, in order of arrival. */
@@ -154,7 +181,7 @@ export interface LoggedRequest {
   ifMatch: string | null;
   anonymous: boolean;
   status: number;
-  /** S3 error code, or null. */
+  /** Error code of the service, or null. */
   code: string | null;
   /** Index of the rule that it met, or null. */
   rule: number | null;
@@ -210,8 +237,8 @@ export interface Origin extends AsyncDisposable {
   /** Replaces the script; without rules, the origin is honest again. */
   script(...rules: (Rule | Rule[])[]): Promise<void>;
   configure(policy: OriginPolicy): Promise<void>;
-  /** From now on this key (the first) answers ExpiredToken. */
-  expire(accessKeyId?: string): Promise<void>;
+  /** From now on this key (the first) or token is answered as an expired one. */
+  expire(id?: string): Promise<void>;
   /** Overwrites an object (all without a key): next generation, other bytes and ETag, perhaps another size. */
   bump(bucket: string, key?: string, size?: number): Promise<void>;
   /** Sets a mark in the log; resolves with how many there are now. */

@@ -1,5 +1,5 @@
 /**
- * Starts an origin, a scripted S3 server in a process of its own, and is the remote control of it.
+ * Starts an origin, a scripted server of a cloud store in a process of its own, and is the remote control of it.
  *
  * What it keeps true:
  * 1. Every order is answered, or rejects when the process ends; a wait has a bound and fails with the counters in it.
@@ -114,7 +114,7 @@ export async function startOrigin({ secure = false, ...options } = {}) {
     credentials: { ...credentials[0] },
     script: (...rules) => ask('script', rules.flat()),
     configure: (patch) => ask('configure', patch),
-    expire: (accessKeyId = credentials[0].accessKeyId) => ask('expire', accessKeyId),
+    expire: (id = credentials[0].accessKeyId) => ask('expire', id),
     bump: (bucket, key, size) => ask('bump', { bucket, key, size }),
     mark: () => ask('mark'),
     requests,

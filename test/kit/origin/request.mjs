@@ -1,7 +1,7 @@
 /**
- * Reads HTTP/1.1 requests from the bytes of a connection, strictly: what S3 would refuse, this refuses.
+ * Reads HTTP/1.1 requests from the bytes of a connection, strictly: what the services would refuse, this refuses.
  *
- * Only what S3 clients send: a head, then a body with a Content-Length, plain or in the aws-chunked framing.
+ * Only what their clients send: a head, then a body with a Content-Length, plain or in the aws-chunked framing.
  */
 import { parseQuery } from './encoding.mjs';
 import { failure } from './failure.mjs';
@@ -13,10 +13,10 @@ const EMPTY = Buffer.alloc(0);
 
 /**
  * @typedef {{
- *   method: string, target: string, path: string, query: Array<[string, string]>, params: Map<string, string>,
+ *   method: string, target: string, rawPath: string, path: string, query: Array<[string, string]>, params: Map<string, string>,
  *   headers: Map<string, string>, body: Buffer, bucket: string, key: string,
  * }} Request
- * `path` is decoded; `headers` are by lower-case name, repeated ones joined by commas.
+ * `path` is decoded, `rawPath` is not; `bucket` and `key` are the dialect's to fill in; `headers` are by lower-case name, repeated ones joined by commas.
  */
 
 /**
@@ -83,12 +83,11 @@ function parseTarget(requestLine, headers, body, used) {
   const [, method, target] = m;
   const mark = target.indexOf('?');
   try {
-    const path = decodeURIComponent(mark < 0 ? target : target.slice(0, mark));
+    const rawPath = mark < 0 ? target : target.slice(0, mark);
+    const path = decodeURIComponent(rawPath);
     const query = parseQuery(mark < 0 ? '' : target.slice(mark + 1));
-    const slash = path.indexOf('/', 1);
-    const bucket = slash < 0 ? path.slice(1) : path.slice(1, slash);
-    const key = slash < 0 ? '' : path.slice(slash + 1);
-    const request = { method, target, path, query, params: new Map(query), headers, body, bucket, key };
+    const params = new Map(query);
+    const request = { method, target, rawPath, path, query, params, headers, body, bucket: '', key: '' };
     return { kind: /** @type {const} */ ('request'), request, used };
   } catch {
     return {

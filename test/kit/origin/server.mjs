@@ -1,5 +1,5 @@
 /**
- * The origin: connections, the service behind them, the fault script, counters, the log, and conditions to wait for.
+ * The origin: connections, the service behind them (a dialect), the fault script, counters, the log, and conditions to wait for.
  *
  * What it keeps true:
  * 1. A request is in flight from the moment its last byte was read until its answer was handed to the kernel or its
@@ -13,9 +13,10 @@ import { TLSSocket, createSecureContext } from 'node:tls';
 import { createCatalogue } from './catalogue.mjs';
 import { Connection } from './connection.mjs';
 import { deliver } from './delivery.mjs';
+import { createDialect } from './dialect.mjs';
 import { createScript, disguise, scriptedFailure } from './faults.mjs';
+import { failure } from './failure.mjs';
 import { logEntry } from './log.mjs';
-import { failureResponse, newIds, serve } from './service.mjs';
 
 const DEFAULT_LOG_LIMIT = 20_000;
 /** Of the event loop: one accepts, one reads, and TLS takes two more round trips of a client that may be gone already. */
@@ -58,27 +59,29 @@ export class OriginServer {
   /** @type {any[]} */
   #log = [];
   #marks = 0;
-  #script = createScript([]);
+  #script;
   /** @type {Set<() => void>} */
   #waiters = new Set();
   #options;
   /** @type {import('node:tls').SecureContext | null} */
   #tls;
-  /** @type {import('./service.mjs').ServiceState} */
-  #state;
+  /** @type {import('./dialect.mjs').Common} */
+  #common;
+  /** @type {import('./dialect.mjs').Dialect} */
+  #dialect;
+  #clockOffsetMs = 0;
 
   /** @param {any} options the options of startOrigin, checked there */
   constructor(options) {
     this.#options = options;
     this.#tls = options.tls === undefined ? null : createSecureContext(options.tls);
-    this.#state = {
+    this.#common = {
       buckets: createCatalogue(options.objects ?? [], options.buckets ?? []),
-      credentials: new Map(),
-      region: 'us-east-1',
       publicBuckets: new Set(),
       forbidden: [],
-      clockOffsetMs: 0,
     };
+    this.#dialect = createDialect(options.dialect ?? 's3', this.#common);
+    this.#script = createScript([], this.#dialect);
     this.configure(options);
   }
 
@@ -100,7 +103,7 @@ export class OriginServer {
     const socket = secureContext === undefined ? raw : new TLSSocket(raw, { isServer: true, secureContext });
     this.#counters.opened += 1;
     const connection = new Connection(this.#counters.opened, socket, raw, {
-      answer: (from, request) => this.#answer(from, request),
+      answer: (from, request) => this.#locateAndAnswer(from, request),
       refuse: (from, failed) => this.#refuse(from, failed),
       ended: (from) => this.#ended(from),
       stalled: (from, begins) => this.#onStall(from, begins),
@@ -129,7 +132,16 @@ export class OriginServer {
   }
 
   get #nowMs() {
-    return Date.now() + this.#state.clockOffsetMs;
+    return Date.now() + this.#clockOffsetMs;
+  }
+
+  async #locateAndAnswer(connection, request) {
+    try {
+      Object.assign(request, this.#dialect.locate(request));
+    } catch {
+      return this.#refuse(connection, failure(400, 'InvalidURI', "Couldn't parse the specified URI."));
+    }
+    return this.#answer(connection, request);
   }
 
   async #answer(connection, request) {
@@ -137,7 +149,9 @@ export class OriginServer {
     const fault = hit?.fault ?? null;
     const nowMs = this.#nowMs;
     const found =
-      fault?.status === undefined ? serve(request, this.#state, nowMs, fault?.lie) : scriptedFailure(fault);
+      fault?.status === undefined
+        ? this.#dialect.serve(request, nowMs, fault?.lie)
+        : scriptedFailure(fault, this.#dialect);
     const { response, entry } = this.#prepare(connection, request, found, nowMs, hit?.index ?? null);
     this.#counters.requests += 1;
     if (fault !== null) this.#counters.faults += 1;
@@ -151,12 +165,12 @@ export class OriginServer {
   }
 
   #prepare(connection, request, found, nowMs, rule) {
-    const ids = newIds(nowMs);
-    const response = 'message' in found ? failureResponse(found, ids, request.method !== 'HEAD') : found;
-    const common = ['x-amz-id-2', ids.hostId, 'x-amz-request-id', ids.requestId];
-    common.push('Date', new Date(nowMs).toUTCString(), 'Server', 'AmazonS3');
-    response.headers = [...common, ...response.headers];
-    const entry = logEntry(request, response, {
+    const dialect = this.#dialect;
+    const ids = dialect.newIds(nowMs);
+    const response =
+      'message' in found ? dialect.failureResponse(found, ids, request.method !== 'HEAD', request) : found;
+    response.headers = [...dialect.commonHeaders(ids, nowMs, request), ...response.headers];
+    const entry = logEntry(request, response, dialect, {
       number: this.#counters.requests + 1,
       requestId: ids.requestId,
       rule,
@@ -183,39 +197,34 @@ export class OriginServer {
   }
 
   async #refuse(connection, failed) {
-    const ids = newIds(this.#nowMs);
-    const response = failureResponse(failed, ids, true);
+    const ids = this.#dialect.newIds(this.#nowMs);
+    const response = this.#dialect.failureResponse(failed, ids, true, null);
     await deliver(connection, response, { isHead: false, close: true, fault: null });
     return false;
   }
 
   /** Changes what is given, leaves the rest. @param {any} patch */
   configure(patch) {
-    const state = this.#state;
-    if (patch.credentials !== undefined) {
-      state.credentials = new Map(patch.credentials.map((one) => [one.accessKeyId, one]));
-    }
-    if (patch.region !== undefined) state.region = patch.region;
-    if (patch.publicBuckets !== undefined) state.publicBuckets = new Set(patch.publicBuckets);
-    if (patch.forbidden !== undefined) state.forbidden = patch.forbidden.map((one) => new RegExp(one));
-    if (patch.clockOffsetMs !== undefined) state.clockOffsetMs = patch.clockOffsetMs;
+    const common = this.#common;
+    if (patch.publicBuckets !== undefined) common.publicBuckets = new Set(patch.publicBuckets);
+    if (patch.forbidden !== undefined) common.forbidden = patch.forbidden.map((one) => new RegExp(one));
+    if (patch.clockOffsetMs !== undefined) this.#clockOffsetMs = patch.clockOffsetMs;
+    this.#dialect.configure(patch);
   }
 
-  /** @param {string} accessKeyId */
-  expire(accessKeyId) {
-    const known = this.#state.credentials.get(accessKeyId);
-    if (known === undefined) throw new Error(`expire: no credential ${accessKeyId} here`);
-    this.#state.credentials.set(accessKeyId, { ...known, expired: true });
+  /** @param {string} id of a key or token */
+  expire(id) {
+    this.#dialect.expire(id);
   }
 
   /** @param {import('./faults.mjs').Rule[]} rules */
   script(rules) {
-    this.#script = createScript(rules);
+    this.#script = createScript(rules, this.#dialect);
   }
 
   /** @param {{bucket: string, key?: string, size?: number}} what */
   bump({ bucket, key, size }) {
-    const found = this.#state.buckets.get(bucket);
+    const found = this.#common.buckets.get(bucket);
     if (found === undefined) throw new Error(`bump: no bucket ${bucket} here`);
     found.bump(key, size);
   }
@@ -263,7 +272,7 @@ export class OriginServer {
     this.#byStatus = {};
     this.#log = [];
     this.#marks = 0;
-    this.#script = createScript([]);
+    this.#script = createScript([], this.#dialect);
     this.release();
   }
 

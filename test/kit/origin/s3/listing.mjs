@@ -3,13 +3,16 @@
  *
  * A continuation token holds the key where the next page begins, so the service keeps nothing between pages.
  */
-import { modifiedMs } from './catalogue.mjs';
-import { afterPrefix, compareKeys, encodeListed, escapeXml } from './encoding.mjs';
-import { failure } from './failure.mjs';
+import { modifiedMs } from '../catalogue.mjs';
+import { afterPrefix, compareKeys, encodePath, escapeXml } from '../encoding.mjs';
+import { failure } from '../failure.mjs';
 
 const MAX_KEYS = 1000;
 const invalid = (/** @type {string} */ message, /** @type {Record<string, string>} */ extra) =>
   failure(400, 'InvalidArgument', message, extra);
+
+/** What `encoding-type=url` does to a key: a form encoding that leaves slashes and stars. @param {string} key */
+const encodeListed = (key) => encodePath(key).replaceAll('%20', '+').replaceAll('%2A', '*');
 
 function parsePage(params) {
   const maxKeys = params.get('max-keys') ?? String(MAX_KEYS);
@@ -77,9 +80,9 @@ function collect(bucket, page) {
 }
 
 /**
- * @param {import('./catalogue.mjs').Bucket} bucket
+ * @param {import('../catalogue.mjs').Bucket} bucket
  * @param {Map<string, string>} params the query
- * @returns {Buffer | import('./failure.mjs').Failure} the document
+ * @returns {Buffer | import('../failure.mjs').Failure} the document
  */
 export function listObjectsV2(bucket, params) {
   const page = parsePage(params);
