@@ -60,15 +60,15 @@ const notImplemented = () =>
 
 function createBucket(request, state) {
   if (!state.buckets.has(request.bucket)) state.buckets.set(request.bucket, new Bucket(request.bucket));
-  return answer(200, ['Location', `/${request.bucket}`], NO_BODY);
+  return answer(200, ['Location', `/${request.bucket}`]);
 }
 
 function serveBucket(request, bucket, state) {
-  if (request.method === 'HEAD') return answer(200, ['x-amz-bucket-region', state.region], NO_BODY);
+  if (request.method === 'HEAD') return answer(200, ['x-amz-bucket-region', state.region]);
   if (request.method !== 'GET') return notImplemented();
   if (request.params.has('location')) {
     const region = state.region === 'us-east-1' ? '' : state.region;
-    return xml(
+    return xmlAnswer(
       Buffer.from(
         `<?xml version="1.0" encoding="UTF-8"?>\n<LocationConstraint>${region}</LocationConstraint>`,
       ),
