@@ -49,6 +49,8 @@ export interface OriginPolicy {
   tokens?: OriginToken[];
   /** The region that signatures must name (s3). Default `us-east-1`. */
   region?: string;
+  /** What each part of an upload but the last must have (s3). Default 5 MiB, as the service has it. */
+  minPartBytes?: number;
   /** Buckets that anonymous requests may use. */
   publicBuckets?: string[];
   /** Keys (and listed prefixes) that answer 403. */
