@@ -97,6 +97,14 @@ export type Lie =
 export interface Fault {
   /** Waits before anything is sent. */
   delayMs?: number;
+  /**
+   * While the request is read, once so many bytes of its body are in, or all of them (0: before any): ends the connection
+   * with a RST or a FIN, answers with `status` and ends it, or stops reading until `release()` or for `ms`. But for a
+   * stall that ends, the request is not carried out. A request whose body never came whole is logged with status 0.
+   */
+  onBody?: { at: number | 'whole'; do: 'reset' | 'cut' | 'stall' | 'answer'; ms?: number };
+  /** With `status`: the request is carried out all the same. (With `reset: 'before-head'` it always is.) */
+  applied?: boolean;
   /** Answers with this status and an error document of the service, at once and whatever the signature. */
   status?: number;
   code?: string;
@@ -180,6 +188,9 @@ export interface LoggedRequest {
   range: string | null;
   ifMatch: string | null;
   anonymous: boolean;
+  /** Bytes of its body that were read. */
+  requestBytes: number;
+  /** 0 where the body never came whole. */
   status: number;
   /** Error code of the service, or null. */
   code: string | null;

@@ -17,7 +17,7 @@ import { bytesSource } from './response.mjs';
  * @typedef {'before-head' | 'after-head' | number} Place a number is a count of body bytes sent
  * @typedef {{
  *   delayMs?: number, status?: number, code?: string, message?: string, retryAfter?: number | string,
- *   cutAfter?: Place, reset?: Place, stall?: Place, stallMs?: number, slow?: number, dribble?: number,
+ *   applied?: boolean, onBody?: import('./connection.mjs').OnBody, cutAfter?: Place, reset?: Place, stall?: Place, stallMs?: number, slow?: number, dribble?: number,
  *   lie?: Lie, by?: number, close?: boolean | 'silent', headers?: Record<string, string | null>, raw?: string | Uint8Array,
  * }} Fault
  * @typedef {{
@@ -34,6 +34,10 @@ const pattern = (/** @type {RegExp | string | undefined} */ source) =>
  * @returns {(request: import('./request.mjs').Request) => {index: number, fault: Fault} | null}
  */
 export function createScript(rules, dialect) {
+  for (const { do: fault } of rules) {
+    if (fault.onBody?.do === 'answer' && fault.status === undefined)
+      throw new Error('script: an answer on the body needs a status: the request is not carried out');
+  }
   const live = rules.map((rule, index) => ({
     rule,
     index,

@@ -24,6 +24,7 @@ export function logEntry(request, response, dialect, where) {
     anonymous: dialect.isAnonymous(request),
     status: response.status,
     code: response.code,
+    requestBytes: request.body.length,
     endedMs: null,
     bodyBytes: 0,
     complete: false,

@@ -17,6 +17,7 @@ import { createDialect } from './dialect.mjs';
 import { createScript, disguise, scriptedFailure } from './faults.mjs';
 import { failure } from './failure.mjs';
 import { logEntry } from './log.mjs';
+import { answer } from './response.mjs';
 
 const DEFAULT_LOG_LIMIT = 20_000;
 /** Of the event loop: one accepts, one reads, and TLS takes two more round trips of a client that may be gone already. */
@@ -47,6 +48,9 @@ const freshCounters = () => ({
   logDropped: 0,
 });
 
+/** @type {import('./response.mjs').Response} */
+const NO_ANSWER = answer(0, []);
+
 export class OriginServer {
   #server = createServer((raw) => this.#accept(raw));
   /** @type {Set<Connection>} */
@@ -70,6 +74,9 @@ export class OriginServer {
   /** @type {import('./dialect.mjs').Dialect} */
   #dialect;
   #clockOffsetMs = 0;
+  /** @type {WeakMap<object, {index: number, fault: import('./faults.mjs').Fault}>} */
+  #hits = new WeakMap();
+  #unlocated = new WeakSet();
 
   /** @param {any} options the options of startOrigin, checked there */
   constructor(options) {
@@ -103,7 +110,9 @@ export class OriginServer {
     const socket = secureContext === undefined ? raw : new TLSSocket(raw, { isServer: true, secureContext });
     this.#counters.opened += 1;
     const connection = new Connection(this.#counters.opened, socket, raw, {
-      answer: (from, request) => this.#locateAndAnswer(from, request),
+      arrived: (_, request) => this.#arrived(request),
+      abandoned: (from, request, bodyBytes) => this.#abandoned(from, request, bodyBytes),
+      answer: (from, request) => this.#answer(from, request),
       refuse: (from, failed) => this.#refuse(from, failed),
       ended: (from) => this.#ended(from),
       stalled: (from, begins) => this.#onStall(from, begins),
@@ -135,40 +144,64 @@ export class OriginServer {
     return Date.now() + this.#clockOffsetMs;
   }
 
-  async #locateAndAnswer(connection, request) {
+  /** The script is asked when a head comes: some faults are met while the body is read. */
+  #arrived(request) {
     try {
       Object.assign(request, this.#dialect.locate(request));
     } catch {
-      return this.#refuse(connection, failure(400, 'InvalidURI', "Couldn't parse the specified URI."));
+      this.#unlocated.add(request);
+      return null;
     }
-    return this.#answer(connection, request);
+    const hit = this.#script(request);
+    if (hit === null) return null;
+    this.#hits.set(request, hit);
+    this.#counters.faults += 1;
+    return hit.fault.onBody ?? null;
+  }
+
+  /** Its body never came whole, by a fault or by the client: it has no answer and no effect. */
+  #abandoned(connection, request, bodyBytes) {
+    const rule = this.#hits.get(request)?.index ?? null;
+    const { entry } = this.#prepare(connection, request, NO_ANSWER, this.#nowMs, rule);
+    entry.requestBytes = bodyBytes;
+    entry.endedMs = entry.atMs;
+    this.#counters.requests += 1;
+    this.#count('aborted', 1);
   }
 
   async #answer(connection, request) {
-    const hit = this.#script(request);
+    const hit = this.#hits.get(request);
     const fault = hit?.fault ?? null;
     const nowMs = this.#nowMs;
-    const found =
-      fault?.status === undefined
-        ? this.#dialect.serve(request, nowMs, fault?.lie)
-        : scriptedFailure(fault, this.#dialect);
+    const found = this.#carryOut(request, nowMs, fault);
     const { response, entry } = this.#prepare(connection, request, found, nowMs, hit?.index ?? null);
     this.#counters.requests += 1;
-    if (fault !== null) this.#counters.faults += 1;
     this.#count('inFlight', 1);
     const isHead = request.method === 'HEAD';
-    const close = request.headers.get('connection')?.toLowerCase() === 'close';
+    const close =
+      request.headers.get('connection')?.toLowerCase() === 'close' || fault?.onBody?.do === 'answer';
     const said = fault === null ? response : disguise(response, fault);
     const done = await deliver(connection, said, { isHead, close, fault });
     this.#finish(entry, done);
     return done.keep;
   }
 
+  /** The effect of a request, if it has one, and what is said about it. */
+  #carryOut(request, nowMs, fault) {
+    if (this.#unlocated.has(request)) return failure(400, 'InvalidURI', "Couldn't parse the specified URI.");
+    const scripted = fault?.status !== undefined;
+    const served =
+      !scripted || fault.applied === true ? this.#dialect.serve(request, nowMs, fault?.lie) : null;
+    return scripted || served === null ? scriptedFailure(fault, this.#dialect) : served;
+  }
+
   #prepare(connection, request, found, nowMs, rule) {
     const dialect = this.#dialect;
     const ids = dialect.newIds(nowMs);
     const response =
-      'message' in found ? dialect.failureResponse(found, ids, request.method !== 'HEAD', request) : found;
+      'message' in found
+        ? dialect.failureResponse(found, ids, request.method !== 'HEAD', request)
+        : { ...found };
     response.headers = [...dialect.commonHeaders(ids, nowMs, request), ...response.headers];
     const entry = logEntry(request, response, dialect, {
       number: this.#counters.requests + 1,

@@ -8,9 +8,9 @@ import { patternCrc32 } from '../../pattern.mjs';
 import { Bucket, modifiedMs } from '../catalogue.mjs';
 import { failure } from '../failure.mjs';
 import { bend, parseRange } from '../ranges.mjs';
-import { decodeAwsChunked } from '../request.mjs';
 import { answer, objectSource, xmlAnswer } from '../response.mjs';
 import { listObjectsV2 } from './listing.mjs';
+import { decodeAwsChunked } from './payload.mjs';
 import { authenticate } from './sigv4.mjs';
 
 /**
