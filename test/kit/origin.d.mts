@@ -6,6 +6,8 @@ export interface ExplicitEntry {
   key: string;
   size?: number;
   body?: Uint8Array | string;
+  /** What the service keeps beside the bytes (gcs): `contentType`, `contentEncoding`, `cacheControl`, `metadata`. */
+  attributes?: Record<string, unknown>;
 }
 /** `count` keys `prefix [folder/] number suffix`, numbers zero-padded to one width; sizes are taken in turn. */
 export interface GeneratedEntry {
@@ -30,7 +32,37 @@ export interface OriginToken {
   expiresAtMs?: number;
   expired?: boolean;
 }
-export interface OriginPolicy {
+/** A service account whose assertions the token endpoint accepts (gcs). */
+export interface OriginServiceAccount {
+  clientEmail: string;
+  /** PEM. */
+  publicKey: string;
+  privateKeyId?: string;
+}
+/** What a refresh token of an authorized user is for (gcs). */
+export interface OriginRefreshToken {
+  clientId: string;
+  clientSecret: string;
+  refreshToken: string;
+}
+/** What only Cloud Storage has. */
+export interface GcsPolicy {
+  serviceAccounts?: OriginServiceAccount[];
+  refreshTokens?: OriginRefreshToken[];
+  /** Of tokens that are issued here. Default 3,599. */
+  tokenLifetimeSeconds?: number;
+  /** Whether there is one. Default true. */
+  metadataServer?: boolean;
+  /** Buckets that need a project to be billed. */
+  requesterPays?: string[];
+  /** Buckets that keep what is overwritten or deleted. */
+  versionedBuckets?: string[];
+  /** Added to generations, as text; `9007199254740992` takes them beyond what a number holds. Default 0. */
+  generationOffset?: string;
+  /** Of the parts, but for the last, of an XML multipart upload. Default 5 MiB. */
+  minPartBytes?: number;
+}
+export interface OriginPolicy extends GcsPolicy {
   /** Who may sign (s3). Default: `DEFAULT_CREDENTIALS` alone. */
   credentials?: OriginCredentials[];
   /** Who may come with a bearer token (azure, gcs). Default: none. */
@@ -44,7 +76,7 @@ export interface OriginPolicy {
   /** Added to the server's clock: Date, skew, expiry of presigned URLs. */
   clockOffsetMs?: number;
 }
-export type DialectName = 's3';
+export type DialectName = 's3' | 'gcs';
 export interface OriginOptions extends OriginPolicy {
   /** Which service it is. Default `s3`. */
   dialect?: DialectName;
@@ -92,6 +124,10 @@ export type Lie =
   | 'no-length'
   /** A 103 comes first. */
   | 'interim'
+  /** Of a chunk of a resumable upload only the first `by` (half of it) persist, in multiples of 256 KiB (gcs). */
+  | 'partial-chunk'
+  /** A rewrite moves `by` (1 MiB) bytes per call (gcs). */
+  | 'rewrite-loop'
   | 'no-etag';
 
 export interface Fault {
@@ -154,7 +190,10 @@ export interface Rule {
   do: Fault;
 }
 
-/** The same names for all services: a part is S3's part, Azure's block; to complete is to commit a block list. */
+/**
+ * The same names for all services: a part is S3's part, Azure's block, a chunk of Google's resumable upload; to complete is to
+ * commit a block list, or the chunk that ends the upload; the question what has persisted is a listing of parts.
+ */
 export type Operation =
   | 'get'
   | 'head'
@@ -169,6 +208,9 @@ export type Operation =
   | 'abort-upload'
   | 'list-uploads'
   | 'list-parts'
+  | 'compose'
+  /** To the token endpoint or the metadata server. */
+  | 'token'
   | 'other';
 
 export interface LoggedRequest {
@@ -225,6 +267,8 @@ export interface OriginStats {
   logDropped: number;
   byStatus: Record<string, number>;
   marks: number;
+  /** Tokens issued and refused (gcs). */
+  tokens?: { jwt: number; refresh: number; metadata: number; refused: number };
 }
 
 /** Each is "at least"; 0 is "exactly 0". */

@@ -47,8 +47,18 @@ export const KINDS = {
     'EntityTooSmall',
     'Your proposed upload is smaller than the minimum object size.',
   ),
-  malformedXml: kind(400, 'invalid', 'MalformedCompleteMultipartUploadRequest', 'The XML you provided was not well-formed.'),
-  conflict: kind(409, 'conflict', 'BucketAlreadyOwnedByYou', 'Your previous request to create the bucket succeeded.'),
+  malformedXml: kind(
+    400,
+    'invalid',
+    'MalformedCompleteMultipartUploadRequest',
+    'The XML you provided was not well-formed.',
+  ),
+  conflict: kind(
+    409,
+    'conflict',
+    'BucketAlreadyOwnedByYou',
+    'Your previous request to create the bucket succeeded.',
+  ),
   conditionNotMet: kind(
     412,
     'conditionNotMet',
@@ -90,8 +100,7 @@ function jsonDocument(failed, reason) {
 
 function xmlDocument(failed, code) {
   const general = KINDS[failed.code]?.message ?? failed.message;
-  const details =
-    general === failed.message ? '' : `<Details>${escapeXml(failed.message)}</Details>`;
+  const details = general === failed.message ? '' : `<Details>${escapeXml(failed.message)}</Details>`;
   return Buffer.from(
     `<?xml version='1.0' encoding='UTF-8'?><Error><Code>${escapeXml(code)}</Code>` +
       `<Message>${escapeXml(general)}</Message>${details}</Error>`,

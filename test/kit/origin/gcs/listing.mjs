@@ -37,7 +37,8 @@ function walkFrom(service, bucket, page) {
   skipTo(page.from);
   return {
     next() {
-      const best = next === null || (at < kept.length && compareKeys(kept[at], next) < 0) ? (kept[at] ?? null) : next;
+      const best =
+        next === null || (at < kept.length && compareKeys(kept[at], next) < 0) ? (kept[at] ?? null) : next;
       if (kept[at] === best) at += 1;
       if (next === best) next = walk.next();
       return best;
@@ -61,7 +62,8 @@ function collect(service, bucket, page) {
     const key = walk.next();
     if (key === null || !key.startsWith(page.prefix)) return { keys, prefixes, next: null };
     if (page.end !== '' && compareKeys(key, page.end) >= 0) return { keys, prefixes, next: null };
-    if (keys.length + prefixes.length >= page.max) return { keys, prefixes, next: page.max === 0 ? null : key };
+    if (keys.length + prefixes.length >= page.max)
+      return { keys, prefixes, next: page.max === 0 ? null : key };
     const cut = page.delimiter === '' ? -1 : key.indexOf(page.delimiter, page.prefix.length);
     if (cut < 0) {
       keys.push(key);
@@ -122,7 +124,13 @@ function xmlPage(params) {
   if (token !== undefined && from === null) return fail('invalid', 'Invalid continuation-token.');
   const prefix = params.get('prefix') ?? '';
   const after = params.get('start-after') ?? '';
-  const page = { prefix, delimiter: params.get('delimiter') ?? '', end: '', versions: false, trailing: false };
+  const page = {
+    prefix,
+    delimiter: params.get('delimiter') ?? '',
+    end: '',
+    versions: false,
+    trailing: false,
+  };
   return {
     ...page,
     from: from ?? later(prefix, after === '' ? '' : `${after}\0`),
@@ -155,7 +163,8 @@ export function listXml(request, service, bucket) {
       `<ETag>${escapeXml(quotedEtag(object, generation))}</ETag><Size>${object.size}</Size></Contents>`,
     );
   }
-  for (const prefix of prefixes) xml.push(`<CommonPrefixes><Prefix>${name(prefix)}</Prefix></CommonPrefixes>`);
+  for (const prefix of prefixes)
+    xml.push(`<CommonPrefixes><Prefix>${name(prefix)}</Prefix></CommonPrefixes>`);
   xml.push('</ListBucketResult>');
   return xmlAnswer(Buffer.from(xml.join('')));
 }

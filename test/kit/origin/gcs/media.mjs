@@ -42,12 +42,14 @@ function objectHeaders(object, generation, api) {
   if (cacheControl !== undefined) headers.push('Cache-Control', cacheControl);
   if (componentCount !== undefined) headers.push('X-Goog-Component-Count', String(componentCount));
   if (api === 'xml') headers.push('Accept-Ranges', 'bytes');
-  for (const [name, value] of Object.entries(metadata ?? {})) headers.push(`X-Goog-Meta-${name}`, String(value));
+  for (const [name, value] of Object.entries(metadata ?? {}))
+    headers.push(`X-Goog-Meta-${name}`, String(value));
   return headers;
 }
 
 function isTranscoded({ attributes }, { headers }) {
-  if (attributes.contentEncoding !== 'gzip' || /no-transform/.test(attributes.cacheControl ?? '')) return false;
+  if (attributes.contentEncoding !== 'gzip' || /no-transform/.test(attributes.cacheControl ?? ''))
+    return false;
   const accepted = (headers.get('accept-encoding') ?? '').split(',').map((one) => one.trim());
   return !accepted.some((one) => /^(gzip|\*)(?!.*;q=0(\.0*)?$)/.test(one));
 }
@@ -86,7 +88,8 @@ function ranged(request, object, headers, lie) {
     return fail('badRange', undefined, ['Content-Range', `bytes */${object.size}`]);
   }
   const range = bend(asked, object.size, lie);
-  if (range === null) return answer(200, headers, object.size === 0 ? NO_BODY : objectSource(object, 0, object.size));
+  if (range === null)
+    return answer(200, headers, object.size === 0 ? NO_BODY : objectSource(object, 0, object.size));
   const { start, length } = range;
   headers.push('Content-Range', `bytes ${start}-${start + length - 1}/${object.size}`);
   return answer(206, headers, objectSource(object, start, length));

@@ -10,7 +10,14 @@ import { answer, bytesSource } from '../response.mjs';
 import { fail } from './failures.mjs';
 import { generationOf, hasMd5, opaqueEtag, sumsOf } from './objects.mjs';
 
-const COPIED = ['contentEncoding', 'cacheControl', 'contentDisposition', 'contentLanguage', 'metadata', 'componentCount'];
+const COPIED = [
+  'contentEncoding',
+  'cacheControl',
+  'contentDisposition',
+  'contentLanguage',
+  'metadata',
+  'componentCount',
+];
 
 /**
  * @param {import('./store.mjs').Service} service @param {string} base of URLs

@@ -59,7 +59,12 @@ export function startSession(request, service, base) {
     cancelled: false,
   });
   const query = `uploadType=resumable&name=${encodeURIComponent(key)}&upload_id=${id}`;
-  return answer(200, ['Location', `${base}/upload/storage/v1/b/${bucket}/o?${query}`, 'X-GUploader-UploadID', id]);
+  return answer(200, [
+    'Location',
+    `${base}/upload/storage/v1/b/${bucket}/o?${query}`,
+    'X-GUploader-UploadID',
+    id,
+  ]);
 }
 
 /**
@@ -112,9 +117,13 @@ function takeChunk(request, service, base, session, bent) {
   if (place === 'query') return answerQuery(request, service, base, session);
   const { start, length, total } = place;
   const end = start + length;
-  if (length !== body.length) return fail('invalid', 'Content-Range and the length of the body do not agree.');
+  if (length !== body.length)
+    return fail('invalid', 'Content-Range and the length of the body do not agree.');
   const told = total ?? session.total;
-  if ((total !== null && session.total !== null && total !== session.total) || (told !== null && end > told)) {
+  if (
+    (total !== null && session.total !== null && total !== session.total) ||
+    (told !== null && end > told)
+  ) {
     return fail('invalid', `The upload is of ${session.total ?? total} bytes, not what Content-Range says.`);
   }
   if (start > session.persisted) return gap(start, session.persisted);
@@ -137,7 +146,8 @@ function persist(session, body, start, end) {
 
 function answerQuery(request, service, base, session) {
   const total = /\/(\d+)$/.exec(request.headers.get('content-range') ?? '')?.[1];
-  if (total !== undefined && Number(total) === session.persisted) return finish(request, service, base, session);
+  if (total !== undefined && Number(total) === session.persisted)
+    return finish(request, service, base, session);
   return incomplete(request, session);
 }
 

@@ -78,7 +78,8 @@ export function removeObject(service, bucketName, key, generation, conditions) {
   const kept = service.archive.of(bucketName).get(key) ?? [];
   if (kept.includes(object)) service.archive.drop(bucketName, object);
   else {
-    if (service.versioned.has(bucketName) && generation === undefined) service.archive.add(bucketName, object);
+    if (service.versioned.has(bucketName) && generation === undefined)
+      service.archive.add(bucketName, object);
     bucket.remove(key);
   }
   return null;

@@ -10,7 +10,14 @@ import { putObject } from './store.mjs';
 
 /** @typedef {import('../request.mjs').Request} Request */
 
-const KEPT = ['contentType', 'contentEncoding', 'cacheControl', 'contentDisposition', 'contentLanguage', 'metadata'];
+const KEPT = [
+  'contentType',
+  'contentEncoding',
+  'cacheControl',
+  'contentDisposition',
+  'contentLanguage',
+  'metadata',
+];
 const CRLF = '\r\n';
 
 /**
@@ -18,7 +25,9 @@ const CRLF = '\r\n';
  * @returns {Array<{headers: Map<string, string>, body: Buffer}> | null} null when it cannot be taken apart
  */
 export function parseRelated(contentType, body) {
-  const boundary = /^multipart\/related\s*;.*\bboundary=(?:"([^"]+)"|'([^']+)'|([^;\s]+))/i.exec(contentType ?? '');
+  const boundary = /^multipart\/related\s*;.*\bboundary=(?:"([^"]+)"|'([^']+)'|([^;\s]+))/i.exec(
+    contentType ?? '',
+  );
   if (boundary === null) return null;
   const mark = `--${boundary[1] ?? boundary[2] ?? boundary[3]}`;
   const parts = [];
@@ -28,9 +37,15 @@ export function parseRelated(contentType, body) {
     const headEnd = body.indexOf(CRLF + CRLF, at);
     const next = headEnd < 0 ? -1 : body.indexOf(CRLF + mark, headEnd + 2);
     if (next < 0) return null;
-    const lines = body.latin1Slice(at, headEnd).split(CRLF).filter((line) => line.includes(':'));
+    const lines = body
+      .latin1Slice(at, headEnd)
+      .split(CRLF)
+      .filter((line) => line.includes(':'));
     const headers = new Map(
-      lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+      lines.map((line) => [
+        line.slice(0, line.indexOf(':')).toLowerCase(),
+        line.slice(line.indexOf(':') + 1).trim(),
+      ]),
     );
     parts.push({ headers, body: body.subarray(Math.min(headEnd + 4, next), next) });
     at = next + CRLF.length;
@@ -51,7 +66,9 @@ export function parseMetadata(bytes) {
 
 /** What is stored beside the bytes, of all that the metadata may say. @param {Record<string, any>} metadata @param {Request} request @param {string | undefined} contentType */
 export function attributesOf(metadata, { params }, contentType) {
-  const attributes = Object.fromEntries(KEPT.filter((name) => name in metadata).map((name) => [name, metadata[name]]));
+  const attributes = Object.fromEntries(
+    KEPT.filter((name) => name in metadata).map((name) => [name, metadata[name]]),
+  );
   if (attributes.contentType === undefined && contentType !== undefined) attributes.contentType = contentType;
   const encoding = params.get('contentEncoding');
   return encoding === undefined ? attributes : { ...attributes, contentEncoding: encoding };
