@@ -82,7 +82,8 @@ export function authorize(request, service, nowMs) {
   if (service.publicBuckets.has(request.bucket) && READS.includes(operation(request))) {
     return forbiddenKey(request, service);
   }
-  return fail('anonymous', denied(request, 'Anonymous caller'), ['WWW-Authenticate', REALM]);
+  const asks = route.api === 'json' ? ['WWW-Authenticate', REALM] : [];
+  return fail('anonymous', denied(request, 'Anonymous caller'), asks);
 }
 
 function forbiddenKey(request, service) {

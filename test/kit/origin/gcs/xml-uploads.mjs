@@ -86,9 +86,9 @@ function complete(request, service, upload) {
     if (i > 0 && number <= named[i - 1].number) return fail('partOrder');
     const part = upload.parts.get(number);
     if (part === undefined || plain(part.etag) !== etag) return fail('invalidPart');
-    if (i < named.length - 1 && part.body.length < service.minPartBytes) return fail('partTooSmall');
     bodies.push(part.body);
   }
+  if (bodies.slice(0, -1).some((body) => body.length < service.minPartBytes)) return fail('partTooSmall');
   const { bucket, key, attributes } = upload;
   const stated = statedSums(request.headers);
   const written = putObject(service, {
