@@ -25,6 +25,12 @@ export interface OriginCredentials {
   sessionToken?: string;
   expired?: boolean;
 }
+/** A storage account (azure). */
+export interface OriginAccount {
+  name: string;
+  /** Base64. */
+  key: string;
+}
 /** A bearer token (azure, gcs). */
 export interface OriginToken {
   token: string;
@@ -65,6 +71,12 @@ export interface GcsPolicy {
 export interface OriginPolicy extends GcsPolicy {
   /** Who may sign (s3). Default: `DEFAULT_CREDENTIALS` alone. */
   credentials?: OriginCredentials[];
+  /** Whose keys sign, and what the first segment of a path may be (azure). Default: `DEFAULT_ACCOUNT` alone. */
+  accounts?: OriginAccount[];
+  /** Whether the account lets containers be public (azure). Default true. */
+  publicAccess?: boolean;
+  /** Whether blobs keep their versions (azure). Default false. */
+  versioning?: boolean;
   /** Who may come with a bearer token (azure, gcs). Default: none. */
   tokens?: OriginToken[];
   /** The region that signatures must name (s3). Default `us-east-1`. */
@@ -76,7 +88,7 @@ export interface OriginPolicy extends GcsPolicy {
   /** Added to the server's clock: Date, skew, expiry of presigned URLs. */
   clockOffsetMs?: number;
 }
-export type DialectName = 's3' | 'gcs';
+export type DialectName = 's3' | 'azure' | 'gcs';
 export interface OriginOptions extends OriginPolicy {
   /** Which service it is. Default `s3`. */
   dialect?: DialectName;
@@ -289,6 +301,8 @@ export interface Origin extends AsyncDisposable {
   readonly region: string;
   /** The first of the credentials. */
   readonly credentials: OriginCredentials;
+  /** The first of the accounts; its blobs are at `/account.name/container/blob` (azure). */
+  readonly account: OriginAccount;
   /** Replaces the script; without rules, the origin is honest again. */
   script(...rules: (Rule | Rule[])[]): Promise<void>;
   configure(policy: OriginPolicy): Promise<void>;
@@ -312,6 +326,7 @@ export interface Origin extends AsyncDisposable {
 }
 
 export const DEFAULT_CREDENTIALS: Readonly<{ accessKeyId: string; secretAccessKey: string }>;
+export const DEFAULT_ACCOUNT: Readonly<OriginAccount>;
 export function startOrigin(options?: OriginOptions): Promise<Origin>;
 /** The variables that make a process of its own find the origin, and sign for it. */
 export function environmentOf(origin: Pick<Origin, 'url' | 'region' | 'credentials'>): Record<string, string>;

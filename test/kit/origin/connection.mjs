@@ -16,7 +16,7 @@ const LINGER_MS = 1_000;
 const PEER_LOOK_MS = 20;
 const NOTHING = Buffer.alloc(0);
 /** States of Linux's table of connections: established, and its end of the handshake. */
-const TCP_ALIVE = ['01', '03'];
+const TCP_ALIVE = new Set(['01', '03']);
 
 /**
  * @typedef {{at: number | 'whole', do: 'reset' | 'cut' | 'stall' | 'answer', ms?: number}} OnBody
@@ -275,5 +275,5 @@ function peerLeft(localPort, remotePort) {
     return false;
   }
   const row = new RegExp(`: \\w+:${hexPort(localPort)} \\w+:${hexPort(remotePort)} (\\w\\w) `).exec(table);
-  return row === null || !TCP_ALIVE.includes(row[1]);
+  return row === null || !TCP_ALIVE.has(row[1]);
 }

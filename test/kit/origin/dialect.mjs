@@ -7,6 +7,7 @@
  * 2. `serve` has the whole effect of a request: a response that never arrives is of a request that was carried out.
  * 3. It shares no code with the clients it is there to test.
  */
+import { createAzure } from './azure/dialect.mjs';
 import { createGcs } from './gcs/dialect.mjs';
 import { createS3 } from './s3/dialect.mjs';
 
@@ -15,9 +16,8 @@ import { createS3 } from './s3/dialect.mjs';
  * @typedef {import('./failure.mjs').Failure} Failure
  * @typedef {import('./response.mjs').Response} Response
  * @typedef {{
- *   buckets: Map<string, import('./catalogue.mjs').Bucket>, publicBuckets: Set<string>, forbidden: RegExp[],
- *   secure: boolean,
- * }} Common what every dialect serves from; the origin configures it
+ *   buckets: Map<string, import('./catalogue.mjs').Bucket>, publicBuckets: Set<string>, forbidden: RegExp[], secure: boolean,
+ * }} Common what every dialect serves from; the origin configures it; `secure`: over TLS
  * @typedef {{requestId: string} & Record<string, string>} Ids
  * @typedef {{
  *   locate(request: Request): {bucket: string, key: string},
@@ -45,7 +45,7 @@ import { createS3 } from './s3/dialect.mjs';
  * `counters` are added to the stats of the origin, and forgotten with them.
  */
 
-const DIALECTS = { s3: createS3, gcs: createGcs };
+const DIALECTS = { s3: createS3, azure: createAzure, gcs: createGcs };
 
 /** @param {string} name @param {Common} common @returns {Dialect} */
 export function createDialect(name, common) {

@@ -86,7 +86,7 @@ export class OriginServer {
       buckets: createCatalogue(options.objects ?? [], options.buckets ?? []),
       publicBuckets: new Set(),
       forbidden: [],
-      secure: this.#tls !== null,
+      secure: options.tls !== undefined,
     };
     this.#dialect = createDialect(options.dialect ?? 's3', this.#common);
     this.#script = createScript([], this.#dialect);
