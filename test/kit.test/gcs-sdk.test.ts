@@ -1,4 +1,4 @@
-import { Storage, type Bucket } from '@google-cloud/storage';
+import { IdempotencyStrategy, Storage, type Bucket } from '@google-cloud/storage';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
 import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
@@ -14,21 +14,19 @@ beforeAll(async () => {
       { bucket: 'b', key: 'dir/k +é', size: 700_001 },
       { bucket: 'b', prefix: 'n/', count: 1200, sizes: [8] },
     ],
-    serviceAccounts: [],
     tokens: [{ token: 'sdk' }],
   });
   const storage = new Storage({
     apiEndpoint: origin.url,
     projectId: 'origin',
-    useAuthWithCustomEndpoint: true,
-    // The library takes whatever has these methods; its own class would look for credentials on this machine.
-    authClient: {
-      authorize: (options: { headers?: object }) =>
-        Promise.resolve({ ...options, headers: { ...options.headers, Authorization: 'Bearer sdk' } }),
-      getRequestHeaders: () => Promise.resolve({ Authorization: 'Bearer sdk' }),
-      request: () => Promise.reject(new Error('not asked for')),
-    } as never,
-    retryOptions: { maxRetries: 2, retryDelayMultiplier: 1, maxRetryDelay: 1 },
+    retryOptions: { maxRetryDelay: 1, idempotencyStrategy: IdempotencyStrategy.RetryAlways },
+  });
+  // With an endpoint of its own the SDK asks nobody for a token: its interceptors are where one goes in.
+  storage.interceptors.push({
+    request: (options) => {
+      options.headers = { ...options.headers, Authorization: 'Bearer sdk' };
+      return options;
+    },
   });
   bucket = storage.bucket('b');
 });
@@ -67,13 +65,17 @@ describe("the service's own SDK", () => {
     expect(bytes.equals(body)).toBe(true);
     await expect(
       file.save(body, { resumable, preconditionOpts: { ifGenerationMatch: 0 }, validation: false }),
-    ).rejects.toMatchObject({ code: 412 });
+    ).rejects.toThrow(/412|pre-conditions/);
   });
 
   test('writes in chunks, and goes on from what had persisted when an answer was lost', async () => {
     const body = Buffer.from(patternBytes(77, 700_000));
     await origin.script({ op: 'put-part', nth: 2, do: { status: 503, applied: true } });
-    await bucket.file('chunked').save(body, { resumable: true, chunkSize: 262_144, validation: 'crc32c' });
+    await bucket.file('chunked').save(body, {
+      resumable: true,
+      chunkSize: 262_144,
+      validation: 'crc32c',
+    });
     expect((await bucket.file('chunked').download())[0].equals(body)).toBe(true);
     expect((await origin.stats()).faults).toBe(1);
   });

@@ -4,7 +4,8 @@
  * Sources: "Objects: list" of the JSON API reference; "List objects" of the XML API reference.
  */
 import { modifiedMs } from '../catalogue.mjs';
-import { afterPrefix, compareKeys, encodePath, escapeXml } from '../encoding.mjs';
+import { compareKeys, encodePath, escapeXml } from '../encoding.mjs';
+import { collectPage, mergedWalk, walkOf } from '../pages.mjs';
 import { xmlAnswer } from '../response.mjs';
 import { fail } from './failures.mjs';
 import { generationOf, quotedEtag } from './objects.mjs';
@@ -24,58 +25,27 @@ function decodeToken(token) {
   return text.startsWith('\x0a') ? text.slice(1) : null;
 }
 
-/** The keys of a bucket in order, with those that only the archive still has where versions are asked for. */
+/** The keys of a bucket up to the end of the page's range, with those that only the archive still has where versions are asked for. */
 function walkFrom(service, bucket, page) {
-  const walk = bucket.seek(page.from);
-  if (!page.versions) return walk;
-  const kept = [...service.archive.of(bucket.name).keys()].sort(compareKeys);
-  let at = 0;
-  let next = walk.next();
-  const skipTo = (/** @type {string} */ key) => {
-    while (at < kept.length && compareKeys(kept[at], key) < 0) at += 1;
+  const live = bucket.seek(page.from);
+  const kept = page.versions ? service.archive.of(bucket.name).keys() : [];
+  const walk = page.versions ? mergedWalk(live, walkOf(kept, page.from)) : live;
+  const next = () => {
+    const key = walk.next();
+    return key !== null && page.end !== '' && compareKeys(key, page.end) >= 0 ? null : key;
   };
-  skipTo(page.from);
-  return {
-    next() {
-      const best =
-        next === null || (at < kept.length && compareKeys(kept[at], next) < 0) ? (kept[at] ?? null) : next;
-      if (kept[at] === best) at += 1;
-      if (next === best) next = walk.next();
-      return best;
-    },
-    seek(key) {
-      walk.seek(key);
-      next = walk.next();
-      skipTo(key);
-    },
-  };
+  return { next, seek: (/** @type {string} */ key) => walk.seek(key) };
 }
 
 /** One page: keys, rolled-up prefixes, and the key where the next page begins (null at the end). */
 function collect(service, bucket, page) {
-  const walk = walkFrom(service, bucket, page);
-  /** @type {string[]} */
-  const keys = [];
-  /** @type {string[]} */
-  const prefixes = [];
-  for (;;) {
-    const key = walk.next();
-    if (key === null || !key.startsWith(page.prefix)) return { keys, prefixes, next: null };
-    if (page.end !== '' && compareKeys(key, page.end) >= 0) return { keys, prefixes, next: null };
-    if (keys.length + prefixes.length >= page.max)
-      return { keys, prefixes, next: page.max === 0 ? null : key };
-    const cut = page.delimiter === '' ? -1 : key.indexOf(page.delimiter, page.prefix.length);
-    if (cut < 0) {
-      keys.push(key);
-      continue;
-    }
-    const rolled = key.slice(0, cut + page.delimiter.length);
-    if (page.trailing && rolled === key) keys.push(key);
-    prefixes.push(rolled);
-    const beyond = afterPrefix(rolled);
-    if (beyond === null) return { keys, prefixes, next: null };
-    walk.seek(beyond);
-  }
+  const { entries, next } = collectPage(walkFrom(service, bucket, page), page);
+  const isKey = ({ name, rolled }) => !rolled || (page.trailing && bucket.find(name) !== null);
+  return {
+    keys: entries.filter(isKey).map(({ name }) => name),
+    prefixes: entries.filter(({ rolled }) => rolled).map(({ name }) => name),
+    next,
+  };
 }
 
 /** @param {Map<string, string>} params @returns {Page | import('../failure.mjs').Failure} */

@@ -12,8 +12,8 @@
 import { createHash } from 'node:crypto';
 import { objectIdOf } from '../../pattern.mjs';
 import { modifiedMs } from '../catalogue.mjs';
+import { base64Of32, crc32c, md5 } from '../checksums.mjs';
 import { objectSource } from '../response.mjs';
-import { crc32c, spellCrc } from './crc32c.mjs';
 
 /**
  * @typedef {import('../catalogue.mjs').Stored} Stored
@@ -37,21 +37,21 @@ const sumsOfBodies = new WeakMap();
 
 /** @param {Uint8Array} bytes @returns {Sums} */
 export function sumsOfBytes(bytes) {
-  return { crc32c: spellCrc(crc32c(bytes)), md5: createHash('md5').update(bytes).digest('base64') };
+  return { crc32c: base64Of32(crc32c(bytes)), md5: md5(bytes) };
 }
 
 function sumsOfPattern(object) {
   const source = objectSource(object, 0, object.size);
-  const md5 = createHash('md5');
+  const hash = createHash('md5');
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   let crc = 0;
   for (let at = 0; at < object.size; at += CHUNK_BYTES) {
     const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, object.size - at));
     source.fill(chunk, at);
     crc = crc32c(chunk, crc);
-    md5.update(chunk);
+    hash.update(chunk);
   }
-  return { crc32c: spellCrc(crc), md5: md5.digest('base64') };
+  return { crc32c: base64Of32(crc), md5: hash.digest('base64') };
 }
 
 /** @param {Stored} object @returns {Sums} */
@@ -92,8 +92,8 @@ export function quotedEtag(object, generation) {
 
 /** @param {Stored} object @returns {string} */
 export function hashHeader(object) {
-  const { crc32c: crc, md5 } = sumsOf(object);
-  return hasMd5(object) ? `crc32c=${crc},md5=${md5}` : `crc32c=${crc}`;
+  const sums = sumsOf(object);
+  return hasMd5(object) ? `crc32c=${sums.crc32c},md5=${sums.md5}` : `crc32c=${sums.crc32c}`;
 }
 
 /** What versioned buckets keep of objects that were overwritten or deleted. */
