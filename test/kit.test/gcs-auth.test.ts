@@ -122,12 +122,12 @@ describe('the token endpoint', () => {
   const trade = (jwt: string): Promise<Answer> =>
     post({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: jwt });
   const refusal = (answer: Answer): [number, string, string] => {
-    const { error, error_description } = documentOf<{ error: string; error_description: string }>(answer);
-    return [answer.status, error, error_description];
+    const { error, error_description } = documentOf(answer);
+    return [answer.status, String(error), error_description];
   };
 
   test('gives a token of the scripted life for the assertion of a service account', async () => {
-    const answer = documentOf<{ access_token: string }>(await trade(assertion()));
+    const answer = documentOf(await trade(assertion()));
     expect(answer).toEqual({ access_token: expect.any(String), expires_in: 100, token_type: 'Bearer' });
     expect((await withToken(answer.access_token)).status).toBe(200);
     await origin.configure({ clockOffsetMs: 101_000 });
@@ -175,7 +175,7 @@ describe('the token endpoint', () => {
       client_secret: GRANT.clientSecret,
       refresh_token: GRANT.refreshToken,
     };
-    const { access_token: token } = documentOf<{ access_token: string }>(await post(form));
+    const { access_token: token } = documentOf(await post(form));
     expect((await withToken(token)).status).toBe(200);
     expect(refusal(await post({ ...form, refresh_token: 'revoked' })).slice(0, 2)).toEqual([
       400,
@@ -206,10 +206,7 @@ describe('the metadata server', () => {
   test('gives a token to who says its flavour, and says its own', async () => {
     const answer = await get(METADATA_PATH, { 'metadata-flavor': 'Google' });
     expect(answer.headers['metadata-flavor']).toBe('Google');
-    const { access_token: token, expires_in: life } = documentOf<{
-      access_token: string;
-      expires_in: number;
-    }>(answer);
+    const { access_token: token, expires_in: life } = documentOf(answer);
     expect(life).toBe(100);
     expect((await withToken(token)).status).toBe(200);
     expect((await get(METADATA_PATH)).status).toBe(403);

@@ -60,12 +60,25 @@ export function ask(
   });
 }
 
-/** The document of an answer, as the fields that a test names. */
-export const documentOf = <T = Record<string, unknown>>(answer: Answer): T => JSON.parse(answer.text) as T;
+/** A document of the service, with the fields that tests go on with; which of them it has, is for a test to know. */
+export interface Document extends Record<string, unknown> {
+  generation: string;
+  items?: { name: string; size: string; generation: string }[];
+  prefixes?: string[];
+  nextPageToken?: string;
+  done: boolean;
+  rewriteToken: string;
+  access_token: string;
+  expires_in: number;
+  error: unknown;
+  error_description: string;
+}
+
+export const documentOf = (answer: Answer): Document => JSON.parse(answer.text) as Document;
 
 /** Status and reason of a JSON error. */
 export function errorOf(answer: Answer): [number, string] {
-  const { error } = documentOf<{ error: { code: number; errors: { reason: string }[] } }>(answer);
+  const error = documentOf(answer).error as { code: number; errors: { reason: string }[] };
   return [error.code, error.errors[0]?.reason ?? ''];
 }
 

@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
-import { ask, documentOf, errorOf } from './gcs-kit.js';
+import { ask, documentOf, errorOf, type Document } from './gcs-kit.js';
 
-interface Page {
-  items?: { name: string; size: string }[];
-  prefixes?: string[];
-  nextPageToken?: string;
-}
 let origin: Origin;
 
 beforeAll(async () => {
@@ -25,12 +20,12 @@ beforeAll(async () => {
 });
 afterAll(() => origin.stop());
 
-const list = async (query: Record<string, string>, bucket = 'b'): Promise<Page> =>
-  documentOf<Page>(await ask(origin, 'GET', `/storage/v1/b/${bucket}/o?${new URLSearchParams(query)}`));
-const names = ({ items = [] }: Page): string[] => items.map(({ name }) => name);
+const list = async (query: Record<string, string>, bucket = 'b'): Promise<Document> =>
+  documentOf(await ask(origin, 'GET', `/storage/v1/b/${bucket}/o?${new URLSearchParams(query).toString()}`));
+const names = ({ items = [] }: Document): string[] => items.map(({ name }) => name);
 
-async function all(query: Record<string, string>): Promise<Page[]> {
-  const pages: Page[] = [];
+async function all(query: Record<string, string>): Promise<Document[]> {
+  const pages: Document[] = [];
   for (let pageToken = ''; pages.length < 100;) {
     const page = await list(pageToken === '' ? query : { ...query, pageToken });
     pages.push(page);

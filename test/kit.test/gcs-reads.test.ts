@@ -57,7 +57,7 @@ const object = (key: string, query = '', bucket = 'b'): string =>
   `/storage/v1/b/${bucket}/o/${encodeURIComponent(key)}${query}`;
 const media = (key: string, query = ''): string => object(key, `?alt=media${query}`);
 const generationOf = async (key: string, bucket = 'b'): Promise<string> =>
-  documentOf<{ generation: string }>(await get(object(key, '', bucket))).generation;
+  documentOf(await get(object(key, '', bucket))).generation;
 
 describe('the media of an object', () => {
   test('come whole, with generation, sums of the bytes and their length', async () => {
@@ -167,9 +167,7 @@ describe('versions', () => {
     await ask(origin, 'DELETE', object('k', '', 'old'), { headers });
     expect((await get(object('k', '', 'old'))).status).toBe(404);
     expect(documentOf(await get('/storage/v1/b/old/o'))['items']).toBeUndefined();
-    const { items } = documentOf<{ items: { generation: string; size: string }[] }>(
-      await get('/storage/v1/b/old/o?versions=true'),
-    );
+    const { items = [] } = documentOf(await get('/storage/v1/b/old/o?versions=true'));
     expect(items.map(({ size }) => size)).toEqual(['40', '5']);
     expect(items[0]?.generation).toBe(second);
   });

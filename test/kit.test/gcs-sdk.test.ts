@@ -25,7 +25,7 @@ beforeAll(async () => {
   storage.interceptors.push({
     request: (options) => {
       options.headers = { ...options.headers, Authorization: 'Bearer sdk' };
-      return options;
+      return options as ReturnType<(typeof storage.interceptors)[number]['request']>;
     },
   });
   bucket = storage.bucket('b');

@@ -12,7 +12,7 @@ import { operationOf } from './route.mjs';
 /** @typedef {import('../request.mjs').Request} Request */
 
 const REALM = 'Bearer realm="https://accounts.google.com/"';
-const READS = ['get', 'head', 'list'];
+const READS = new Set(['get', 'head', 'list']);
 const PERMISSIONS = {
   list: 'storage.objects.list',
   delete: 'storage.objects.delete',
@@ -79,7 +79,7 @@ export function authorize(request, service, nowMs) {
     return fail('badToken', undefined, ['WWW-Authenticate', `${REALM}, error="invalid_token"`]);
   }
   if (route.what === 'session') return null;
-  if (service.publicBuckets.has(request.bucket) && READS.includes(operation(request))) {
+  if (service.publicBuckets.has(request.bucket) && READS.has(operation(request))) {
     return forbiddenKey(request, service);
   }
   const asks = route.api === 'json' ? ['WWW-Authenticate', REALM] : [];

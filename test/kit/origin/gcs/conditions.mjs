@@ -41,8 +41,8 @@ export function sourceConditionsOf(params) {
 const bare = (/** @type {string} */ tag) => tag.trim().replace(/^W\//, '').replaceAll('"', '');
 
 function tagged(list, object, generation) {
-  const own = [opaqueEtag(generation), quotedEtag(object, generation)].map(bare);
-  return list.split(',').some((one) => one.trim() === '*' || own.includes(bare(one)));
+  const own = new Set([opaqueEtag(generation), quotedEtag(object, generation)].map(bare));
+  return list.split(',').some((one) => one.trim() === '*' || own.has(bare(one)));
 }
 
 /**
