@@ -229,6 +229,28 @@ describe('an HMAC signature', () => {
     expect(xmlErrorOf(await get(googSigned(PATH)))).toEqual([403, 'InvalidSecurity']);
   });
 
+  test('in the query of a URL is good for its object and its time alone', async () => {
+    const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
+    const scope = `${stamp.slice(0, 8)}/auto/storage/goog4_request`;
+    const query = [
+      'X-Goog-Algorithm=GOOG4-HMAC-SHA256',
+      `X-Goog-Credential=${encodeURIComponent(`${accessKeyId}/${scope}`)}`,
+      `X-Goog-Date=${stamp}`,
+      'X-Goog-Expires=60',
+      'X-Goog-SignedHeaders=host',
+    ].join('&');
+    const host = `host:127.0.0.1:${origin.port}\n`;
+    const canonical = ['GET', PATH, query, host, 'host', 'UNSIGNED-PAYLOAD'].join('\n');
+    const key = scope.split('/').reduce<string | Buffer>(hmac, `GOOG4${secretAccessKey}`);
+    const toSign = ['GOOG4-HMAC-SHA256', stamp, scope, sha256(canonical)].join('\n');
+    const url = `?${query}&X-Goog-Signature=${hmac(key, toSign).toString('hex')}`;
+    expect((await get({}, PATH + url)).status).toBe(200);
+    expect((await origin.requests())[0]?.anonymous).toBe(false);
+    expect(xmlErrorOf(await get({}, `/b/other${url}`))).toEqual([403, 'SignatureDoesNotMatch']);
+    await origin.configure({ clockOffsetMs: 61_000 });
+    expect(xmlErrorOf(await get({}, PATH + url))).toEqual([403, 'AccessDenied']);
+  });
+
   test("of Amazon's scheme, made by Amazon's SDK, is verified too, in any region", async () => {
     const s3 = (secret: string) =>
       new S3Client({

@@ -69,7 +69,7 @@ export interface GcsPolicy {
   minPartBytes?: number;
 }
 export interface OriginPolicy extends GcsPolicy {
-  /** Who may sign (s3). Default: `DEFAULT_CREDENTIALS` alone. */
+  /** Who may sign (s3; gcs: the HMAC keys of the XML API). Default: `DEFAULT_CREDENTIALS` alone. */
   credentials?: OriginCredentials[];
   /** Whose keys sign, and what the first segment of a path may be (azure). Default: `DEFAULT_ACCOUNT` alone. */
   accounts?: OriginAccount[];
@@ -81,7 +81,7 @@ export interface OriginPolicy extends GcsPolicy {
   tokens?: OriginToken[];
   /** The region that signatures must name (s3). Default `us-east-1`. */
   region?: string;
-  /** Buckets that anonymous requests may use. */
+  /** Buckets that anonymous requests may use; in gcs they may only read them. */
   publicBuckets?: string[];
   /** Keys (and listed prefixes) that answer 403. */
   forbidden?: (RegExp | string)[];

@@ -36,10 +36,8 @@ const isSigned = (/** @type {Request} */ { headers, params }, /** @type {any} */
 export const isAnonymous = (request) =>
   !request.headers.has('authorization') && !isSigned(request, AWS4) && !isSigned(request, GOOG4);
 
-const operation = (/** @type {Request} */ request) => operationOf(request);
-
 function permissionOf(request) {
-  const op = operation(request);
+  const op = operationOf(request);
   return PERMISSIONS[op] ?? (op === 'head' ? PERMISSIONS.get : 'storage.objects.create');
 }
 
@@ -79,7 +77,7 @@ export function authorize(request, service, nowMs) {
     return fail('badToken', undefined, ['WWW-Authenticate', `${REALM}, error="invalid_token"`]);
   }
   if (route.what === 'session') return null;
-  if (service.publicBuckets.has(request.bucket) && READS.has(operation(request))) {
+  if (service.publicBuckets.has(request.bucket) && READS.has(operationOf(request))) {
     return forbiddenKey(request, service);
   }
   const asks = route.api === 'json' ? ['WWW-Authenticate', REALM] : [];

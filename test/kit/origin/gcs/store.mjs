@@ -24,7 +24,7 @@ import { generationOf, sumsOfBytes } from './objects.mjs';
  * }} Write
  */
 
-/** Buckets come into being by POST or PUT, or with the origin. */
+/** @returns {Failure} what both APIs say of an object, or a generation of it, that is not there */
 export const absent = (/** @type {string} */ bucket, /** @type {string} */ key) =>
   fail('notFound', `No such object: ${bucket}/${key}`);
 
