@@ -65,8 +65,6 @@ export interface GcsPolicy {
   versionedBuckets?: string[];
   /** Added to generations, as text; `9007199254740992` takes them beyond what a number holds. Default 0. */
   generationOffset?: string;
-  /** Of the parts, but for the last, of an XML multipart upload. Default 5 MiB. */
-  minPartBytes?: number;
 }
 export interface OriginPolicy extends GcsPolicy {
   /** Who may sign (s3; gcs: the HMAC keys of the XML API). Default: `DEFAULT_CREDENTIALS` alone. */
@@ -81,6 +79,8 @@ export interface OriginPolicy extends GcsPolicy {
   tokens?: OriginToken[];
   /** The region that signatures must name (s3). Default `us-east-1`. */
   region?: string;
+  /** What each part of an upload but the last must have (s3, the XML API of gcs). Default 5 MiB, as the service has it. */
+  minPartBytes?: number;
   /** Buckets that anonymous requests may use; in gcs they may only read them. */
   publicBuckets?: string[];
   /** Keys (and listed prefixes) that answer 403. */

@@ -163,8 +163,10 @@ class Bucket {
     const generation = this.#everywhere + (change?.generation ?? 0) + ahead;
     const body = this.explicit.bodyOf(key);
     const trueSize = body === null ? (change?.size ?? size) : body.length;
-    const etag = etagOf(key, trueSize, generation);
     const attributes = this.explicit.attributesOf(key);
+    // An ETag that came with a put is that of the bytes then: a bump gives another one.
+    const given = attributes.generation === generation ? attributes.etag : undefined;
+    const etag = given ?? etagOf(key, trueSize, generation);
     return { key, size: trueSize, generation, objectId: objectIdOf(key, generation), body, etag, attributes };
   }
 
@@ -179,13 +181,15 @@ class Bucket {
   }
 
   /**
-   * Each put is another generation, one after a removal too: no two that were ever there share an ETag.
+   * Each put is another generation, one after a removal too: no two that were ever there share an ETag, unless the
+   * dialect gives one as `attributes.etag`.
    * @param {string} key @param {Buffer} body kept as it is, not copied @param {Attributes} [attributes]
    */
   put(key, body, attributes = NO_ATTRIBUTES) {
     this.bump(key, undefined);
     this.#deleted.delete(key);
-    this.explicit.put(key, body, attributes);
+    const generation = this.#everywhere + (this.#changes.get(key)?.generation ?? 0);
+    this.explicit.put(key, body, { ...attributes, generation });
   }
 
   /** @param {string} key @returns {boolean} whether it was there */

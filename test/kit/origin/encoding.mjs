@@ -33,6 +33,17 @@ export function escapeXml(text) {
   return Array.from(text, (c) => XML_NAMES.get(c) ?? spell(c)).join('');
 }
 
+const XML_CHARACTERS = new Map([...XML_NAMES, ["'", '&apos;']].map(([c, name]) => [name, c]));
+
+/** The text of an element, references resolved. @param {string} text */
+export function unescapeXml(text) {
+  return text.replace(/&(#x[0-9a-f]+|#\d+|\w+);/gi, (all, name) => {
+    if (name.startsWith('#x')) return String.fromCodePoint(parseInt(name.slice(2), 16));
+    if (name.startsWith('#')) return String.fromCodePoint(Number(name.slice(1)));
+    return XML_CHARACTERS.get(all) ?? all;
+  });
+}
+
 /** Lifts surrogates above the rest of the plane, so that UTF-16 units compare as their code points do. */
 const lifted = (unit) => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800);
 

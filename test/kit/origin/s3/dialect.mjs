@@ -2,25 +2,18 @@
  * Amazon S3, path-style, as a dialect of the origin.
  */
 import { CODES, failureResponse } from './failure.mjs';
-import { serve } from './service.mjs';
+import { operationOf, serve } from './service.mjs';
 
 /** @typedef {import('../request.mjs').Request} Request */
+
+/** Of all parts but the last. */
+const MIN_PART_BYTES = 5 * 1024 * 1024;
 
 /** @param {Request} request @returns {{bucket: string, key: string}} */
 function locate({ path }) {
   const slash = path.indexOf('/', 1);
   if (slash < 0) return { bucket: path.slice(1), key: '' };
   return { bucket: path.slice(1, slash), key: path.slice(slash + 1) };
-}
-
-/** @param {Request} request @returns {import('../../origin.d.mts').Operation} */
-function operationOf(request) {
-  if (request.key === '')
-    return request.method === 'GET' && request.params.has('list-type') ? 'list' : 'other';
-  if (request.method === 'GET') return 'get';
-  if (request.method === 'HEAD') return 'head';
-  if (request.method === 'PUT') return 'put';
-  return request.method === 'DELETE' ? 'delete' : 'other';
 }
 
 /** A source of ids as S3 shapes them. */
@@ -43,15 +36,20 @@ function commonHeaders({ requestId, hostId }, nowMs) {
 
 /** @param {import('../dialect.mjs').Common} common @returns {import('../dialect.mjs').Dialect} */
 export function createS3(common) {
-  /** @type {Map<string, any>} */
-  let credentials = new Map();
-  let region = 'us-east-1';
+  /** @type {import('./service.mjs').ServiceState} */
+  const state = Object.assign(common, {
+    credentials: new Map(),
+    region: 'us-east-1',
+    minPartBytes: MIN_PART_BYTES,
+    uploadsBegun: 0,
+    uploads: new Map(),
+  });
   return {
     locate,
     operationOf,
     rangeOf: (request) => request.headers.get('range') ?? null,
     isAnonymous: ({ headers, params }) => !headers.has('authorization') && !params.has('X-Amz-Signature'),
-    serve: (request, nowMs, lie) => serve(request, { ...common, credentials, region }, nowMs, lie),
+    serve: (request, nowMs, lie) => serve(request, state, nowMs, lie),
     newIds: idMint(),
     commonHeaders,
     failureResponse: (failed, { requestId, hostId }, withBody) =>
@@ -59,13 +57,16 @@ export function createS3(common) {
     codeOf: (status) => CODES.get(status),
     configure(patch) {
       if (patch.credentials !== undefined)
-        credentials = new Map(patch.credentials.map((/** @type {any} */ one) => [one.accessKeyId, one]));
-      if (patch.region !== undefined) region = patch.region;
+        state.credentials = new Map(
+          patch.credentials.map((/** @type {any} */ one) => [one.accessKeyId, one]),
+        );
+      if (patch.region !== undefined) state.region = patch.region;
+      if (patch.minPartBytes !== undefined) state.minPartBytes = patch.minPartBytes;
     },
     expire(id) {
-      const known = credentials.get(id);
+      const known = state.credentials.get(id);
       if (known === undefined) throw new Error(`expire: no credential ${id} here`);
-      credentials.set(id, { ...known, expired: true });
+      state.credentials.set(id, { ...known, expired: true });
     },
   };
 }
