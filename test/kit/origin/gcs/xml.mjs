@@ -62,8 +62,8 @@ function putWhole(request, service) {
   const { bucket, key, headers } = request;
   if (headers.has('x-goog-copy-source') || headers.has('x-amz-copy-source')) return fail('notImplemented');
   const framed = (headers.get('x-amz-content-sha256') ?? '').startsWith('STREAMING-');
-  const body = framed ? decodeAwsChunked(request.body) : request.body;
-  if (body === null) return fail('invalid', 'The framing of the body is broken.');
+  const body = framed ? decodeAwsChunked(request.body)?.bytes : request.body;
+  if (body === undefined) return fail('invalid', 'The framing of the body is broken.');
   const written = putObject(service, {
     bucket,
     key,
