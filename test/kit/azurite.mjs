@@ -81,6 +81,9 @@ export function azuriteToken({ audience = 'https://storage.azure.com', lifetimeM
   const claims = {
     aud: audience,
     iss: 'https://sts.windows.net/00000000-0000-0000-0000-000000000000/',
+    // Whose key a user delegation key is.
+    oid: '00000000-0000-0000-0000-000000000001',
+    tid: '00000000-0000-0000-0000-000000000000',
     iat: startS,
     nbf: startS,
     exp: nowS + Math.floor(lifetimeMs / 1000),

@@ -14,10 +14,20 @@ const { Emulators } = require('firebase-tools/lib/emulator/types');
 
 const projectId = process.argv[2];
 const host = '127.0.0.1';
-const emulator = new StorageEmulator({ projectId, host, port: 0, rules: { name: 'storage.rules', content: '' } });
+const emulator = new StorageEmulator({
+  projectId,
+  host,
+  port: 0,
+  rules: { name: 'storage.rules', content: '' },
+});
 // selfLink, mediaLink and the URLs of resumable uploads are made from what is registered here.
 EmulatorRegistry.set(Emulators.STORAGE, emulator);
-const server = createServer(await createApp(projectId, emulator));
+const app = await createApp(projectId, emulator);
+const server = createServer((request, response) => {
+  // Copies, changes of metadata and the list of buckets it serves under /b alone, as an older client asks for them.
+  request.url = request.url.replace(/^\/storage\/v1(?=\/b[/?])/, '');
+  app(request, response);
+});
 server.listen(0, host, () => {
   emulator.args.port = server.address().port;
   console.log(`ready http://${host}:${emulator.args.port}`);
