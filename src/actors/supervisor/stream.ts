@@ -460,6 +460,7 @@ export class Stream implements StreamHandle {
     this.ledger.retries += task.retries;
     if (task.error !== null) {
       this.ledger.fail(this.#deps.uri(task.entry), task.error);
+      this.options.onFailure?.(task.entry, task.error);
       this.#cursor.settle(task.sequence);
       if (this.options.onError === 'fail') this.#halt('failed', task.error, true);
       return;

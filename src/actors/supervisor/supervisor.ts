@@ -13,7 +13,7 @@ import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { ControlReply, DoneMessage, ResultMessage, StoreSpec } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
 import { DoneStatus } from '../../protocol/tables.js';
-import { CancellationToken } from '../../protocol/token.js';
+import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { answerIn, Asks } from './asks.js';
 import { blame, type Loss } from './blame.js';
@@ -67,6 +67,7 @@ export class Supervisor implements SupervisorHandle {
   #deaths = 0;
   #pumping = false;
   #pumpSoon = false;
+  #crewEnds = false;
   #stopWatch: (() => void) | null = null;
   #closed: Promise<RuntimeRecord> | null = null;
   #onQuiet: (() => void) | null = null;
@@ -126,9 +127,9 @@ export class Supervisor implements SupervisorHandle {
     return this.#openStream(options, source, this.token.child(), caller);
   }
 
-  openCleanup(options: StreamOptions, source: PlanSource): StreamHandle {
-    const token = this.#closed === null ? new CancellationToken() : this.token.child();
-    return this.#openStream(options, source, token, null);
+  openCleanup(options: StreamOptions, source: PlanSource, token: CancellationToken): StreamHandle {
+    // Nobody is left to work for one that comes when the streams are over.
+    return this.#openStream(options, source, (this.#crewEnds ? this.token : token).child(), null);
   }
 
   #openStream(
@@ -201,6 +202,7 @@ export class Supervisor implements SupervisorHandle {
   async #close(): Promise<RuntimeRecord> {
     // Streams that clean up behind others may have been opened meanwhile.
     while (this.#streams.size > 0) await Promise.all([...this.#streams].map((stream) => stream.ended));
+    this.#crewEnds = true;
     this.#crew.closing();
     for (const worker of this.#crew.alive()) worker.link.control.post({ kind: 'stop' });
     const cancelTimer = this.#context.after(this.#options.closeTimeoutMs, () => this.#fenceAll());

@@ -58,6 +58,8 @@ export interface StreamOptions {
   /** Null: what the store's scheme says. */
   readonly ranges: RangePlan | null;
   readonly onError: 'fail' | 'skip';
+  /** Told of each object that failed. */
+  readonly onFailure?: (entry: PlanEntry, error: MillraceError) => void;
   /** A user's transform, or where the objects are written to. */
   readonly transform: StepSpec | null;
   readonly verify: boolean;
@@ -252,9 +254,9 @@ export interface SupervisorHandle {
   openStream(options: StreamOptions, source: PlanSource, token: CancellationToken | null): StreamHandle;
   /**
    * A stream for questions that put in order what others left, such as the abort of an upload. It outlives the turn of the
-   * runtime's token, and `close` waits for it: whoever opens it ends it soon, with a deadline on every question.
+   * runtime's token, and `close` waits for it: its own token is what bounds it.
    */
-  openCleanup(options: StreamOptions, source: PlanSource): StreamHandle;
+  openCleanup(options: StreamOptions, source: PlanSource, token: CancellationToken): StreamHandle;
 }
 
 export interface SupervisorOptions {
