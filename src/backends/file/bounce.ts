@@ -7,14 +7,14 @@
  * 3. The memory is made once and used again. Pages that no read came to are not there.
  */
 import { BOUNCE_BYTES } from './direct-plan.js';
-import { MAX_BLOCK_BYTES, MAX_MEMORY_BYTES } from './direct-probe.js';
+import { MAX_MEMORY_BYTES, MAX_PROBE_BYTES } from './direct-probe.js';
 
 /** Twice as many as the threads that libuv reads with by default: more would wait there. 4 MiB for each worker. */
 const SLOTS = 8;
 /** The page behind each slot is for the pad, which may be another one for each device. */
 const STRIDE_BYTES = BOUNCE_BYTES + MAX_MEMORY_BYTES;
-/** A block, behind the pad and behind the largest alignment that is tried. */
-const PROBE_BYTES = MAX_BLOCK_BYTES + 2 * MAX_MEMORY_BYTES;
+/** Behind the pad, and behind the largest alignment that is tried. */
+const PROBE_BYTES = MAX_PROBE_BYTES + 2 * MAX_MEMORY_BYTES;
 
 export interface Bounces {
   readonly memory: Uint8Array;

@@ -79,7 +79,7 @@ export function rootOf(snapshot: StoreSnapshot): string {
   if (typeof root === 'string' && root.startsWith('/') && root.endsWith('/')) return root;
   throw new MillraceError(
     ErrorCode.InvalidArgument,
-    'not a snapshot of a scheme of files: expected {root} with an absolute path that ends with a slash',
+    'not a snapshot of the file scheme: expected {root} with an absolute path that ends with a slash',
     { phase: 'configure' },
   );
 }

@@ -28,7 +28,7 @@ export interface Devices {
 }
 
 /** Below this all of a read goes through one bounce buffer, unless the device has met the target's memory before. */
-const PROBED_ROOM_BYTES = 128 * 1024;
+const PROBED_ROOM_BYTES = 256 * 1024;
 
 export function createDevices(disk: Disk, bounces: Bounces): Devices {
   const known = new Map<number, Device | null>();

@@ -23,7 +23,9 @@ export interface Alignment {
 /** No device has a smaller sector; where less would do (NFS, tmpfs), more is read into the bounce buffer and no harm done. */
 const MIN_BLOCK_BYTES = 512;
 /** The largest block of a Linux filesystem. */
-export const MAX_BLOCK_BYTES = 64 * 1024;
+const MAX_BLOCK_BYTES = 64 * 1024;
+/** The longest read that is made to find something out. */
+export const MAX_PROBE_BYTES = 3 * MAX_BLOCK_BYTES;
 /** Alignments of addresses that devices ask for: 4 (NVMe) to a page. */
 const MIN_MEMORY_BYTES = 4;
 export const MAX_MEMORY_BYTES = 4096;
@@ -44,14 +46,15 @@ export function findPad(accepts: (pad: number) => boolean): number {
 
 /**
  * The alignment of the device behind a file that has at least one byte; null when it takes no read, however aligned.
- * Needs room for the largest block behind twice `MAX_MEMORY_BYTES`.
+ * Needs room for `MAX_PROBE_BYTES` behind twice `MAX_MEMORY_BYTES`.
  */
 export function findAlignment(tryRead: TryRead): Alignment | null {
   for (let blockBytes = MIN_BLOCK_BYTES; blockBytes <= MAX_BLOCK_BYTES; blockBytes *= 2) {
-    const bouncePad = findPad((pad) => accepted(tryRead, pad, blockBytes));
+    const length = probeBytes(blockBytes);
+    const bouncePad = findPad((pad) => accepted(tryRead, pad, length));
     if (bouncePad === -1) continue;
     let memoryBytes = MIN_MEMORY_BYTES;
-    while (memoryBytes < MAX_MEMORY_BYTES && !accepted(tryRead, bouncePad + memoryBytes, blockBytes))
+    while (memoryBytes < MAX_MEMORY_BYTES && !accepted(tryRead, bouncePad + memoryBytes, length))
       memoryBytes *= 2;
     return { blockBytes, memoryBytes, bouncePad };
   }
@@ -70,12 +73,21 @@ export function findPhase(
   roomBytes: number,
 ): number {
   const first = (ALLOCATOR_BYTES - (byteOffset % ALLOCATOR_BYTES)) % ALLOCATOR_BYTES;
-  const last = Math.min(first + memoryBytes, roomBytes - blockBytes);
+  const length = probeBytes(blockBytes);
+  const last = Math.min(first + memoryBytes, roomBytes - length);
   for (let at = first; at <= last; at += ALLOCATOR_BYTES) {
-    if (!accepted(tryRead, at, blockBytes)) continue;
+    if (!accepted(tryRead, at, length)) continue;
     return (memoryBytes - ((byteOffset + at) % memoryBytes)) % memoryBytes;
   }
   return -1;
+}
+
+/**
+ * The least multiple of a block that is longer than a page and no multiple of two blocks. Linux from 6.18 on does not
+ * look at the address of a read that stays within one page, and would take it for aligned.
+ */
+function probeBytes(blockBytes: number): number {
+  return blockBytes < MAX_MEMORY_BYTES ? MAX_MEMORY_BYTES + blockBytes : 3 * blockBytes;
 }
 
 function accepted(tryRead: TryRead, offset: number, length: number): boolean {
