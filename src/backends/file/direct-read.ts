@@ -58,7 +58,7 @@ interface Reading extends Attempt {
   phase: number;
   /** Whether a device that refused what it took before was asked again. */
   probedAgain: boolean;
-  /** Whether a read came to the end of the file. */
+  /** Whether a read brought nothing new: the end of the file, since before it the kernel gives whole blocks. */
   ended: boolean;
 }
 

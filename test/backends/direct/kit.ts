@@ -104,7 +104,7 @@ export function einval(): NodeJS.ErrnoException {
 /** Reads of real files that are refused where the device that `traits` describes would refuse them. */
 export function fakeDisk(first: DeviceTraits): FakeDisk {
   const disk: FakeDisk = {
-    flags: first.flags ?? constants.O_CLOEXEC,
+    flags: first.flags ?? constants.O_NOCTTY,
     seen: [],
     probes: [],
     pending: [],

@@ -17,7 +17,7 @@ const addressOf = ({ phase, start, memoryBytes }: Layout, x: number): number =>
 
 function piecesOf(layout: Layout): Piece[] {
   const pieces: Piece[] = [];
-  for (let at = layout.start; at < layout.end; ) {
+  for (let at = layout.start; at < layout.end;) {
     const piece = nextPiece(layout, at);
     pieces.push(piece);
     at += piece.take;
