@@ -135,8 +135,11 @@ describe('what is learnt of a device', () => {
     expect(cut).toMatchObject({ outcome: 'version-changed', landed: 0, size: 0 });
     Object.assign(disk, { readSync });
     writeFileSync(path, bytes);
+    const reads = disk.seen.length;
     const whole = await readOnce(store, request(0, MIB), pageView(MIB), NEVER);
     expect(whole).toMatchObject({ outcome: 'complete', landed: MIB });
+    // None of them was refused for keeping to what the empty file said.
+    expect(disk.seen).toHaveLength(reads + 1);
   });
 });
 
