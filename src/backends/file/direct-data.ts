@@ -3,6 +3,7 @@
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Store, StoreSnapshot } from '../../protocol/store.js';
+import { unsupportedWrite } from '../../protocol/writes.js';
 import { createBounces } from './bounce.js';
 import { type FileConfig, headFile, rootOf } from './data.js';
 import { type DirectCounters, directCounters } from './direct-counters.js';
@@ -41,6 +42,7 @@ export function createDirectStore(snapshot: StoreSnapshot, disk: Disk, counters:
     read: (request, target, stop, done) => readDirect(files, request, target, stop, done),
     head: (key, stop) => headFile(root, pace, key, stop),
     list: (request, stop) => listFiles(root, pace, saved, request, stop),
+    write: (request) => Promise.resolve(unsupportedWrite(`direct:// cannot do "${request.kind}"`)),
     update: () => {},
     close: () => {
       saved.clear();

@@ -57,6 +57,7 @@ export function createLocalScheme(
   return {
     name,
     kind: 'direct',
+    writes: null,
     defaults,
     dataModule,
     parse: (uri) => locate(pathFromUri(uri, process.cwd(), name), root, store, name),
