@@ -1,5 +1,6 @@
 /** The thread entry: wires one worker actor to the transport, the stores and the user's modules, and runs it. */
 import { runWorker } from '../actors/worker/worker.js';
+import { directCounters } from '../backends/file/direct-counters.js';
 import type { TransportLimits } from '../protocol/http.js';
 import { createThreadContext } from '../runtime/threads/context.js';
 import type { ThreadTask } from '../runtime/threads/spawn.js';
@@ -32,6 +33,7 @@ export default async function main(task: ThreadTask): Promise<void> {
         connectionsReused: reused,
         connectionsActive: active,
         connectionsIdle: idle,
+        ...directCounters,
       };
     },
   });

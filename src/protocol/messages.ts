@@ -199,5 +199,9 @@ export interface WorkerStats {
   readonly connectionsReused: number;
   readonly connectionsActive: number;
   readonly connectionsIdle: number;
+  /** Bytes of `direct:` that were copied, since they or their place were not aligned. */
+  readonly bouncedBytes: number;
+  /** Bytes of `direct:` that came through the page cache, on filesystems that refuse O_DIRECT. */
+  readonly bufferedBytes: number;
   readonly doneFull: number;
 }

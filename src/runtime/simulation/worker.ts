@@ -283,6 +283,8 @@ export class SimWorker {
 }
 
 const NO_TRANSPORT = {
+  bouncedBytes: 0,
+  bufferedBytes: 0,
   connectionsOpened: 0,
   connectionsReused: 0,
   connectionsActive: 0,
