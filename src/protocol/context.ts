@@ -71,7 +71,7 @@ export interface WorkerContext extends Clock {
   answer(questions: { stats(): WorkerStats }): void;
   readonly transportStats: () => Pick<
     WorkerStats,
-    'connectionsOpened' | 'connectionsReused' | 'connectionsActive' | 'connectionsIdle'
+    'connectionsOpened' | 'connectionsReused' | 'connectionsActive' | 'connectionsIdle' | 'endpoints'
   >;
 }
 
