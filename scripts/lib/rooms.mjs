@@ -29,7 +29,8 @@ export const ARROWS = {
   runtime: ['protocol'],
   'runtime/threads': ['runtime', 'protocol'],
   'runtime/simulation': ['runtime', 'protocol'],
-  backends: ['protocol'],
+  backends: ['backends/http', 'protocol'],
+  'backends/http': ['protocol'],
   transport: ['protocol'],
   protocol: [],
 };
@@ -56,7 +57,7 @@ export function roomOf(path) {
 
 /** A backend's own room is its own, and has the arrows of every backend. @param {string} room */
 function kindOf(room) {
-  return room.startsWith('backends/') ? 'backends' : room;
+  return room.startsWith('backends/') && !(room in ARROWS) ? 'backends' : room;
 }
 
 /** @param {string} from @param {string} to */

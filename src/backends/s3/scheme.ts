@@ -36,6 +36,7 @@ export function createS3Scheme(options: S3Options = {}): Scheme {
     open: (store) => openS3Control(bucketOf(store), own),
     dataModule: new URL('./data.js', import.meta.url).href,
     kind: 'http',
+    writes: null,
   };
 }
 

@@ -7,6 +7,7 @@
  * 2. When a read has resolved, nothing is written into its target any more. A read that never resolves, because its
  *    thread is dead, may write until the exit of the thread is seen.
  */
+import { unsupportedWrite } from '../../protocol/writes.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { createKeyPageBuilder } from '../../protocol/key-page.js';
 import { StopState, type StopSignal } from '../../protocol/stop.js';
@@ -42,6 +43,7 @@ export function createSimStore(world: SimWorld, origin: SimOrigin, snapshot: Sto
     },
     head: (key, stop) => ask(world, origin, `head ${decoder.decode(key)}`, stop, () => infoOf(origin, key)),
     list: (request, stop) => ask(world, origin, 'list', stop, () => pageOf(origin, request)),
+    write: (request) => Promise.resolve(unsupportedWrite(`the simulated store cannot do "${request.kind}"`)),
     update: (newer) => {
       snapshotVersion = newer.version;
     },
