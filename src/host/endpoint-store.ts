@@ -10,7 +10,7 @@
  * Which attempts belong together is seen from the key: a worker gives the very same array again when it tries again, and
  * another one for the next object.
  */
-import type { MillraceError } from '../protocol/errors.js';
+import { ErrorCode, type MillraceError } from '../protocol/errors.js';
 import type { EndpointStats } from '../protocol/messages.js';
 import type { StopSignal } from '../protocol/stop.js';
 import {
@@ -21,7 +21,7 @@ import {
   type Store,
   type StoreSnapshot,
 } from '../protocol/store.js';
-import { ErrorCode } from '../protocol/errors.js';
+import type { WriteRequest } from '../protocol/writes.js';
 import { EndpointSet, Verdict } from './endpoints.js';
 
 export interface NamedStore {
@@ -96,11 +96,16 @@ export class EndpointStore implements Store {
   }
 
   head(key: Uint8Array, stop: StopSignal): ReturnType<Store['head']> {
-    return this.#ask(key, (store) => store.head(key, stop));
+    return this.#ask(key, 0, (store) => store.head(key, stop));
   }
 
   list(request: Parameters<Store['list']>[0], stop: StopSignal): ReturnType<Store['list']> {
-    return this.#ask(request.prefix, (store) => store.list(request, stop));
+    return this.#ask(request.prefix, 0, (store) => store.list(request, stop));
+  }
+
+  write(request: WriteRequest, stop: StopSignal): ReturnType<Store['write']> {
+    const bytes = 'body' in request ? request.body.length : 0;
+    return this.#ask(keyOf(request), bytes, (store) => store.write(request, stop));
   }
 
   update(snapshot: StoreSnapshot): void {
@@ -132,13 +137,17 @@ export class EndpointStore implements Store {
     done(answer);
   }
 
-  async #ask<T>(key: Uint8Array, attempt: (store: Store) => Promise<Answer<T>>): Promise<Answer<T>> {
+  async #ask<T>(
+    key: Uint8Array,
+    bytes: number,
+    attempt: (store: Store) => Promise<Answer<T>>,
+  ): Promise<Answer<T>> {
     const begunMs = this.#deps.now();
     const index = this.#choose(key, begunMs);
-    this.#set.begun(index, 0);
+    this.#set.begun(index, bytes);
     // Never rejects: a store says so of itself.
     const answer = await attempt(this.#endpoints[index]!.store);
-    this.#ended(index, 0, begunMs, key, answer);
+    this.#ended(index, bytes, begunMs, key, answer);
     return answer;
   }
 
@@ -155,6 +164,12 @@ export class EndpointStore implements Store {
     if (outcome === Outcome.ClockSkew) this.#leads.set(key, index);
     else if (verdict === Verdict.Failed || verdict === Verdict.Throttled) this.#leads.set(key, -1 - index);
   }
+}
+
+/** What the attempts at one write have in common. */
+function keyOf(request: WriteRequest): Uint8Array {
+  if (request.kind === 'delete') return request.keys[0] ?? NO_KEY;
+  return request.kind === 'uploads' ? request.prefix : request.key;
 }
 
 const NO_KEY = new Uint8Array(0);

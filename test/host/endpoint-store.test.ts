@@ -30,6 +30,7 @@ class Endpoints {
       },
       head: ask,
       list: ask,
+      write: ask,
       update: ({ config }) => this.updates.push(config),
       close: () => (this.closed += 1),
     };
@@ -67,7 +68,9 @@ describe('reads of a store with several endpoints', () => {
   it('go where the least is in flight, and leave nothing behind however they end', () => {
     const endpoints = new Endpoints(2);
     const reads = Array.from({ length: 10 }, () => endpoints.read(wanted()));
-    expect(reads.map(({ endpoint }) => endpoint).sort()).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    expect(reads.map(({ endpoint }) => endpoint).toSorted((x, y) => x - y)).toEqual([
+      0, 0, 0, 0, 0, 1, 1, 1, 1, 1,
+    ]);
     const busy = { inFlight: 5, outstandingBytes: 500, ejected: false, answered: 0, failed: 0, latencyMs: 0 };
     expect(endpoints.store.stats('s3://logs')).toEqual([
       { store: 's3://logs', endpoint: 'e0', ...busy },
@@ -148,6 +151,39 @@ describe('a question', () => {
       const question = endpoints.store.head(key, NEVER);
       endpoints.calls.at(-1)!.answer({ outcome: Outcome.Throttled });
       await question;
+    }
+    expect(endpoints.calls.map(({ endpoint }) => endpoint)).toEqual([0, 1, 0, 1]);
+  });
+});
+
+describe('a write', () => {
+  const key = Uint8Array.of(7);
+  const body = new Uint8Array(5000);
+  const put = { kind: 'put', key, body, contentType: null, ifAbsent: false, ifVersion: null } as const;
+
+  it('counts with its body, and is tried again at another endpoint when it failed', async () => {
+    const endpoints = new Endpoints(2);
+    const first = endpoints.store.write(put, NEVER);
+    expect(endpoints.store.stats('x').map(({ outstandingBytes }) => outstandingBytes)).toEqual([5000, 0]);
+    endpoints.calls[0]!.answer({ outcome: Outcome.Transient });
+    await first;
+    const second = endpoints.store.write(put, NEVER);
+    expect(endpoints.store.stats('x').map(({ outstandingBytes }) => outstandingBytes)).toEqual([0, 5000]);
+    endpoints.calls[1]!.answer({});
+    await second;
+    expect(endpoints.store.stats('x').map(({ outstandingBytes }) => outstandingBytes)).toEqual([0, 0]);
+  });
+
+  it.each([
+    { kind: 'delete', keys: [key], ifVersion: null } as const,
+    { kind: 'uploads', prefix: key, continuation: null } as const,
+    { kind: 'abort', key, upload: 'u' } as const,
+  ])('without a body goes the same way ($kind)', async (request) => {
+    const endpoints = new Endpoints(2);
+    for (let i = 0; i < 4; i++) {
+      const asked = endpoints.store.write(request, NEVER);
+      endpoints.calls.at(-1)!.answer({ outcome: Outcome.Throttled });
+      await asked;
     }
     expect(endpoints.calls.map(({ endpoint }) => endpoint)).toEqual([0, 1, 0, 1]);
   });
