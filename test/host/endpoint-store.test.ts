@@ -97,6 +97,18 @@ describe('reads of a store with several endpoints', () => {
     }
   });
 
+  it('may begin the next one as soon as they are answered, as workers do', () => {
+    const endpoints = new Endpoints(2);
+    endpoints.store.read(wanted(100), new Uint8Array(0), NEVER, () => {
+      endpoints.store.read(wanted(7), new Uint8Array(0), NEVER, () => {});
+    });
+    endpoints.calls[0]!.answer({});
+    const bytes = (): number[] => endpoints.store.stats('x').map((each) => each.outstandingBytes);
+    expect(bytes().toSorted((x, y) => x - y)).toEqual([0, 7]);
+    endpoints.calls[1]!.answer({});
+    expect(bytes()).toEqual([0, 0]);
+  });
+
   it.each([Outcome.Transient, Outcome.Interrupted, Outcome.Throttled])(
     'are tried again at another endpoint after "%s"',
     (outcome) => {

@@ -63,6 +63,10 @@ describe('the endpoint of the next request', () => {
 
   it('is by number of requests when they are tiny', () => {
     expect(new Rig(3).share(300)).toEqual([100, 100, 100]);
+    const rig = new Rig(2);
+    const begun = Array.from({ length: 10 }, () => rig.begin(0));
+    for (const { index, end } of begun) if (index === 0) end(Verdict.Unknown);
+    for (let i = 0; i < 5; i++) expect(rig.begin(0).index).toBe(0);
   });
 
   it('is the faster one where nothing is in flight, and the slower one again after a while', () => {

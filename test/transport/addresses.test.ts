@@ -1,4 +1,6 @@
 /** Several addresses of one name. 127.0.0.1 to 127.0.0.3 are all loopback, so a real server can listen on each. */
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Exchange, Origin, Transport } from '../../dist/protocol/http.js';
 import { NEVER } from '../../dist/protocol/stop.js';
@@ -90,6 +92,27 @@ describe('new connections to one name', () => {
     transport = transportOf({}, new Resolver(v4(ONE, TWO, THREE)));
     for (const exchange of await fetchAll(origin, 9)) expect(exchange.outcome).toBe('complete');
     expect(servers[0]!.sockets.length).toBe(9);
+  });
+
+  it('pass over an address that refused one, and take it again when it has served one', async () => {
+    const last = answer(payload(1, 100), 'HTTP/1.1 200 OK', 'Connection: close\r\n');
+    const at: string[] = [];
+    const respond = ({ socket }: Seen, address: string): void => {
+      at.push(address);
+      socket.write(last);
+    };
+    const origin = await serve([TWO], respond);
+    let laterMs = 0;
+    const now = (): number => performance.now() + laterMs;
+    transport = transportOf({}, { ...new Resolver(v4(ONE, TWO)), now, random: () => 0 });
+    await fetchAll(origin, 1);
+    await serve([ONE], respond);
+    await fetchAll(origin, 1);
+    expect(at).toEqual([TWO, TWO]);
+    laterMs = BEHIND_MS;
+    // More than went to the other one: what has ended does not count against it.
+    for (let i = 0; i < 5; i++) await fetchAll(origin, 1);
+    expect(at.slice(2)).toEqual([ONE, ONE, ONE, ONE, ONE]);
   });
 
   it('leave addresses and localhost to the system', async () => {
@@ -243,6 +266,42 @@ describe('the address of the next connection', () => {
     expect((await rig.visit()).all).toEqual([ONE, TWO]);
   });
 
+  it('is told by the socket: the next one counts when the one before failed, or took too long', async () => {
+    for (const event of ['connectionAttemptFailed', 'connectionAttemptTimeout']) {
+      const rig = new Rig(v4(ONE, TWO));
+      const { visit } = await rig.visit();
+      const socket = new EventEmitter();
+      visit.follow(socket as Socket);
+      socket.emit('connectionAttempt', ONE, 80, 4);
+      socket.emit(event, ONE, 80, 4);
+      socket.emit('connectionAttempt', TWO, 80, 4);
+      visit.connected();
+      expect(await rig.firsts(2)).toEqual([TWO, TWO]);
+      rig.nowMs += BEHIND_MS;
+      // ONE has none open and TWO has one.
+      const again = await rig.visit();
+      expect(again.first).toBe(ONE);
+      again.visit.connected();
+      again.visit.end();
+      expect(await rig.firsts(1)).toEqual([ONE]);
+      visit.end();
+    }
+  });
+
+  it('is behind for the first time again when it has worked in between', async () => {
+    const rig = new Rig(v4(ONE, TWO));
+    for (let i = 0; i < 3; i++) {
+      const bad = await rig.visit();
+      expect(bad.first).toBe(ONE);
+      bad.visit.failed();
+      bad.visit.end();
+      rig.nowMs += BEHIND_MS;
+      const good = await rig.visit();
+      good.visit.connected();
+      good.visit.end();
+    }
+  });
+
   it('begins anywhere, so that threads do not all begin with the same one', async () => {
     const rig = new Rig(v4(ONE, TWO, THREE), () => 0.99);
     expect((await rig.visit()).first).toBe(THREE);
@@ -278,6 +337,18 @@ describe('what is known of a host', () => {
     const late = rig.visit();
     rig.resolver.answer(new Error('EAI_AGAIN'));
     await expect(late).rejects.toThrow('EAI_AGAIN');
+  });
+
+  it('is not given to a connection that ended before', async () => {
+    const rig = new Rig();
+    const visit = rig.book.visit('store.test')!;
+    let answered = 0;
+    visit.lookup('store.test', { all: true }, () => (answered += 1));
+    visit.end();
+    const next = rig.visit();
+    rig.resolver.answer(null, v4(ONE, TWO));
+    expect((await next).first).toBe(ONE);
+    expect(answered).toBe(0);
   });
 
   it('counts no connection that has ended, in whatever order they began, failed and ended', async () => {
