@@ -104,7 +104,7 @@ describe('new connections to one name', () => {
     const origin = await serve([TWO], respond);
     let laterMs = 0;
     const now = (): number => performance.now() + laterMs;
-    transport = transportOf({}, { ...new Resolver(v4(ONE, TWO)), now, random: () => 0 });
+    transport = transportOf({}, { lookup: new Resolver(v4(ONE, TWO)).lookup, now, random: () => 0 });
     await fetchAll(origin, 1);
     await serve([ONE], respond);
     await fetchAll(origin, 1);
