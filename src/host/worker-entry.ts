@@ -6,6 +6,7 @@ import type { Store } from '../protocol/store.js';
 import { createThreadContext } from '../runtime/threads/context.js';
 import type { ThreadTask } from '../runtime/threads/spawn.js';
 import { createTransport } from '../transport/transport.js';
+import { decoratedStore } from './decorated-store.js';
 import { EndpointStore, endpointSnapshots } from './endpoint-store.js';
 import { httpStore } from './http-store.js';
 import { loadDirectStore, loadStoreData, loadTransform } from './modules.js';
@@ -34,7 +35,8 @@ export default async function main(task: ThreadTask): Promise<void> {
     return store;
   };
   const { context, close } = createThreadContext(task, {
-    openStore: (spec) => (spec.kind === 'http' ? openHttpStore(spec) : loadDirectStore(spec)),
+    openStore: async (spec) =>
+      decoratedStore(spec.kind === 'http' ? await openHttpStore(spec) : await loadDirectStore(spec), spec),
     loadTransform,
     transportStats: () => {
       const { opened, reused, active, idle } = transport.stats();
