@@ -78,6 +78,7 @@ export interface WorkerContext extends Clock {
     | 'connectionsIdle'
     | 'bouncedBytes'
     | 'bufferedBytes'
+    | 'endpoints'
   >;
 }
 

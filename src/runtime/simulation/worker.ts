@@ -289,6 +289,7 @@ const NO_TRANSPORT = {
   connectionsReused: 0,
   connectionsActive: 0,
   connectionsIdle: 0,
+  endpoints: [],
 };
 
 function gone(name: string, exit: WorkerExit): MillraceError {
