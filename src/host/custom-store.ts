@@ -6,6 +6,7 @@
  * 2. Error and version of an answer can be sent to the service's thread, whatever the user's code put there.
  */
 import { asMillraceError, ErrorCode, type MillraceError } from '../protocol/errors.js';
+import { unsupportedWrite } from '../protocol/writes.js';
 import { Outcome, type AsyncStore, type ReadAnswer, type Store } from '../protocol/store.js';
 
 export function customStore(store: AsyncStore): Store {
@@ -19,6 +20,9 @@ export function customStore(store: AsyncStore): Store {
     },
     head: (key, stop) => store.head(key, stop),
     list: (request, stop) => store.list(request, stop),
+    write: (request, stop) =>
+      store.write?.({ ...request }, stop) ??
+      Promise.resolve(unsupportedWrite('this store is read-only: its module has no `write`')),
     update: (snapshot) => store.update(snapshot),
     close: () => store.close(),
   };

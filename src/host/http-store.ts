@@ -30,12 +30,6 @@ function mayBeEmpty({ whole, start }: ReadRequest, { status }: Exchange, answer:
 }
 
 export function httpStore(data: StoreData, transport: Transport, wallNow: () => number): Store {
-  const refused = <T>(thrown: unknown): Answer<T> => ({
-    outcome: Outcome.Refused,
-    value: null,
-    error: asMillraceError(thrown, ErrorCode.Internal, { phase: 'prepare' }),
-    retryAfterMs: 0,
-  });
   const unreadable = (thrown: unknown): ReadAnswer => ({
     ...refused(thrown),
     landed: 0,
@@ -65,9 +59,8 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
       judge(answer, exchange);
     });
   };
-  const exchanged = (prepared: PreparedRequest, sink: BodySink, stop: StopSignal): Promise<Exchange> =>
-    // Wait ends: with the exchange, all of whose own waits are bounded.
-    new Promise((resolve) => transport.exchange(prepared, sink, stop, resolve));
+  const question = questionOver(transport);
+  const page: BodySink = { kind: 'collect', maxBytes: data.maxPageBytes };
   return {
     read(request, target, stop, done) {
       ask(request, target, stop, (answer, exchange) => {
@@ -78,27 +71,52 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
         });
       });
     },
-    async head(key, stop) {
-      try {
-        const sink = { kind: 'land', target: NO_BODY } as const;
-        return data.headAnswer(key, await exchanged(data.prepareHead(key, wallNow()), sink, stop), wallNow());
-      } catch (thrown) {
-        return refused(thrown);
-      }
-    },
-    async list(request, stop) {
-      try {
-        const sink = { kind: 'collect', maxBytes: data.maxPageBytes } as const;
-        return data.listAnswer(
-          request,
-          await exchanged(data.prepareList(request, wallNow()), sink, stop),
-          wallNow(),
-        );
-      } catch (thrown) {
-        return refused(thrown);
-      }
-    },
+    head: (key, stop) =>
+      question(
+        () => data.prepareHead(key, wallNow()),
+        { kind: 'land', target: NO_BODY },
+        stop,
+        (exchange) => data.headAnswer(key, exchange, wallNow()),
+      ),
+    list: (request, stop) =>
+      question(
+        () => data.prepareList(request, wallNow()),
+        page,
+        stop,
+        (exchange) => data.listAnswer(request, exchange, wallNow()),
+      ),
+    write: (request, stop) =>
+      question(
+        () => data.prepareWrite(request, wallNow()),
+        page,
+        stop,
+        (exchange) => data.writeAnswer(request, exchange, wallNow()),
+      ),
     update: (snapshot) => data.update(snapshot),
     close: () => {},
+  };
+}
+
+function refused<T>(thrown: unknown): Answer<T> {
+  const error = asMillraceError(thrown, ErrorCode.Internal, { phase: 'prepare' });
+  return { outcome: Outcome.Refused, value: null, error, retryAfterMs: 0 };
+}
+
+/** Asks what has an answer that is not landed; `prepare` gives the answer itself where the service need not be asked. */
+function questionOver(transport: Transport) {
+  return async <T>(
+    prepare: () => PreparedRequest | Answer<T>,
+    sink: BodySink,
+    stop: StopSignal,
+    judge: (exchange: Exchange) => Answer<T>,
+  ): Promise<Answer<T>> => {
+    try {
+      const prepared = prepare();
+      if ('outcome' in prepared) return prepared;
+      // Wait ends: with the exchange, all of whose own waits are bounded.
+      return judge(await new Promise((resolve) => transport.exchange(prepared, sink, stop, resolve)));
+    } catch (thrown) {
+      return refused(thrown);
+    }
   };
 }

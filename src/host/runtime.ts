@@ -11,9 +11,11 @@ import { Supervisor } from '../actors/supervisor/supervisor.js';
 import type { RuntimeRecord as SupervisorRecord } from '../actors/supervisor/types.js';
 import { Loader } from '../loader/loader.js';
 import { getObject, getRange, headObject, leakCount, type GetOptions } from '../loader/direct.js';
+import { getRanges, type GetRangesOptions } from '../loader/get-ranges.js';
 import { listObjects, type ListedEntry, type ListOptions } from '../loader/list.js';
 import type { ByteRange, DatasetLike } from '../loader/datasets.js';
 import type { ObjectResult } from '../loader/object-result.js';
+import type { RangesResult } from '../loader/ranges-result.js';
 import type { LoaderOptions } from '../loader/options.js';
 import {
   loaderEnv,
@@ -23,6 +25,18 @@ import {
 } from '../loader/runtime-options.js';
 import { type ExplainRow, invalidOption } from '../loader/schema.js';
 import { linkStop, type StopOptions } from '../loader/stop-options.js';
+import { copyObject } from '../loader/writes/copy.js';
+import { copyPrefix, type CopiedRow, type CopyPrefixOptions } from '../loader/writes/copy-prefix.js';
+import {
+  deleteObject,
+  deletePrefix,
+  type DeletedRow,
+  type DeleteOptions,
+  type DeletePrefixOptions,
+} from '../loader/writes/delete.js';
+import type { Chunk, ChunkSource } from '../loader/writes/gather.js';
+import type { PutOptions } from '../loader/writes/options.js';
+import { putObject, putStream, type WrittenObject } from '../loader/writes/put.js';
 import { Arena, PAGE_BYTES, type ArenaStats } from '../protocol/arena.js';
 import type { WorkerStats } from '../protocol/messages.js';
 import type { ObjectInfo } from '../protocol/store.js';
@@ -87,7 +101,7 @@ export class Runtime {
       cores: availableParallelism(),
       schemes: schemeNames(given.stores),
     });
-    const directory = new Directory(createSchemes(options.stores));
+    const directory = new Directory(createSchemes(options.stores), options.perWorkerDecorators);
     const arena = createArena(options.memoryBudget, given.memoryBudget);
     const words = createRuntimeWords();
     fillRetryBudget(words);
@@ -137,9 +151,17 @@ export class Runtime {
     return getObject(this.#supervisor, uri, options);
   }
 
-  /** Bytes `[start, end)` of an object; fewer where it ends before. */
+  /** Bytes `[start, end)` of an object, all from `start` on, or the last ones; fewer where it ends before. */
   getRange(uri: string, range: ByteRange, options?: GetOptions): Promise<ObjectResult> {
     return getRange(this.#supervisor, uri, range, options);
+  }
+
+  /**
+   * Many ranges of one object, all of one version, in their order: near ones come by one read, reads in parallel. All of
+   * them are held until the result's one `release()`, the bytes between merged ones too.
+   */
+  getRanges(uri: string, ranges: readonly ByteRange[], options?: GetRangesOptions): Promise<RangesResult> {
+    return getRanges(this.#supervisor, uri, ranges, options);
   }
 
   head(uri: string, options?: StopOptions): Promise<ObjectInfo & { readonly uri: string }> {
@@ -149,6 +171,36 @@ export class Runtime {
   /** Objects whose URI begins with `prefix`, in the store's order, page by page as they are asked for. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ListedEntry> {
     return listObjects(this.#supervisor, prefix, options);
+  }
+
+  /** Writes an object of bytes, or of a text as UTF-8; in parts where it is large. Visible as a whole or not at all. */
+  put(uri: string, data: Chunk, options?: PutOptions): Promise<WrittenObject> {
+    return putObject(this.#supervisor, uri, data, options);
+  }
+
+  /** Writes an object of the bytes of an iterable, such as a Readable, whose number need not be known. */
+  putStream(uri: string, source: ChunkSource, options?: PutOptions): Promise<WrittenObject> {
+    return putStream(this.#supervisor, uri, source, options);
+  }
+
+  /** Copies an object, inside its service where that can do it, else through the runtime's memory. */
+  copy(from: string, to: string, options?: PutOptions): Promise<WrittenObject> {
+    return copyObject(this.#supervisor, from, to, options);
+  }
+
+  /** Copies every object below `from` to below `to`; a row for each. */
+  copyPrefix(from: string, to: string, options?: CopyPrefixOptions): AsyncIterableIterator<CopiedRow> {
+    return copyPrefix(this.#supervisor, from, to, options);
+  }
+
+  /** Deletes an object; one that is not there is no failure. */
+  delete(uri: string, options?: DeleteOptions): Promise<void> {
+    return deleteObject(this.#supervisor, uri, options);
+  }
+
+  /** Deletes every object whose URI begins with `prefix`; a row for each. */
+  deletePrefix(prefix: string, options?: DeletePrefixOptions): AsyncIterableIterator<DeletedRow> {
+    return deletePrefix(this.#supervisor, prefix, options);
   }
 
   /** Each effective option, where its value comes from, and why. */

@@ -10,6 +10,7 @@ import { createS3Scheme } from '../backends/s3/scheme.js';
 import { checkNames, invalidOption } from '../loader/schema.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { Scheme } from '../protocol/store.js';
+import type { WriteLimits } from '../protocol/writes.js';
 
 /** A store of one's own, under `stores: {name: {module, config}}`; its URIs are `name://bucket/key`. */
 export interface CustomStore {
@@ -23,6 +24,17 @@ export const BUILT_IN_SCHEMES = ['s3', 'file', 'memory'] as const;
 
 /** Splits an object of more than this into ranges; the same as for the network stores that we know. */
 const PART_BYTES = 8 * 1024 * 1024;
+
+/** What a user's store is taken to allow; one that cannot says so in its answer. */
+const CUSTOM_WRITES: WriteLimits = {
+  multipartThreshold: 64 * 1024 * 1024,
+  partBytes: PART_BYTES,
+  partAlignment: 1,
+  maxPartBytes: 5 * 1024 ** 3,
+  maxParts: 10_000,
+  maxObjectBytes: Infinity,
+  deletesPerRequest: 1,
+};
 
 /** Options of the file scheme: a misspelt `root` would leave the whole filesystem open. */
 export const FILE_OPTIONS = ['root'];
@@ -53,6 +65,7 @@ function customScheme(name: string, store: CustomStore): Scheme {
   return {
     name,
     kind: 'custom',
+    writes: CUSTOM_WRITES,
     dataModule: module,
     defaults: {
       splitThreshold: PART_BYTES,

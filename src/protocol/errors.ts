@@ -22,6 +22,8 @@ export const ErrorCode = {
   WrongRegion: 'WrongRegion',
   /** The object is no longer the version that was asked for. */
   VersionChanged: 'VersionChanged',
+  /** There is an object already, and it was to be created only. */
+  AlreadyExists: 'AlreadyExists',
   /** Fewer bytes came than the service announced, again and again. */
   ShortBody: 'ShortBody',
   /** The range lies outside the object, or another one was served. */
@@ -80,6 +82,7 @@ export type ErrorPhase =
   | 'body'
   | 'verify'
   | 'transform'
+  | 'write'
   | 'deliver'
   | 'close';
 

@@ -14,6 +14,7 @@ import type {
   ReadRequest,
   StoreSnapshot,
 } from './store.js';
+import type { WriteRequest, WriteResult } from './writes.js';
 
 /** Where to connect. Two requests with the same `id` may share connections. */
 export interface Origin {
@@ -134,5 +135,8 @@ export interface StoreData {
   listAnswer(request: ListRequest, exchange: Exchange, nowMs: number): Answer<KeyPage>;
   /** The largest listing page, in bytes, that `prepareList` may be answered with. */
   readonly maxPageBytes: number;
+  /** A request, or at once the answer where the service needs none. */
+  prepareWrite(request: WriteRequest, nowMs: number): PreparedRequest | Answer<WriteResult>;
+  writeAnswer(request: WriteRequest, exchange: Exchange, nowMs: number): Answer<WriteResult>;
   update(snapshot: StoreSnapshot): void;
 }

@@ -6,6 +6,7 @@
  */
 import type { MillraceError } from './errors.js';
 import type { StopSignal } from './stop.js';
+import type { WriteLimits, WriteRequest, WriteResult } from './writes.js';
 
 /** One attempt at the bytes of one object. */
 export interface ReadRequest {
@@ -126,6 +127,8 @@ export interface Store {
   read(request: ReadRequest, target: Uint8Array, stop: StopSignal, done: (answer: ReadAnswer) => void): void;
   head(key: Uint8Array, stop: StopSignal): Promise<Answer<ObjectInfo>>;
   list(request: ListRequest, stop: StopSignal): Promise<Answer<KeyPage>>;
+  /** One attempt to change something. From its answer on, nothing of the request's body is read any more. */
+  write(request: WriteRequest, stop: StopSignal): Promise<Answer<WriteResult>>;
   /** Takes a newer snapshot (credentials were refreshed). */
   update(snapshot: StoreSnapshot): void;
   /** Closes what is kept open. No call is in flight. */
@@ -133,12 +136,14 @@ export interface Store {
 }
 
 /** The worker's half of a store that is not one of ours: its reads are promises, as users write them. */
-export interface AsyncStore extends Omit<Store, 'read'> {
+export interface AsyncStore extends Omit<Store, 'read' | 'write'> {
   /**
    * Reads into `target` (`target.length >= request.length`). When the promise resolves, nothing will be written into
    * the target any more, whatever the outcome.
    */
   read(request: ReadRequest, target: Uint8Array, stop: StopSignal): ReadAnswer | Promise<ReadAnswer>;
+  /** Left out by a store that is read-only. */
+  write?(request: WriteRequest, stop: StopSignal): Promise<Answer<WriteResult>>;
 }
 
 /** What the service thread sends its workers about a store: cloneable, replaced as a whole, never logged. */
@@ -191,6 +196,8 @@ export interface Scheme {
   /** Without the colon: `s3`. */
   readonly name: string;
   readonly defaults: SchemeDefaults;
+  /** Null for a scheme that is read-only. */
+  readonly writes: WriteLimits | null;
   /** Splits a URI; throws `InvalidArgument` with an example of a good one. */
   parse(uri: string): ObjectLocation;
   /** The inverse of `parse`. */

@@ -33,6 +33,7 @@ function createSlowScheme() {
   const scheme: Scheme = {
     name: 'slow',
     kind: 'direct',
+    writes: null,
     dataModule: 'file:///none.js',
     defaults: { splitThreshold: 1, partBytes: 1, maxPartsPerObject: 1 },
     parse: () => ({ store: 'slow://one', key: new Uint8Array() }),

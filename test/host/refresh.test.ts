@@ -12,6 +12,7 @@ describe('the credentials of an open store', () => {
     const scheme: Scheme = {
       name: 'own',
       kind: 'direct',
+      writes: null,
       dataModule: 'none',
       defaults: { splitThreshold: Infinity, partBytes: 1, maxPartsPerObject: 1 },
       parse: () => ({ store: 'own://a', key: new Uint8Array(0) }),

@@ -4,6 +4,7 @@
  * Nothing is kept open between calls, so `update` and `close` have next to nothing to do. Files have no checksum that
  * the service gives, so `verify` changes nothing here; the version is what is looked at.
  */
+import { unsupportedWrite } from '../../protocol/writes.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { type StopSignal, StopState } from '../../protocol/stop.js';
 import {
@@ -37,6 +38,7 @@ export function createStore(snapshot: StoreSnapshot): Store {
     read: (request, target, stop, done) => readFile(root, pace, request, target, stop, done),
     head: (key, stop) => headFile(root, pace, key, stop),
     list: (request, stop) => listFiles(root, pace, saved, request, stop),
+    write: (request) => Promise.resolve(unsupportedWrite(`file:// cannot do "${request.kind}"`)),
     update: () => {},
     close: () => {
       saved.clear();

@@ -38,6 +38,7 @@ export function createFileScheme(options: FileSchemeOptions = {}): Scheme {
   return {
     name: 'file',
     kind: 'direct',
+    writes: null,
     defaults: DEFAULTS,
     dataModule: new URL('./data.js', import.meta.url).href,
     parse: (uri) => locate(pathFromUri(uri, process.cwd()), root, store),

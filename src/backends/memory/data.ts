@@ -8,6 +8,7 @@
  *    spread over many calls; counted in bytes, so that nothing depends on a clock.
  * 3. `update` replaces what there is; a read that is under way notices and answers `version-changed`.
  */
+import { unsupportedWrite } from '../../protocol/writes.js';
 import { ErrorCode, type ErrorContext, MillraceError } from '../../protocol/errors.js';
 import { isCancelled, type StopSignal } from '../../protocol/stop.js';
 import {
@@ -47,6 +48,10 @@ export function createStore(snapshot: StoreSnapshot): Store {
     read: (request, target, stop, answered) => void readObject(state, request, target, stop).then(answered),
     head: async (key, stop) => answerOf(stop, () => infoOf(find(state.collections, key), key)),
     list: async (request, stop) => answerOf(stop, () => listPage(state.collections, request)),
+    write: () =>
+      Promise.resolve(
+        unsupportedWrite('memory:// is read-only: its objects are those of the option stores.memory'),
+      ),
     update: (fresh) => {
       state.collections = collectionsOf(configOf(fresh));
     },

@@ -34,6 +34,7 @@ export function createMemoryScheme(objects: readonly (MemoryObject | GeneratedOb
   return {
     name: 'memory',
     kind: 'direct',
+    writes: null,
     defaults: DEFAULTS,
     dataModule: new URL('./data.js', import.meta.url).href,
     parse: (uri) => ({ store: STORE, key: keyOfUri(uri) }),

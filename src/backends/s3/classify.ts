@@ -11,7 +11,8 @@ import type { Exchange } from '../../protocol/http.js';
 import { Outcome } from '../../protocol/store.js';
 import type { S3Credentials } from './config.js';
 import { regionName, type ServiceError } from './error-body.js';
-import { isRepeatable } from './secrets.js';
+import { isRepeatable } from '../http/secrets.js';
+import { refusalContext, retryAfter } from '../http/answers.js';
 
 /** What is known about the request that was refused. */
 export interface Asked {
@@ -99,12 +100,16 @@ const failing: Rule = (asked, service, exchange) => ({
 
 const badArgument: Rule = (asked, service, exchange) => {
   const code = service.code === null ? '' : ` ${service.code}`;
-  const said = isRepeatable(service.message, asked.credentials) ? `: ${service.message}` : '';
+  const said = isRepeatable(service.message, secretsOf(asked)) ? `: ${service.message}` : '';
   return refuse(
     ErrorCode.InvalidArgument,
     `${asked.uri}: the service refused the request with ${exchange.status}${code}${said}`,
   );
 };
+
+function secretsOf({ credentials }: Asked): readonly (string | undefined)[] {
+  return [credentials?.accessKeyId, credentials?.secretAccessKey, credentials?.sessionToken];
+}
 
 const versionChanged: Rule = (asked) => ({
   outcome: Outcome.VersionChanged,
@@ -226,43 +231,11 @@ function redirects(asked: Asked, exchange: Exchange): boolean {
   return status === 400 && region !== null && region !== asked.region;
 }
 
-/** What comes back the same however often it is asked for. */
-const PERMANENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  ErrorCode.InvalidArgument,
-  ErrorCode.RangeRejected,
-  ErrorCode.Unsupported,
-]);
-
-/**
- * What an exchange that failed, or whose head was refused, means for the next attempt. A certificate that is not accepted
- * is permanent and says so itself; a head that breaks HTTP is not retryable by its code, but may be one proxy's accident.
- */
-export function failedOutcome(error: MillraceError | null): Outcome {
-  if (error === null) return Outcome.Transient;
-  const refused = error.code === ErrorCode.ConnectionFailed && !error.retryable;
-  return refused || PERMANENT.has(error.code) ? Outcome.Refused : Outcome.Transient;
-}
-
 export function answerContext(
   context: ErrorContext,
   exchange: Exchange,
   service?: ServiceError,
 ): ErrorContext {
   const requestId = exchange.header('x-amz-request-id') ?? service?.requestId ?? null;
-  return {
-    phase: 'head',
-    ...context,
-    ...(exchange.status === 0 ? {} : { status: exchange.status }),
-    ...(service === undefined || service.code === null ? {} : { serviceCode: service.code }),
-    ...(requestId === null ? {} : { requestId }),
-  };
-}
-
-/** A Retry-After header in ms: seconds or an HTTP date; 0 for none, a past date or nonsense. */
-export function retryAfter(header: string | undefined, nowMs: number): number {
-  if (header === undefined) return 0;
-  const text = header.trim();
-  if (/^\d{1,9}(\.\d+)?$/.test(text)) return Math.round(Number(text) * 1000);
-  const date = /^[A-Za-z]{3},/.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(date) ? 0 : Math.max(0, date - nowMs);
+  return refusalContext(context, exchange, requestId, service?.code ?? null);
 }

@@ -10,9 +10,10 @@
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { StoreControl, StoreSnapshot } from '../../protocol/store.js';
-import { bounded } from './bounded.js';
+import { bounded } from '../http/bounded.js';
+import { createSharing, identityOf, remembered } from '../http/sharing.js';
 import type { S3DataConfig } from './config.js';
-import { createCredentialSource, type CredentialSource, type Generation } from './credentials.js';
+import { createCredentialSource, type CredentialSource, type S3Generation } from './credentials.js';
 import { discoverRegion, resolveAddress, type Address } from './endpoint.js';
 import { checkEndpoint, checkOptions, type S3Options } from './options.js';
 import { ambientSettings, type AmbientSettings, type Env } from './profile.js';
@@ -47,18 +48,26 @@ export async function openS3Control(
 ): Promise<StoreControl> {
   checkBucket(bucket, `s3://${bucket}`);
   checkOptions(options);
-  const shared = acquire(options, world);
+  const key = keyOf(options, world);
+  const shared = sharing.acquire(key, () => createShared(options, world));
   try {
     // A missing SDK is the first thing to say, before anything is asked of the bucket.
     await shared.sdk();
   } catch (thrown) {
-    release(shared);
+    sharing.release(key);
     throw thrown;
   }
-  return createControl(bucket, shared);
+  return createControl(bucket, { ...shared, options, world, release: () => sharing.release(key) });
 }
 
-function createControl(bucket: string, shared: Shared): StoreControl {
+/** What one bucket is opened with. */
+interface Opened extends Shared {
+  readonly options: S3Options;
+  readonly world: ControlWorld;
+  release(): void;
+}
+
+function createControl(bucket: string, shared: Opened): StoreControl {
   const { options } = shared;
   let address: Promise<Address> | null = null;
   let closed = false;
@@ -88,12 +97,12 @@ function createControl(bucket: string, shared: Shared): StoreControl {
     close(): void {
       if (closed) return;
       closed = true;
-      release(shared);
+      shared.release();
     },
   };
 }
 
-async function addressOf(name: string, { options, world, sdk, ambient }: Shared): Promise<Address> {
+async function addressOf(name: string, { options, world, sdk, ambient }: Opened): Promise<Address> {
   const [module, settings] = await Promise.all([sdk(), ambient()]);
   const endpoint = options.endpoint ?? settings.endpoint;
   if (options.endpoint === undefined && endpoint !== null) checkEndpoint(endpoint, settings.endpointOrigin);
@@ -124,7 +133,7 @@ function snapshotOf(
   bucket: string,
   options: S3Options,
   { origin, pathPrefix, hostHeader, region, service }: Address,
-  generation: Generation,
+  generation: S3Generation,
 ): StoreSnapshot {
   const config: S3DataConfig = {
     bucket,
@@ -143,34 +152,19 @@ function snapshotOf(
 
 /** What all buckets with the same options share. */
 interface Shared {
-  readonly key: string;
-  readonly options: S3Options;
-  readonly world: ControlWorld;
   readonly sdk: () => Promise<SdkModule>;
   readonly ambient: () => Promise<AmbientSettings>;
   readonly source: CredentialSource;
-  users: number;
 }
 
-const open = new Map<string, Shared>();
-const identities = new WeakMap<object, number>();
-let nextIdentity = 1;
-
-/** A number for an object: credentials are told apart by identity, so that no secret becomes part of a key. */
-function identity(value: object | undefined): number {
-  if (value === undefined) return 0;
-  const known = identities.get(value);
-  if (known !== undefined) return known;
-  identities.set(value, nextIdentity);
-  return nextIdentity++;
-}
+const sharing = createSharing<Shared>(({ source }) => source.close());
 
 /** The options that decide which credentials there are; those that only address a bucket do not count. */
 function keyOf(options: S3Options, world: ControlWorld): string {
   const { anonymous, credentials, endpoint, profile, region } = options;
   return JSON.stringify([
-    identity(world),
-    identity(credentials),
+    identityOf(world),
+    identityOf(credentials),
     anonymous ?? false,
     profile ?? null,
     region ?? null,
@@ -178,37 +172,9 @@ function keyOf(options: S3Options, world: ControlWorld): string {
   ]);
 }
 
-function acquire(options: S3Options, world: ControlWorld): Shared {
-  const key = keyOf(options, world);
-  const known = open.get(key);
-  if (known !== undefined) {
-    known.users++;
-    return { ...known, options };
-  }
+function createShared(options: S3Options, world: ControlWorld): Shared {
   const sdk = remembered(() => loadSdk(world.importModule));
   const ambient = remembered(() => ambientSettings(options.profile, world.env));
   const region = async (): Promise<string> => options.region ?? (await ambient()).region ?? 'us-east-1';
-  const source = createCredentialSource(options, { ...world, sdk, region });
-  const shared: Shared = { key, options, world, sdk, ambient, source, users: 1 };
-  open.set(key, shared);
-  return shared;
-}
-
-function release({ key }: Shared): void {
-  const shared = open.get(key);
-  if (shared === undefined || --shared.users > 0) return;
-  open.delete(key);
-  shared.source.close();
-}
-
-/** Runs `work` once; a failure is forgotten. */
-function remembered<T>(work: () => Promise<T>): () => Promise<T> {
-  let running: Promise<T> | null = null;
-  return () => {
-    running ??= work().catch((thrown: unknown) => {
-      running = null;
-      throw thrown;
-    });
-    return running;
-  };
+  return { sdk, ambient, source: createCredentialSource(options, { ...world, sdk, region }) };
 }

@@ -2,19 +2,18 @@
  * Where the credentials of one set of options come from: asked once for all buckets that share the options.
  *
  * Invariants:
- * 1. Any number of callers that need the same generation wait for one resolution.
- * 2. A resolution that failed is forgotten: the next caller tries again, with a fresh SDK client, because a client
- *    whose provider hangs would let every later caller wait for the same promise.
- * 3. Each resolution is bounded in time.
- * 4. Errors hold no secret: foreign messages are cut, and every long run of key-like characters in them is masked.
+ * 1. After a resolution that failed, the next caller tries again with a fresh SDK client, because a client whose
+ *    provider hangs would let every later caller wait for the same promise.
+ * 2. Each resolution is bounded in time.
+ * 3. Errors hold no secret: foreign messages are cut, and every long run of key-like characters in them is masked.
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
-import { REFRESH_AHEAD_MS } from '../../protocol/store.js';
-import { bounded } from './bounded.js';
+import { bounded } from '../http/bounded.js';
+import { createGenerations, type Generation, type Resolved } from '../http/generations.js';
 import type { S3Credentials } from './config.js';
 import { asCredentials, type S3ExpiringCredentials, type S3Options } from './options.js';
 import type { Env } from './profile.js';
-import { describe } from './secrets.js';
+import { describe } from '../http/secrets.js';
 import { SILENT_LOGGER, type SdkClient, type SdkModule } from './sdk.js';
 
 /** Long enough for SSO, STS and a credential process, short enough that a service sees the error at its start. */
@@ -27,16 +26,11 @@ const RESOLVE_TIMEOUT_MS = 10_000;
 const IMDS_TIMEOUT_MS = 1_000;
 const IMDS_RETRIES = 0;
 
-export interface Generation {
-  /** Grows with each resolution. */
-  readonly number: number;
-  readonly credentials: S3Credentials | null;
-  readonly expiresAtMs: number | null;
-}
+export type S3Generation = Generation<S3Credentials | null>;
 
 export interface CredentialSource {
   /** A generation after `stale` (0 for any) that is not about to expire. */
-  after(stale: number): Promise<Generation>;
+  after(stale: number): Promise<S3Generation>;
   close(): void;
 }
 
@@ -51,11 +45,13 @@ export interface CredentialsWorld {
 }
 
 export function createCredentialSource(options: S3Options, world: CredentialsWorld): CredentialSource {
-  let current: Generation | null = null;
-  let pending: Promise<Generation> | null = null;
   let client: SdkClient | null = null;
+  const letGo = (): void => {
+    client?.destroy();
+    client = null;
+  };
 
-  async function ask(): Promise<unknown> {
+  async function ask(current: S3Credentials | null): Promise<unknown> {
     const { credentials } = options;
     if (typeof credentials === 'function') return credentials();
     if (credentials !== undefined) return credentials;
@@ -64,14 +60,13 @@ export function createCredentialSource(options: S3Options, world: CredentialsWor
     return client.config.credentials(current === null ? {} : { forceRefresh: true });
   }
 
-  async function resolve(): Promise<Generation> {
+  async function resolve(current: S3Credentials | null): Promise<Resolved<S3Credentials | null>> {
     const timeoutMs = world.resolveTimeoutMs ?? RESOLVE_TIMEOUT_MS;
     let answer: S3ExpiringCredentials | null;
     try {
-      answer = asCredentials(await bounded(ask(), timeoutMs, 'Resolving S3 credentials'));
+      answer = asCredentials(await bounded(ask(current), timeoutMs, 'Resolving S3 credentials'));
     } catch (thrown) {
-      client?.destroy();
-      client = null;
+      letGo();
       throw unresolved(thrown, options, world.env);
     }
     if (answer === null) {
@@ -81,41 +76,20 @@ export function createCredentialSource(options: S3Options, world: CredentialsWor
         { phase: 'configure' },
       );
     }
-    return adopt(answer);
+    const { expiration, ...credentials } = answer;
+    return { credentials, expiresAtMs: expiration?.getTime() ?? null };
   }
 
-  function adopt({ expiration, ...credentials }: S3ExpiringCredentials): Generation {
-    const expiresAtMs = expiration?.getTime() ?? null;
-    const now = world.now();
-    const same = current !== null && sameCredentials(current.credentials, credentials);
-    // A caller asks for newer ones either early, before the expiry, or because the service refused these.
-    const isOver = expiresAtMs !== null && expiresAtMs <= now;
-    if (isOver || (same && expiresAtMs === null)) throw expired(isOver ? now : null);
-    current = { number: (current?.number ?? 0) + 1, credentials, expiresAtMs };
-    return current;
-  }
-
-  function fresh(stale: number): Generation | null {
-    if (current === null || current.number <= stale) return null;
-    const left = current.expiresAtMs === null ? Infinity : current.expiresAtMs - world.now();
-    // One that lives for less than that is still newer than what the caller has; asking again would give no more.
-    return left > (stale === 0 ? REFRESH_AHEAD_MS : 0) ? current : null;
-  }
-
+  const { now } = world;
+  const generations = createGenerations({ resolve, now, isSame: sameCredentials, expired });
   return {
-    async after(stale): Promise<Generation> {
-      if (options.anonymous === true) return { number: stale + 1, credentials: null, expiresAtMs: null };
-      const ready = fresh(stale);
-      if (ready !== null) return ready;
-      pending ??= resolve().finally(() => {
-        pending = null;
-      });
-      return pending;
+    after(stale): Promise<S3Generation> {
+      if (options.anonymous !== true) return generations.after(stale);
+      return Promise.resolve({ number: stale + 1, credentials: null, expiresAtMs: null });
     },
     close(): void {
-      client?.destroy();
-      client = null;
-      current = null;
+      letGo();
+      generations.forget();
     },
   };
 }
@@ -150,9 +124,10 @@ function expired(nowMs: number | null): MillraceError {
   );
 }
 
-function sameCredentials(a: S3Credentials | null, b: S3Credentials): boolean {
+function sameCredentials(a: S3Credentials | null, b: S3Credentials | null): boolean {
   return (
     a !== null &&
+    b !== null &&
     a.accessKeyId === b.accessKeyId &&
     a.secretAccessKey === b.secretAccessKey &&
     a.sessionToken === b.sessionToken

@@ -9,7 +9,7 @@
  */
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import { HeaderBlock } from '../../protocol/headers.js';
-import { ExchangeOutcome, type Exchange, type PreparedRequest, type StoreData } from '../../protocol/http.js';
+import type { Exchange, PreparedRequest, StoreData } from '../../protocol/http.js';
 import {
   Outcome,
   type Answer,
@@ -20,15 +20,21 @@ import {
   type ReadRequest,
   type StoreSnapshot,
 } from '../../protocol/store.js';
-import { answerContext, classify, failedOutcome, type Asked, type Verdict } from './classify.js';
+import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
+import { answerContext, classify, type Asked, type Verdict } from './classify.js';
 import type { S3DataConfig } from './config.js';
-import { encodeKey } from './encoding.js';
-import { isWeak, strongTag } from './etag.js';
+import { encodeKey } from '../http/encoding.js';
+import { sameTag, strongTag } from '../http/etag.js';
 import { readErrorBody } from './error-body.js';
 import { listQuery, MAX_PAGE_BYTES, parsePage } from './listing.js';
-import { isBody, judgeRead, readContext, type ReadCase } from './reads.js';
+import { judgeExchange } from '../http/answers.js';
+import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/reads.js';
 import { createSigner, type SignedParts, type Signer } from './sigv4.js';
 import { createSkew } from './skew.js';
+import { mismatch } from './verify.js';
+import { judgeRefused, judgeWritten } from './write-answers.js';
+import { writeHeaders } from './sigv4-write.js';
+import { writeParts } from './writes.js';
 import { keyText } from './uri.js';
 
 /** What a snapshot gives, with everything that stays the same per request worked out. */
@@ -40,6 +46,7 @@ interface Current {
   /** What all its requests have in common. */
   readonly constant: HeaderBlock;
   readonly listPath: string;
+  readonly dialect: ReadDialect;
 }
 
 function adopt(snapshot: StoreSnapshot): Current {
@@ -61,6 +68,20 @@ function adopt(snapshot: StoreSnapshot): Current {
     signer,
     constant: new HeaderBlock(constant),
     listPath: `${config.pathPrefix}/`,
+    dialect: dialectOf(config.service),
+  };
+}
+
+function dialectOf(service: string): ReadDialect {
+  return {
+    version: (exchange) => strongTag(exchange.header('etag')),
+    isOther: (exchange, version) => {
+      const tag = exchange.header('etag');
+      return tag !== undefined && !sameTag(tag, version);
+    },
+    mismatch: (bytes, exchange) => mismatch(bytes, exchange, service),
+    sizeInRefusal: (exchange) => readErrorBody(exchange.body).actualObjectSize,
+    errorContext: (context, exchange) => answerContext(context, exchange, readErrorBody(exchange.body)),
   };
 }
 
@@ -73,6 +94,7 @@ class S3Data implements StoreData {
   readonly maxPageBytes = MAX_PAGE_BYTES;
   #current: Current;
   readonly #skew = createSkew();
+  readonly #uriOf = (key: Uint8Array): string => uriOf(this.#current.config, key);
 
   constructor(snapshot: StoreSnapshot) {
     this.#current = adopt(snapshot);
@@ -85,8 +107,7 @@ class S3Data implements StoreData {
 
   prepareRead(request: ReadRequest, nowMs: number): PreparedRequest {
     const { start, length, whole } = request;
-    if (!isRange(request)) throw this.#badRange(request);
-    if (request.version !== null && isWeak(request.version)) throw this.#weakVersion(request.key);
+    checkReadable(request, this.#uriOf);
     const parts: SignedParts = {
       method: 'GET',
       path: this.#objectPath(request.key),
@@ -108,7 +129,7 @@ class S3Data implements StoreData {
   }
 
   readAnswer(request: ReadRequest, exchange: Exchange, target: Uint8Array, nowMs: number): ReadAnswer {
-    const read = new LazyRead(request, exchange, target, this.#current.config);
+    const read = new LazyRead(request, exchange, target, this.#current.dialect, this.#uriOf);
     const judged = judgeRead(read);
     if (judged !== null) return judged;
     const verdict = this.#refused(
@@ -122,7 +143,7 @@ class S3Data implements StoreData {
 
   headAnswer(key: Uint8Array, exchange: Exchange, nowMs: number): Answer<ObjectInfo> {
     const uri = uriOf(this.#current.config, key);
-    const unfinished = judgeExchange(exchange, { uri });
+    const unfinished = judgeExchange(exchange, answerContext({ uri }, exchange));
     if (unfinished !== null) return unfinished;
     if (exchange.status === 200) return objectInfo(exchange, uri);
     return { value: null, ...this.#refused(key, exchange, this.#asked(uri, true, { uri }, nowMs), nowMs) };
@@ -131,9 +152,35 @@ class S3Data implements StoreData {
   listAnswer(request: ListRequest, exchange: Exchange, nowMs: number): Answer<KeyPage> {
     const uri = uriOf(this.#current.config, request.prefix);
     const context: ErrorContext = { uri, phase: 'list' };
-    const unfinished = judgeExchange(exchange, context);
+    const unfinished = judgeExchange(exchange, answerContext(context, exchange));
     if (unfinished !== null) return unfinished;
     if (exchange.status === 200) return listed(exchange, context);
+    return {
+      value: null,
+      ...this.#refused(request, exchange, this.#asked(uri, false, context, nowMs), nowMs),
+    };
+  }
+
+  prepareWrite(request: WriteRequest, nowMs: number): PreparedRequest {
+    const { config } = this.#current;
+    if ('key' in request) this.#objectPath(request.key);
+    const parts = writeParts(request, config);
+    this.#skew.sign(request);
+    const headers = writeHeaders(config, parts, this.#skew.serviceTime(nowMs));
+    const target = parts.query === '' ? parts.path : `${parts.path}?${parts.query}`;
+    const { method, body } = parts;
+    return { origin: config.origin, method, target, headers, body, range: null };
+  }
+
+  writeAnswer(request: WriteRequest, exchange: Exchange, nowMs: number): Answer<WriteResult> {
+    const uri = this.#uriOf(keyIn(request));
+    const context: ErrorContext = { uri, phase: 'write' };
+    const unfinished = judgeExchange(exchange, answerContext(context, exchange));
+    if (unfinished !== null) return unfinished;
+    const write = { request, exchange, uri, context };
+    const succeeded = exchange.status >= 200 && exchange.status < 300;
+    const judged = succeeded ? judgeWritten(write) : judgeRefused(write);
+    if (judged !== null) return judged;
     return {
       value: null,
       ...this.#refused(request, exchange, this.#asked(uri, false, context, nowMs), nowMs),
@@ -188,25 +235,6 @@ class S3Data implements StoreData {
     const skewed = this.#skew.judge(identity, exchange, asked, service, nowMs);
     return skewed ?? classify(asked, exchange, service, nowMs);
   }
-
-  #weakVersion(key: Uint8Array): MillraceError {
-    const uri = uriOf(this.#current.config, key);
-    return new MillraceError(
-      ErrorCode.InvalidArgument,
-      `${uri}: the version is a weak ETag (W/"..."), which no service can be asked for; leave the version out`,
-      { phase: 'prepare', uri },
-    );
-  }
-
-  #badRange({ key, start, length, whole }: ReadRequest): MillraceError {
-    const uri = uriOf(this.#current.config, key);
-    return new MillraceError(
-      ErrorCode.InvalidArgument,
-      `${uri}: cannot ask for ${length} bytes from ${start} on${whole ? ' as a whole object' : ''}; ` +
-        `a range has at least one byte, and a whole object begins at 0`,
-      { phase: 'prepare', uri },
-    );
-  }
 }
 
 const BARE: SignedParts = { method: 'GET', path: '', query: '', ifMatch: null, range: null, checksum: false };
@@ -219,65 +247,8 @@ function unsignedHeaders({ ifMatch, range, checksum }: SignedParts): string[] {
   return headers;
 }
 
-/** URI and context are text made for errors; a success, which is nearly every answer, must not pay for them. */
-class LazyRead implements ReadCase {
-  readonly request: ReadRequest;
-  readonly exchange: Exchange;
-  readonly target: Uint8Array;
-  readonly #config: S3DataConfig;
-
-  constructor(request: ReadRequest, exchange: Exchange, target: Uint8Array, config: S3DataConfig) {
-    this.request = request;
-    this.exchange = exchange;
-    this.target = target;
-    this.#config = config;
-  }
-
-  get service(): string {
-    return this.#config.service;
-  }
-
-  get uri(): string {
-    return uriOf(this.#config, this.request.key);
-  }
-
-  get context(): ErrorContext {
-    return readContext(this.request, this.uri);
-  }
-}
-
 function uriOf(config: S3DataConfig, key: Uint8Array): string {
   return `s3://${config.bucket}/${keyText(key)}`;
-}
-
-function isRange({ start, length, whole }: ReadRequest): boolean {
-  const valid = Number.isSafeInteger(start) && start >= 0 && Number.isSafeInteger(length) && length >= 0;
-  return valid && (whole ? start === 0 : length > 0);
-}
-
-/** The end of an exchange whose answer cannot be read, or null when it can. */
-function judgeExchange(exchange: Exchange, context: ErrorContext): (Answer<never> & { value: null }) | null {
-  const { outcome, status } = exchange;
-  if (outcome === ExchangeOutcome.Complete) return null;
-  if (outcome === ExchangeOutcome.Cancelled) {
-    return { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
-  }
-  // A refusal whose error document broke off is still the refusal that its status names.
-  if (outcome === ExchangeOutcome.Interrupted && status !== 0 && !isBody(status)) return null;
-  const error =
-    exchange.error?.with(answerContext(context, exchange)) ??
-    new MillraceError(
-      outcome === ExchangeOutcome.TooLong ? ErrorCode.ProtocolViolation : ErrorCode.ConnectionFailed,
-      `${context.uri}: the exchange ended as "${outcome}"`,
-      answerContext(context, exchange),
-    );
-  return { outcome: failedAs(exchange), value: null, error, retryAfterMs: 0 };
-}
-
-function failedAs({ outcome, error }: Exchange): Outcome {
-  if (outcome === ExchangeOutcome.StaleConnection) return Outcome.StaleConnection;
-  // A page over the bound will be over it the next time too.
-  return outcome === ExchangeOutcome.TooLong ? Outcome.Refused : failedOutcome(error);
 }
 
 function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
@@ -310,3 +281,12 @@ function listed(exchange: Exchange, context: ErrorContext): Answer<KeyPage> {
     return { outcome: Outcome.Transient, value: null, error: thrown, retryAfterMs: 0 };
   }
 }
+
+/** The key that errors about a write name; empty for what is about the whole bucket. */
+function keyIn(request: WriteRequest): Uint8Array {
+  if ('key' in request) return request.key;
+  if (request.kind === 'uploads') return request.prefix;
+  return request.keys.length === 1 ? request.keys[0]! : NO_KEY;
+}
+
+const NO_KEY = new Uint8Array(0);

@@ -13,8 +13,8 @@
  */
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import type { KeyPage, ListRequest } from '../../protocol/store.js';
-import { encodeQuery, encodeQueryBytes } from './encoding.js';
-import { XmlError, XmlScanner } from './xml.js';
+import { encodeQuery, encodeQueryBytes } from '../http/encoding.js';
+import { XmlError, XmlScanner } from '../http/xml.js';
 
 /** S3 gives no more on one page. */
 const MAX_KEYS = 1000;

@@ -7,6 +7,7 @@
  * 2. When a read has resolved, nothing is written into its target any more. A read that never resolves, because its
  *    thread is dead, may write until the exit of the thread is seen.
  */
+import { unsupportedWrite } from '../../protocol/writes.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { createKeyPageBuilder } from '../../protocol/key-page.js';
 import { StopState, type StopSignal } from '../../protocol/stop.js';
@@ -22,7 +23,7 @@ import {
   type StoreSnapshot,
 } from '../../protocol/store.js';
 import type { SimFault, SimObject, SimOrigin, SimRead } from './origin.js';
-import { between } from './seeded.js';
+import { between } from '../../protocol/seeded.js';
 import type { SimWorld } from './worker.js';
 
 const decoder = new TextDecoder();
@@ -42,6 +43,7 @@ export function createSimStore(world: SimWorld, origin: SimOrigin, snapshot: Sto
     },
     head: (key, stop) => ask(world, origin, `head ${decoder.decode(key)}`, stop, () => infoOf(origin, key)),
     list: (request, stop) => ask(world, origin, 'list', stop, () => pageOf(origin, request)),
+    write: (request) => Promise.resolve(unsupportedWrite(`the simulated store cannot do "${request.kind}"`)),
     update: (newer) => {
       snapshotVersion = newer.version;
     },

@@ -4,7 +4,6 @@
  * Invariant: no more than the first `MAX_GLIMPSE_CHARS` characters of a credential are ever let through, however the
  * text was cut or its credential encoded.
  */
-import type { S3Credentials } from './config.js';
 
 /** Secret keys have 40 characters of this alphabet, signatures 64, tokens hundreds. */
 const KEY_LIKE = /[A-Za-z0-9+/=_-]{32,}/;
@@ -15,13 +14,18 @@ const MAX_GLIMPSE_CHARS = 11;
  * Whether the message of an error document may be repeated. A server, or a proxy before it, that quotes the request's
  * headers quotes the session token and the signature with them; such a message is left out rather than mended.
  */
-export function isRepeatable(message: string | null, credentials: S3Credentials | null): message is string {
+export function isRepeatable(
+  message: string | null,
+  secrets: readonly (string | undefined)[],
+): message is string {
   if (message === null) return false;
-  const { accessKeyId, secretAccessKey, sessionToken } = credentials ?? {};
-  for (const secret of [accessKeyId, secretAccessKey, sessionToken]) {
+  for (const secret of secrets) {
     if (secret !== undefined && message.includes(secret.slice(0, MAX_GLIMPSE_CHARS + 1))) return false;
   }
-  return !KEY_LIKE.test(message) && !/AWS4-HMAC|Signature=|X-Amz-Security-Token/i.test(message);
+  return (
+    !KEY_LIKE.test(message) &&
+    !/HMAC-SHA256|Signature=|X-Amz-Security-Token|\bsig=|Bearer |SharedKey /i.test(message)
+  );
 }
 
 const MAX_REASON_CHARS = 240;

@@ -9,10 +9,8 @@
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import { ExchangeOutcome, type Exchange } from '../../protocol/http.js';
 import { Outcome, type ReadAnswer, type ReadRequest } from '../../protocol/store.js';
-import { answerContext, failedOutcome } from './classify.js';
-import { readErrorBody } from './error-body.js';
-import { sameTag, strongTag } from './etag.js';
-import { mismatch } from './verify.js';
+import { failedOutcome, isBody } from './answers.js';
+import { isWeak } from './etag.js';
 
 /** One read and its answer, with what an error about it would say. */
 export interface ReadCase {
@@ -20,17 +18,81 @@ export interface ReadCase {
   readonly exchange: Exchange;
   readonly target: Uint8Array;
   readonly uri: string;
-  /** Service of the credential scope; tells a directory bucket. */
-  readonly service: string;
+  readonly dialect: ReadDialect;
   readonly context: ErrorContext;
 }
 
-export function isBody(status: number): boolean {
-  return status === 200 || status === 206;
+/** What the services that speak HTTP tell in different ways. */
+export interface ReadDialect {
+  /** Version of the bytes that an answer carries, or null. */
+  version(exchange: Exchange): string | null;
+  /** Whether an answer says that its bytes are of another version; one that says nothing does not. */
+  isOther(exchange: Exchange, version: string): boolean;
+  /** Name of the checksum in the answer that these bytes, a whole object, do not have; null when they pass. */
+  mismatch(bytes: Uint8Array, exchange: Exchange): string | null;
+  /** Size of the object that a 416 tells in its body, or -1. */
+  sizeInRefusal(exchange: Exchange): number;
+  /** The context of an error about this answer: request id, status, the service's code. */
+  errorContext(context: ErrorContext, exchange: Exchange): ErrorContext;
 }
 
-/** The `context` of every error about a read. */
-export function readContext(request: ReadRequest, uri: string): ErrorContext {
+/**
+ * A read whose URI and context, text that is made for errors, are made when one is: a success, which is nearly every
+ * answer, must not pay for them.
+ */
+export class LazyRead implements ReadCase {
+  readonly request: ReadRequest;
+  readonly exchange: Exchange;
+  readonly target: Uint8Array;
+  readonly dialect: ReadDialect;
+  readonly #uriOf: (key: Uint8Array) => string;
+
+  constructor(
+    request: ReadRequest,
+    exchange: Exchange,
+    target: Uint8Array,
+    dialect: ReadDialect,
+    uriOf: (key: Uint8Array) => string,
+  ) {
+    this.request = request;
+    this.exchange = exchange;
+    this.target = target;
+    this.dialect = dialect;
+    this.#uriOf = uriOf;
+  }
+
+  get uri(): string {
+    return this.#uriOf(this.request.key);
+  }
+
+  get context(): ErrorContext {
+    return readContext(this.request, this.uri);
+  }
+}
+
+/** @throws MillraceError InvalidArgument for a range without a byte, and a version that no service can be asked for */
+export function checkReadable(request: ReadRequest, uriOf: (key: Uint8Array) => string): void {
+  const { start, length, whole, version } = request;
+  const valid = Number.isSafeInteger(start) && start >= 0 && Number.isSafeInteger(length) && length >= 0;
+  if (!valid || (whole ? start !== 0 : length === 0)) {
+    throw unreadable(
+      uriOf(request.key),
+      `cannot ask for ${length} bytes from ${start} on${whole ? ' as a whole object' : ''}; ` +
+        `a range has at least one byte, and a whole object begins at 0`,
+    );
+  }
+  if (version !== null && isWeak(version)) {
+    const what =
+      'the version is a weak ETag (W/"..."), which no service can be asked for; leave the version out';
+    throw unreadable(uriOf(request.key), what);
+  }
+}
+
+function unreadable(uri: string, what: string): MillraceError {
+  return new MillraceError(ErrorCode.InvalidArgument, `${uri}: ${what}`, { phase: 'prepare', uri });
+}
+
+function readContext(request: ReadRequest, uri: string): ErrorContext {
   const last = request.start + Math.max(0, request.length - 1);
   return request.whole ? { uri } : { uri, range: [request.start, last] };
 }
@@ -62,7 +124,7 @@ function answer(outcome: Outcome, known: Partial<ReadAnswer>): ReadAnswer {
 
 function failure(read: ReadCase, code: ErrorCode, message: string, extra: ErrorContext = {}): MillraceError {
   return new MillraceError(code, `${read.uri}: ${message}`, {
-    ...answerContext(read.context, read.exchange),
+    ...read.dialect.errorContext(read.context, read.exchange),
     ...extra,
   });
 }
@@ -71,13 +133,13 @@ function failure(read: ReadCase, code: ErrorCode, message: string, extra: ErrorC
 function broken(read: ReadCase, outcome: Outcome): ReadAnswer {
   const { exchange } = read;
   const error =
-    exchange.error?.with(answerContext(read.context, exchange)) ??
+    exchange.error?.with(read.dialect.errorContext(read.context, exchange)) ??
     failure(read, ErrorCode.ConnectionFailed, `the exchange ended as "${exchange.outcome}"`);
   return answer(outcome, { error });
 }
 
-function etag(read: ReadCase): string | null {
-  return strongTag(read.exchange.header('etag'));
+function versionOf(read: ReadCase): string | null {
+  return read.dialect.version(read.exchange);
 }
 
 /** The whole object's size as this 200 or 206 tells it, or -1. */
@@ -91,10 +153,9 @@ function sizeOf(read: ReadCase): number {
 /** A 200 or 206 that is not an answer to what was asked, however much of it came. */
 function unfit(read: ReadCase): ReadAnswer | null {
   const { request, exchange } = read;
-  const tag = exchange.header('etag');
-  if (request.version !== null && tag !== undefined && !sameTag(tag, request.version)) {
+  if (request.version !== null && read.dialect.isOther(exchange, request.version)) {
     const error = failure(read, ErrorCode.VersionChanged, 'the object was replaced while it was read');
-    return answer(Outcome.VersionChanged, { version: etag(read), size: sizeOf(read), error });
+    return answer(Outcome.VersionChanged, { version: versionOf(read), size: sizeOf(read), error });
   }
   if (request.whole) {
     const size = sizeOf(read);
@@ -124,18 +185,18 @@ function sizeChanged(read: ReadCase, size: number): ReadAnswer {
     ErrorCode.VersionChanged,
     `the object has ${size} bytes, not the ${read.request.length} that were expected`,
   );
-  return answer(Outcome.SizeChanged, { size, version: etag(read), error });
+  return answer(Outcome.SizeChanged, { size, version: versionOf(read), error });
 }
 
 function interrupted(read: ReadCase): ReadAnswer {
   const { exchange, request } = read;
   const error =
-    exchange.error?.with(answerContext(read.context, exchange)) ??
+    exchange.error?.with(read.dialect.errorContext(read.context, exchange)) ??
     failure(read, ErrorCode.ShortBody, `the body broke off after ${exchange.landed} bytes`, {
       phase: 'body',
     });
   const landed = Math.min(exchange.landed, request.length);
-  return answer(Outcome.Interrupted, { landed, size: sizeOf(read), version: etag(read), error });
+  return answer(Outcome.Interrupted, { landed, size: sizeOf(read), version: versionOf(read), error });
 }
 
 function tooLong(read: ReadCase): ReadAnswer {
@@ -153,7 +214,7 @@ function tooLong(read: ReadCase): ReadAnswer {
 function complete(read: ReadCase): ReadAnswer {
   const { exchange, request, target } = read;
   const size = sizeOf(read);
-  const version = etag(read);
+  const version = versionOf(read);
   const wanted = size < 0 ? request.length : Math.max(0, Math.min(request.length, size - request.start));
   const landed = Math.min(exchange.landed, request.length);
   if (landed < wanted) {
@@ -162,7 +223,7 @@ function complete(read: ReadCase): ReadAnswer {
     return answer(Outcome.Interrupted, { landed, size, version, error });
   }
   if (request.verify && request.start === 0 && landed === size) {
-    const kind = mismatch(target.subarray(0, landed), exchange, read.service);
+    const kind = read.dialect.mismatch(target.subarray(0, landed), exchange);
     if (kind !== null) {
       const what = `the bytes do not have the ${kind} checksum that the service gave`;
       const error = failure(read, ErrorCode.ChecksumMismatch, what, { phase: 'verify' });
@@ -174,21 +235,20 @@ function complete(read: ReadCase): ReadAnswer {
 }
 
 /**
- * 416. S3 says it for any range of an empty object: from the first byte on, that is all of it. A service that does not
+ * 416. Services say it for any range of an empty object: from the first byte on, that is all of it. A service that does not
  * tell the size (radosgw) has to be asked again: it says the same of an object that is not empty.
  */
 function outside(read: ReadCase): ReadAnswer {
   const { exchange, request } = read;
   const named = /^bytes \*\/(\d{1,15})$/.exec(exchange.header('content-range') ?? '')?.[1];
-  const service = readErrorBody(exchange.body);
-  const size = named === undefined ? service.actualObjectSize : Number(named);
+  const size = named === undefined ? read.dialect.sizeInRefusal(exchange) : Number(named);
   if (request.start === 0 && !request.whole && size === 0) {
-    return answer(Outcome.Complete, { size, version: etag(read) });
+    return answer(Outcome.Complete, { size, version: versionOf(read) });
   }
   const end = size < 0 ? 'where the service does not say' : `after ${size} bytes`;
   const what = `the range begins at ${request.start} and was refused; the object ends ${end}`;
-  const error = failure(read, ErrorCode.RangeRejected, what, answerContext(read.context, exchange, service));
-  return answer(Outcome.Refused, { size, version: etag(read), error });
+  const error = failure(read, ErrorCode.RangeRejected, what);
+  return answer(Outcome.Refused, { size, version: versionOf(read), error });
 }
 
 interface ContentRange {
