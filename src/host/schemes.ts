@@ -4,6 +4,7 @@
  * A user's store is a module URL and a cloneable configuration. The module exports `createStore(snapshot)`, which
  * returns a `Store`; it is imported in every worker, and `snapshot.config` is the configuration.
  */
+import { createAzureScheme } from '../backends/azure/scheme.js';
 import { createFileScheme } from '../backends/file/scheme.js';
 import { createMemoryScheme } from '../backends/memory/scheme.js';
 import { createS3Scheme } from '../backends/s3/scheme.js';
@@ -20,7 +21,7 @@ export interface CustomStore {
   readonly config?: unknown;
 }
 
-export const BUILT_IN_SCHEMES = ['s3', 'file', 'memory'] as const;
+export const BUILT_IN_SCHEMES = ['s3', 'az', 'file', 'memory'] as const;
 
 /** Splits an object of more than this into ranges; the same as for the network stores that we know. */
 const PART_BYTES = 8 * 1024 * 1024;
@@ -48,6 +49,7 @@ export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme
   }
   const schemes: Scheme[] = [
     createS3Scheme(stores.s3 ?? {}),
+    createAzureScheme(stores.az ?? {}),
     createFileScheme(stores.file ?? {}),
     createMemoryScheme((stores.memory ?? []) as Parameters<typeof createMemoryScheme>[0]),
   ];

@@ -36,6 +36,11 @@ export class XmlScanner {
     throw new XmlError(`${what} at byte ${this.pos} of ${this.text.length}`);
   }
 
+  /** The element whose start tag was just read is `<a/>`: it has no children, and no end tag is to come. */
+  get isEmpty(): boolean {
+    return this.#empty;
+  }
+
   /** Reads declaration, comments and the root's start tag, and gives the root's name. */
   root(): string {
     if (this.text.charCodeAt(0) === 0xef && this.text.startsWith('\u00ef\u00bb\u00bf')) this.pos = 3;
