@@ -26,9 +26,15 @@ export type { LoaderOptions, RangeOptions, Sampler, Shuffle } from './loader/opt
 export type { RuntimeOptions } from './loader/runtime-options.js';
 export type { ExplainRow } from './loader/schema.js';
 export type { StopOptions } from './loader/stop-options.js';
+export type { CopiedRow, CopyPrefixOptions } from './loader/writes/copy-prefix.js';
+export type { DeletedRow, DeleteOptions, DeletePrefixOptions } from './loader/writes/delete.js';
+export type { Chunk, ChunkSource } from './loader/writes/gather.js';
+export type { PutOptions, WriteOptions } from './loader/writes/options.js';
+export type { WrittenObject } from './loader/writes/put.js';
 export type { TransformContext, TransformFunction } from './protocol/context.js';
 export { ErrorCode, MillraceError, type ErrorContext, type ErrorPhase } from './protocol/errors.js';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './protocol/sizes.js';
 export { StopState } from './protocol/stop.js';
 export type { AsyncStore as Store, KeyPage, ObjectInfo, StoreSnapshot } from './protocol/store.js';
+export type { WriteRequest, WriteResult } from './protocol/writes.js';
 export { CancellationToken, type DrainOptions } from './protocol/token.js';

@@ -18,6 +18,7 @@ import {
   type StoreControl,
   type StoreSnapshot,
 } from '../protocol/store.js';
+import type { WriteLimits } from '../protocol/writes.js';
 
 /** A provider may give the same credentials again: it is not asked more often than this. */
 const MIN_REFRESH_MS = 30_000;
@@ -128,6 +129,10 @@ export class Directory implements StoreDirectory {
 
   defaults(id: number): SchemeDefaults {
     return this.#entry(id).scheme.defaults;
+  }
+
+  writes(id: number): WriteLimits | null {
+    return this.#entry(id).scheme.writes;
   }
 
   spec(id: number): StoreSpec {

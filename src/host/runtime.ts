@@ -23,6 +23,18 @@ import {
 } from '../loader/runtime-options.js';
 import { type ExplainRow, invalidOption } from '../loader/schema.js';
 import { linkStop, type StopOptions } from '../loader/stop-options.js';
+import { copyObject } from '../loader/writes/copy.js';
+import { copyPrefix, type CopiedRow, type CopyPrefixOptions } from '../loader/writes/copy-prefix.js';
+import {
+  deleteObject,
+  deletePrefix,
+  type DeletedRow,
+  type DeleteOptions,
+  type DeletePrefixOptions,
+} from '../loader/writes/delete.js';
+import type { Chunk, ChunkSource } from '../loader/writes/gather.js';
+import type { PutOptions } from '../loader/writes/options.js';
+import { putObject, putStream, type WrittenObject } from '../loader/writes/put.js';
 import { Arena, PAGE_BYTES, type ArenaStats } from '../protocol/arena.js';
 import type { WorkerStats } from '../protocol/messages.js';
 import type { ObjectInfo } from '../protocol/store.js';
@@ -149,6 +161,36 @@ export class Runtime {
   /** Objects whose URI begins with `prefix`, in the store's order, page by page as they are asked for. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ListedEntry> {
     return listObjects(this.#supervisor, prefix, options);
+  }
+
+  /** Writes an object of bytes, or of a text as UTF-8; in parts where it is large. Visible as a whole or not at all. */
+  put(uri: string, data: Chunk, options?: PutOptions): Promise<WrittenObject> {
+    return putObject(this.#supervisor, uri, data, options);
+  }
+
+  /** Writes an object of the bytes of an iterable, such as a Readable, whose number need not be known. */
+  putStream(uri: string, source: ChunkSource, options?: PutOptions): Promise<WrittenObject> {
+    return putStream(this.#supervisor, uri, source, options);
+  }
+
+  /** Copies an object, inside its service where that can do it, else through the runtime's memory. */
+  copy(from: string, to: string, options?: PutOptions): Promise<WrittenObject> {
+    return copyObject(this.#supervisor, from, to, options);
+  }
+
+  /** Copies every object below `from` to below `to`; a row for each. */
+  copyPrefix(from: string, to: string, options?: CopyPrefixOptions): AsyncIterableIterator<CopiedRow> {
+    return copyPrefix(this.#supervisor, from, to, options);
+  }
+
+  /** Deletes an object; one that is not there is no failure. */
+  delete(uri: string, options?: DeleteOptions): Promise<void> {
+    return deleteObject(this.#supervisor, uri, options);
+  }
+
+  /** Deletes every object whose URI begins with `prefix`; a row for each. */
+  deletePrefix(prefix: string, options?: DeletePrefixOptions): AsyncIterableIterator<DeletedRow> {
+    return deletePrefix(this.#supervisor, prefix, options);
   }
 
   /** Each effective option, where its value comes from, and why. */

@@ -17,7 +17,7 @@ import { ObjectResult } from './object-result.js';
 import { createResolver, locate } from './references.js';
 import { checkNames, flag, invalidOption, whole } from './schema.js';
 import type { EntrySource } from './sources.js';
-import { createStoppableSource } from './stoppable.js';
+import { createStoppableSource, stopped } from './stoppable.js';
 import { linkStop, type StopOptions } from './stop-options.js';
 
 export interface GetOptions extends StopOptions {
@@ -140,6 +140,17 @@ export function openDirect(
   }
 }
 
+/** A stream for questions that clean up, which outlives a stop of everything else; its token bounds it. */
+export function openCleanup(
+  supervisor: SupervisorHandle,
+  token: CancellationToken,
+  options: Pick<GetOptions, 'maxAttempts'> = {},
+): StreamHandle {
+  const plan = createStoppableSource(IDLE, () => stream);
+  const stream: StreamHandle = supervisor.openCleanup(directStream(supervisor, options), plan, token);
+  return stream;
+}
+
 /** Runs `call` on a stream of its own and waits until nothing of it is in flight, whatever happens. */
 async function withStream<T>(direct: DirectStream, call: (stream: StreamHandle) => Promise<T>): Promise<T> {
   let reason = 'failed';
@@ -159,11 +170,7 @@ export function openStore(
   token: CancellationToken,
 ): Promise<number> {
   const known = supervisor.stores.idOf(store);
-  if (known !== undefined) return Promise.resolve(known);
-  return new Promise((resolve, reject) => {
-    const unlink = token.onStop(() => reject(token.error()));
-    supervisor.stores.open(store).then(resolve, reject).finally(unlink);
-  });
+  return known === undefined ? stopped(supervisor.stores.open(store), token) : Promise.resolve(known);
 }
 
 async function fetchOne(

@@ -6,6 +6,7 @@
  */
 import type { PlanEntry, StreamHandle } from '../actors/supervisor/types.js';
 import { StopState } from '../protocol/stop.js';
+import type { CancellationToken } from '../protocol/token.js';
 import type { EntrySource } from './sources.js';
 
 /** `stream` is called at the first pull, not before. */
@@ -29,4 +30,12 @@ export function createStoppableSource(
     },
     close: () => source.close(),
   };
+}
+
+/** Settles as `work` does, or rejects when the token has been cancelled. What the work does later is not looked at. */
+export function stopped<T>(work: Promise<T>, token: CancellationToken): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const unlink = token.onStop(() => reject(token.error()));
+    work.then(resolve, reject).finally(unlink);
+  });
 }

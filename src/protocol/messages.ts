@@ -6,6 +6,7 @@ import type { WireError } from './errors.js';
 import type { StopState } from './stop.js';
 import type { KeyPage, ObjectInfo, StoreKind, StoreSnapshot } from './store.js';
 import type { PackedTable } from './tables.js';
+import type { PartRequest, PutRequest, WriteRequest, WriteResult } from './writes.js';
 
 /** How a worker reaches a store; sent before, or with, the first job that names it. */
 export interface StoreSpec {
@@ -24,12 +25,49 @@ export interface TransformSpec {
   readonly options: unknown;
 }
 
+/** What becomes of bytes that are not handed out: each object's, or part's, are written to another store. */
+export interface SinkSpec {
+  /** Id of the store that is written to. */
+  readonly store: number;
+  /** The key written to is this, and behind it the source's key without its first `strip` bytes, or nothing for null. */
+  readonly prefix: Uint8Array;
+  readonly strip: number | null;
+  /** Null: each object by a request of its own. Otherwise each is a part of one upload. */
+  readonly upload: SinkUpload | null;
+  readonly ifAbsent: boolean;
+  readonly ifVersion: string | null;
+  readonly contentType: string | null;
+}
+
+/** The upload that a stream's entries are the parts of; each is a range of the whole object. */
+export interface SinkUpload {
+  readonly id: string;
+  readonly partBytes: number;
+  /** Bytes of the whole object, or -1 while not known. */
+  readonly size: number;
+}
+
+/** What a worker does with an object that has landed, before its result goes back. */
+export type StepSpec = TransformSpec | SinkSpec;
+
+export function isSink(step: StepSpec | null): step is SinkSpec {
+  return step !== null && 'store' in step;
+}
+
+/** The value of a sink's output: what became of the bytes. */
+export interface Receipt {
+  /** Version of the object that was put, or null. */
+  readonly version: string | null;
+  /** What the upload's end is to be given for the part, or null. */
+  readonly part: string | null;
+}
+
 /** What the jobs of one loader or one direct call have in common. */
 export interface StreamSpec {
   readonly id: number;
   readonly tokenSlot: number;
   readonly tokenEpoch: number;
-  readonly transform: TransformSpec | null;
+  readonly transform: StepSpec | null;
   readonly maxAttempts: number;
 }
 
@@ -68,7 +106,20 @@ export interface HeadMessage {
   readonly stores: readonly StoreSpec[];
 }
 
-export type JobMessage = FetchMessage | ListMessage | HeadMessage;
+/** A write that has no bytes with it. */
+export type BareWriteRequest = Exclude<WriteRequest, PutRequest | PartRequest>;
+
+export interface WriteMessage {
+  readonly kind: 'write';
+  readonly jobId: number;
+  readonly stream: number;
+  readonly store: number;
+  readonly request: BareWriteRequest;
+  readonly open: StreamSpec | null;
+  readonly stores: readonly StoreSpec[];
+}
+
+export type JobMessage = FetchMessage | ListMessage | HeadMessage | WriteMessage;
 
 /** One thing a transform made of an object. */
 export type Output =
@@ -103,7 +154,17 @@ export interface InfoMessage {
   readonly error: WireError | null;
 }
 
-export type ResultMessage = DoneMessage | PageMessage | InfoMessage;
+export interface WrittenMessage {
+  readonly kind: 'written';
+  readonly jobId: number;
+  readonly status: number;
+  /** Without its `failures`. */
+  readonly result: WriteResult | null;
+  readonly failures: readonly (readonly [index: number, error: WireError])[];
+  readonly error: WireError | null;
+}
+
+export type ResultMessage = DoneMessage | PageMessage | InfoMessage | WrittenMessage;
 
 /** Service thread to worker. */
 export type ControlMessage =

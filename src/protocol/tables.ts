@@ -37,7 +37,7 @@ export const JOB_STRIDE = 12;
 export const JobFlag = {
   /** `Length` is believed to be the whole object. */
   Whole: 1,
-  /** Apply the stream's transform to what landed. */
+  /** Apply the stream's transform, or its sink, to what landed. */
   Transform: 2,
   Verify: 4,
   /** The object's size is not known: `Length` is what is asked for at first. */

@@ -29,6 +29,7 @@ const stores: StoreDirectory = {
   open: () => Promise.resolve(STORE),
   uri: (_id, key) => `sim://${decoder.decode(key)}`,
   defaults: () => DEFAULTS,
+  writes: () => null,
   schemeOf: () => ({ name: 'sim', defaults: DEFAULTS }),
   spec: () => storeSpec(1),
 };

@@ -70,6 +70,10 @@ export function createFakeSupervisor(options: FakeOptions = {}): FakeSupervisor 
     workers: 2,
     streams,
     opened,
+    token: new CancellationToken(),
+    openCleanup: () => {
+      throw new Error('the fake supervisor writes nothing');
+    },
     openStream: (streamOptions, source, token) => {
       const stream = createStream({ arena, stores, options, streamOptions, source, token });
       streams.push(stream);
@@ -99,6 +103,7 @@ function createStores(opened: string[]): StoreDirectory {
       return idOf(store)!;
     },
     uri: (id, key) => `${opened[id]}/${Buffer.from(key).toString()}`,
+    writes: () => null,
     defaults: () => ({
       splitThreshold: Infinity,
       partBytes: 1,
@@ -208,6 +213,7 @@ function createStream(world: World): FakeStream {
       token.throwIfCancelled();
       return listPage(options, request);
     },
+    write: () => Promise.reject(new Error('the fake supervisor writes nothing')),
     head: async (_store, key) => {
       await Promise.resolve();
       const text = Buffer.from(key).toString();

@@ -152,6 +152,7 @@ const STORES: StoreDirectory = {
   open: () => Promise.resolve(STORE),
   uri: (_id, key) => `sim://${decoder.decode(key)}`,
   defaults: () => SCHEME,
+  writes: () => null,
   schemeOf: () => ({ name: 'sim', defaults: SCHEME }),
   spec: () => storeSpec(1),
 };

@@ -1,11 +1,19 @@
 /**
- * Listings and heads: jobs that have an answer instead of bytes.
+ * Listings, heads and writes without bytes: jobs that have an answer instead of bytes.
  *
  * Invariants: at most `MAX_WAITING` wait for a worker; each ends in an answer, an error, or with its stream's token.
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
-import type { HeadMessage, ListMessage } from '../../protocol/messages.js';
+import type {
+  BareWriteRequest,
+  DoneMessage,
+  HeadMessage,
+  ListMessage,
+  ResultMessage,
+  WriteMessage,
+} from '../../protocol/messages.js';
 import type { KeyPage, ObjectInfo } from '../../protocol/store.js';
+import type { WriteResult } from '../../protocol/writes.js';
 import type { Worker } from './crew.js';
 import type { Stream } from './stream.js';
 import type { StreamListRequest } from './types.js';
@@ -16,14 +24,17 @@ const MAX_CRASHES = 3;
 
 type AskBody =
   | Pick<ListMessage, 'kind' | 'store' | 'prefix' | 'delimiter' | 'continuation' | 'limit'>
-  | Pick<HeadMessage, 'kind' | 'store' | 'key'>;
+  | Pick<HeadMessage, 'kind' | 'store' | 'key'>
+  | Pick<WriteMessage, 'kind' | 'store' | 'request'>;
+
+export type AskAnswer = KeyPage | ObjectInfo | WriteResult;
 
 export interface Ask {
   readonly stream: Stream;
   readonly body: AskBody;
   worker: Worker | null;
   crashes: number;
-  settle(answer: KeyPage | ObjectInfo | null, error: MillraceError | null): void;
+  settle(answer: AskAnswer | null, error: MillraceError | null): void;
 }
 
 export class Asks {
@@ -43,6 +54,10 @@ export class Asks {
 
   head(stream: Stream, store: number, key: Uint8Array): Promise<ObjectInfo> {
     return this.#ask(stream, { kind: 'head', store, key: key.slice() }) as Promise<ObjectInfo>;
+  }
+
+  write(stream: Stream, store: number, request: BareWriteRequest): Promise<WriteResult> {
+    return this.#ask(stream, { kind: 'write', store, request }) as Promise<WriteResult>;
   }
 
   get next(): Ask | null {
@@ -101,13 +116,13 @@ export class Asks {
     for (const ask of gone) ask.settle(null, error);
   }
 
-  #ask(stream: Stream, body: AskBody): Promise<KeyPage | ObjectInfo> {
+  #ask(stream: Stream, body: AskBody): Promise<AskAnswer> {
     if (!stream.open) return Promise.reject(stream.token.error());
     if (this.#waiting.length >= MAX_WAITING) {
       return Promise.reject(
         new MillraceError(
           ErrorCode.Throttled,
-          `${MAX_WAITING} listings and heads wait already: await some before asking for more`,
+          `${MAX_WAITING} listings, heads and writes wait already: await some before asking for more`,
         ),
       );
     }
@@ -123,4 +138,13 @@ export class Asks {
       });
     });
   }
+}
+
+/** What a message answers a question with; null for an error. */
+export function answerIn(message: Exclude<ResultMessage, DoneMessage>): AskAnswer | null {
+  if (message.kind === 'page') return message.page;
+  if (message.kind === 'info') return message.info;
+  const { result, failures } = message;
+  if (result === null) return null;
+  return { ...result, failures: failures.map(([index, wire]) => [index, MillraceError.fromWire(wire)]) };
 }

@@ -6,6 +6,7 @@
  * 1. An item counts only deaths that it alone can explain: its transform was running, or nothing else was there.
  * 2. Where several may have done it, each runs alone the next time.
  */
+import { isSink } from '../../protocol/messages.js';
 import { OwnWord } from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Worker } from './crew.js';
@@ -50,7 +51,8 @@ function count({ task, stream }: FetchJobRecord, { worker, cause, code }: Loss, 
   const stuck = code === ErrorCode.WorkerStuck;
   if (task.crashes < (stuck ? MAX_STALLS : MAX_DEATHS)) return;
   const verb = stuck ? 'stopped answering' : 'died';
-  const phase = stream.options.transform === null ? 'request' : 'transform';
+  const step = stream.options.transform;
+  const phase = step === null ? 'request' : isSink(step) ? 'write' : 'transform';
   const message = `${task.crashes} workers ${verb} while they worked on ${uri}`;
   task.error ??= new MillraceError(code, message, { phase, uri, worker: worker.link.name, cause });
 }

@@ -6,7 +6,7 @@
  *    none.
  * 2. A task whose worker died while it was being transformed runs alone, so that the next death has one explanation.
  */
-import { type StoreSpec, type StreamSpec } from '../../protocol/messages.js';
+import { isSink, type StoreSpec, type StreamSpec } from '../../protocol/messages.js';
 import { Job, JobFlag, JOB_STRIDE, TableBuilder, tableTransfer } from '../../protocol/tables.js';
 import type { Asks } from './asks.js';
 import { JOB_WEIGHT_BYTES, type Crew, type Worker } from './crew.js';
@@ -141,6 +141,8 @@ export class Dispatcher {
       table.set(base + Job.CopyLength, part.copy.length);
     }
     this.#introduceStore(entry.store, worker, stores);
+    const step = stream.options.transform;
+    if (isSink(step)) this.#introduceStore(step.store, worker, stores);
     if (task.jobsOut === 0) stream.tasksOut += 1;
     task.jobsOut += 1;
     task.nextByte = part.from + part.length;

@@ -11,9 +11,11 @@
  */
 import type { Arena } from '../../protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type { BareWriteRequest } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
 import type { KeyPage, ObjectInfo } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
+import type { WriteResult } from '../../protocol/writes.js';
 import { Assembler } from './assembler.js';
 import { CursorTrack } from './cursor.js';
 import { Intake } from './intake.js';
@@ -54,6 +56,7 @@ export interface StreamDeps {
   closed(stream: Stream): void;
   list(stream: Stream, request: StreamListRequest): Promise<KeyPage>;
   head(stream: Stream, store: number, key: Uint8Array): Promise<ObjectInfo>;
+  write(stream: Stream, store: number, request: BareWriteRequest): Promise<WriteResult>;
 }
 
 export class Stream implements StreamHandle {
@@ -153,13 +156,9 @@ export class Stream implements StreamHandle {
     return { ...record, cursor: this.cursor };
   }
 
-  list(request: StreamListRequest): Promise<KeyPage> {
-    return this.#deps.list(this, request);
-  }
-
-  head(store: number, key: Uint8Array): Promise<ObjectInfo> {
-    return this.#deps.head(this, store, key);
-  }
+  readonly list: StreamHandle['list'] = (request) => this.#deps.list(this, request);
+  readonly head: StreamHandle['head'] = (store, key) => this.#deps.head(this, store, key);
+  readonly write: StreamHandle['write'] = (store, request) => this.#deps.write(this, store, request);
 
   // ---- for the supervisor
 
@@ -461,6 +460,7 @@ export class Stream implements StreamHandle {
     this.ledger.retries += task.retries;
     if (task.error !== null) {
       this.ledger.fail(this.#deps.uri(task.entry), task.error);
+      this.options.onFailure?.(task.entry, task.error);
       this.#cursor.settle(task.sequence);
       if (this.options.onError === 'fail') this.#halt('failed', task.error, true);
       return;

@@ -15,7 +15,7 @@ import { StopState } from '../../protocol/stop.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
-import { Asks } from './asks.js';
+import { answerIn, Asks } from './asks.js';
 import { blame, type Loss } from './blame.js';
 import { Crew, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
@@ -67,6 +67,7 @@ export class Supervisor implements SupervisorHandle {
   #deaths = 0;
   #pumping = false;
   #pumpSoon = false;
+  #crewEnds = false;
   #stopWatch: (() => void) | null = null;
   #closed: Promise<RuntimeRecord> | null = null;
   #onQuiet: (() => void) | null = null;
@@ -123,6 +124,20 @@ export class Supervisor implements SupervisorHandle {
   }
 
   openStream(options: StreamOptions, source: PlanSource, caller: CancellationToken | null): StreamHandle {
+    return this.#openStream(options, source, this.token.child(), caller);
+  }
+
+  openCleanup(options: StreamOptions, source: PlanSource, token: CancellationToken): StreamHandle {
+    // Nobody is left to work for one that comes when the streams are over.
+    return this.#openStream(options, source, (this.#crewEnds ? this.token : token).child(), null);
+  }
+
+  #openStream(
+    options: StreamOptions,
+    source: PlanSource,
+    token: CancellationToken,
+    caller: CancellationToken | null,
+  ): StreamHandle {
     const slot = this.#slots.acquire();
     if (slot === null) {
       throw new MillraceError(
@@ -130,7 +145,6 @@ export class Supervisor implements SupervisorHandle {
         'too many loaders and direct calls at the same time: await some before beginning more',
       );
     }
-    const token = this.token.child();
     if (caller !== null) follow(token, caller);
     const unlinkCaller = caller?.onChange(() => follow(token, caller)) ?? null;
     const unlinkWords = token.onChange((state) => this.#turned(stream, state));
@@ -146,6 +160,7 @@ export class Supervisor implements SupervisorHandle {
       poke: () => this.#poke(),
       list: (from, request) => this.#answered(this.#asks.list(from, request)),
       head: (from, store, key) => this.#answered(this.#asks.head(from, store, key)),
+      write: (from, store, request) => this.#answered(this.#asks.write(from, store, request)),
       closed: (over) => {
         unlinkCaller?.();
         unlinkWords();
@@ -185,7 +200,9 @@ export class Supervisor implements SupervisorHandle {
   }
 
   async #close(): Promise<RuntimeRecord> {
-    await Promise.all([...this.#streams].map((stream) => stream.ended));
+    // Streams that clean up behind others may have been opened meanwhile.
+    while (this.#streams.size > 0) await Promise.all([...this.#streams].map((stream) => stream.ended));
+    this.#crewEnds = true;
     this.#crew.closing();
     for (const worker of this.#crew.alive()) worker.link.control.post({ kind: 'stop' });
     const cancelTimer = this.#context.after(this.#options.closeTimeoutMs, () => this.#fenceAll());
@@ -289,7 +306,7 @@ export class Supervisor implements SupervisorHandle {
       const ask = this.#asks.take(message.jobId, worker);
       if (ask === null) return;
       unload(worker, 0);
-      const answer = message.kind === 'page' ? message.page : message.info;
+      const answer = answerIn(message);
       const error = message.error === null ? null : MillraceError.fromWire(message.error);
       ask.settle(message.status === DoneStatus.Ok ? answer : null, error);
       ask.stream.jobEnded();

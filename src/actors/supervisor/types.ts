@@ -3,9 +3,10 @@
  */
 import type { Arena, Extent } from '../../protocol/arena.js';
 import type { MillraceError } from '../../protocol/errors.js';
-import type { StoreSpec, TransformSpec } from '../../protocol/messages.js';
+import type { BareWriteRequest, StepSpec, StoreSpec } from '../../protocol/messages.js';
 import type { KeyPage, ObjectInfo, ObjectLocation, SchemeDefaults } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
+import type { WriteLimits, WriteResult } from '../../protocol/writes.js';
 
 /** One thing to load, in plan order. */
 export interface PlanEntry {
@@ -22,6 +23,11 @@ export interface PlanEntry {
   readonly start: number;
   /** Bytes wanted from there, or -1 for all to the end. */
   readonly length: number;
+  /**
+   * Bytes of the service itself, that are not fetched: writes all `length` of them into the memory that they were granted,
+   * each time that they are granted any. For streams with a sink.
+   */
+  readonly fill?: (target: Uint8Array) => void;
 }
 
 /** Where entries come from: one pull at a time, never more than `limit` entries, null at the end. */
@@ -52,7 +58,10 @@ export interface StreamOptions {
   /** Null: what the store's scheme says. */
   readonly ranges: RangePlan | null;
   readonly onError: 'fail' | 'skip';
-  readonly transform: TransformSpec | null;
+  /** Told of each object that failed. */
+  readonly onFailure?: (entry: PlanEntry, error: MillraceError) => void;
+  /** A user's transform, or where the objects are written to. */
+  readonly transform: StepSpec | null;
   readonly verify: boolean;
   readonly maxAttempts: number;
 }
@@ -198,6 +207,8 @@ export interface StoreDirectory {
   open(store: string): Promise<number>;
   uri(id: number, key: Uint8Array): string;
   defaults(id: number): SchemeDefaults;
+  /** What may be written there and how; null for a scheme that is read-only. */
+  writes(id: number): WriteLimits | null;
   /** The scheme of a URI that may not be opened yet; throws `InvalidArgument`. */
   schemeOf(uri: string): { readonly name: string; readonly defaults: SchemeDefaults };
   spec(id: number): StoreSpec;
@@ -223,6 +234,7 @@ export interface StreamHandle {
   readonly ended: Promise<TerminalRecord>;
   list(request: StreamListRequest): Promise<KeyPage>;
   head(store: number, key: Uint8Array): Promise<ObjectInfo>;
+  write(store: number, request: BareWriteRequest): Promise<WriteResult>;
 }
 
 export interface StreamListRequest {
@@ -238,7 +250,13 @@ export interface SupervisorHandle {
   readonly stores: StoreDirectory;
   readonly arena: Arena;
   readonly workers: number;
+  readonly token: CancellationToken;
   openStream(options: StreamOptions, source: PlanSource, token: CancellationToken | null): StreamHandle;
+  /**
+   * A stream for questions that put in order what others left, such as the abort of an upload. It outlives the turn of the
+   * runtime's token, and `close` waits for it: its own token is what bounds it.
+   */
+  openCleanup(options: StreamOptions, source: PlanSource, token: CancellationToken): StreamHandle;
 }
 
 export interface SupervisorOptions {

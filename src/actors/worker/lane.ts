@@ -113,6 +113,11 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     return this.#request.key;
   }
 
+  /** Where in the object what landed begins. */
+  get start(): number {
+    return this.#start;
+  }
+
   get retries(): number {
     return Math.max(0, this.#attempts - 1);
   }

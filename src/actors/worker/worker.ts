@@ -16,27 +16,27 @@ import {
   type WorkerContext,
 } from '../../protocol/context.js';
 import { asMillraceError, ErrorCode, MillraceError } from '../../protocol/errors.js';
-import type {
-  ControlMessage,
-  HeadMessage,
-  JobMessage,
-  ListMessage,
-  ResultMessage,
-  StreamSpec,
-  WorkerStats,
+import {
+  isSink,
+  type ControlMessage,
+  type JobMessage,
+  type SinkSpec,
+  type StreamSpec,
+  type WorkerStats,
 } from '../../protocol/messages.js';
 import { NEVER, StopState } from '../../protocol/stop.js';
-import { Outcome, type Answer, type KeyPage, type ObjectInfo, type Store } from '../../protocol/store.js';
+import type { Store } from '../../protocol/store.js';
 import { DoneStatus, Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
-import { takeStep } from './attempts.js';
+import { answerTo, attemptAt, type QuestionMessage } from './answers.js';
+import { ask } from './asking.js';
 import { Backlog, rowsOf } from './backlog.js';
 import { Lane, type LaneDeps } from './lane.js';
 import { Reporter } from './report.js';
-import { newRetryState } from './retry.js';
 import { Slots } from './slots.js';
 import { Stores } from './stores.js';
 import { givenUp, LocalToken } from './tokens.js';
 import { toOutputs } from './transform.js';
+import { attemptWrite, sinkRequest } from './writes.js';
 
 /** How long finished rows wait for the rest of their message, so that one slow object does not hold up its neighbours. */
 const FLUSH_AFTER_MS = 5;
@@ -47,13 +47,7 @@ interface Stream {
   readonly spec: StreamSpec;
   readonly token: LocalToken;
   readonly transform: Promise<TransformFunction> | null;
-}
-
-/** What became of a listing or a head. */
-interface Asked {
-  readonly status: DoneStatus;
-  readonly value: KeyPage | ObjectInfo | null;
-  readonly error: MillraceError | null;
+  readonly sink: SinkSpec | null;
 }
 
 /** Runs one incarnation until it is told to stop. Resolves when all is reported; rejects only on a defect. */
@@ -128,9 +122,11 @@ class Worker implements LaneDeps<Stream> {
     this.#bytes += lane.landed;
     // A first part that is not the whole object is transformed when all of it is there.
     const wanted = (lane.flags & JobFlag.Transform) !== 0 && lane.complete;
-    if (lane.status === DoneStatus.Ok && wanted && lane.stream.transform !== null) {
-      void this.#transform(lane, lane.stream.transform);
-    } else this.#report(lane);
+    const { transform, sink } = lane.stream;
+    if (lane.status !== DoneStatus.Ok || !wanted) this.#report(lane);
+    else if (sink !== null) void this.#write(lane, sink);
+    else if (transform !== null) void this.#transform(lane, transform);
+    else this.#report(lane);
   }
 
   // ----
@@ -248,7 +244,7 @@ class Worker implements LaneDeps<Stream> {
           key,
           size: landed,
           version,
-          options: stream.spec.transform?.options,
+          options: optionsOf(stream.spec),
           signal: signal.signal,
         });
         lane.outputs = toOutputs(returned, lease);
@@ -262,50 +258,59 @@ class Worker implements LaneDeps<Stream> {
     this.#report(lane);
   }
 
-  async #answer(message: ListMessage | HeadMessage, stream: Stream): Promise<void> {
-    const ended = await this.#ask(message, stream);
+  /** Writes what landed to the stream's sink; the output is a receipt. Never rejects. */
+  async #write(lane: Lane<Stream>, sink: SinkSpec): Promise<void> {
+    const { stream, offset, landed } = lane;
+    const body = new Uint8Array(this.context.arena, offset, landed);
+    const request = sinkRequest(sink, lane.key, lane.start, body);
+    const { token, spec } = stream;
+    const { status, value, error } = await ask(
+      {
+        store: sink.store,
+        maxAttempts: spec.maxAttempts,
+        token,
+        attempt: (store, earlier) => attemptWrite(store, request, token, earlier),
+      },
+      this,
+    );
+    lane.status = status;
+    lane.error = error;
+    if (value !== null)
+      lane.outputs = [{ kind: 'value', value: { version: value.version, part: value.part } }];
+    this.#report(lane);
+  }
+
+  async #answer(message: QuestionMessage, stream: Stream): Promise<void> {
+    const { token, spec } = stream;
+    const ended = await ask(
+      {
+        store: message.store,
+        maxAttempts: spec.maxAttempts,
+        token,
+        attempt: (store, earlier) => attemptAt(message, store, token, earlier),
+      },
+      this,
+    );
+    this.#retries += ended.retries;
     try {
       await this.#reporter.send(answerTo(message, ended));
     } catch (thrown) {
       // A user's store may give what cannot be sent; the answer is about it then, and the thread goes on.
       const error = asMillraceError(thrown, ErrorCode.Internal, { phase: message.kind });
-      await this.#reporter.send(answerTo(message, { status: DoneStatus.Failed, value: null, error }));
-    }
-  }
-
-  /** The attempts at something that has an answer instead of bytes. */
-  async #ask(message: ListMessage | HeadMessage, stream: Stream): Promise<Asked> {
-    const { store: id } = message;
-    const retry = newRetryState(stream.spec.maxAttempts);
-    try {
-      const store = await this.#stores.get(id);
-      for (;;) {
-        const state = this.#stopping ? StopState.Draining : stream.token.state;
-        if (state !== StopState.Live) {
-          const status = state === StopState.Cancelled ? DoneStatus.Cancelled : DoneStatus.Left;
-          return { status, value: null, error: null };
-        }
-        const credentials = this.#stores.version(id);
-        const answer = await attemptAt(message, store, stream.token);
-        if (answer.outcome === Outcome.Complete)
-          return { status: DoneStatus.Ok, value: answer.value, error: null };
-        if (answer.outcome === Outcome.Cancelled) continue;
-        const failed = { store: id, attempt: answer, credentials };
-        const failure = await takeStep(retry, failed, stream.token, this);
-        if (failure !== null) return { status: DoneStatus.Failed, value: null, error: failure };
-        this.#retries += 1;
-      }
-    } catch (thrown) {
-      return { status: DoneStatus.Failed, value: null, error: asMillraceError(thrown, ErrorCode.Internal) };
+      await this.#reporter.send(
+        answerTo(message, { ...ended, status: DoneStatus.Failed, value: null, error }),
+      );
     }
   }
 
   #open(spec: StreamSpec): void {
-    const transform = spec.transform === null ? null : this.context.loadTransform(spec.transform);
+    const sink = isSink(spec.transform) ? spec.transform : null;
+    const transform =
+      spec.transform === null || isSink(spec.transform) ? null : this.context.loadTransform(spec.transform);
     // Whoever applies it meets the rejection; without a listener a failed import would end the thread.
     transform?.catch(() => {});
     const token = new LocalToken(this.context.words, spec.tokenSlot, spec.tokenEpoch);
-    this.#streams.set(spec.id, { spec, token, transform });
+    this.#streams.set(spec.id, { spec, token, transform, sink });
   }
 
   #flushSoon(): void {
@@ -346,19 +351,6 @@ function transformFailed(thrown: unknown): MillraceError {
   });
 }
 
-function attemptAt(
-  message: ListMessage | HeadMessage,
-  store: Store,
-  token: TurnSignal,
-): Promise<Answer<KeyPage | ObjectInfo>> {
-  if (message.kind === 'head') return store.head(message.key, token);
-  const { prefix, delimiter, continuation, limit } = message;
-  return store.list({ prefix, delimiter, continuation, limit }, token);
-}
-
-function answerTo(message: ListMessage | HeadMessage, { status, value, error }: Asked): ResultMessage {
-  const answer = { jobId: message.jobId, status, error: error?.toWire() ?? null };
-  return message.kind === 'list'
-    ? { kind: 'page', page: value as KeyPage | null, ...answer }
-    : { kind: 'info', info: value as ObjectInfo | null, ...answer };
+function optionsOf({ transform }: StreamSpec): unknown {
+  return transform === null || isSink(transform) ? undefined : transform.options;
 }

@@ -91,6 +91,7 @@ export function createStream(
     closed: () => {},
     list: () => Promise.reject(new Error('no lists here')),
     head: () => Promise.reject(new Error('no heads here')),
+    write: () => Promise.reject(new Error('no writes here')),
   });
   return {
     stream,

@@ -1,0 +1,101 @@
+/**
+ * Chunks of a stream, cut into pieces of a wanted length without being copied.
+ *
+ * Invariants:
+ * 1. Every byte of the stream is in exactly one piece, in order; each piece but the last has the length that was asked for.
+ * 2. No more than one piece, and what is left of the chunk that ended it, is held.
+ */
+import { copyBytes } from '../../protocol/copy.js';
+import { userError } from '../references.js';
+import { invalidOption } from '../schema.js';
+
+/** What a stream may be made of; text is written as UTF-8. */
+export type Chunk = Uint8Array | ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string;
+export type ChunkSource = AsyncIterable<Chunk> | Iterable<Chunk>;
+
+/** Consecutive bytes, in the chunks that they came in. */
+export interface Piece {
+  readonly length: number;
+  /** Writes all of it into the target. */
+  readonly fill: (target: Uint8Array) => void;
+}
+
+export class Gatherer {
+  readonly #iterator: AsyncIterator<Chunk> | Iterator<Chunk>;
+  /** What the last piece left of its chunk. */
+  #rest: Uint8Array = new Uint8Array(0);
+  #ended = false;
+
+  constructor(source: ChunkSource) {
+    this.#iterator = iteratorOf(source);
+  }
+
+  /** Whether the stream has ended and all of it was taken. */
+  get exhausted(): boolean {
+    return this.#ended && this.#rest.length === 0;
+  }
+
+  /** The next `bytes` of the stream; fewer only at its end. */
+  async take(bytes: number): Promise<Piece> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    while (length < bytes && (await this.#more())) {
+      const part = this.#rest.subarray(0, bytes - length);
+      this.#rest = this.#rest.subarray(part.length);
+      chunks.push(part);
+      length += part.length;
+    }
+    // Looked at here, so that who took the last byte knows that it was the last.
+    if (length === bytes) await this.#more();
+    return { length, fill: (target) => fillWith(chunks, target) };
+  }
+
+  /** Lets the stream's own `finally` run. Idempotent; does not wait. */
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#rest = new Uint8Array(0);
+    void Promise.resolve(this.#iterator.return?.()).catch(() => {});
+  }
+
+  /** Whether there is anything left; asks the stream where nothing is in hand. */
+  async #more(): Promise<boolean> {
+    while (this.#rest.length === 0 && !this.#ended) {
+      let step: IteratorResult<Chunk>;
+      try {
+        step = await this.#iterator.next();
+      } catch (thrown) {
+        this.#ended = true;
+        throw userError(thrown, 'the stream that is to be put');
+      }
+      if (step.done === true) this.#ended = true;
+      else this.#rest = bytesOf(step.value, 'a chunk of the stream');
+    }
+    return this.#rest.length > 0;
+  }
+}
+
+function iteratorOf(source: ChunkSource): AsyncIterator<Chunk> | Iterator<Chunk> {
+  if (typeof source === 'object' && source !== null) {
+    if (Symbol.asyncIterator in source) return source[Symbol.asyncIterator]();
+    if (Symbol.iterator in source) return source[Symbol.iterator]();
+  }
+  throw invalidOption('source', 'an iterable or async iterable of bytes, such as a Readable', source);
+}
+
+/** The bytes of a chunk, without a copy where there is memory behind it. */
+export function bytesOf(chunk: unknown, name: string): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  if (typeof chunk === 'string') return Buffer.from(chunk, 'utf8');
+  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  if (chunk instanceof ArrayBuffer || chunk instanceof SharedArrayBuffer) return new Uint8Array(chunk);
+  throw invalidOption(name, 'bytes (a Uint8Array, a view, a buffer) or a text', chunk);
+}
+
+function fillWith(chunks: readonly Uint8Array[], target: Uint8Array): void {
+  let at = 0;
+  for (const chunk of chunks) {
+    copyBytes(chunk, target, at);
+    at += chunk.length;
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Pure core: whether an object is put by one request or in parts, and of how many bytes.
+ *
+ * Invariant: the parts that it plans are within what the service allows, or it says why there can be none.
+ */
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { formatBytes } from '../../protocol/sizes.js';
+import type { WriteLimits } from '../../protocol/writes.js';
+
+/** Of the memory budget, what one part may take: so that several are under way and the loaders beside them go on. */
+const BUDGET_SHARE = 8;
+
+/** Objects of more bytes than this go in parts. */
+export function thresholdOf(limits: WriteLimits, budgetBytes: number): number {
+  return Math.min(
+    limits.multipartThreshold,
+    Math.max(limits.partBytes, Math.floor(budgetBytes / BUDGET_SHARE)),
+  );
+}
+
+/**
+ * Bytes of each part but the last of an object of `size` bytes, or of one whose size is not known (-1).
+ * @throws MillraceError InvalidArgument when the object is larger than the service takes
+ */
+export function partBytesOf(
+  size: number,
+  limits: WriteLimits,
+  given: number | undefined,
+  uri: string,
+): number {
+  const { partBytes, partAlignment, maxPartBytes, maxParts, maxObjectBytes } = limits;
+  const most = Math.min(maxObjectBytes, maxPartBytes * maxParts);
+  if (size > most) {
+    const what = `${uri} would have ${formatBytes(size)}; this service takes objects of at most ${formatBytes(most)}`;
+    throw new MillraceError(ErrorCode.InvalidArgument, what, { phase: 'write', uri });
+  }
+  const needed = size < 0 ? 0 : Math.ceil(size / maxParts);
+  const wanted = Math.max(given ?? partBytes, needed);
+  return Math.min(alignUp(wanted, partAlignment), maxPartBytes);
+}
+
+function alignUp(bytes: number, alignment: number): number {
+  return Math.ceil(bytes / alignment) * alignment;
+}

@@ -1,0 +1,196 @@
+/**
+ * `put` and `putStream`: bytes of the service, written by its workers.
+ *
+ * Invariants:
+ * 1. What is put is visible as a whole or not at all.
+ * 2. Bytes go into the arena, within the budget, once each time that they are granted memory there; nothing is copied
+ *    before.
+ * 3. A call settles only when nothing of it is in flight.
+ */
+import type { PlanEntry, SupervisorHandle } from '../../actors/supervisor/types.js';
+import { copyBytes } from '../../protocol/copy.js';
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type { Receipt, SinkSpec } from '../../protocol/messages.js';
+import type { CancellationToken } from '../../protocol/token.js';
+import { openDirect } from '../direct.js';
+import { linkStop, type StopOptions } from '../stop-options.js';
+import type { EntrySource } from '../sources.js';
+import { stopped } from '../stoppable.js';
+import { bytesOf, Gatherer, type Chunk, type ChunkSource, type Piece } from './gather.js';
+import { PUT_NAMES, readTerms, type PutOptions, type WriteTerms } from './options.js';
+import { partBytesOf, thresholdOf } from './part-plan.js';
+import { openTarget, sinkStream, type WriteTarget } from './target.js';
+import { uploadParts, type PartSource, type Uploaded, type UploadDeps } from './upload.js';
+
+/** What was written. */
+export interface WrittenObject {
+  readonly uri: string;
+  /** Bytes. */
+  readonly size: number;
+  /** ETag or generation, or null where the service does not tell. */
+  readonly version: string | null;
+}
+
+/**
+ * Writes an object. The bytes must not change before the call settles.
+ * @throws MillraceError (rejects) InvalidArgument, AlreadyExists, VersionChanged, AccessDenied, Unsupported, Cancelled...
+ */
+export async function putObject(
+  supervisor: SupervisorHandle,
+  uri: string,
+  data: Chunk,
+  options: PutOptions = {},
+): Promise<WrittenObject> {
+  const terms = readTerms(options, PUT_NAMES, 'put');
+  const bytes = bytesOf(data, 'data');
+  return await withTarget(supervisor, uri, terms, options, async (deps) => {
+    const { target } = deps;
+    const piece = { length: bytes.length, fill: (to: Uint8Array) => copyBytes(bytes, to) };
+    if (bytes.length <= thresholdOf(target.limits, supervisor.arena.budgetBytes))
+      return await putPiece(deps, piece);
+    const partBytes = partBytesOf(bytes.length, target.limits, terms.partBytes, target.uri);
+    return await uploadParts(deps, bytesSource(target, bytes, partBytes), { size: bytes.length, partBytes });
+  });
+}
+
+/**
+ * Writes an object of the bytes of an iterable, whose number need not be known. It is asked for more only as the parts
+ * before were granted memory; a chunk must not change before the part that it belongs to was sent.
+ * @throws MillraceError (rejects) as `putObject`, and what the iterable throws as `InvalidArgument` with its cause
+ */
+export async function putStream(
+  supervisor: SupervisorHandle,
+  uri: string,
+  source: ChunkSource,
+  options: PutOptions = {},
+): Promise<WrittenObject> {
+  const terms = readTerms(options, PUT_NAMES, 'putStream');
+  const gatherer = new Gatherer(source);
+  try {
+    return await withTarget(supervisor, uri, terms, options, async (deps) => {
+      const { target, token } = deps;
+      const partBytes = partBytesOf(-1, target.limits, terms.partBytes, target.uri);
+      const first = await stopped(gatherer.take(partBytes), token);
+      if (gatherer.exhausted) return await putPiece(deps, first);
+      return await uploadParts(deps, gatheredSource(target, gatherer, first, partBytes), {
+        size: -1,
+        partBytes,
+      });
+    });
+  } finally {
+    gatherer.close();
+  }
+}
+
+/** Opens the target and runs `put`, with the caller's stop linked for as long as that takes. */
+export async function withTarget(
+  supervisor: SupervisorHandle,
+  uri: string,
+  terms: WriteTerms,
+  stop: StopOptions,
+  put: (deps: UploadDeps) => Promise<Uploaded>,
+): Promise<WrittenObject> {
+  const linked = linkStop({ token: stop.token, signal: stop.signal });
+  try {
+    const token: CancellationToken = linked.token ?? supervisor.token;
+    const target = await openTarget(supervisor, uri, token);
+    const deps = { supervisor, target, terms, token, stop: { token } };
+    const { size, version } = await put(deps);
+    return { uri: target.uri, size, version };
+  } finally {
+    linked.dispose();
+  }
+}
+
+/** One object by one request. */
+export async function putEntry(deps: UploadDeps, entry: PlanEntry): Promise<Uploaded> {
+  const { supervisor, target, terms, stop } = deps;
+  const { ifAbsent, ifVersion, contentType } = terms;
+  const { id: store, key: prefix } = target;
+  const sink: SinkSpec = { store, prefix, strip: null, upload: null, ifAbsent, ifVersion, contentType };
+  const flow = { batchSize: 1, windowObjects: 1, maxConcurrentObjects: 1, onError: 'fail' as const };
+  const direct = openDirect(supervisor, sinkStream(supervisor, sink, terms, flow), once(entry), stop);
+  let reason = 'failed';
+  try {
+    const batch = await direct.stream.next();
+    if (batch === null) throw direct.stream.token.error();
+    const { payload, size } = batch.items[0]!;
+    direct.stream.release(batch);
+    if (payload.kind !== 'value') throw new MillraceError(ErrorCode.Internal, 'a put without a receipt');
+    reason = 'completed';
+    return { size: entry.length >= 0 ? entry.length : size, version: (payload.value as Receipt).version };
+  } finally {
+    await direct.close(reason);
+  }
+}
+
+function putPiece(deps: UploadDeps, { length, fill }: Piece): Promise<Uploaded> {
+  return putEntry(deps, ownEntry(deps.target, 0, length, fill));
+}
+
+/** An entry whose bytes are the service's own. */
+function ownEntry(
+  { id, key }: WriteTarget,
+  start: number,
+  length: number,
+  fill: (target: Uint8Array) => void,
+): PlanEntry {
+  return { store: id, key, size: -1, version: null, pinned: false, start, length, fill };
+}
+
+function once(entry: PlanEntry): EntrySource {
+  let taken = false;
+  return {
+    next: () => {
+      if (taken) return Promise.resolve(null);
+      taken = true;
+      return Promise.resolve([entry]);
+    },
+    close: () => {},
+  };
+}
+
+function bytesSource(target: WriteTarget, bytes: Uint8Array, partBytes: number): PartSource {
+  let at = 0;
+  return {
+    size: bytes.length,
+    next: (limit) => {
+      if (at >= bytes.length) return Promise.resolve(null);
+      const entries: PlanEntry[] = [];
+      while (entries.length < limit && at < bytes.length) {
+        const part = bytes.subarray(at, at + partBytes);
+        entries.push(ownEntry(target, at, part.length, (to) => copyBytes(part, to)));
+        at += part.length;
+      }
+      return Promise.resolve(entries);
+    },
+    close: () => {},
+  };
+}
+
+/** The pieces of a stream, one at a time: what is gathered and not granted memory yet is one part. */
+function gatheredSource(
+  target: WriteTarget,
+  gatherer: Gatherer,
+  first: Piece,
+  partBytes: number,
+): PartSource {
+  let start = 0;
+  let ready: Piece | null = first;
+  return {
+    get size() {
+      return start;
+    },
+    next: async () => {
+      if (ready === null && gatherer.exhausted) return null;
+      const piece: Piece = ready ?? (await gatherer.take(partBytes));
+      ready = null;
+      // An error for what no number of parts can hold, before the service gives its own at the end.
+      partBytesOf(start + piece.length, target.limits, partBytes, target.uri);
+      const entry = ownEntry(target, start, piece.length, (to) => piece.fill(to));
+      start += piece.length;
+      return [entry];
+    },
+    close: () => gatherer.close(),
+  };
+}
