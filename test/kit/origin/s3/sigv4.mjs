@@ -6,8 +6,8 @@
  * query form. Error codes and texts are those that S3 answers with.
  */
 import { createHash, createHmac } from 'node:crypto';
-import { encodePath, encodeStrict } from './encoding.mjs';
-import { failure } from './failure.mjs';
+import { encodePath, encodeStrict } from '../encoding.mjs';
+import { failure } from '../failure.mjs';
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 const MAX_SKEW_MS = 15 * 60_000;
@@ -204,10 +204,10 @@ function checkSignature(request, claim, known, scope) {
 
 /**
  * Says who sent a request, or why it is refused.
- * @param {import('./request.mjs').Request} request
+ * @param {import('../request.mjs').Request} request
  * @param {{credentials: Map<string, {accessKeyId: string, secretAccessKey: string, sessionToken?: string, expired?: boolean}>, region: string}} policy
  * @param {number} nowMs the service's clock
- * @returns {{accessKeyId: string | null} | import('./failure.mjs').Failure} null for an anonymous request
+ * @returns {{accessKeyId: string | null} | import('../failure.mjs').Failure} null for an anonymous request
  */
 export function authenticate(request, policy, nowMs) {
   const authorization = request.headers.get('authorization');
