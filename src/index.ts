@@ -7,7 +7,7 @@ export {
   type RuntimeStats,
   type TerminalRecord,
 } from './host/runtime.js';
-export type { CustomStore } from './host/schemes.js';
+export type { AzureAccessToken, AzureOptions, AzureTokenCredential, CustomStore } from './host/schemes.js';
 export type { Batch } from './loader/batch.js';
 export {
   ObjectDataset,

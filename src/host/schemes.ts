@@ -13,6 +13,8 @@ import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { Scheme } from '../protocol/store.js';
 import type { WriteLimits } from '../protocol/writes.js';
 
+export type { AzureAccessToken, AzureOptions, AzureTokenCredential } from '../backends/azure/scheme.js';
+
 /** A store of one's own, under `stores: {name: {module, config}}`; its URIs are `name://bucket/key`. */
 export interface CustomStore {
   /** URL of the module that exports `createStore`. */

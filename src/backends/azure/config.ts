@@ -3,6 +3,7 @@
  * with no reference to the SDK.
  */
 import type { Origin } from '../../protocol/http.js';
+import type { BodyChecksum } from './checksums.js';
 
 /** How requests are authorized. Never part of a message, an error or a log. */
 export type AzureAuth =
@@ -26,6 +27,7 @@ export interface AzureDataConfig {
   /** `Host` as it goes on the wire: with the port, unless it is the protocol's own. */
   readonly hostHeader: string;
   readonly apiVersion: string;
+  readonly bodyChecksum: BodyChecksum;
   readonly auth: AzureAuth;
   /** Whether blobs may be stored with a Content-Encoding. */
   readonly allowContentEncoding: boolean;

@@ -11,6 +11,7 @@
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { StoreControl, StoreSnapshot } from '../../protocol/store.js';
 import { createSharing, identityOf, remembered } from '../http/sharing.js';
+import { bodyChecksumOf } from './checksums.js';
 import { choose, type Env, type Source } from './choice.js';
 import type { AzureDataConfig } from './config.js';
 import { createCredentialSource, type AzureGeneration, type CredentialSource } from './credentials.js';
@@ -75,12 +76,14 @@ function snapshotOf(
   address: Address,
   generation: AzureGeneration,
 ): StoreSnapshot {
+  const apiVersion = options.apiVersion ?? DEFAULT_API_VERSION;
   const config: AzureDataConfig = {
     store,
     account,
     container,
     ...address,
-    apiVersion: options.apiVersion ?? DEFAULT_API_VERSION,
+    apiVersion,
+    bodyChecksum: bodyChecksumOf(account, apiVersion),
     auth: generation.credentials,
     allowContentEncoding: options.allowContentEncoding ?? false,
   };

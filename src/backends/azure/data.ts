@@ -24,12 +24,12 @@ import { judgeExchange, type Verdict } from '../http/answers.js';
 import { sameTag, strongTag } from '../http/etag.js';
 import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/reads.js';
 import { createSkew, type Suspect } from '../http/skew.js';
+import { mismatch, type BodySum } from './checksums.js';
 import { answerContext, classify, type Asked } from './classify.js';
 import { readServiceError } from './error-body.js';
 import { listQuery, MAX_PAGE_BYTES, parsePage } from './listing.js';
 import { adopt, authorized, BARE, blobPath, listing, uriOf, type Current } from './requests.js';
 import type { SignedParts } from './shared-key.js';
-import { mismatch } from './verify.js';
 import { isFixed, readVersion, versionQuery } from './versions.js';
 import { askedOf, prepareWrite, writtenAnswer } from './writes.js';
 
@@ -70,7 +70,7 @@ class AzureData implements StoreData {
   readonly maxPageBytes = MAX_PAGE_BYTES;
   #current: Current;
   readonly #skew = createSkew();
-  readonly #sentMd5 = new WeakMap<WriteRequest, string>();
+  readonly #sent = new WeakMap<WriteRequest, BodySum>();
   readonly #uriOf = (key: Uint8Array): string => uriOf(this.#current.config, key);
 
   constructor(snapshot: StoreSnapshot) {
@@ -122,9 +122,8 @@ class AzureData implements StoreData {
   prepareWrite(request: WriteRequest, nowMs: number): PreparedRequest | Answer<WriteResult> {
     const prepared = prepareWrite(this.#current, request, this.#timeFor(request, nowMs));
     if ('outcome' in prepared) return prepared;
-    const at = prepared.headers.indexOf('Content-MD5');
-    if (at >= 0) this.#sentMd5.set(request, prepared.headers[at + 1]!);
-    return prepared;
+    if (prepared.sum !== null) this.#sent.set(request, prepared.sum);
+    return prepared.request;
   }
 
   readAnswer(request: ReadRequest, exchange: Exchange, target: Uint8Array, nowMs: number): ReadAnswer {
@@ -160,7 +159,7 @@ class AzureData implements StoreData {
     const context: ErrorContext = { uri: asked.uri, phase: request.kind === 'uploads' ? 'list' : 'write' };
     const unfinished = judgeExchange(exchange, answerContext(context, exchange));
     if (unfinished !== null) return unfinished;
-    const answer = writtenAnswer(request, this.#sentMd5.get(request), exchange, context);
+    const answer = writtenAnswer(request, this.#sent.get(request), exchange, context);
     return answer ?? { value: null, ...this.#refused(request, exchange, { ...asked, context }, nowMs) };
   }
 

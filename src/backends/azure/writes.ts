@@ -2,9 +2,9 @@
  * Writes of the Blob service: each request, and what its answer means. Pure but for an upload's random name.
  *
  * Invariants:
- * 1. Every body goes with its MD5, which the service compares before it stores a byte, and repeats in its answer.
+ * 1. Every body goes with its checksum, which the service compares before it stores a byte, and repeats in its answer.
  * 2. A put, a block or a list sent twice leaves what it would have left once.
- * 3. Nothing but a 201 (a 202 for a deletion) is a success.
+ * 3. Nothing but a 201 (a 202 for a deletion, or a copy that says that it is done) is a success.
  *
  * Source of the rules: "Put Blob", "Put Block", "Put Block List", "Put Blob From URL" and "Delete Blob" in the Blob service
  * REST reference.
@@ -28,21 +28,27 @@ import {
 import { strongTag } from '../http/etag.js';
 import { keyText } from '../http/keys.js';
 import { ANY_UPLOAD, blockId, blockList, isBlockId, isUpload, newUpload } from './blocks.js';
+import { sumOf, type BodySum } from './checksums.js';
 import { answerContext, type Asked } from './classify.js';
 import { parseUploads, queryOf, uploadsQuery } from './listing.js';
 import { authorized, BARE, blobPath, listing, uriOf, type Current } from './requests.js';
 import { readSas } from './sas.js';
 import type { SignedParts } from './shared-key.js';
 import { containerOf } from './uri.js';
-import { md5 } from './verify.js';
 import { currentTag, readVersion, versionQuery, type Pinned } from './versions.js';
+
+/** A request, with the checksum of its body. */
+export interface PreparedWrite {
+  readonly request: PreparedRequest;
+  readonly sum: BodySum | null;
+}
 
 /** A request, or at once the answer; `nowMs` is the service's time. Throws `InvalidArgument`. */
 export function prepareWrite(
   current: Current,
   request: WriteRequest,
   nowMs: number,
-): PreparedRequest | Answer<WriteResult> {
+): PreparedWrite | Answer<WriteResult> {
   switch (request.kind) {
     case 'put':
       return put(current, request, nowMs);
@@ -62,11 +68,11 @@ export function prepareWrite(
     case 'delete':
       return remove(current, request, nowMs);
     case 'uploads':
-      return listing(current, uploadsQuery(request.prefix, request.continuation), nowMs);
+      return bare(listing(current, uploadsQuery(request.prefix, request.continuation), nowMs));
   }
 }
 
-function put(current: Current, request: PutRequest, nowMs: number): PreparedRequest {
+function put(current: Current, request: PutRequest, nowMs: number): PreparedWrite {
   const { key, body, contentType } = request;
   const before = [...typeHeader(contentType), 'x-ms-blob-type', 'BlockBlob'];
   return send(
@@ -78,7 +84,7 @@ function put(current: Current, request: PutRequest, nowMs: number): PreparedRequ
   );
 }
 
-function part(current: Current, request: PartRequest, nowMs: number): PreparedRequest {
+function part(current: Current, request: PartRequest, nowMs: number): PreparedWrite {
   const { key, upload, index, body } = request;
   checkUpload(current, key, upload);
   const query = queryOf([
@@ -88,7 +94,7 @@ function part(current: Current, request: PartRequest, nowMs: number): PreparedRe
   return send(current, { path: blobPath(current, key), query: query.signed }, body, query.sent, nowMs);
 }
 
-function complete(current: Current, request: CompleteRequest, nowMs: number): PreparedRequest {
+function complete(current: Current, request: CompleteRequest, nowMs: number): PreparedWrite {
   const { key, upload, parts, contentType } = request;
   checkUpload(current, key, upload);
   const wrong = parts.findIndex((each) => !isBlockId(each));
@@ -110,7 +116,7 @@ function abort(current: Current, { key, upload }: AbortRequest): Answer<WriteRes
   return written();
 }
 
-function copy(current: Current, request: CopyRequest, nowMs: number): PreparedRequest | Answer<WriteResult> {
+function copy(current: Current, request: CopyRequest, nowMs: number): PreparedWrite | Answer<WriteResult> {
   const { config } = current;
   const { key, sourceKey, sourceVersion } = request;
   const source = containerOf(request.sourceStore);
@@ -137,17 +143,22 @@ function copy(current: Current, request: CopyRequest, nowMs: number): PreparedRe
     before.push('x-ms-copy-source-authorization', `Bearer ${config.auth.token}`);
   const between = pinned.ifMatch === null ? [] : ['x-ms-source-if-match', pinned.ifMatch];
   const parts = { ...condition(current, request), path: blobPath(current, key), before, between };
-  return authorized(current, { ...BARE, ...parts, method: 'PUT' }, '', null, null, nowMs);
+  return bare(authorized(current, { ...BARE, ...parts, method: 'PUT' }, '', null, null, nowMs));
 }
 
-function remove(current: Current, { keys, ifVersion }: DeleteRequest, nowMs: number): PreparedRequest {
+function remove(current: Current, { keys, ifVersion }: DeleteRequest, nowMs: number): PreparedWrite {
   const [key] = keys;
   if (key === undefined || keys.length > 1) {
     throw invalid(current.config.store, `one request deletes one blob, not ${keys.length}`);
   }
   const ifMatch = ifVersion === null ? null : currentTag(ifVersion, () => uriOf(current.config, key));
   const parts = { ...BARE, method: 'DELETE', path: blobPath(current, key), ifMatch } as const;
-  return authorized(current, parts, '', null, null, nowMs);
+  return bare(authorized(current, parts, '', null, null, nowMs));
+}
+
+/** A request without a body. */
+function bare(request: PreparedRequest): PreparedWrite {
+  return { request, sum: null };
 }
 
 /** A body with its checksum. */
@@ -157,15 +168,19 @@ function send(
   body: Uint8Array,
   query: string,
   nowMs: number,
-): PreparedRequest {
+): PreparedWrite {
+  const sum = sumOf(current.config.bodyChecksum, body);
+  const before = parts.before ?? [];
   const whole: SignedParts = {
     ...BARE,
     ...parts,
     method: 'PUT',
     bodyBytes: body.length,
-    contentMd5: md5(body),
+    ...(sum.header === 'content-md5'
+      ? { contentMd5: sum.value, before }
+      : { before: [...before, sum.header, sum.value] }),
   };
-  return authorized(current, whole, query, body, null, nowMs);
+  return { request: authorized(current, whole, query, body, null, nowMs), sum };
 }
 
 function typeHeader(contentType: string | null): string[] {
@@ -216,12 +231,12 @@ export function askedOf(current: Current, request: WriteRequest): Pick<Asked, 'u
 }
 
 /**
- * What an answer that is a success by its status tells, or null when it is none; `sentMd5` is the checksum that the body
+ * What an answer that is a success by its status tells, or null when it is none; `sent` is the checksum that the body
  * went with.
  */
 export function writtenAnswer(
   request: WriteRequest,
-  sentMd5: string | undefined,
+  sent: BodySum | undefined,
   exchange: Exchange,
   context: ErrorContext,
 ): Answer<WriteResult> | null {
@@ -231,9 +246,12 @@ export function writtenAnswer(
     const isGone = status === 404 && exchange.header('x-ms-error-code') === 'BlobNotFound';
     return status === 202 || isGone ? written() : null;
   }
-  if (status !== 201) return null;
-  const stored = exchange.header('content-md5');
-  if (sentMd5 !== undefined && stored !== undefined && stored !== sentMd5) {
+  // A service that is older than Put Blob From URL takes it for Copy Blob, which may be done when it is answered.
+  const isCopied =
+    status === 202 && request.kind === 'copy' && exchange.header('x-ms-copy-status') === 'success';
+  if (status !== 201 && !isCopied) return null;
+  const stored = sent === undefined ? undefined : exchange.header(sent.header);
+  if (sent !== undefined && stored !== undefined && stored !== sent.value) {
     const what = 'the service has stored bytes with another checksum than those that were sent';
     const error = new MillraceError(
       ErrorCode.ChecksumMismatch,
