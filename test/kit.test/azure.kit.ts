@@ -1,6 +1,6 @@
 /** The official client of Azure Blob Storage, and a signer written for the tests alone, against an origin. */
 import { createHmac } from 'node:crypto';
-import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
+import { type AnonymousCredential, BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import type { Origin } from '../kit/origin.mjs';
 import { rawClient, type Seen } from './raw.js';
 
@@ -10,11 +10,10 @@ export const credentialOf = ({ account }: Origin): StorageSharedKeyCredential =>
 /** One that does not retry: a test sees what came. */
 export function clientOf(
   origin: Origin,
-  credential: ConstructorParameters<typeof BlobServiceClient>[1] = credentialOf(origin),
+  credential: StorageSharedKeyCredential | AnonymousCredential = credentialOf(origin),
 ): BlobServiceClient {
-  return new BlobServiceClient(`${origin.url}/${origin.account.name}`, credential, {
-    retryOptions: { maxTries: 1 },
-  });
+  const options = { retryOptions: { maxTries: 1 } };
+  return new BlobServiceClient(`${origin.url}/${origin.account.name}`, credential, options);
 }
 
 export interface Asked {
@@ -61,7 +60,9 @@ export function signedHeaders(
     .map((name) => `${name}:${ms[name]}\n`)
     .join('');
   const [resource = '', query = ''] = path.split('?');
-  const params = [...new URLSearchParams(query)].toSorted().map(([name, value]) => `\n${name}:${value}`);
+  const params = [...new URLSearchParams(query)]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `\n${name}:${value}`);
   const text = `${method}\n\n\n\n\n\n\n\n\n\n\n${headers['Range'] ?? ''}\n${canonical}/${account.name}/${account.name}/${resource}${params.join('')}`;
   const signature = createHmac('sha256', Buffer.from(account.key, 'base64')).update(text).digest('base64');
   return { ...ms, Authorization: `SharedKey ${account.name}:${signature}` };

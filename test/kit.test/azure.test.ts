@@ -18,7 +18,7 @@ beforeAll(async () => {
       { bucket: 'c', key: 'empty', size: 0 },
       ...ODD_KEYS.map((key) => ({ bucket: 'odd', key, size: 10 })),
       { bucket: 'odd', key: 'bad\u0001name', size: 1 },
-      { bucket: 'many', prefix: 'p/', count: 12_000, sizes: [1, 2], perFolder: 1000 },
+      { bucket: 'many', prefix: 'p/', count: 6000, sizes: [1, 2], perFolder: 500 },
       { bucket: 'changing', key: 'k', size: 1000 },
       { bucket: 'long', key: 'k', size: 5 * 1024 * 1024 },
     ],
@@ -67,7 +67,7 @@ describe('the official client', () => {
       pages.push(page.segment.blobItems.length);
       count += page.segment.blobItems.length;
     }
-    expect({ count, pages }).toEqual({ count: 12_000, pages: [5000, 5000, 2000] });
+    expect({ count, pages }).toEqual({ count: 6000, pages: [5000, 1000] });
     const folders: string[] = [];
     for await (const page of container
       .listBlobsByHierarchy('/', { prefix: 'p/' })
@@ -175,7 +175,7 @@ describe('List Blobs', () => {
   });
 
   test('begins with a byte order mark, and ends with an empty marker', async () => {
-    const text = await list('&prefix=p/00/000&maxresults=10');
+    const text = await list('&prefix=p/00/00&maxresults=10');
     expect(text).toMatch(/^[0-9a-f]+\r\n\uFEFF<\?xml version="1.0" encoding="utf-8"\?>/);
     expect(text).toContain('<MaxResults>10</MaxResults>');
     expect(text).toMatch(/<NextMarker>2!\d+![\w+/-]+<\/NextMarker>/);

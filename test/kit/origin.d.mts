@@ -6,6 +6,8 @@ export interface ExplicitEntry {
   key: string;
   size?: number;
   body?: Uint8Array | string;
+  /** What the service keeps beside the bytes (gcs): `contentType`, `contentEncoding`, `cacheControl`, `metadata`. */
+  attributes?: Record<string, unknown>;
 }
 /** `count` keys `prefix [folder/] number suffix`, numbers zero-padded to one width; sizes are taken in turn. */
 export interface GeneratedEntry {
@@ -36,8 +38,36 @@ export interface OriginToken {
   expiresAtMs?: number;
   expired?: boolean;
 }
-export interface OriginPolicy {
-  /** Who may sign (s3). Default: `DEFAULT_CREDENTIALS` alone. */
+/** A service account whose assertions the token endpoint accepts (gcs). */
+export interface OriginServiceAccount {
+  clientEmail: string;
+  /** PEM. */
+  publicKey: string;
+  privateKeyId?: string;
+}
+/** What a refresh token of an authorized user is for (gcs). */
+export interface OriginRefreshToken {
+  clientId: string;
+  clientSecret: string;
+  refreshToken: string;
+}
+/** What only Cloud Storage has. */
+export interface GcsPolicy {
+  serviceAccounts?: OriginServiceAccount[];
+  refreshTokens?: OriginRefreshToken[];
+  /** Of tokens that are issued here. Default 3,599. */
+  tokenLifetimeSeconds?: number;
+  /** Whether there is one. Default true. */
+  metadataServer?: boolean;
+  /** Buckets that need a project to be billed. */
+  requesterPays?: string[];
+  /** Buckets that keep what is overwritten or deleted. */
+  versionedBuckets?: string[];
+  /** Added to generations, as text; `9007199254740992` takes them beyond what a number holds. Default 0. */
+  generationOffset?: string;
+}
+export interface OriginPolicy extends GcsPolicy {
+  /** Who may sign (s3; gcs: the HMAC keys of the XML API). Default: `DEFAULT_CREDENTIALS` alone. */
   credentials?: OriginCredentials[];
   /** Whose keys sign, and what the first segment of a path may be (azure). Default: `DEFAULT_ACCOUNT` alone. */
   accounts?: OriginAccount[];
@@ -49,16 +79,16 @@ export interface OriginPolicy {
   tokens?: OriginToken[];
   /** The region that signatures must name (s3). Default `us-east-1`. */
   region?: string;
-  /** What each part of an upload but the last must have (s3). Default 5 MiB, as the service has it. */
+  /** What each part of an upload but the last must have (s3, the XML API of gcs). Default 5 MiB, as the service has it. */
   minPartBytes?: number;
-  /** Buckets that anonymous requests may use. */
+  /** Buckets that anonymous requests may use; in gcs they may only read them. */
   publicBuckets?: string[];
   /** Keys (and listed prefixes) that answer 403. */
   forbidden?: (RegExp | string)[];
   /** Added to the server's clock: Date, skew, expiry of presigned URLs. */
   clockOffsetMs?: number;
 }
-export type DialectName = 's3' | 'azure';
+export type DialectName = 's3' | 'azure' | 'gcs';
 export interface OriginOptions extends OriginPolicy {
   /** Which service it is. Default `s3`. */
   dialect?: DialectName;
@@ -106,6 +136,10 @@ export type Lie =
   | 'no-length'
   /** A 103 comes first. */
   | 'interim'
+  /** Of a chunk of a resumable upload only the first `by` (half of it) persist, in multiples of 256 KiB (gcs). */
+  | 'partial-chunk'
+  /** A rewrite moves `by` (1 MiB) bytes per call (gcs). */
+  | 'rewrite-loop'
   | 'no-etag';
 
 export interface Fault {
@@ -168,7 +202,10 @@ export interface Rule {
   do: Fault;
 }
 
-/** The same names for all services: a part is S3's part, Azure's block; to complete is to commit a block list. */
+/**
+ * The same names for all services: a part is S3's part, Azure's block, a chunk of Google's resumable upload; to complete is to
+ * commit a block list, or the chunk that ends the upload; the question what has persisted is a listing of parts.
+ */
 export type Operation =
   | 'get'
   | 'head'
@@ -183,6 +220,9 @@ export type Operation =
   | 'abort-upload'
   | 'list-uploads'
   | 'list-parts'
+  | 'compose'
+  /** To the token endpoint or the metadata server. */
+  | 'token'
   | 'other';
 
 export interface LoggedRequest {
@@ -239,6 +279,8 @@ export interface OriginStats {
   logDropped: number;
   byStatus: Record<string, number>;
   marks: number;
+  /** Tokens issued and refused (gcs). */
+  tokens?: { jwt: number; refresh: number; metadata: number; refused: number };
 }
 
 /** Each is "at least"; 0 is "exactly 0". */

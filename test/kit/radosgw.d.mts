@@ -14,7 +14,8 @@
  *    headers (`x-amz-checksum-*`) are neither compared nor kept.
  * 4. `partNumber` of a GET is ignored: the answer is the whole object.
  * 5. Any region is taken, and a bucket may be created twice.
- * 6. Entity tags in the answers to copies and to completions have no quotes.
+ * 6. The entity tag in the answer to a copy or a repeated completion has no quotes, and that of a first completion is
+ *    empty: HEAD tells it.
  */
 export interface Radosgw extends AsyncDisposable {
   /** Plain HTTP. */

@@ -20,7 +20,7 @@ import {
   type ReadRequest,
   type StoreSnapshot,
 } from '../../protocol/store.js';
-import { unsupportedWrite, type WriteRequest, type WriteResult } from '../../protocol/writes.js';
+import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
 import { answerContext, classify, type Asked } from './classify.js';
 import type { S3DataConfig } from './config.js';
 import { encodeKey } from '../http/encoding.js';
@@ -32,6 +32,9 @@ import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/re
 import { createSigner, type SignedParts, type Signer } from './sigv4.js';
 import { createSkew, type Suspect } from '../http/skew.js';
 import { mismatch } from './verify.js';
+import { judgeRefused, judgeWritten } from './write-answers.js';
+import { writeHeaders } from './sigv4-write.js';
+import { writeParts } from './writes.js';
 import { keyText } from '../http/keys.js';
 
 /** What a snapshot gives, with everything that stays the same per request worked out. */
@@ -158,12 +161,30 @@ class S3Data implements StoreData {
     };
   }
 
-  prepareWrite(request: WriteRequest): Answer<WriteResult> {
-    return unsupportedWrite(`s3://${this.#current.config.bucket} cannot do "${request.kind}"`);
+  prepareWrite(request: WriteRequest, nowMs: number): PreparedRequest {
+    const { config } = this.#current;
+    if ('key' in request) this.#objectPath(request.key);
+    const parts = writeParts(request, config);
+    this.#skew.sign(request);
+    const headers = writeHeaders(config, parts, this.#skew.serviceTime(nowMs));
+    const target = parts.query === '' ? parts.path : `${parts.path}?${parts.query}`;
+    const { method, body } = parts;
+    return { origin: config.origin, method, target, headers, body, range: null };
   }
 
-  writeAnswer(request: WriteRequest): Answer<WriteResult> {
-    return this.prepareWrite(request);
+  writeAnswer(request: WriteRequest, exchange: Exchange, nowMs: number): Answer<WriteResult> {
+    const uri = this.#uriOf(keyIn(request));
+    const context: ErrorContext = { uri, phase: 'write' };
+    const unfinished = judgeExchange(exchange, answerContext(context, exchange));
+    if (unfinished !== null) return unfinished;
+    const write = { request, exchange, uri, context };
+    const succeeded = exchange.status >= 200 && exchange.status < 300;
+    const judged = succeeded ? judgeWritten(write) : judgeRefused(write);
+    if (judged !== null) return judged;
+    return {
+      value: null,
+      ...this.#refused(request, exchange, this.#asked(uri, false, context, nowMs), nowMs),
+    };
   }
 
   /** Throws `InvalidArgument` for an empty key: a GET of that path is a listing, and its document no object's bytes. */
@@ -267,3 +288,12 @@ function listed(exchange: Exchange, context: ErrorContext): Answer<KeyPage> {
     return { outcome: Outcome.Transient, value: null, error: thrown, retryAfterMs: 0 };
   }
 }
+
+/** The key that errors about a write name; empty for what is about the whole bucket. */
+function keyIn(request: WriteRequest): Uint8Array {
+  if ('key' in request) return request.key;
+  if (request.kind === 'uploads') return request.prefix;
+  return request.keys.length === 1 ? request.keys[0]! : NO_KEY;
+}
+
+const NO_KEY = new Uint8Array(0);

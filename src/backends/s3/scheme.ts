@@ -3,6 +3,7 @@ import type { Scheme, SchemeDefaults } from '../../protocol/store.js';
 import { openS3Control } from './control.js';
 import { checkOptions, type S3Options } from './options.js';
 import { bucketOf, formatUri, parseUri } from './uri.js';
+import { WRITE_LIMITS } from './writes.js';
 
 const MIB = 1024 * 1024;
 
@@ -36,7 +37,7 @@ export function createS3Scheme(options: S3Options = {}): Scheme {
     open: (store) => openS3Control(bucketOf(store), own),
     dataModule: new URL('./data.js', import.meta.url).href,
     kind: 'http',
-    writes: null,
+    writes: WRITE_LIMITS,
   };
 }
 

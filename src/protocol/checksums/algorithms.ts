@@ -28,11 +28,11 @@ export interface AlgorithmFacts {
 
 export const algorithms: Readonly<Record<ChecksumAlgorithm, AlgorithmFacts>> = {
   crc64nvme: { digestBytes: 8, combines: true, costNsPerByte: 0.12 },
-  crc32: { digestBytes: 4, combines: true, costNsPerByte: 0.21 },
-  crc32c: { digestBytes: 4, combines: true, costNsPerByte: 0.21 },
-  sha1: { digestBytes: 20, combines: false, costNsPerByte: 0.55 },
-  sha256: { digestBytes: 32, combines: false, costNsPerByte: 0.58 },
-  md5: { digestBytes: 16, combines: false, costNsPerByte: 1.4 },
+  crc32: { digestBytes: 4, combines: true, costNsPerByte: 0.16 },
+  crc32c: { digestBytes: 4, combines: true, costNsPerByte: 0.13 },
+  sha1: { digestBytes: 20, combines: false, costNsPerByte: 0.51 },
+  sha256: { digestBytes: 32, combines: false, costNsPerByte: 0.54 },
+  md5: { digestBytes: 16, combines: false, costNsPerByte: 1.3 },
 };
 
 export function isAlgorithm(name: string): name is ChecksumAlgorithm {

@@ -7,8 +7,8 @@
  *
  * Invariants:
  * 1. Lengths are any safe integers: halved as numbers, never shifted, so 5 TB are as right as 5 bytes.
- * 2. What a length costs (under fifty products, some 10 us) is spent once while it is among the latest `MAX_KEPT_LENGTHS`: the parts of
- *    an object have one length and a last one. A combination is then one product: 0.1 to 0.2 us and the conversions of its BigInts.
+ * 2. What a length costs (under fifty products, 6 us) is spent once while it is among the latest `MAX_KEPT_LENGTHS` new
+ *    ones: the parts of an object have one length and a last one. A combination is then one product: 0.2 us for 32 bits and 0.5 us for 64.
  */
 import type { CrcAlgorithm } from './algorithms.js';
 import { POLYNOMIALS } from './algorithms.js';
@@ -67,7 +67,6 @@ function split(crc: bigint): Register64 {
 function createCombiner<T>(field: Field<T>, plus: (a: T, b: T) => T): (a: T, b: T, bytes: number) => T {
   // powers[i] is x^(8 * 2^i); as many as the longest length so far has digits.
   const powers: T[] = [field.byte];
-  const kept = new Map<number, T>();
   const factorOf = (bytes: number): T => {
     let factor = field.one;
     for (let i = 0, left = bytes; left > 0; i++, left = Math.floor(left / 2)) {
@@ -76,14 +75,20 @@ function createCombiner<T>(field: Field<T>, plus: (a: T, b: T) => T): (a: T, b: 
     }
     return factor;
   };
-  return (a, b, bytes) => {
-    let factor = kept.get(bytes);
-    if (factor === undefined) {
-      factor = factorOf(bytes);
-      if (kept.size === MAX_KEPT_LENGTHS) kept.delete(kept.keys().next().value!);
-      kept.set(bytes, factor);
-    }
-    return plus(field.times(factor, a), b);
+  const factor = keepLatest(MAX_KEPT_LENGTHS, factorOf);
+  return (a, b, bytes) => plus(field.times(factor(bytes), a), b);
+}
+
+/** A function that remembers what it answered to the latest `most` different questions. */
+export function keepLatest<T>(most: number, answer: (question: number) => T): (question: number) => T {
+  const kept = new Map<number, T>();
+  return (question) => {
+    const known = kept.get(question);
+    if (known !== undefined) return known;
+    const found = answer(question);
+    if (kept.size === most) kept.delete(kept.keys().next().value!);
+    kept.set(question, found);
+    return found;
   };
 }
 

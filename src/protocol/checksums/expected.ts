@@ -31,11 +31,11 @@ export type VerifyChoice =
   | { readonly verify: false; readonly reason: 'never' | 'none available' | 'too costly' };
 
 /**
- * Half a second of a core per GB: what fetching a GB over plain HTTP into shared memory costs by itself (0.3 to 0.6 s). By default
- * nobody should pay more for looking than for fetching. The CRCs cost 0.1 to 0.25 s; SHA-1 and SHA-256 cost 0.55 s even with the
- * CPU's own instructions, and without them five times that; MD5 costs 1.4 s, plain JavaScript 0.8 s.
+ * Seconds of a core per GB: what fetching over plain HTTP into shared memory costs by itself (0.3 to 0.6 s). By default nobody should
+ * pay more for looking than for fetching. The CRCs cost 0.1 to 0.25 s; SHA-1 and SHA-256 0.5 s where the CPU has instructions for them
+ * and several times that where it has none; MD5 costs 1.3 s, a CRC in plain JavaScript 0.6 to 0.9 s.
  */
-export const AUTO_COST_NS_PER_BYTE = 0.5;
+export const AUTO_COST_NS_PER_BYTE = 0.4;
 
 /** Of a CRC in plain JavaScript. */
 const JAVASCRIPT_COST_NS_PER_BYTE = 0.8;

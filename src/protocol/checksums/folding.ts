@@ -1,5 +1,5 @@
 /**
- * Shortens a message to a few hundred bytes with the same CRC, at about 10 GB/s, in WebAssembly without tables.
+ * Shortens a message to some hundred or thousand bytes with the same CRC, at about 10 GB/s, in WebAssembly without tables.
  *
  * A CRC is the remainder of the message, read as a polynomial over GF(2), by P. A multiple of P may be added anywhere without
  * changing the remainder. Take a multiple with few terms, x^D + ... + 1 with all exponents whole bytes: adding it, shifted, to
@@ -9,8 +9,7 @@
  * Chorba (Russell, "Chorba: A novel CRC32 implementation", arXiv:2412.16398), with multiples of our own search.
  *
  * How multiples are found: if Q is a multiple of P, so is Q(x)^8 = Q(x^8), which has the same number of terms, a whole byte apart.
- * So a search for short Q over bits (by meeting in the middle) is enough, and its exponents are delays in bytes. `polynomials
- * divide their delays` in the tests does the division.
+ * So a search for short Q over bits (by meeting in the middle) is enough, and its exponents are delays in bytes. A test divides them by P.
  *
  * Invariants:
  * 1. The register that a message leaves is the one that `fold`'s residue leaves in a register of zeros.
@@ -35,7 +34,7 @@ const VECTOR_BYTES = 16;
 /** Folded per turn: with its history it stays in a core's own cache. From 16 KiB to 128 KiB there is hardly a difference. */
 const CHUNK_BYTES = 65_536;
 
-/** The fold of one kind of CRC, with memory of its own (three pages of 64 KiB); null where it cannot run. */
+/** The fold of one kind of CRC, with memory of its own (two pages of 64 KiB); null where it cannot run. */
 export function createFolding(delays: readonly number[]): Folding | null {
   const reach = Math.max(...delays);
   const chunkAt = roundUp(reach);

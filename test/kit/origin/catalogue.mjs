@@ -10,7 +10,7 @@ import { mix32, objectIdOf } from '../pattern.mjs';
 import { compareKeys } from './encoding.mjs';
 
 /**
- * @typedef {{bucket: string, key: string, size?: number, body?: Uint8Array | string}} ExplicitEntry
+ * @typedef {{bucket: string, key: string, size?: number, body?: Uint8Array | string, attributes?: Attributes}} ExplicitEntry
  * @typedef {{bucket: string, prefix: string, count: number, sizes: number[], suffix?: string, perFolder?: number}} GeneratedEntry
  * @typedef {{key: string, size: number, generation: number, objectId: number, body: Buffer | null, etag: string,
  *   attributes: Attributes}} Stored
@@ -63,9 +63,9 @@ class ExplicitKeys {
 
   /** Adds many at once: one sort. */
   load(entries) {
-    for (const { key, size, body } of entries) {
+    for (const { key, size, body, attributes = NO_ATTRIBUTES } of entries) {
       const bytes = body === undefined ? null : Buffer.from(body);
-      this.#entries.set(key, { size: bytes?.length ?? size ?? 0, body: bytes, attributes: NO_ATTRIBUTES });
+      this.#entries.set(key, { size: bytes?.length ?? size ?? 0, body: bytes, attributes });
     }
     this.#keys = [...this.#entries.keys()].sort(compareKeys);
   }

@@ -1,5 +1,5 @@
 /**
- * The sums that services know, over whole buffers, as base64. Bit by bit from their definitions, so that they share
+ * The sums that services know, as base64. From their definitions, so that they share
  * nothing with what they check.
  *
  * CRC-64 is the one of NVM Express (polynomial 0xAD93D23594C93659, reflected, all ones before and after): S3 writes its
@@ -11,11 +11,24 @@ import { crc32 } from 'node:zlib';
 const CRC32C_REFLECTED = 0x82f63b78;
 const CRC64_REFLECTED = 0x9a6c9329ac4bc9b5n;
 
-const crc32cTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let rest = byte;
-  for (let bit = 0; bit < 8; bit += 1) rest = rest & 1 ? (rest >>> 1) ^ CRC32C_REFLECTED : rest >>> 1;
-  return rest;
-});
+/** Eight tables, so that eight bytes are taken per turn: objects of many megabytes are summed while a client waits. */
+const crc32cTables = makeCrc32cTables();
+
+function makeCrc32cTables() {
+  const tables = Array.from({ length: 8 }, () => new Int32Array(256));
+  for (let byte = 0; byte < 256; byte += 1) {
+    let rest = byte;
+    for (let bit = 0; bit < 8; bit += 1) rest = rest & 1 ? (rest >>> 1) ^ CRC32C_REFLECTED : rest >>> 1;
+    tables[0][byte] = rest;
+  }
+  for (let byte = 0; byte < 256; byte += 1) {
+    for (let t = 1; t < 8; t += 1) {
+      const before = tables[t - 1][byte];
+      tables[t][byte] = (before >>> 8) ^ tables[0][before & 0xff];
+    }
+  }
+  return tables;
+}
 
 const crc64Table = Array.from({ length: 256 }, (_, byte) => {
   let rest = BigInt(byte);
@@ -25,10 +38,24 @@ const crc64Table = Array.from({ length: 256 }, (_, byte) => {
 const crc64High = Int32Array.from(crc64Table, (entry) => Number(BigInt.asIntN(32, entry >> 32n)));
 const crc64Low = Int32Array.from(crc64Table, (entry) => Number(BigInt.asIntN(32, entry)));
 
-/** @param {Uint8Array} bytes @returns {number} unsigned */
-export function crc32c(bytes) {
-  let rest = 0xffffffff;
-  for (let i = 0; i < bytes.length; i += 1) rest = crc32cTable[(rest ^ bytes[i]) & 0xff] ^ (rest >>> 8);
+/** @param {Uint8Array} bytes @param {number} [before] the sum of what comes before them @returns {number} unsigned */
+export function crc32c(bytes, before = 0) {
+  const [t0, t1, t2, t3, t4, t5, t6, t7] = crc32cTables;
+  let rest = ~before;
+  let at = 0;
+  for (const last = bytes.length - 7; at < last; at += 8) {
+    rest ^= bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+    rest =
+      t7[rest & 0xff] ^
+      t6[(rest >>> 8) & 0xff] ^
+      t5[(rest >>> 16) & 0xff] ^
+      t4[rest >>> 24] ^
+      t3[bytes[at + 4]] ^
+      t2[bytes[at + 5]] ^
+      t1[bytes[at + 6]] ^
+      t0[bytes[at + 7]];
+  }
+  for (; at < bytes.length; at += 1) rest = (rest >>> 8) ^ t0[(rest ^ bytes[at]) & 0xff];
   return ~rest >>> 0;
 }
 
@@ -44,7 +71,8 @@ export function crc64(bytes) {
   return (BigInt(~high >>> 0) << 32n) | BigInt(~low >>> 0);
 }
 
-const base64Of32 = (/** @type {number} */ value) => {
+/** Big-endian. @param {number} value */
+export const base64Of32 = (value) => {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return bytes.toString('base64');

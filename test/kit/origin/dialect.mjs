@@ -8,6 +8,7 @@
  * 3. It shares no code with the clients it is there to test.
  */
 import { createAzure } from './azure/dialect.mjs';
+import { createGcs } from './gcs/dialect.mjs';
 import { createS3 } from './s3/dialect.mjs';
 
 /**
@@ -23,24 +24,28 @@ import { createS3 } from './s3/dialect.mjs';
  *   operationOf(request: Request): import('../origin.d.mts').Operation,
  *   rangeOf(request: Request): string | null,
  *   isAnonymous(request: Request): boolean,
- *   serve(request: Request, nowMs: number, lie: string | undefined): Response | Failure,
+ *   serve(request: Request, nowMs: number, lie: string | undefined, by: number | undefined): Response | Failure,
  *   newIds(nowMs: number): Ids,
  *   commonHeaders(ids: Ids, nowMs: number, request: Request | null): string[],
  *   failureResponse(failed: Failure, ids: Ids, withBody: boolean, request: Request | null): Response,
  *   codeOf(status: number): string | undefined,
  *   configure(patch: any): void,
  *   expire(id: string): void,
+ *   counters?(): Record<string, any>,
+ *   forgetCounters?(): void,
  * }} Dialect
  * `locate` splits path (and query) into what the catalogue calls bucket and key, '' where there is none, before anything
  *   else is asked; `request.path` is decoded, `request.rawPath` as it came. It may throw URIError.
  * `operationOf` names the request for the log and for scripts; `rangeOf` the range it asks for, in the words of Range.
- * `serve` authenticates and answers; a failure (it has a `message`) becomes a response by `failureResponse`.
+ * `serve` authenticates and answers; a failure (it has a `message`) becomes a response by `failureResponse`. `lie` and `by`
+ *   are those of the fault that the request meets.
  * `commonHeaders` go before those of every response: request id, date, server. `request` is null where none was understood.
  * `codeOf` is the code of a status that a script names without one.
  * `configure` takes its own part of the policy and leaves the rest; `expire` ends the life of a key or token.
+ * `counters` are added to the stats of the origin, and forgotten with them.
  */
 
-const DIALECTS = { s3: createS3, azure: createAzure };
+const DIALECTS = { s3: createS3, azure: createAzure, gcs: createGcs };
 
 /** @param {string} name @param {Common} common @returns {Dialect} */
 export function createDialect(name, common) {

@@ -13,7 +13,7 @@ import { bytesSource } from './response.mjs';
 /**
  * @typedef {'short-length' | 'long-length' | 'wrong-range' | 'short-range' | 'ignore-range' | 'two-lengths' | 'gzip-encoding'
  *   | 'bad-status-line' | 'huge-head' | 'folded-head' | 'bare-lf' | 'wrong-bytes' | 'mixed-version' | 'chunked' | 'no-length'
- *   | 'interim' | 'no-etag'} Lie
+ *   | 'interim' | 'no-etag' | 'partial-chunk' | 'rewrite-loop'} Lie
  * @typedef {'before-head' | 'after-head' | number} Place a number is a count of body bytes sent
  * @typedef {{
  *   delayMs?: number, status?: number, code?: string, message?: string, retryAfter?: number | string,

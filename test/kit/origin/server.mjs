@@ -192,7 +192,7 @@ export class OriginServer {
     if (this.#unlocated.has(request)) return failure(400, 'InvalidURI', "Couldn't parse the specified URI.");
     const scripted = fault?.status !== undefined;
     const served =
-      !scripted || fault.applied === true ? this.#dialect.serve(request, nowMs, fault?.lie) : null;
+      !scripted || fault.applied === true ? this.#dialect.serve(request, nowMs, fault?.lie, fault?.by) : null;
     return scripted || served === null ? scriptedFailure(fault, this.#dialect) : served;
   }
 
@@ -273,7 +273,12 @@ export class OriginServer {
   }
 
   stats() {
-    return { ...this.#counters, byStatus: { ...this.#byStatus }, marks: this.#marks };
+    return {
+      ...this.#counters,
+      byStatus: { ...this.#byStatus },
+      marks: this.#marks,
+      ...this.#dialect.counters?.(),
+    };
   }
 
   /** Ends what stalls now. @returns {number} how many */
@@ -307,6 +312,7 @@ export class OriginServer {
     this.#log = [];
     this.#marks = 0;
     this.#script = createScript([], this.#dialect);
+    this.#dialect.forgetCounters?.();
     this.release();
   }
 

@@ -15,19 +15,11 @@ const ENCODED_SINCE = '2021-02-12';
 /** What no XML document may hold, not even as a reference. */
 // eslint-disable-next-line no-control-regex
 const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/u;
-const INCLUDES = new Set([
-  ...[
-    'snapshots',
-    'metadata',
-    'uncommittedblobs',
-    'copy',
-    'deleted',
-    'tags',
-    'versions',
-    'deletedwithversions',
-  ],
-  ...['immutabilitypolicy', 'legalhold', 'permissions'],
-]);
+const INCLUDES = new Set(
+  'snapshots metadata uncommittedblobs copy deleted tags versions deletedwithversions immutabilitypolicy legalhold permissions'.split(
+    ' ',
+  ),
+);
 
 const encodeMarker = (/** @type {string} */ key) => {
   const text = Buffer.from(key, 'utf8').toString('base64').replaceAll('=', '-');
@@ -113,7 +105,7 @@ const uncommittedElement = (/** @type {string} */ key, /** @type {string} */ ver
  * @param {import('../catalogue.mjs').Bucket} bucket
  * @param {{
  *   endpoint: string, versioning: boolean, uncommitted: string[],
- *   snapshotsOf(key: string): Array<{snapshot: string, blob: import('../catalogue.mjs').Stored}>,
+ *   snapshotsOf: (key: string) => Array<{snapshot: string, blob: import('../catalogue.mjs').Stored}>,
  * }} more `uncommitted`: keys of the container that have blocks and no blob
  * @returns {Buffer | import('../failure.mjs').Failure} the document
  */

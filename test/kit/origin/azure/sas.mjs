@@ -68,6 +68,6 @@ export function refusalOfSas(request, { account, key, resourceType, permissions,
   } else if (resourceType === 'service' || (resourceType === 'container' && p('sr') !== 'c')) {
     return azureFailure('AuthorizationResourceTypeMismatch');
   }
-  const allowed = [...permissions].some((letter) => p('sp').includes(letter));
+  const allowed = permissions.split('').some((letter) => p('sp').includes(letter));
   return allowed ? null : azureFailure('AuthorizationPermissionMismatch');
 }

@@ -16,7 +16,7 @@ const MD5_CHARS = 24;
 const badRequest = (/** @type {string} */ code, /** @type {string} */ message) => failure(400, code, message);
 
 /** @param {Buffer} framed @returns {{bytes: Buffer, trailers: Map<string, string>} | null} null when the framing is broken */
-function decodeAwsChunked(framed) {
+export function decodeAwsChunked(framed) {
   const parts = [];
   for (let at = 0; ;) {
     const end = framed.indexOf('\r\n', at);

@@ -1,0 +1,258 @@
+/**
+ * What S3 answers to a write.
+ *
+ * Invariants:
+ * 1. A success is one only with the document or header that belongs to it: `complete` and `copy` answer 200 before they are
+ *    done, and then perhaps with an error.
+ * 2. Where the service tells a checksum of what it stored, it is that of what was sent; where it tells none, its ETag is,
+ *    when that is an MD5.
+ */
+import { digestOf } from '../../protocol/checksums/digest.js';
+import { md5OfETag } from '../../protocol/checksums/values.js';
+import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
+import type { Exchange } from '../../protocol/http.js';
+import { Outcome, type Answer } from '../../protocol/store.js';
+import {
+  unsupportedWrite,
+  written,
+  type PartRequest,
+  type PutRequest,
+  type UnfinishedUpload,
+  type WriteRequest,
+  type WriteResult,
+} from '../../protocol/writes.js';
+import { strongTag } from '../http/etag.js';
+import { XmlError, XmlScanner } from '../http/xml.js';
+import { answerContext } from './classify.js';
+import { readErrorBody } from './error-body.js';
+import { crc32Text, partReceipt } from './writes.js';
+
+export interface WriteCase {
+  readonly request: WriteRequest;
+  readonly exchange: Exchange;
+  readonly uri: string;
+  readonly context: ErrorContext;
+}
+
+/** The answer of a request that succeeded as far as its status tells; null when its body says otherwise. */
+export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
+  const { request, exchange } = write;
+  const tag = strongTag(exchange.header('etag'));
+  switch (request.kind) {
+    case 'put':
+      return corrupted(write, request) ?? written({ version: tag });
+    case 'part': {
+      if (tag === null) return unreadable(write, 'an answer without an ETag');
+      const part = partReceipt(tag, crc32Text(request.body), request.body.length);
+      return corrupted(write, request) ?? written({ part });
+    }
+    case 'begin': {
+      const upload = textIn(exchange.body, 'InitiateMultipartUploadResult', 'UploadId');
+      return upload === null ? unreadable(write, 'no upload id') : written({ upload });
+    }
+    case 'complete':
+    case 'copy': {
+      const root = request.kind === 'complete' ? 'CompleteMultipartUploadResult' : 'CopyObjectResult';
+      const etag = textIn(exchange.body, root, 'ETag');
+      if (etag !== null) return written({ version: quoted(etag) });
+      return readErrorBody(exchange.body).code === null ? unreadable(write, `no ${root}`) : null;
+    }
+    case 'abort':
+      return written();
+    case 'delete':
+      return request.keys.length === 1 ? written() : deleted(write, request.keys);
+    case 'uploads':
+      return uploads(write);
+  }
+}
+
+/** The answer of a request that was refused, where a write gives it another meaning than a read; null where not. */
+export function judgeRefused({ request, exchange, uri, context }: WriteCase): Answer<WriteResult> | null {
+  const service = readErrorBody(exchange.body);
+  const { status } = exchange;
+  const code = service.code ?? '';
+  const error = (errorCode: ErrorCode, what: string): MillraceError =>
+    new MillraceError(errorCode, `${uri}: ${what}`, { ...answerContext(context, exchange, service) });
+  if (request.kind === 'abort' && status === 404 && code !== 'NoSuchBucket') return written();
+  if (request.kind === 'delete' && status === 404 && code === 'NoSuchKey') return written();
+  if (code === 'NoSuchUpload') {
+    const what = 'there is no such upload: it was aborted or completed by somebody else';
+    return refused(Outcome.Refused, error(ErrorCode.NotFound, what));
+  }
+  if (code === 'ConditionalRequestConflict') {
+    return refused(Outcome.Transient, error(ErrorCode.ServiceUnavailable, 'another write was under way'));
+  }
+  if (request.kind === 'copy' && code === 'InvalidRequest') {
+    return unsupportedWrite(`${uri}: the service cannot copy this object by itself`);
+  }
+  if (code === 'BadDigest' || code === 'XAmzContentSHA256Mismatch' || code === 'InvalidDigest') {
+    const what = 'the service received other bytes than were sent';
+    return refused(Outcome.Transient, error(ErrorCode.ChecksumMismatch, what));
+  }
+  const conditional = 'ifAbsent' in request ? request : null;
+  if (status === 412 && conditional?.ifAbsent === true) {
+    return refused(Outcome.Refused, error(ErrorCode.AlreadyExists, 'there is such an object already'));
+  }
+  if (status === 404 && conditional !== null && conditional.ifVersion !== null && code === 'NoSuchKey') {
+    const what = `the object is no longer version ${conditional.ifVersion}: it was deleted`;
+    return refused(Outcome.VersionChanged, error(ErrorCode.VersionChanged, what));
+  }
+  return null;
+}
+
+/** Servers leave out the quotes in documents, or the tag altogether (radosgw, of an upload). */
+function quoted(etag: string): string | null {
+  if (etag === '') return null;
+  return strongTag(/^(W\/)?"/.test(etag) ? etag : `"${etag}"`);
+}
+
+function refused(outcome: Outcome, error: MillraceError): Answer<WriteResult> {
+  return { outcome, value: null, error, retryAfterMs: 0 };
+}
+
+/** An answer that cannot be what the service meant to say: worth asking again. */
+function unreadable({ exchange, uri, context }: WriteCase, what: string): Answer<WriteResult> {
+  const error = new MillraceError(
+    ErrorCode.ProtocolViolation,
+    `${uri}: the service answered with ${exchange.status} and ${what}`,
+    answerContext(context, exchange),
+  );
+  return refused(Outcome.Transient, error);
+}
+
+function corrupted(write: WriteCase, { body }: PutRequest | PartRequest): Answer<WriteResult> | null {
+  const { exchange, uri, context } = write;
+  const echoed = exchange.header('x-amz-checksum-crc32');
+  const md5 = echoed === undefined ? md5In(exchange) : null;
+  const same =
+    echoed === undefined
+      ? md5 === null || Buffer.compare(md5, digestOf('md5', body)) === 0
+      : echoed === crc32Text(body);
+  if (same) return null;
+  const error = new MillraceError(
+    ErrorCode.ChecksumMismatch,
+    `${uri}: what the service stored does not have the checksum of what was sent`,
+    answerContext(context, exchange),
+  );
+  return refused(Outcome.Transient, error);
+}
+
+/** An ETag that is the MD5 of what was sent: that of objects that the service encrypts with keys of its own is not. */
+function md5In(exchange: Exchange): Uint8Array | null {
+  const encryption = exchange.header('x-amz-server-side-encryption');
+  if (encryption !== undefined && encryption !== 'AES256') return null;
+  return md5OfETag(exchange.header('etag') ?? '');
+}
+
+/** Text of a leaf right below the root, or null where the document is another one. */
+function textIn(body: Uint8Array | null, root: string, leaf: string): string | null {
+  let found: string | null = null;
+  const read = readDocument(body, root, (xml, name) => {
+    if (name !== leaf) return false;
+    found = leafText(xml, name);
+    return true;
+  });
+  return read ? found : null;
+}
+
+function deleted(write: WriteCase, keys: readonly Uint8Array[]): Answer<WriteResult> {
+  const failures: [number, MillraceError][] = [];
+  const rows = new Map(keys.map((key, index) => [Buffer.from(key).toString('utf8'), index]));
+  const read = readDocument(write.exchange.body, 'DeleteResult', (xml, name) => {
+    if (name !== 'Error') return false;
+    const { Key = '', Code = '' } = leaves(xml, name);
+    const row = rows.get(Key);
+    if (row !== undefined) failures.push([row, notDeleted(write, Key, Code)]);
+    return true;
+  });
+  return read ? written({ failures }) : unreadable(write, 'no DeleteResult');
+}
+
+function notDeleted({ uri, exchange, context }: WriteCase, key: string, code: string): MillraceError {
+  const which = `${uri}${key}`;
+  const known = /^[A-Za-z]{1,64}$/.test(code) ? code : 'an unknown code';
+  return new MillraceError(
+    code === 'AccessDenied' ? ErrorCode.AccessDenied : ErrorCode.ServiceUnavailable,
+    `${which}: not deleted: the service says ${known}`,
+    { ...answerContext(context, exchange), uri: which, serviceCode: known },
+  );
+}
+
+function uploads(write: WriteCase): Answer<WriteResult> {
+  const found: UnfinishedUpload[] = [];
+  let urlEncoded = false;
+  let truncated = false;
+  let nextKey = '';
+  let nextUpload = '';
+  const raw: { key: string; upload: string; startedMs: number }[] = [];
+  const read = readDocument(write.exchange.body, 'ListMultipartUploadsResult', (xml, name) => {
+    if (name === 'Upload') {
+      const { Key = '', UploadId = '', Initiated = '' } = leaves(xml, name);
+      raw.push({ key: Key, upload: UploadId, startedMs: Date.parse(Initiated) });
+    } else if (name === 'EncodingType') urlEncoded = leafText(xml, name) === 'url';
+    else if (name === 'IsTruncated') truncated = leafText(xml, name) === 'true';
+    else if (name === 'NextKeyMarker') nextKey = leafText(xml, name);
+    else if (name === 'NextUploadIdMarker') nextUpload = leafText(xml, name);
+    else return false;
+    return true;
+  });
+  if (!read) return unreadable(write, 'no ListMultipartUploadsResult');
+  const plain = (text: string): string => (urlEncoded ? decodeURIComponent(text.replaceAll('+', ' ')) : text);
+  for (const { key, upload, startedMs } of raw) {
+    const started = Number.isNaN(startedMs) ? null : startedMs;
+    found.push({ key: new Uint8Array(Buffer.from(plain(key), 'utf8')), upload, startedMs: started });
+  }
+  const next = truncated ? JSON.stringify([plain(nextKey), nextUpload]) : null;
+  return written({ uploads: found, next });
+}
+
+/** Reads a document, child by child of its root; `take` consumes a child or says that it is not wanted. */
+function readDocument(
+  body: Uint8Array | null,
+  root: string,
+  take: (xml: XmlScanner, name: string) => boolean,
+): boolean {
+  if (body === null) return false;
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+  // `complete` keeps its connection alive with white space before the document.
+  const xml = new XmlScanner(text.trimStart());
+  try {
+    if (xml.root() !== root) return false;
+    for (let name = xml.child(root); name !== null; name = xml.child(root)) {
+      if (!take(xml, name)) xml.skip(name);
+    }
+    xml.finish();
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof XmlError || thrown instanceof URIError) return false;
+    throw thrown;
+  }
+}
+
+const LEAVES = new Set(['Key', 'Code', 'UploadId', 'Initiated']);
+
+function leaves(xml: XmlScanner, parent: string): Partial<Record<string, string>> {
+  const found: Partial<Record<string, string>> = {};
+  for (let name = xml.child(parent); name !== null; name = xml.child(parent)) {
+    if (LEAVES.has(name)) found[name] = leafText(xml, name);
+    else xml.skip(name);
+  }
+  return found;
+}
+
+function leafText(xml: XmlScanner, name: string): string {
+  xml.leaf(name);
+  return unescapeXml(xml.text.slice(xml.start, xml.end));
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+function unescapeXml(text: string): string {
+  return text.replaceAll(
+    /&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/g,
+    (_, hex, dec, name) => {
+      if (name !== undefined) return ENTITIES[name as string]!;
+      return String.fromCodePoint(hex === undefined ? Number(dec) : Number.parseInt(hex as string, 16));
+    },
+  );
+}
