@@ -30,7 +30,9 @@ interface Server {
 async function openAzure(server: Server, auth: AzureOptions): Promise<StoreFixture> {
   const { account, url, ca } = server;
   const credential = new StorageSharedKeyCredential(account.name, account.key);
-  const client = new BlobServiceClient(url, credential, ca === null ? undefined : { tlsOptions: { ca } });
+  // The types of the SDK leave out what the pipeline below it takes.
+  const trust = ca === null ? {} : { tlsOptions: { ca } };
+  const client = new BlobServiceClient(url, credential, trust);
   const container = client.getContainerClient(CONTAINER);
   await container.create();
   const scheme = createAzureScheme({ ...auth, endpoint: url, ca: ca ?? undefined });
@@ -115,12 +117,12 @@ storeConformance('az from the scripted origin by access token', {
   writes: { ...WRITES, name: storeNameOf(DEFAULT_ACCOUNT.name) },
 });
 
-/** It lists by UTF-16, has no Put Blob From URL, and gives blobs of which only blocks exist an ETag. */
+/** It lists by UTF-16, has no Put Blob From URL, and gives blobs of which only blocks exist an ETag and a size. */
 const AZURITE_TRAITS = {
   extraKeys: EXTRA_KEYS,
   refusedKeys: REFUSED_KEYS,
   keyOrder: 'utf-16',
-  writes: { ...WRITES, name: storeNameOf('devstoreaccount1'), copies: false, listsUploads: false },
+  writes: { ...WRITES, name: storeNameOf('devstoreaccount1'), copies: 'unsupported', listsUploads: false },
 } as const;
 
 describe.skipIf(skipUnless(azuriteAvailable()))('with Azurite', () => {
@@ -137,5 +139,7 @@ describe.skipIf(skipUnless(azuriteAvailable()))('with Azurite', () => {
       return openAzure(server, { sasToken: accountSas(server.account) });
     },
     ...AZURITE_TRAITS,
+    // Asked by signature for what it does not have, it fails with 500.
+    writes: { ...AZURITE_TRAITS.writes, copies: 'broken' },
   });
 });

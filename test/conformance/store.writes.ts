@@ -17,8 +17,8 @@ export interface WriteTraits {
   readonly name: string;
   /** Bytes of a part that is not the last. @default 5 MiB, which is S3's least */
   readonly partBytes?: number;
-  /** Whether the server copies; one that does not answers with `Unsupported`. @default true */
-  readonly copies?: boolean;
+  /** Whether the server copies, says with `Unsupported` that it does not, or fails in its own way. @default 'yes' */
+  readonly copies?: 'yes' | 'unsupported' | 'broken';
   /** Whether the server lists an upload of which there is a part. @default true */
   readonly listsUploads?: boolean;
   /** Whether an upload that was aborted is listed no more. @default true */
@@ -255,14 +255,14 @@ export function copies(use: Use, traits: WriteTraits): void {
     ifVersion: null,
   });
 
-  it.runIf(traits.copies === false)('says that it cannot copy inside the service', async () => {
+  it.runIf(traits.copies === 'unsupported')('says that it cannot copy inside the service', async () => {
     await use().put(keyOf('copy/refused'), payload('copy/refused', 10));
     const answer = await write(use().store, copyOf('copy/there', 'copy/refused'));
     expect(answer).toMatchObject({ outcome: 'refused', value: null });
     expect(answer.error?.code).toBe('Unsupported');
     await expectNone(use().store, keyOf('copy/there'));
   });
-  if (traits.copies === false) return;
+  if ((traits.copies ?? 'yes') !== 'yes') return;
 
   it.each([0, 9000])('copies an object of %i bytes inside the service', async (size) => {
     const { store } = use();
