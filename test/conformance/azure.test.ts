@@ -32,7 +32,7 @@ async function openAzure(server: Server, auth: AzureOptions): Promise<StoreFixtu
   const credential = new StorageSharedKeyCredential(account.name, account.key);
   // The types of the SDK leave out what the pipeline below it takes.
   const trust = ca === null ? {} : { tlsOptions: { ca } };
-  const client = new BlobServiceClient(url, credential, trust);
+  const client = new BlobServiceClient(url, credential, { keepAliveOptions: { enable: true }, ...trust });
   const container = client.getContainerClient(CONTAINER);
   await container.create();
   const scheme = createAzureScheme({ ...auth, endpoint: url, ca: ca ?? undefined });
