@@ -7,6 +7,7 @@ describe('options of a scheme', () => {
     [{ file: { rot: '/srv' } }, 'stores.file: unknown option "rot"; did you mean "root"?'],
     [{ file: { root: 3 } }, 'not a file URI or path'],
     [{ s3: { regio: 'x' } }, 'did you mean "region"?'],
+    [{ az: { sasTokn: 'x' } }, 'did you mean "sasToken"?'],
     [{ memory: { key: 'a' } }, 'stores.memory: expected an array of objects'],
     [{ mine: { module: 'file:///x.mjs', confg: 1 } }, 'stores.mine: unknown option "confg"'],
     [{ mine: { modul: 'file:///x.mjs' } }, 'stores: unknown option "mine"'],
