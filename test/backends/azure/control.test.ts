@@ -70,6 +70,13 @@ describe('authorization', () => {
     expect(JSON.stringify(error.toWire())).not.toContain(OTHER_KEY);
   });
 
+  it('tells of the missing package before anything is asked', async () => {
+    const opening = openAzureControl('az://myaccount/logs', {}, world());
+    await expect(opening).rejects.toMatchObject({ code: 'ModuleUnavailable' });
+    const without = await openAzureControl('az://myaccount/logs', { accountKey: KEY }, world());
+    without.close();
+  });
+
   it('refuses a connection string of another account', async () => {
     const error = await refusalOf(() =>
       configOf({ connectionString: `AccountName=other;AccountKey=${OTHER_KEY}` }),
