@@ -1,5 +1,4 @@
 /** Faults that a request meets while its body is on the way, the same for every dialect; and chunked bodies. */
-import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { DEFAULT_ACCOUNT, startOrigin, type Fault, type Origin } from '../kit/origin.mjs';
 import { rawClient, rawGet, type RawClient } from './raw.js';
