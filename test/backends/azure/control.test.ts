@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AzureDataConfig } from '../../../dist/backends/azure/config.js';
 import { openAzureControl, type ControlWorld } from '../../../dist/backends/azure/control.js';
 import { checkOptions, type AzureOptions } from '../../../dist/backends/azure/options.js';
+import { loadChain } from '../../../dist/backends/azure/sdk.js';
 import type { MillraceError } from '../../../dist/protocol/errors.js';
 import { KEY, NOW, SAS, SIGNATURE, TOKEN } from './kit.js';
 
@@ -68,6 +69,12 @@ describe('authorization', () => {
     expect(error.code).toBe('ModuleUnavailable');
     expect(error.message).toContain('npm install @azure/identity');
     expect(JSON.stringify(error.toWire())).not.toContain(OTHER_KEY);
+  });
+
+  it('makes a chain of the package as it is', async () => {
+    const make = await loadChain((name) => import(name));
+    expect(typeof make().getToken).toBe('function');
+    await expect(loadChain(() => Promise.resolve({}))).rejects.toMatchObject({ code: 'ModuleUnavailable' });
   });
 
   it('tells of the missing package before anything is asked', async () => {
@@ -233,7 +240,7 @@ describe('options', () => {
     [{ apiVersion: '2023' }, /"apiVersion" must be a date/],
     [{ ca: '/etc/ca.pem' }, /must be the text of a PEM bundle/],
   ])('%j are refused, without a secret', async (options, message) => {
-    const error = await refusalOf(() => checkOptions(options as AzureOptions));
+    const error = await refusalOf(() => checkOptions(options));
     expect(error).toMatchObject({ code: 'InvalidArgument', phase: 'configure' });
     expect(error.message).toMatch(message);
     for (const secret of [KEY.slice(0, 20), SIGNATURE.slice(0, 20)])

@@ -104,7 +104,7 @@ export function headersOf(prepared: PreparedRequest): Record<string, string> {
 }
 
 export function prepared(store: StoreData, write: WriteRequest): PreparedRequest {
-  const made = store.prepareWrite(write, NOW);
-  if ('outcome' in made) throw new Error('no request was made');
-  return made;
+  const answer = store.prepareWrite(write, NOW);
+  if ('outcome' in answer) throw new Error('no request was made');
+  return answer;
 }

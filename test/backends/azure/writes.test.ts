@@ -129,7 +129,7 @@ describe('a copy', () => {
 
   it.each<[number, string, Record<string, string>, ErrorCode]>([
     [404, 'CannotVerifyCopySource', {}, 'NotFound'],
-    [403, 'CannotVerifyCopySource', {}, 'AccessDenied'],
+    [403, 'CannotVerifyCopySource', {}, 'Unsupported'],
     [400, 'CannotVerifyCopySource', { 'x-ms-copy-source-status-code': '412' }, 'VersionChanged'],
     [409, 'CannotVerifyCopySource', {}, 'Unsupported'],
     [412, 'SourceConditionNotMet', {}, 'VersionChanged'],
