@@ -96,9 +96,9 @@ export function refusal(
 }
 
 /** Headers of a prepared request as an object, by lower-case name. */
-export function headersOf(prepared: PreparedRequest): Record<string, string> {
+export function headersOf(made: PreparedRequest): Record<string, string> {
   const headers: Record<string, string> = {};
-  const list = [...(prepared.constant?.headers ?? []), ...prepared.headers];
+  const list = [...(made.constant?.headers ?? []), ...made.headers];
   for (let i = 0; i < list.length; i += 2) headers[list[i]!.toLowerCase()] = list[i + 1]!;
   return headers;
 }
