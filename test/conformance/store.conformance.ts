@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { cancels, looksAtVersions, readsRanges, readsWhole } from './store.reads.js';
 import { lists, ODD_KEYS, rollsUp, takesOddKeys } from './store.keys.js';
 import type { StoreFixture } from './store.kit.js';
+import { writes, type WriteTraits } from './store.writes.js';
 
 export type { StoreFixture } from './store.kit.js';
 
@@ -15,6 +16,8 @@ export interface StoreTraits {
   open(): Promise<StoreFixture>;
   /** Keys that this store allows beyond the usual ones, such as one with a leading slash. */
   readonly extraKeys?: readonly (string | Uint8Array)[];
+  /** How it writes; null for a store that is read-only. */
+  readonly writes: WriteTraits | null;
 }
 
 export function storeConformance(name: string, traits: StoreTraits): void {
@@ -37,6 +40,8 @@ export function storeConformance(name: string, traits: StoreTraits): void {
     describe('cancel', () => cancels(use));
     describe('list', () => lists(use));
     describe('delimiter', () => rollsUp(use));
-    describe('odd keys', () => takesOddKeys(use, [...ODD_KEYS, ...(traits.extraKeys ?? [])]));
+    const odd = [...ODD_KEYS, ...(traits.extraKeys ?? [])];
+    describe('odd keys', () => takesOddKeys(use, odd));
+    if (traits.writes !== null) writes(use, traits.writes, odd);
   });
 }

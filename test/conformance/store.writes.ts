@@ -1,0 +1,385 @@
+/**
+ * Conformance: what every store that writes must do. Sizes of parts are such that S3 takes them.
+ *
+ * A fixture names what its service gets wrong; whatever is not named there is asserted.
+ */
+import { describe, expect, it } from 'vitest';
+import { patternBytes } from '../../dist/backends/memory/pattern.js';
+import { NEVER, StopState } from '../../dist/protocol/stop.js';
+import type { Answer } from '../../dist/protocol/store.js';
+import type { WriteLimits, WriteRequest, WriteResult } from '../../dist/protocol/writes.js';
+import { manualSignal } from './signals.js';
+import { hashOf, keyOf, keysOf, list, MIB, read, sameBytes, type Use, whole } from './store.kit.js';
+import {
+  abort,
+  begin,
+  complete,
+  copy,
+  del,
+  deleteAll,
+  outcomeOf,
+  part,
+  put,
+  succeed,
+  uploadsBelow,
+} from './writes.kit.js';
+
+/** What a service gets wrong. */
+export const WriteException = {
+  /** `ifVersion` of a put is refused though it holds. */
+  PutIfVersion: 'put-if-version',
+  /** Conditions of a completion are ignored. */
+  CompleteConditions: 'complete-conditions',
+  /** The version of a copy's source is ignored. */
+  CopySourceVersion: 'copy-source-version',
+  /** Conditions of a copy are ignored. */
+  CopyConditions: 'copy-conditions',
+  /** `ifVersion` of a delete is ignored. */
+  DeleteIfVersion: 'delete-if-version',
+  /** Parts have to come in order, each once. */
+  PartsInOrder: 'parts-in-order',
+} as const;
+export type WriteException = (typeof WriteException)[keyof typeof WriteException];
+
+export interface WriteTraits {
+  readonly limits: WriteLimits;
+  readonly exceptions?: readonly WriteException[];
+}
+
+const PART = 5 * MIB;
+
+export function writes(use: Use, traits: WriteTraits, odd: readonly (string | Uint8Array)[]): void {
+  describe('put', () => putsWhole(use, traits));
+  describe('conditions of a put', () => keepsConditions(use, traits));
+  describe('upload in parts', () => uploadsParts(use, traits));
+  describe('upload that ends otherwise', () => endsUploads(use, traits));
+  describe('copy', () => copies(use, traits));
+  describe('delete', () => deletes(use, traits, odd));
+  describe('cancelled before', () => writesNothing(use));
+}
+
+/** The store's `it` for what this service may get wrong. */
+function unless(traits: WriteTraits, exception: WriteException): typeof it.skip {
+  return traits.exceptions?.includes(exception) === true ? it.skip : it;
+}
+
+async function holds(use: Use, key: Uint8Array, bytes: Uint8Array): Promise<string | null> {
+  const { answer, target } = await read(use().store, whole(key, bytes.length));
+  expect(answer).toMatchObject({ outcome: 'complete', landed: bytes.length, size: bytes.length });
+  expect(sameBytes(target, bytes)).toBe(true);
+  return answer.version;
+}
+
+async function isMissing(use: Use, key: Uint8Array): Promise<void> {
+  const head = await use().store.head(key, NEVER);
+  expect(head.error?.code).toBe('NotFound');
+  expect(keysOf(await list(use().store, { prefix: key }))).toEqual([]);
+}
+
+function bytesFor(name: string, size: number, generation = 1): Uint8Array {
+  return patternBytes(size, generation, hashOf(name));
+}
+
+function putsWhole(use: Use, { limits }: WriteTraits): void {
+  it.each([0, 1, 4097, MIB + 1, limits.multipartThreshold])(
+    'makes an object of %i bytes, and tells the version that it has',
+    async (size) => {
+      const key = keyOf(`write/put/${size}`);
+      const bytes = bytesFor('put', size);
+      const { version } = await succeed(use().store, put(key, bytes));
+      const seen = await holds(use, key, bytes);
+      if (version !== null) expect(version).toBe(seen);
+      expect((await use().store.head(key, NEVER)).value).toMatchObject({ size, version: seen });
+      expect(keysOf(await list(use().store, { prefix: key }))).toEqual([`write/put/${size}`]);
+    },
+  );
+
+  it('takes its body out of shared memory, and nothing beside it', async () => {
+    const key = keyOf('write/put/shared');
+    const memory = new Uint8Array(new SharedArrayBuffer(70_000));
+    memory.set(bytesFor('shared', 70_000));
+    await succeed(use().store, put(key, memory.subarray(1000, 60_000)));
+    await holds(use, key, bytesFor('shared', 70_000).subarray(1000, 60_000));
+  });
+
+  it('replaces an object, and gives it another version', async () => {
+    const key = keyOf('write/put/replaced');
+    await succeed(use().store, put(key, bytesFor('replaced', 9000)));
+    const first = await holds(use, key, bytesFor('replaced', 9000));
+    await succeed(use().store, put(key, bytesFor('replaced', 9000, 2)));
+    expect(await holds(use, key, bytesFor('replaced', 9000, 2))).not.toBe(first);
+    await succeed(use().store, put(key, bytesFor('replaced', 10, 3)));
+    await holds(use, key, bytesFor('replaced', 10, 3));
+  });
+
+  it('keeps sixteen puts at once apart', async () => {
+    const objects = Array.from({ length: 16 }, (_, i) => ({
+      key: keyOf(`write/put/at-once/${i}`),
+      bytes: bytesFor(`at-once/${i}`, 100_000 + 1013 * i),
+    }));
+    await Promise.all(objects.map(({ key, bytes }) => succeed(use().store, put(key, bytes))));
+    for (const { key, bytes } of objects) await holds(use, key, bytes);
+  });
+}
+
+function keepsConditions(use: Use, traits: WriteTraits): void {
+  it('creates only where there is nothing, when told so', async () => {
+    const key = keyOf('write/if/absent');
+    await succeed(use().store, put(key, bytesFor('absent', 500), { ifAbsent: true }));
+    const refused = await use().store.write(put(key, bytesFor('absent', 600, 2), { ifAbsent: true }), NEVER);
+    expect(outcomeOf(refused)).toEqual(['refused', 'AlreadyExists']);
+    await holds(use, key, bytesFor('absent', 500));
+  });
+
+  unless(traits, 'put-if-version')('replaces the very version that it is told', async () => {
+    const key = keyOf('write/if/version');
+    await succeed(use().store, put(key, bytesFor('version', 500)));
+    const version = await holds(use, key, bytesFor('version', 500));
+    await succeed(use().store, put(key, bytesFor('version', 700, 2), { ifVersion: version }));
+    await holds(use, key, bytesFor('version', 700, 2));
+  });
+
+  it('refuses to replace another version, or none', async () => {
+    const key = keyOf('write/if/other');
+    await succeed(use().store, put(key, bytesFor('other', 500)));
+    const ifVersion = await holds(use, key, bytesFor('other', 500));
+    await succeed(use().store, put(key, bytesFor('other', 600, 2)));
+    const changed = await use().store.write(put(key, bytesFor('other', 700, 3), { ifVersion }), NEVER);
+    expect(outcomeOf(changed)).toEqual(['version-changed', 'VersionChanged']);
+    await holds(use, key, bytesFor('other', 600, 2));
+    await succeed(use().store, del([key]));
+    const gone = await use().store.write(put(key, bytesFor('other', 700, 3), { ifVersion }), NEVER);
+    expect(outcomeOf(gone)).toEqual(['version-changed', 'VersionChanged']);
+    await isMissing(use, key);
+  });
+}
+
+function uploadsParts(use: Use, traits: WriteTraits): void {
+  const size = 2 * PART + 12_345;
+  const upload = async (name: string, order: readonly number[]): Promise<void> => {
+    const key = keyOf(`write/parts/${name}`);
+    const bytes = bytesFor(name, size);
+    const id = await begin(use().store, key, size);
+    const receipts: string[] = [];
+    for (const index of order) receipts[index] = await part(use().store, key, id, index, PART, bytes);
+    await isMissing(use, key);
+    const { version } = await succeed(use().store, complete(key, id, receipts, size));
+    const seen = await holds(use, key, bytes);
+    if (version !== null) expect(version).toBe(seen);
+  };
+
+  it('puts parts that come in order together, and shows nothing before', () => upload('in-order', [0, 1, 2]));
+
+  unless(traits, 'parts-in-order')('puts parts together that come in another order', () =>
+    upload('out-of-order', [2, 0, 1]),
+  );
+
+  unless(traits, 'parts-in-order')('takes a part again, and the last one counts', async () => {
+    const key = keyOf('write/parts/again');
+    const bytes = bytesFor('again', size);
+    const id = await begin(use().store, key, size);
+    await part(use().store, key, id, 1, PART, bytesFor('again', size, 2));
+    const receipts: string[] = [];
+    for (const index of [0, 1, 2]) receipts[index] = await part(use().store, key, id, index, PART, bytes);
+    await succeed(use().store, complete(key, id, receipts, size));
+    await holds(use, key, bytes);
+  });
+
+  it('takes parts of an object whose size it was not told', async () => {
+    const key = keyOf('write/parts/unknown');
+    const bytes = bytesFor('unknown', PART + 1);
+    const id = await begin(use().store, key, -1);
+    const receipts = [];
+    for (const index of [0, 1]) receipts[index] = await part(use().store, key, id, index, PART, bytes);
+    await succeed(use().store, complete(key, id, receipts, PART + 1));
+    await holds(use, key, bytes);
+  });
+
+  it('replaces an object only in the end', async () => {
+    const key = keyOf('write/parts/replaced');
+    await succeed(use().store, put(key, bytesFor('before', 100)));
+    const id = await begin(use().store, key, 3000);
+    const receipt = await part(use().store, key, id, 0, PART, bytesFor('after', 3000));
+    await holds(use, key, bytesFor('before', 100));
+    await succeed(use().store, complete(key, id, [receipt], 3000));
+    await holds(use, key, bytesFor('after', 3000));
+  });
+
+  unless(traits, 'complete-conditions')(
+    'looks at its conditions in the end, and changes nothing when they fail',
+    async () => {
+      const key = keyOf('write/parts/conditions');
+      await succeed(use().store, put(key, bytesFor('there', 100)));
+      const id = await begin(use().store, key, 3000);
+      const receipt = await part(use().store, key, id, 0, PART, bytesFor('late', 3000));
+      const absent = { ...complete(key, id, [receipt], 3000), ifAbsent: true };
+      expect(outcomeOf(await use().store.write(absent, NEVER))).toEqual(['refused', 'AlreadyExists']);
+      const version = await holds(use, key, bytesFor('there', 100));
+      await succeed(use().store, { ...complete(key, id, [receipt], 3000), ifVersion: version });
+      await holds(use, key, bytesFor('late', 3000));
+    },
+  );
+}
+
+function endsUploads(use: Use, _traits: WriteTraits): void {
+  const started = async (name: string): Promise<{ key: Uint8Array; id: string; receipt: string }> => {
+    const key = keyOf(`write/ends/${name}`);
+    const id = await begin(use().store, key, 3000);
+    return { key, id, receipt: await part(use().store, key, id, 0, PART, bytesFor(name, 3000)) };
+  };
+
+  it('leaves nothing of an upload that is aborted, as often as that may be', async () => {
+    const { key, id } = await started('aborted');
+    await succeed(use().store, abort(key, id));
+    await isMissing(use, key);
+    expect(await uploadsBelow(use().store, key)).toEqual([]);
+    await succeed(use().store, abort(key, id));
+  });
+
+  it('does not complete what was aborted', async () => {
+    const { key, id, receipt } = await started('gone');
+    await succeed(use().store, abort(key, id));
+    const late = await use().store.write(complete(key, id, [receipt], 3000), NEVER);
+    expect(outcomeOf(late)).toEqual(['refused', 'NotFound']);
+    await isMissing(use, key);
+  });
+
+  it('lists uploads that have not ended, below a prefix alone, and no others', async () => {
+    const before = Date.now() - 60_000;
+    const one = await started('listed/one');
+    const two = await started('listed/two');
+    const done = await started('listed/done');
+    await succeed(use().store, complete(done.key, done.id, [done.receipt], 3000));
+    const aborted = await started('listed/aborted');
+    await succeed(use().store, abort(aborted.key, aborted.id));
+    const beside = await started('beside');
+    const below = await uploadsBelow(use().store, keyOf('write/ends/listed/'));
+    expect(below.map(({ key, upload }) => `${Buffer.from(key).toString()} ${upload}`).sort()).toEqual([
+      `write/ends/listed/one ${one.id}`,
+      `write/ends/listed/two ${two.id}`,
+    ]);
+    for (const { startedMs } of below) {
+      expect(startedMs).toBeGreaterThan(before);
+      expect(startedMs).toBeLessThan(before + 600_000);
+    }
+    const named = await uploadsBelow(use().store, two.key);
+    expect(named.map(({ upload }) => upload)).toEqual([two.id]);
+    for (const { key, id } of [one, two, beside]) await succeed(use().store, abort(key, id));
+    expect(await uploadsBelow(use().store, keyOf('write/ends/'))).toEqual([]);
+  });
+}
+
+function copies(use: Use, traits: WriteTraits): void {
+  const source = async (name: string, size: number): Promise<{ key: Uint8Array; bytes: Uint8Array }> => {
+    const key = keyOf(`write/copy/${name}`);
+    const bytes = bytesFor(name, size);
+    await succeed(use().store, put(key, bytes));
+    return { key, bytes };
+  };
+
+  it.each([0, 1, 3 * MIB + 17])('copies an object of %i bytes', async (size) => {
+    const { key, bytes } = await source(`from-${size}`, size);
+    const version = await holds(use, key, bytes);
+    const to = keyOf(`write/copy/to-${size} ü`);
+    const copied = await succeed(use().store, copy(use(), key, to, { sourceVersion: version }));
+    const seen = await holds(use, to, bytes);
+    if (copied.version !== null) expect(copied.version).toBe(seen);
+    await holds(use, key, bytes);
+  });
+
+  it('says that there is nothing to copy', async () => {
+    const to = keyOf('write/copy/to-none');
+    const answer = await use().store.write(copy(use(), keyOf('write/copy/none'), to), NEVER);
+    expect(outcomeOf(answer)).toEqual(['refused', 'NotFound']);
+    await isMissing(use, to);
+  });
+
+  unless(traits, 'copy-source-version')('copies no other version than it is told', async () => {
+    const { key, bytes } = await source('old', 2000);
+    const sourceVersion = await holds(use, key, bytes);
+    await succeed(use().store, put(key, bytesFor('old', 2000, 2)));
+    const to = keyOf('write/copy/to-old');
+    const answer = await use().store.write(copy(use(), key, to, { sourceVersion }), NEVER);
+    expect(outcomeOf(answer)).toEqual(['version-changed', 'VersionChanged']);
+    await isMissing(use, to);
+  });
+
+  unless(traits, 'copy-conditions')('copies only where there is nothing, when told so', async () => {
+    const { key } = await source('fresh', 2000);
+    const there = await source('there', 100);
+    const answer = await use().store.write(copy(use(), key, there.key, { ifAbsent: true }), NEVER);
+    expect(outcomeOf(answer)).toEqual(['refused', 'AlreadyExists']);
+    await holds(use, there.key, there.bytes);
+  });
+}
+
+function deletes(use: Use, traits: WriteTraits, odd: readonly (string | Uint8Array)[]): void {
+  it('deletes an object, and one that is not there as well', async () => {
+    const key = keyOf('write/delete/one');
+    await succeed(use().store, put(key, bytesFor('one', 10)));
+    await succeed(use().store, del([key]));
+    await isMissing(use, key);
+    await succeed(use().store, del([key]));
+    await succeed(use().store, del([keyOf('write/delete/never/was')]));
+  });
+
+  it('puts, heads and deletes odd keys, all together', async () => {
+    const keys = odd.map((each) =>
+      Uint8Array.from(Buffer.concat([Buffer.from('write/odd/'), Buffer.from(each as string)])),
+    );
+    for (const [i, key] of keys.entries()) {
+      await succeed(use().store, put(key, bytesFor('odd', 20 + i)));
+      expect((await use().store.head(key, NEVER)).value?.size).toBe(20 + i);
+    }
+    for (const [i, key] of keys.entries()) await holds(use, key, bytesFor('odd', 20 + i));
+    const kept = keyOf('write/odd-kept');
+    await succeed(use().store, put(kept, bytesFor('kept', 5)));
+    await deleteAll(use().store, [...keys, keyOf('write/odd/never was')], traits.limits.deletesPerRequest);
+    expect(keysOf(await list(use().store, { prefix: keyOf('write/odd') }))).toEqual(['write/odd-kept']);
+  });
+
+  unless(traits, 'delete-if-version')('deletes no other version than it is told', async () => {
+    const key = keyOf('write/delete/version');
+    await succeed(use().store, put(key, bytesFor('deleted', 10)));
+    const ifVersion = await holds(use, key, bytesFor('deleted', 10));
+    await succeed(use().store, put(key, bytesFor('deleted', 10, 2)));
+    const answer = await use().store.write({ ...del([key]), ifVersion }, NEVER);
+    expect(outcomeOf(answer)).toEqual(['version-changed', 'VersionChanged']);
+    const version = await holds(use, key, bytesFor('deleted', 10, 2));
+    await succeed(use().store, { ...del([key]), ifVersion: version });
+    await isMissing(use, key);
+  });
+}
+
+function writesNothing(use: Use): void {
+  const requests = (key: Uint8Array, source: Uint8Array): [string, WriteRequest][] => [
+    ['put', put(key, bytesFor('never', 100))],
+    ['begin', { kind: 'begin', key, size: 10, ifAbsent: false, ifVersion: null, contentType: null }],
+    ['copy', copy(use(), source, key)],
+    ['delete', del([source])],
+    ['uploads', { kind: 'uploads', prefix: key, continuation: null }],
+  ];
+
+  it('changes nothing under a cancelled token, and leaves nothing linked to it', async () => {
+    const source = keyOf('write/cancelled/source');
+    const key = keyOf('write/cancelled/never');
+    await succeed(use().store, put(source, bytesFor('source', 100)));
+    const stop = manualSignal();
+    stop.set(StopState.Cancelled);
+    for (const [name, request] of requests(key, source)) {
+      const answer: Answer<WriteResult> = await use().store.write(request, stop);
+      expect([name, answer.outcome, answer.error]).toEqual([name, 'cancelled', null]);
+    }
+    expect(stop.linked).toBe(0);
+    await isMissing(use, key);
+    await holds(use, source, bytesFor('source', 100));
+    expect(await uploadsBelow(use().store, key)).toEqual([]);
+  });
+
+  it('leaves nothing linked to the token of a write that went well', async () => {
+    const stop = manualSignal();
+    const answer = await use().store.write(put(keyOf('write/linked'), bytesFor('linked', 100)), stop);
+    expect(answer.outcome).toBe('complete');
+    expect(stop.linked).toBe(0);
+  });
+}
