@@ -73,6 +73,7 @@ const RADOSGW_WRITES: WriteTraits = {
   exceptions: [
     'put-if-version',
     'complete-conditions',
+    'complete-aborted',
     'copy-source-version',
     'copy-conditions',
     'delete-if-version',
