@@ -8,9 +8,10 @@
 import { closeSync, constants, copyFileSync, fchmodSync, fstatSync, readSync } from 'node:fs';
 import { ErrorCode } from '../../protocol/errors.js';
 import type { CopyRequest, WriteResult } from '../../protocol/writes.js';
+import { regularStats } from './attempt.js';
 import { createFile, Draft } from './draft.js';
 import { enterMade } from './folder.js';
-import { PIECE_BYTES, regularStats } from './read.js';
+import { PIECE_BYTES } from './read.js';
 import { checkVersion } from './replace.js';
 import { closeRead, HAS_PROC, versionOf } from './root.js';
 import { objectError, pause, placeOf, type Work, writeBytes } from './work.js';

@@ -26,7 +26,7 @@ import {
 } from 'node:fs';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { RESERVED } from './reserved.js';
-import { uriFromPath } from './uri.js';
+import { type LocalScheme, uriFromPath } from './uri.js';
 
 /** The bytes of a path, or the text where they are ASCII and both are the same. */
 export type FilePath = Buffer | string;
@@ -70,7 +70,8 @@ const IS_ASCII = /^[\x01-\x7f]*$/;
 const ODD_OR_NOT_ASCII = /(?:^|\/)\.(?:\.?(?:\/|$)|millrace-upload-)|(?:^|\/)(?:\/|$)|[\0\x80-\xff]/;
 const RESERVED_SEGMENT = new RegExp(`(?:^|/)${RESERVED.replace('.', '\\.')}`);
 
-export function createRoot(path: string): Root {
+/** @param scheme of the URIs that it makes */
+export function createRoot(path: string, scheme: LocalScheme = 'file'): Root {
   const confined = path !== '/';
   let real = '';
   const isInside = (where: string): boolean => {
@@ -90,7 +91,7 @@ export function createRoot(path: string): Root {
     } finally {
       if (!inside) closeRead(fd);
     }
-    if (!inside) throw outside(file, path);
+    if (!inside) throw outside(file, path, scheme);
     return fd;
   };
   return {
@@ -102,7 +103,7 @@ export function createRoot(path: string): Root {
       checkKey(key);
       return latin1Buffer(path + key);
     },
-    uriOf: (key) => uriFromPath(path + key),
+    uriOf: (key) => uriFromPath(path + key, scheme),
     open,
     enter: (directory) => {
       const fd = open(directory, constants.O_DIRECTORY);
@@ -204,10 +205,11 @@ function whereIs(fd: number, path: FilePath): string {
   return found.ino === opened.ino && found.dev === opened.dev ? real : '';
 }
 
-function outside(path: FilePath, root: string): MillraceError {
+function outside(path: FilePath, root: string, scheme: LocalScheme): MillraceError {
+  const name = uriFromPath(textOf(path), scheme);
   return new MillraceError(
     ErrorCode.AccessDenied,
-    `${uriFromPath(textOf(path))} leads outside of the root ${uriFromPath(root)}: only what lies inside ` +
-      'can be read; copy or bind-mount what is needed, or choose a root that holds both',
+    `${name} leads outside of the root ${uriFromPath(root, scheme)}: only what lies inside ` +
+      'can be used; copy or bind-mount what is needed, or choose a root that holds both',
   );
 }
