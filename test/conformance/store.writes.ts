@@ -289,6 +289,14 @@ function copies(use: Use, traits: WriteTraits): void {
     await holds(use, key, bytes);
   });
 
+  it('keeps eight copies at once apart', async () => {
+    const sources = [];
+    for (let i = 0; i < 8; i += 1) sources.push(await source(`at-once/${i}`, 3 * MIB + i));
+    const to = (i: number): Uint8Array => keyOf(`write/copy/at-once-to/${i}`);
+    await Promise.all(sources.map(({ key }, i) => succeed(use().store, copy(use(), key, to(i)))));
+    for (const [i, { bytes }] of sources.entries()) await holds(use, to(i), bytes);
+  });
+
   it('says that there is nothing to copy', async () => {
     const to = keyOf('write/copy/to-none');
     const answer = await use().store.write(copy(use(), keyOf('write/copy/none'), to), NEVER);

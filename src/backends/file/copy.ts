@@ -14,7 +14,7 @@ import { enterMade } from './folder.js';
 import { PIECE_BYTES } from './read.js';
 import { checkVersion } from './replace.js';
 import { closeRead, HAS_PROC, versionOf } from './root.js';
-import { objectError, pause, placeOf, type Work, writeBytes } from './work.js';
+import { objectError, pause, placeOf, type Work, writePiece } from './work.js';
 
 /** A clone that is refused costs what it takes to copy a few hundred KiB. */
 const CLONE_FROM_BYTES = 1024 * 1024;
@@ -75,7 +75,7 @@ async function copyBytes(work: Work, from: number, to: number): Promise<void> {
     await pause(work);
     const read = readSync(from, piece, 0, PIECE_BYTES, at);
     if (read === 0) return;
-    await writeBytes(work, to, piece.subarray(0, read), at);
+    writePiece(to, piece.subarray(0, read), at);
     at += read;
   }
 }

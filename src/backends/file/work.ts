@@ -27,11 +27,16 @@ export async function pause({ pace, stop }: Work): Promise<void> {
 
 /** Writes all of it from byte `at` of the file on, in pieces as a read takes them. */
 export async function writeBytes(work: Work, fd: number, bytes: Uint8Array, at: number): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
+  for (let done = 0; done < bytes.length; done += PIECE_BYTES) {
     await pause(work);
-    done += writeSync(fd, bytes, done, Math.min(PIECE_BYTES, bytes.length - done), at + done);
+    writePiece(fd, bytes.subarray(done, done + PIECE_BYTES), at + done);
   }
+}
+
+/** Without a pause. */
+export function writePiece(fd: number, bytes: Uint8Array, at: number): void {
+  // A disk that is nearly full takes a part, and refuses the rest.
+  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, at + done);
 }
 
 /** Where an object is: its directory, empty or with a slash at its end, and its name in there; bytes as latin1. */
