@@ -11,7 +11,7 @@ import { startOrigin } from '../kit/origin.mjs';
 import { radosgwAvailable, startRadosgw } from '../kit/radosgw.mjs';
 import { skipUnless } from '../kit/require-server.mjs';
 import { storeConformance, type StoreFixture } from './store.conformance.js';
-import type { WriteTraits } from './store.writes.js';
+import type { WriteTraits } from './writes.kit.js';
 
 const BUCKET = 'conformance';
 

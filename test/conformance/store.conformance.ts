@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { cancels, looksAtVersions, readsRanges, readsWhole } from './store.reads.js';
 import { lists, ODD_KEYS, rollsUp, takesOddKeys } from './store.keys.js';
 import type { StoreFixture } from './store.kit.js';
-import { writes, type WriteTraits } from './store.writes.js';
+import { writes } from './store.writes.js';
+import type { WriteTraits } from './writes.kit.js';
 
 export type { StoreFixture } from './store.kit.js';
 

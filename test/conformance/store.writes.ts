@@ -1,54 +1,29 @@
 /**
- * Conformance: what every store that writes must do. Sizes of parts are such that S3 takes them.
+ * Conformance: what every store that writes must do.
  *
  * A fixture names what its service gets wrong; whatever is not named there is asserted.
  */
 import { describe, expect, it } from 'vitest';
-import { patternBytes } from '../../dist/backends/memory/pattern.js';
 import { NEVER, StopState } from '../../dist/protocol/stop.js';
 import type { Answer } from '../../dist/protocol/store.js';
-import type { WriteLimits, WriteRequest, WriteResult } from '../../dist/protocol/writes.js';
+import type { WriteRequest, WriteResult } from '../../dist/protocol/writes.js';
 import { manualSignal } from './signals.js';
-import { hashOf, keyOf, keysOf, list, MIB, read, sameBytes, type Use, whole } from './store.kit.js';
+import { keyOf, keysOf, list, MIB, type Use } from './store.kit.js';
+import { endsUploads, uploadsParts } from './store.uploads.js';
 import {
-  abort,
-  begin,
-  complete,
+  bytesFor,
   copy,
   del,
   deleteAll,
+  holds,
+  isMissing,
   outcomeOf,
-  part,
   put,
   succeed,
+  unless,
   uploadsBelow,
+  type WriteTraits,
 } from './writes.kit.js';
-
-/** What a service gets wrong. */
-export const WriteException = {
-  /** `ifVersion` of a put is refused though it holds. */
-  PutIfVersion: 'put-if-version',
-  /** Conditions of a completion are ignored. */
-  CompleteConditions: 'complete-conditions',
-  /** The version of a copy's source is ignored. */
-  CopySourceVersion: 'copy-source-version',
-  /** Conditions of a copy are ignored. */
-  CopyConditions: 'copy-conditions',
-  /** `ifVersion` of a delete is ignored. */
-  DeleteIfVersion: 'delete-if-version',
-  /** The completion of an upload that was aborted is answered as if the service had failed (500 InternalError). */
-  CompleteAborted: 'complete-aborted',
-  /** Parts have to come in order, each once. */
-  PartsInOrder: 'parts-in-order',
-} as const;
-export type WriteException = (typeof WriteException)[keyof typeof WriteException];
-
-export interface WriteTraits {
-  readonly limits: WriteLimits;
-  readonly exceptions?: readonly WriteException[];
-}
-
-const PART = 5 * MIB;
 
 export function writes(use: Use, traits: WriteTraits, odd: readonly (string | Uint8Array)[]): void {
   describe('put', () => putsWhole(use, traits));
@@ -58,28 +33,6 @@ export function writes(use: Use, traits: WriteTraits, odd: readonly (string | Ui
   describe('copy', () => copies(use, traits));
   describe('delete', () => deletes(use, traits, odd));
   describe('cancelled before', () => writesNothing(use));
-}
-
-/** The store's `it` for what this service may get wrong. */
-function unless(traits: WriteTraits, exception: WriteException): typeof it.skip {
-  return traits.exceptions?.includes(exception) === true ? it.skip : it;
-}
-
-async function holds(use: Use, key: Uint8Array, bytes: Uint8Array): Promise<string | null> {
-  const { answer, target } = await read(use().store, whole(key, bytes.length));
-  expect(answer).toMatchObject({ outcome: 'complete', landed: bytes.length, size: bytes.length });
-  expect(sameBytes(target, bytes)).toBe(true);
-  return answer.version;
-}
-
-async function isMissing(use: Use, key: Uint8Array): Promise<void> {
-  const head = await use().store.head(key, NEVER);
-  expect(head.error?.code).toBe('NotFound');
-  expect(keysOf(await list(use().store, { prefix: key }))).toEqual([]);
-}
-
-function bytesFor(name: string, size: number, generation = 1): Uint8Array {
-  return patternBytes(size, generation, hashOf(name));
 }
 
 function putsWhole(use: Use, { limits }: WriteTraits): void {
@@ -153,121 +106,6 @@ function keepsConditions(use: Use, traits: WriteTraits): void {
     const gone = await use().store.write(put(key, bytesFor('other', 700, 3), { ifVersion }), NEVER);
     expect(outcomeOf(gone)).toEqual(['version-changed', 'VersionChanged']);
     await isMissing(use, key);
-  });
-}
-
-function uploadsParts(use: Use, traits: WriteTraits): void {
-  const size = 2 * PART + 12_345;
-  const upload = async (name: string, order: readonly number[]): Promise<void> => {
-    const key = keyOf(`write/parts/${name}`);
-    const bytes = bytesFor(name, size);
-    const id = await begin(use().store, key, size);
-    const receipts: string[] = [];
-    for (const index of order) receipts[index] = await part(use().store, key, id, index, PART, bytes);
-    await isMissing(use, key);
-    const { version } = await succeed(use().store, complete(key, id, receipts, size));
-    const seen = await holds(use, key, bytes);
-    if (version !== null) expect(version).toBe(seen);
-  };
-
-  it('puts parts that come in order together, and shows nothing before', () => upload('in-order', [0, 1, 2]));
-
-  unless(traits, 'parts-in-order')('puts parts together that come in another order', () =>
-    upload('out-of-order', [2, 0, 1]),
-  );
-
-  unless(traits, 'parts-in-order')('takes a part again, and the last one counts', async () => {
-    const key = keyOf('write/parts/again');
-    const bytes = bytesFor('again', size);
-    const id = await begin(use().store, key, size);
-    await part(use().store, key, id, 1, PART, bytesFor('again', size, 2));
-    const receipts: string[] = [];
-    for (const index of [0, 1, 2]) receipts[index] = await part(use().store, key, id, index, PART, bytes);
-    await succeed(use().store, complete(key, id, receipts, size));
-    await holds(use, key, bytes);
-  });
-
-  it('takes parts of an object whose size it was not told', async () => {
-    const key = keyOf('write/parts/unknown');
-    const bytes = bytesFor('unknown', PART + 1);
-    const id = await begin(use().store, key, -1);
-    const receipts = [];
-    for (const index of [0, 1]) receipts[index] = await part(use().store, key, id, index, PART, bytes);
-    await succeed(use().store, complete(key, id, receipts, PART + 1));
-    await holds(use, key, bytes);
-  });
-
-  it('replaces an object only in the end', async () => {
-    const key = keyOf('write/parts/replaced');
-    await succeed(use().store, put(key, bytesFor('before', 100)));
-    const id = await begin(use().store, key, 3000);
-    const receipt = await part(use().store, key, id, 0, PART, bytesFor('after', 3000));
-    await holds(use, key, bytesFor('before', 100));
-    await succeed(use().store, complete(key, id, [receipt], 3000));
-    await holds(use, key, bytesFor('after', 3000));
-  });
-
-  unless(traits, 'complete-conditions')(
-    'looks at its conditions in the end, and changes nothing when they fail',
-    async () => {
-      const key = keyOf('write/parts/conditions');
-      await succeed(use().store, put(key, bytesFor('there', 100)));
-      const id = await begin(use().store, key, 3000);
-      const receipt = await part(use().store, key, id, 0, PART, bytesFor('late', 3000));
-      const absent = { ...complete(key, id, [receipt], 3000), ifAbsent: true };
-      expect(outcomeOf(await use().store.write(absent, NEVER))).toEqual(['refused', 'AlreadyExists']);
-      const version = await holds(use, key, bytesFor('there', 100));
-      await succeed(use().store, { ...complete(key, id, [receipt], 3000), ifVersion: version });
-      await holds(use, key, bytesFor('late', 3000));
-    },
-  );
-}
-
-function endsUploads(use: Use, traits: WriteTraits): void {
-  const started = async (name: string): Promise<{ key: Uint8Array; id: string; receipt: string }> => {
-    const key = keyOf(`write/ends/${name}`);
-    const id = await begin(use().store, key, 3000);
-    return { key, id, receipt: await part(use().store, key, id, 0, PART, bytesFor(name, 3000)) };
-  };
-
-  it('leaves nothing of an upload that is aborted, as often as that may be', async () => {
-    const { key, id } = await started('aborted');
-    await succeed(use().store, abort(key, id));
-    await isMissing(use, key);
-    expect(await uploadsBelow(use().store, key)).toEqual([]);
-    await succeed(use().store, abort(key, id));
-  });
-
-  unless(traits, 'complete-aborted')('does not complete what was aborted', async () => {
-    const { key, id, receipt } = await started('gone');
-    await succeed(use().store, abort(key, id));
-    const late = await use().store.write(complete(key, id, [receipt], 3000), NEVER);
-    expect(outcomeOf(late)).toEqual(['refused', 'NotFound']);
-    await isMissing(use, key);
-  });
-
-  it('lists uploads that have not ended, below a prefix alone, and no others', async () => {
-    const before = Date.now() - 60_000;
-    const one = await started('listed/one');
-    const two = await started('listed/two');
-    const done = await started('listed/done');
-    await succeed(use().store, complete(done.key, done.id, [done.receipt], 3000));
-    const aborted = await started('listed/aborted');
-    await succeed(use().store, abort(aborted.key, aborted.id));
-    const beside = await started('beside');
-    const below = await uploadsBelow(use().store, keyOf('write/ends/listed/'));
-    expect(below.map(({ key, upload }) => `${Buffer.from(key).toString()} ${upload}`).sort()).toEqual([
-      `write/ends/listed/one ${one.id}`,
-      `write/ends/listed/two ${two.id}`,
-    ]);
-    for (const { startedMs } of below) {
-      expect(startedMs).toBeGreaterThan(before);
-      expect(startedMs).toBeLessThan(before + 600_000);
-    }
-    const named = await uploadsBelow(use().store, two.key);
-    expect(named.map(({ upload }) => upload)).toEqual([two.id]);
-    for (const { key, id } of [one, two, beside]) await succeed(use().store, abort(key, id));
-    expect(await uploadsBelow(use().store, keyOf('write/ends/'))).toEqual([]);
   });
 }
 

@@ -1,5 +1,6 @@
-/** Requests that write, and what their answers have to be. */
-import { expect } from 'vitest';
+/** What the claims of writing are made with: what a service gets wrong, requests, and what has to be there afterwards. */
+import { expect, it } from 'vitest';
+import { patternBytes } from '../../dist/backends/memory/pattern.js';
 import { NEVER } from '../../dist/protocol/stop.js';
 import type { Answer, Store } from '../../dist/protocol/store.js';
 import type {
@@ -10,10 +11,35 @@ import type {
   PutRequest,
   UnfinishedUpload,
   WriteCondition,
+  WriteLimits,
   WriteRequest,
   WriteResult,
 } from '../../dist/protocol/writes.js';
-import type { StoreFixture } from './store.kit.js';
+import { hashOf, keysOf, list, read, sameBytes, whole, type StoreFixture, type Use } from './store.kit.js';
+
+/** What a service gets wrong. */
+export const WriteException = {
+  /** `ifVersion` of a put is refused though it holds. */
+  PutIfVersion: 'put-if-version',
+  /** Conditions of a completion are ignored. */
+  CompleteConditions: 'complete-conditions',
+  /** The version of a copy's source is ignored. */
+  CopySourceVersion: 'copy-source-version',
+  /** Conditions of a copy are ignored. */
+  CopyConditions: 'copy-conditions',
+  /** `ifVersion` of a delete is ignored. */
+  DeleteIfVersion: 'delete-if-version',
+  /** The completion of an upload that was aborted is answered as if the service had failed (500 InternalError). */
+  CompleteAborted: 'complete-aborted',
+  /** Parts have to come in order, each once. */
+  PartsInOrder: 'parts-in-order',
+} as const;
+export type WriteException = (typeof WriteException)[keyof typeof WriteException];
+
+export interface WriteTraits {
+  readonly limits: WriteLimits;
+  readonly exceptions?: readonly WriteException[];
+}
 
 const ALWAYS: WriteCondition = { ifAbsent: false, ifVersion: null };
 
@@ -93,4 +119,26 @@ export async function uploadsBelow(store: Store, prefix: Uint8Array): Promise<Un
     continuation = next;
   } while (continuation !== null);
   return found;
+}
+
+/** The store's `it` for what this service may get wrong. */
+export function unless(traits: WriteTraits, exception: WriteException): typeof it.skip {
+  return traits.exceptions?.includes(exception) === true ? it.skip : it;
+}
+
+export async function holds(use: Use, key: Uint8Array, bytes: Uint8Array): Promise<string | null> {
+  const { answer, target } = await read(use().store, whole(key, bytes.length));
+  expect(answer).toMatchObject({ outcome: 'complete', landed: bytes.length, size: bytes.length });
+  expect(sameBytes(target, bytes)).toBe(true);
+  return answer.version;
+}
+
+export async function isMissing(use: Use, key: Uint8Array): Promise<void> {
+  const head = await use().store.head(key, NEVER);
+  expect(head.error?.code).toBe('NotFound');
+  expect(keysOf(await list(use().store, { prefix: key }))).toEqual([]);
+}
+
+export function bytesFor(name: string, size: number, generation = 1): Uint8Array {
+  return patternBytes(size, generation, hashOf(name));
 }

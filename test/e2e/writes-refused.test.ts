@@ -33,7 +33,7 @@ test('many keys whose request is refused are rows, and can be deleted later', as
   await origin.script({ op: 'delete-many', times: 1, do: { status: 403, code: 'AccessDenied' } });
   const rows = await rowsOf(runtime.deletePrefix(uri('many/')));
   expect(rows.map(({ action, error }) => [action, error?.code])).toEqual(
-    Array(3).fill(['failed', 'AccessDenied']),
+    Array.from({ length: 3 }, () => ['failed', 'AccessDenied']),
   );
   expect((await rowsOf(runtime.deletePrefix(uri('many/')))).map(({ action }) => action)).toEqual(
     Array(3).fill('deleted'),

@@ -111,10 +111,9 @@ describe.skipIf(skipUnless(radosgwAvailable()))('with radosgw', () => {
       await expectNothingLeft(runtime, to);
       const copied = await rowsOf(runtime.list(to.uri('left-copy/')));
       expect(copied.length).toBeGreaterThan(0);
-      for (const { uri, size } of copied) {
+      for (const { uri } of copied) {
         const key = uri.replace(to.uri('left-copy/'), 'left/');
-        await expectObject(runtime, uri, key, size!);
-        expect(size).toBe(key === 'left/07' ? 3 * PART : 100_000);
+        await expectObject(runtime, uri, key, key === 'left/07' ? 3 * PART : 100_000);
       }
     });
   });

@@ -28,7 +28,7 @@ export interface Shores {
   close(): Promise<void>;
 }
 
-export async function openDirectory(): Promise<{ root: string; shore: Shore; close(): Promise<void> }> {
+export async function openDirectory(): Promise<{ root: string; shore: Shore; close: () => Promise<void> }> {
   const root = `${await mkdtemp(join(tmpdir(), 'millrace-writes-'))}/`;
   const unfinished = async (): Promise<string[]> => {
     const names = await readdir(root, { recursive: true });

@@ -230,10 +230,12 @@ describe.skipIf(skipUnless(radosgwAvailable()))('with radosgw', () => {
       mkdirSync(`${shores.root}partly/b/large`, { recursive: true });
       const rows = await rowsOf(runtime.copyPrefix(shores.s3.uri('part/'), shores.file.uri('partly/')));
       const failed = rows.filter(({ action }) => action === 'failed');
-      expect(failed.map(({ from, error }) => [from, error?.code]).toSorted()).toEqual([
-        [shores.s3.uri('part/a.b'), 'Unsupported'],
-        [shores.s3.uri('part/b/large'), 'Unsupported'],
-      ]);
+      expect(new Map(failed.map(({ from, error }) => [from, error?.code]))).toEqual(
+        new Map([
+          [shores.s3.uri('part/a.b'), 'Unsupported'],
+          [shores.s3.uri('part/b/large'), 'Unsupported'],
+        ]),
+      );
       expect(rows.filter(({ action }) => action === 'copied')).toHaveLength(KEYS.length - 2);
       for (const key of ['a/1', 'c', 'zero']) {
         await expectObject(runtime, shores.file.uri(`partly/${key}`), key, sizeOf(key));

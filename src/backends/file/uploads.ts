@@ -38,7 +38,7 @@ export async function listUploads(work: Work, request: UploadsRequest): Promise<
       const wanted = (name: string): boolean =>
         isReserved(name) || (name.endsWith('/') && name.startsWith(begin));
       const names = await entriesOf(walking, path, wanted);
-      for (const name of names.reverse()) ahead.push(path + name);
+      for (const name of names.toReversed()) ahead.push(path + name);
     } else if (path > after) {
       const upload = uploadAt(work, place);
       if (upload === null || !latin1Of(upload.key).startsWith(prefix)) continue;
