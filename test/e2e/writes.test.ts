@@ -140,10 +140,10 @@ describe.skipIf(skipUnless(radosgwAvailable()))('with radosgw', () => {
 
     test('deletePrefix deletes keys that no document can carry', async () => {
       const keys = ['ctl/\u0001', 'ctl/a', 'ctl/b'];
-      for (const key of keys) await runtime.put(shore.uri(encodeURI(key)), key);
+      for (const key of keys) await runtime.put(shore.uri(key), key);
       const rows = await rowsOf(runtime.deletePrefix(shore.uri('ctl/')));
       expect(rows.map(({ action }) => action)).toEqual(['deleted', 'deleted', 'deleted']);
-      for (const key of keys) await expectMissing(runtime, shore.uri(encodeURI(key)));
+      for (const key of keys) await expectMissing(runtime, shore.uri(key));
     });
 
     test('writes 200 MB through 16 MiB of memory', async () => {
