@@ -6,7 +6,7 @@
  */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { cancels, looksAtVersions, readsRanges, readsWhole } from './store.reads.js';
-import { lists, ODD_KEYS, rollsUp, takesOddKeys } from './store.keys.js';
+import { lists, ODD_KEYS, refusesKeys, rollsUp, takesOddKeys } from './store.keys.js';
 import type { StoreFixture } from './store.kit.js';
 import { writes } from './store.writes.js';
 import type { WriteTraits } from './writes.kit.js';
@@ -17,6 +17,10 @@ export interface StoreTraits {
   open(): Promise<StoreFixture>;
   /** Keys that this store allows beyond the usual ones, such as one with a leading slash. */
   readonly extraKeys?: readonly (string | Uint8Array)[];
+  /** Odd keys that it refuses before it asks, because the service would take them for others. */
+  readonly refusedKeys?: readonly string[];
+  /** In which order the server lists. @default 'utf-8' */
+  readonly keyOrder?: 'utf-8' | 'utf-16';
   /** How it writes; null for a store that is read-only. */
   readonly writes: WriteTraits | null;
 }
@@ -39,10 +43,12 @@ export function storeConformance(name: string, traits: StoreTraits): void {
     describe('read of a range', () => readsRanges(use));
     describe('version', () => looksAtVersions(use));
     describe('cancel', () => cancels(use));
-    describe('list', () => lists(use));
+    describe('list', () => lists(use, traits.keyOrder ?? 'utf-8'));
     describe('delimiter', () => rollsUp(use));
-    const odd = [...ODD_KEYS, ...(traits.extraKeys ?? [])];
-    describe('odd keys', () => takesOddKeys(use, odd));
-    if (traits.writes !== null) writes(use, traits.writes, odd);
+    const refused = traits.refusedKeys ?? [];
+    const taken = [...ODD_KEYS.filter((key) => !refused.includes(key)), ...(traits.extraKeys ?? [])];
+    describe('odd keys', () => takesOddKeys(use, taken));
+    if (refused.length > 0) describe('keys of others', () => refusesKeys(use, refused));
+    if (traits.writes !== null) writes(use, traits.writes, taken);
   });
 }

@@ -28,7 +28,7 @@ export function uploadsParts(use: Use, traits: WriteTraits): void {
     const id = await begin(use().store, key, size);
     const receipts: string[] = [];
     for (const index of order) receipts[index] = await part(use().store, key, id, index, PART, bytes);
-    await isMissing(use, key);
+    if (traits.exceptions?.includes('uploads-unlisted') !== true) await isMissing(use, key);
     const { version } = await succeed(use().store, complete(key, id, receipts, size));
     const seen = await holds(use, key, bytes);
     if (version !== null) expect(version).toBe(seen);
@@ -59,6 +59,24 @@ export function uploadsParts(use: Use, traits: WriteTraits): void {
     for (const index of [0, 1]) receipts[index] = await part(use().store, key, id, index, PART, bytes);
     await succeed(use().store, complete(key, id, receipts, PART + 1));
     await holds(use, key, bytes);
+  });
+
+  it('keeps two uploads of one key apart', async () => {
+    const key = keyOf('write/parts/two');
+    const [one, other] = [bytesFor('two', PART + 100), bytesFor('two', PART + 100, 2)];
+    const [first, second] = [
+      await begin(use().store, key, PART + 100),
+      await begin(use().store, key, PART + 100),
+    ];
+    const receipts: string[] = [];
+    for (const index of [0, 1]) {
+      receipts[index] = await part(use().store, key, first, index, PART, one);
+      await part(use().store, key, second, index, PART, other);
+    }
+    await succeed(use().store, complete(key, first, receipts, PART + 100));
+    await holds(use, key, one);
+    await succeed(use().store, abort(key, second));
+    await holds(use, key, one);
   });
 
   it('replaces an object only in the end', async () => {
@@ -94,12 +112,24 @@ export function endsUploads(use: Use, traits: WriteTraits): void {
     return { key, id, receipt: await part(use().store, key, id, 0, PART, bytesFor(name, 3000)) };
   };
 
-  it('leaves nothing of an upload that is aborted, as often as that may be', async () => {
-    const { key, id } = await started('aborted');
+  unless(traits, 'uploads-unlisted')(
+    'leaves nothing of an upload that is aborted, as often as that may be',
+    async () => {
+      const { key, id } = await started('aborted');
+      await succeed(use().store, abort(key, id));
+      await isMissing(use, key);
+      if (traits.exceptions?.includes('abort-keeps') !== true)
+        expect(await uploadsBelow(use().store, key)).toEqual([]);
+      await succeed(use().store, abort(key, id));
+    },
+  );
+
+  it('leaves the object as it was when an upload over it is aborted', async () => {
+    const key = keyOf('write/ends/kept');
+    await succeed(use().store, put(key, bytesFor('kept', 500)));
+    const { id } = await started('kept');
     await succeed(use().store, abort(key, id));
-    await isMissing(use, key);
-    expect(await uploadsBelow(use().store, key)).toEqual([]);
-    await succeed(use().store, abort(key, id));
+    await holds(use, key, bytesFor('kept', 500));
   });
 
   unless(traits, 'complete-aborted')('does not complete what was aborted', async () => {
@@ -110,27 +140,39 @@ export function endsUploads(use: Use, traits: WriteTraits): void {
     await isMissing(use, key);
   });
 
-  it('lists uploads that have not ended, below a prefix alone, and no others', async () => {
-    const before = Date.now() - 60_000;
-    const one = await started('listed/one');
-    const two = await started('listed/two');
-    const done = await started('listed/done');
-    await succeed(use().store, complete(done.key, done.id, [done.receipt], 3000));
-    const aborted = await started('listed/aborted');
-    await succeed(use().store, abort(aborted.key, aborted.id));
-    const beside = await started('beside');
-    const below = await uploadsBelow(use().store, keyOf('write/ends/listed/'));
-    expect(below.map(({ key, upload }) => `${Buffer.from(key).toString()} ${upload}`).sort()).toEqual([
-      `write/ends/listed/one ${one.id}`,
-      `write/ends/listed/two ${two.id}`,
-    ]);
-    for (const { startedMs } of below) {
-      expect(startedMs).toBeGreaterThan(before);
-      expect(startedMs).toBeLessThan(before + 600_000);
-    }
-    const named = await uploadsBelow(use().store, two.key);
-    expect(named.map(({ upload }) => upload)).toEqual([two.id]);
-    for (const { key, id } of [one, two, beside]) await succeed(use().store, abort(key, id));
-    expect(await uploadsBelow(use().store, keyOf('write/ends/'))).toEqual([]);
+  unless(traits, 'uploads-unlisted')('lists an upload until it is completed', async () => {
+    const { key, id, receipt } = await started('until');
+    const keys = async (): Promise<string[]> =>
+      (await uploadsBelow(use().store, key)).map((each) => Buffer.from(each.key).toString());
+    expect(await keys()).toEqual(['write/ends/until']);
+    await succeed(use().store, complete(key, id, [receipt], 3000));
+    expect(await keys()).toEqual([]);
   });
+
+  unless(traits, 'uploads-by-key')(
+    'lists uploads that have not ended, below a prefix alone, and no others',
+    async () => {
+      const before = Date.now() - 60_000;
+      const one = await started('listed/one');
+      const two = await started('listed/two');
+      const done = await started('listed/done');
+      await succeed(use().store, complete(done.key, done.id, [done.receipt], 3000));
+      const aborted = await started('listed/aborted');
+      await succeed(use().store, abort(aborted.key, aborted.id));
+      const beside = await started('beside');
+      const below = await uploadsBelow(use().store, keyOf('write/ends/listed/'));
+      expect(below.map(({ key, upload }) => `${Buffer.from(key).toString()} ${upload}`).sort()).toEqual([
+        `write/ends/listed/one ${one.id}`,
+        `write/ends/listed/two ${two.id}`,
+      ]);
+      for (const { startedMs } of below) {
+        expect(startedMs).toBeGreaterThan(before);
+        expect(startedMs).toBeLessThan(before + 600_000);
+      }
+      const named = await uploadsBelow(use().store, two.key);
+      expect(named.map(({ upload }) => upload)).toEqual([two.id]);
+      for (const { key, id } of [one, two, beside]) await succeed(use().store, abort(key, id));
+      expect(await uploadsBelow(use().store, keyOf('write/ends/'))).toEqual([]);
+    },
+  );
 }

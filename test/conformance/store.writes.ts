@@ -12,12 +12,14 @@ import { keyOf, keysOf, list, MIB, type Use } from './store.kit.js';
 import { endsUploads, uploadsParts } from './store.uploads.js';
 import {
   bytesFor,
+  complete,
   copy,
   del,
   deleteAll,
   holds,
   isMissing,
   outcomeOf,
+  part,
   put,
   succeed,
   unless,
@@ -35,7 +37,8 @@ export function writes(use: Use, traits: WriteTraits, odd: readonly (string | Ui
   describe('cancelled before', () => writesNothing(use));
 }
 
-function putsWhole(use: Use, { limits }: WriteTraits): void {
+function putsWhole(use: Use, traits: WriteTraits): void {
+  const { limits } = traits;
   it.each([0, 1, 4097, MIB + 1, limits.multipartThreshold])(
     'makes an object of %i bytes, and tells the version that it has',
     async (size) => {
@@ -55,6 +58,21 @@ function putsWhole(use: Use, { limits }: WriteTraits): void {
     memory.set(bytesFor('shared', 70_000));
     await succeed(use().store, put(key, memory.subarray(1000, 60_000)));
     await holds(use, key, bytesFor('shared', 70_000).subarray(1000, 60_000));
+  });
+
+  unless(traits, 'content-type')('keeps the type of the content, of uploads too', async () => {
+    const key = keyOf('write/put/typed');
+    const contentType = 'text/x-claim';
+    const typeOf = async (): Promise<unknown> => (await use().store.head(key, NEVER)).value?.contentType;
+    await succeed(use().store, { ...put(key, bytesFor('typed', 10)), contentType });
+    expect(await typeOf()).toBe(contentType);
+    await succeed(use().store, put(key, bytesFor('typed', 10)));
+    expect(await typeOf()).not.toBe(contentType);
+    const terms = { ifAbsent: false, ifVersion: null, contentType };
+    const { upload } = await succeed(use().store, { kind: 'begin', key, size: 10, ...terms });
+    const receipt = await part(use().store, key, upload!, 0, MIB, bytesFor('typed', 10));
+    await succeed(use().store, { ...complete(key, upload!, [receipt], 10), contentType });
+    expect(await typeOf()).toBe(contentType);
   });
 
   it('replaces an object, and gives it another version', async () => {
@@ -110,6 +128,8 @@ function keepsConditions(use: Use, traits: WriteTraits): void {
 }
 
 function copies(use: Use, traits: WriteTraits): void {
+  if (traits.exceptions?.includes('copy-broken') === true) return;
+  if (traits.exceptions?.includes('copy-unsupported') === true) return saysThatItCannotCopy(use);
   const source = async (name: string, size: number): Promise<{ key: Uint8Array; bytes: Uint8Array }> => {
     const key = keyOf(`write/copy/${name}`);
     const bytes = bytesFor(name, size);
@@ -158,6 +178,19 @@ function copies(use: Use, traits: WriteTraits): void {
     const answer = await use().store.write(copy(use(), key, there.key, { ifAbsent: true }), NEVER);
     expect(outcomeOf(answer)).toEqual(['refused', 'AlreadyExists']);
     await holds(use, there.key, there.bytes);
+  });
+}
+
+function saysThatItCannotCopy(use: Use): void {
+  it('says that it cannot copy inside the service', async () => {
+    const key = keyOf('write/copy/refused');
+    await succeed(use().store, put(key, bytesFor('refused', 10)));
+    const to = keyOf('write/copy/nowhere');
+    expect(outcomeOf(await use().store.write(copy(use(), key, to), NEVER))).toEqual([
+      'refused',
+      'Unsupported',
+    ]);
+    await isMissing(use, to);
   });
 }
 

@@ -31,6 +31,18 @@ export const WriteException = {
   DeleteIfVersion: 'delete-if-version',
   /** The completion of an upload that was aborted is answered as if the service had failed (500 InternalError). */
   CompleteAborted: 'complete-aborted',
+  /** It does not copy by itself, and says so with `Unsupported`. */
+  CopyUnsupported: 'copy-unsupported',
+  /** It fails to copy in a way of its own. */
+  CopyBroken: 'copy-broken',
+  /** What was sent of an upload that is aborted stays with the service: listed, and able to be completed. */
+  AbortKeeps: 'abort-keeps',
+  /** Uploads that were begun are not listed, or hide that the object is not there. */
+  UploadsUnlisted: 'uploads-unlisted',
+  /** Uploads are listed by the keys alone that they are for, and without parts not at all. */
+  UploadsByKey: 'uploads-by-key',
+  /** Objects have no content type. */
+  ContentType: 'content-type',
   /** Parts have to come in order, each once. */
   PartsInOrder: 'parts-in-order',
 } as const;
