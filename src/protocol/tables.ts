@@ -44,6 +44,8 @@ export const JobFlag = {
   First: 8,
   /** The bytes are there: only the transform is wanted. */
   Landed: 16,
+  /** A worker was lost with it, which may have written it to the sink. */
+  Again: 32,
 } as const;
 
 /** Columns of a table of results. */

@@ -120,7 +120,7 @@ export class Dispatcher {
     const table = this.#table;
     const base = table.addRow();
     const first = task.length < 0;
-    const single = first || (part.length === task.length && !part.landed);
+    const single = isSingle(task, part, first);
     // A whole object is wanted as it is now; parts have to be of one version.
     const version = entry.pinned ? entry.version : single ? null : task.version;
     table.set(base + Job.Id, id);
@@ -135,7 +135,7 @@ export class Dispatcher {
     table.set(base + Job.Capacity, task.capacity - part.from);
     table.set(base + Job.Start, entry.start + part.from);
     table.set(base + Job.Length, part.length);
-    table.set(base + Job.Flags, flagsOf(stream, part, first, single));
+    table.set(base + Job.Flags, flagsOf(stream, task, part, first));
     if (part.copy !== null) {
       table.set(base + Job.CopyOffset, part.copy.offset);
       table.set(base + Job.CopyLength, part.copy.length);
@@ -159,12 +159,19 @@ export class Dispatcher {
   }
 }
 
-function flagsOf({ options }: Stream, part: Part, first: boolean, single: boolean): number {
+/** Whether the one job has all of the item's bytes. */
+function isSingle(task: Task, part: Part, first: boolean): boolean {
+  return first || (part.length === task.length && !part.landed);
+}
+
+function flagsOf({ options }: Stream, task: Task, part: Part, first: boolean): number {
+  const single = isSingle(task, part, first);
   let flags = part.whole ? JobFlag.Whole : 0;
   if (first) flags |= JobFlag.First;
   if (part.landed) flags |= JobFlag.Landed;
   if (options.transform !== null && (single || part.landed)) flags |= JobFlag.Transform;
   if (options.verify) flags |= JobFlag.Verify;
+  if (task.again) flags |= JobFlag.Again;
   return flags;
 }
 

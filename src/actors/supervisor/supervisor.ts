@@ -397,6 +397,7 @@ export class Supervisor implements SupervisorHandle {
       unlinkJob(job);
       const { task, stream } = job;
       task.restart = true;
+      task.again = true;
       if (!stream.open) task.left = true;
       afterJob(stream, task, this.#results);
       stream.jobEnded();

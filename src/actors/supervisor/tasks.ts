@@ -17,6 +17,7 @@ export function newTask(sequence: number, entry: PlanEntry): Task {
     restart: false,
     restarts: 0,
     crashes: 0,
+    again: false,
     retries: 0,
     error: null,
     left: false,

@@ -170,6 +170,8 @@ export interface Task {
   restarts: number;
   /** Deaths of workers that it explains, or may explain: above 0 it runs alone. */
   crashes: number;
+  /** A worker was lost with it, which may have written it to the stream's sink. */
+  again: boolean;
   retries: number;
   error: MillraceError | null;
   /** Handed back by a drain or a cancel. */

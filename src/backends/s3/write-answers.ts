@@ -14,6 +14,7 @@ import type { Exchange } from '../../protocol/http.js';
 import { Outcome, type Answer } from '../../protocol/store.js';
 import {
   unsupportedWrite,
+  WRITTEN,
   written,
   type PartRequest,
   type PutRequest,
@@ -25,7 +26,7 @@ import { strongTag } from '../http/etag.js';
 import { XmlError, XmlScanner } from '../http/xml.js';
 import { answerContext } from './classify.js';
 import { readErrorBody } from './error-body.js';
-import { crc32Text, partReceipt } from './writes.js';
+import { crc32Text, partReceipt, uploadTag } from './writes.js';
 
 export interface WriteCase {
   readonly request: WriteRequest;
@@ -43,7 +44,8 @@ export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
       return corrupted(write, request) ?? written({ version: tag });
     case 'part': {
       if (tag === null) return unreadable(write, 'an answer without an ETag');
-      const part = partReceipt(tag, crc32Text(request.body), request.body.length);
+      const isMd5 = md5In(exchange) !== null;
+      const part = partReceipt(tag, crc32Text(request.body), request.body.length, isMd5);
       return corrupted(write, request) ?? written({ part });
     }
     case 'begin': {
@@ -77,7 +79,9 @@ export function judgeRefused({ request, exchange, uri, context }: WriteCase): An
   if (request.kind === 'delete' && status === 404 && code === 'NoSuchKey') return written();
   if (code === 'NoSuchUpload') {
     const what = 'there is no such upload: it was aborted or completed by somebody else';
-    return refused(Outcome.Refused, error(ErrorCode.NotFound, what));
+    const gone = refused(Outcome.Refused, error(ErrorCode.NotFound, what));
+    if (request.kind !== 'complete') return gone;
+    return { ...gone, value: { ...WRITTEN, version: uploadTag(request.parts) } };
   }
   if (code === 'ConditionalRequestConflict') {
     return refused(Outcome.Transient, error(ErrorCode.ServiceUnavailable, 'another write was under way'));

@@ -12,7 +12,13 @@
 import { combineCrc } from '../../protocol/checksums/combine.js';
 import { crc32 } from '../../protocol/checksums/crc.js';
 import { digestOf } from '../../protocol/checksums/digest.js';
-import { crcToDigest, digestToCrc, fromBase64, toBase64 } from '../../protocol/checksums/values.js';
+import {
+  crcToDigest,
+  digestToCrc,
+  fromBase64,
+  md5OfETag,
+  toBase64,
+} from '../../protocol/checksums/values.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type {
   CompleteRequest,
@@ -116,9 +122,22 @@ function copyHeaders(request: CopyRequest): Header[] {
   return headers;
 }
 
-/** What is kept of a part until its upload is completed. */
-export function partReceipt(etag: string, crc: string, length: number): string {
-  return `${etag} ${crc} ${length}`;
+/** What is kept of a part until its upload is completed; `isMd5`: whether its ETag may be the MD5 of its bytes. */
+export function partReceipt(etag: string, crc: string, length: number, isMd5: boolean): string {
+  return `${etag} ${crc} ${length}${isMd5 ? '' : OPAQUE}`;
+}
+
+const OPAQUE = ' opaque';
+
+/**
+ * The ETag of the object that these parts make: the MD5 of their MD5s and how many there are, as S3 and what speaks like it
+ * have it. Null where the ETags of the parts are no MD5s, because the service encrypts with keys of its own.
+ */
+export function uploadTag(parts: readonly string[]): string | null {
+  const sums = parts.map((receipt) => (receipt.endsWith(OPAQUE) ? null : md5OfETag(receipt.split(' ')[0]!)));
+  const known = sums.filter((sum) => sum !== null);
+  if (known.length < parts.length) return null;
+  return `"${Buffer.from(digestOf('md5', Buffer.concat(known))).toString('hex')}-${parts.length}"`;
 }
 
 function completeParts(request: CompleteRequest): Omit<WriteParts, 'path'> {
