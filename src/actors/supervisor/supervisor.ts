@@ -19,6 +19,7 @@ import { answerIn, Asks } from './asks.js';
 import { blame, type Loss } from './blame.js';
 import { Crew, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
+import { Fills } from './fills.js';
 import { Grants } from './grants.js';
 import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
 import { IntMap } from './int-map.js';
@@ -51,6 +52,7 @@ export class Supervisor implements SupervisorHandle {
   readonly #slots: TokenSlots;
   readonly #crew: Crew;
   readonly #grants: Grants;
+  readonly #fills: Fills;
   readonly #relief: Relief;
   readonly #dispatcher: Dispatcher;
   readonly #asks = new Asks();
@@ -90,6 +92,7 @@ export class Supervisor implements SupervisorHandle {
       stream.options.ranges ?? this.#schemeRanges(entry);
     this.#results = { arena, uri };
     this.#grants = new Grants({ arena, workers: options.workers, ranges, uri });
+    this.#fills = new Fills({ arena, uri, again: () => this.#poke() });
     this.#relief = new Relief({
       arena,
       grants: this.#grants,
@@ -239,6 +242,7 @@ export class Supervisor implements SupervisorHandle {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
+    this.#fills.beginTurn();
     try {
       do {
         this.#dispatcher.sendAsks();
@@ -262,6 +266,7 @@ export class Supervisor implements SupervisorHandle {
         if (!this.#crew.hasRoom || !this.#grants.grantNext(stream)) continue;
         progress = true;
       }
+      if (this.#fills.step(stream)) progress = true;
       if (this.#dispatcher.send(stream)) progress = true;
       else if (this.#crew.hasRoom && this.#grants.grantNext(stream)) progress = true;
     }

@@ -23,6 +23,7 @@ export function newTask(sequence: number, entry: PlanEntry): Task {
     left: false,
     prefix: null,
     indivisible: false,
+    filledBytes: 0,
     assembled: false,
     outputs: null,
     skipItems: 0,

@@ -24,11 +24,14 @@ export interface PlanEntry {
   /** Bytes wanted from there, or -1 for all to the end. */
   readonly length: number;
   /**
-   * Bytes of the service itself, that are not fetched: writes all `length` of them into the memory that they were granted,
-   * each time that they are granted any. For streams with a sink.
+   * Bytes of the service itself, that are not fetched: writes as many as the target has, from the entry's byte `from` on,
+   * into the memory that they were granted, each time that they are granted any. Throws where they are not there any more.
+   * For streams with a sink.
    */
-  readonly fill?: (target: Uint8Array) => void;
+  readonly fill?: Fill;
 }
+
+export type Fill = (target: Uint8Array, from: number) => void;
 
 /** Where entries come from: one pull at a time, never more than `limit` entries, null at the end. */
 export interface PlanSource {
@@ -180,7 +183,9 @@ export interface Task {
   prefix: Prefix | null;
   /** The service gives no version: parts could be of different ones, so it comes by one job. */
   indivisible: boolean;
-  /** Its bytes came by several jobs and are all there: what is left is the transform. */
+  /** Of an entry whose bytes are the service's own: how many of them are in its memory. */
+  filledBytes: number;
+  /** Its bytes came by several jobs, or from the service itself, and are all there: what is left is the transform. */
   assembled: boolean;
   /** What a transform made; null for the bytes themselves. */
   outputs: readonly TaskOutput[] | null;

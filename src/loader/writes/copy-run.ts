@@ -167,7 +167,7 @@ export class CopyRun {
       supervisor: this.#supervisor,
       target,
       terms: this.#plan.terms,
-      token,
+      tokens: [token],
       stop: { token },
     };
     try {
