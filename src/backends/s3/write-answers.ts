@@ -8,7 +8,6 @@
  *    when that is an MD5.
  */
 import { digestOf } from '../../protocol/checksums/digest.js';
-import { md5OfETag } from '../../protocol/checksums/values.js';
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import type { Exchange } from '../../protocol/http.js';
 import { Outcome, type Answer } from '../../protocol/store.js';
@@ -24,15 +23,18 @@ import {
 } from '../../protocol/writes.js';
 import { strongTag } from '../http/etag.js';
 import { XmlError, XmlScanner } from '../http/xml.js';
+import { md5In } from './announced.js';
 import { answerContext } from './classify.js';
 import { readErrorBody } from './error-body.js';
-import { crc32Text, partReceipt, uploadTag } from './writes.js';
+import { crc32Text, partReceipt, uploadsContinuation, uploadTag } from './writes.js';
 
 export interface WriteCase {
   readonly request: WriteRequest;
   readonly exchange: Exchange;
   readonly uri: string;
   readonly context: ErrorContext;
+  /** Service of the credential scope. */
+  readonly service: string;
 }
 
 /** The answer of a request that succeeded as far as its status tells; null when its body says otherwise. */
@@ -44,7 +46,7 @@ export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
       return corrupted(write, request) ?? written({ version: tag });
     case 'part': {
       if (tag === null) return unreadable(write, 'an answer without an ETag');
-      const isMd5 = md5In(exchange) !== null;
+      const isMd5 = md5In(exchange, write.service) !== null;
       const part = partReceipt(tag, crc32Text(request.body), request.body.length, isMd5);
       return corrupted(write, request) ?? written({ part });
     }
@@ -125,9 +127,9 @@ function unreadable({ exchange, uri, context }: WriteCase, what: string): Answer
 }
 
 function corrupted(write: WriteCase, { body }: PutRequest | PartRequest): Answer<WriteResult> | null {
-  const { exchange, uri, context } = write;
+  const { exchange, uri, context, service } = write;
   const echoed = exchange.header('x-amz-checksum-crc32');
-  const md5 = echoed === undefined ? md5In(exchange) : null;
+  const md5 = echoed === undefined ? md5In(exchange, service) : null;
   const same =
     echoed === undefined
       ? md5 === null || Buffer.compare(md5, digestOf('md5', body)) === 0
@@ -139,13 +141,6 @@ function corrupted(write: WriteCase, { body }: PutRequest | PartRequest): Answer
     answerContext(context, exchange),
   );
   return refused(Outcome.Transient, error);
-}
-
-/** An ETag that is the MD5 of what was sent: that of objects that the service encrypts with keys of its own is not. */
-function md5In(exchange: Exchange): Uint8Array | null {
-  const encryption = exchange.header('x-amz-server-side-encryption');
-  if (encryption !== undefined && encryption !== 'AES256') return null;
-  return md5OfETag(exchange.header('etag') ?? '');
 }
 
 /** Text of a leaf right below the root, or null where the document is another one. */
@@ -161,15 +156,21 @@ function textIn(body: Uint8Array | null, root: string, leaf: string): string | n
 
 function deleted(write: WriteCase, keys: readonly Uint8Array[]): Answer<WriteResult> {
   const failures: [number, MillraceError][] = [];
+  let strange = false;
   const rows = new Map(keys.map((key, index) => [Buffer.from(key).toString('utf8'), index]));
   const read = readDocument(write.exchange.body, 'DeleteResult', (xml, name) => {
     if (name !== 'Error') return false;
     const { Key = '', Code = '' } = leaves(xml, name);
     const row = rows.get(Key);
-    if (row !== undefined) failures.push([row, notDeleted(write, Key, Code)]);
+    if (row === undefined) strange = true;
+    else failures.push([row, notDeleted(write, Key, Code)]);
     return true;
   });
-  return read ? written({ failures }) : unreadable(write, 'no DeleteResult');
+  if (!read) return unreadable(write, 'no DeleteResult');
+  // Which of the keys it is about cannot be told, and none may be said to be deleted that is not.
+  return strange
+    ? unreadable(write, 'a failure of a key that it was not asked about')
+    : written({ failures });
 }
 
 function notDeleted({ uri, exchange, context }: WriteCase, key: string, code: string): MillraceError {
@@ -200,14 +201,25 @@ function uploads(write: WriteCase): Answer<WriteResult> {
     else return false;
     return true;
   });
-  if (!read) return unreadable(write, 'no ListMultipartUploadsResult');
-  const plain = (text: string): string => (urlEncoded ? decodeURIComponent(text.replaceAll('+', ' ')) : text);
+  // A page that says that there is more and not where would begin the listing again.
+  if (!read || (truncated && nextKey === '')) return unreadable(write, 'no ListMultipartUploadsResult');
+  const plain = (text: string): Uint8Array<ArrayBuffer> =>
+    urlEncoded ? percentDecoded(text) : new Uint8Array(Buffer.from(text, 'utf8'));
   for (const { key, upload, startedMs } of raw) {
     const started = Number.isNaN(startedMs) ? null : startedMs;
-    found.push({ key: new Uint8Array(Buffer.from(plain(key), 'utf8')), upload, startedMs: started });
+    found.push({ key: plain(key), upload, startedMs: started });
   }
-  const next = truncated ? JSON.stringify([plain(nextKey), nextUpload]) : null;
+  const next = truncated ? uploadsContinuation(plain(nextKey), nextUpload) : null;
   return written({ uploads: found, next });
+}
+
+/** Bytes of a key that was encoded as in a query; what is no escape stands for itself. */
+function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
+  const latin = Buffer.from(text.replaceAll('+', ' '), 'utf8').toString('latin1');
+  const plain = latin.replaceAll(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return new Uint8Array(Buffer.from(plain, 'latin1'));
 }
 
 /** Reads a document, child by child of its root; `take` consumes a child or says that it is not wanted. */
@@ -228,7 +240,7 @@ function readDocument(
     xml.finish();
     return true;
   } catch (thrown) {
-    if (thrown instanceof XmlError || thrown instanceof URIError) return false;
+    if (thrown instanceof XmlError) return false;
     throw thrown;
   }
 }
@@ -256,7 +268,8 @@ function unescapeXml(text: string): string {
     /&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/g,
     (_, hex, dec, name) => {
       if (name !== undefined) return ENTITIES[name as string]!;
-      return String.fromCodePoint(hex === undefined ? Number(dec) : Number.parseInt(hex as string, 16));
+      const code = hex === undefined ? Number(dec) : Number.parseInt(hex as string, 16);
+      return code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
     },
   );
 }

@@ -196,10 +196,15 @@ function escapeXml(text: string): string {
 
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
+/** Where a page of uploads ended. */
+export function uploadsContinuation(key: Uint8Array, upload: string): string {
+  return JSON.stringify([Buffer.from(key).toString('latin1'), upload]);
+}
+
 function uploadsQuery({ prefix, continuation }: UploadsRequest): string {
   const [key, upload] = continuation === null ? [] : (JSON.parse(continuation) as [string, string]);
   let query = 'encoding-type=url';
-  if (key !== undefined) query += `&key-marker=${encodeQuery(key)}`;
+  if (key !== undefined) query += `&key-marker=${encodeQueryBytes(Buffer.from(key, 'latin1'))}`;
   query += '&max-uploads=1000';
   if (prefix.length > 0) query += `&prefix=${encodeQueryBytes(prefix)}`;
   if (upload !== undefined) query += `&upload-id-marker=${encodeQuery(upload)}`;
