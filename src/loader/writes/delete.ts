@@ -6,7 +6,7 @@
  * 2. What could not be deleted is told, row by row, and does not keep the rest.
  */
 import type { StreamHandle, SupervisorHandle } from '../../actors/supervisor/types.js';
-import type { MillraceError } from '../../protocol/errors.js';
+import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
 import type { KeyPage } from '../../protocol/store.js';
 import { directStream, openDirect } from '../direct.js';
 import { createPageWalk, keyOf } from '../listing.js';
@@ -127,11 +127,29 @@ async function deletePage(
       const keys: Uint8Array[] = [];
       // Copied: a message carries the whole buffer that a view lies in.
       for (let row = first; row < next; row += 1) keys.push(keyOf(page, row).slice());
-      const result = await stream.write(id, { kind: 'delete', keys, ifVersion: null });
-      for (const [at, error] of result.failures) failures.set(first + at, error);
+      for (const [at, error] of await deleteKeys(stream, id, keys)) failures.set(first + at, error);
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
+  return failures;
+}
+
+/** Deletes keys by one request, or by one each where a request cannot carry them all; the failures by index. */
+async function deleteKeys(
+  stream: StreamHandle,
+  store: number,
+  keys: readonly Uint8Array[],
+): Promise<readonly (readonly [index: number, error: MillraceError])[]> {
+  try {
+    return (await stream.write(store, { kind: 'delete', keys, ifVersion: null })).failures;
+  } catch (thrown) {
+    const error = asMillraceError(thrown, ErrorCode.Internal, { phase: 'write' });
+    if (error.code !== ErrorCode.Unsupported || keys.length === 1) throw error;
+  }
+  const failures: [number, MillraceError][] = [];
+  for (const [at, key] of keys.entries()) {
+    for (const [, error] of await deleteKeys(stream, store, [key])) failures.push([at, error]);
+  }
   return failures;
 }
 
