@@ -41,12 +41,14 @@ export async function putObject(
 ): Promise<WrittenObject> {
   const terms = readTerms(options, PUT_NAMES, 'put');
   const bytes = bytesOf(data, 'data');
+  // As it is now: of a buffer that is taken away before it is sent nothing would be left, and that would be put.
+  const piece = { length: bytes.length, fill: fillOf([bytes]) };
   return await withTarget(supervisor, uri, terms, options, async (deps) => {
     const { target } = deps;
-    if (bytes.length <= thresholdOf(target.limits, supervisor.arena.budgetBytes))
-      return await putPiece(deps, { length: bytes.length, fill: fillOf([bytes]) });
-    const partBytes = partBytesOf(bytes.length, target.limits, terms.partBytes, target.uri);
-    return await uploadParts(deps, bytesSource(target, bytes, partBytes), { size: bytes.length, partBytes });
+    const { length: size } = piece;
+    if (size <= thresholdOf(target.limits, supervisor.arena.budgetBytes)) return await putPiece(deps, piece);
+    const partBytes = partBytesOf(size, target.limits, terms.partBytes, target.uri);
+    return await uploadParts(deps, pieceSource(target, piece, partBytes), { size, partBytes });
   });
 }
 
@@ -142,18 +144,19 @@ function once(entry: PlanEntry): EntrySource {
   };
 }
 
-function bytesSource(target: WriteTarget, bytes: Uint8Array, partBytes: number): PartSource {
-  const size = bytes.length;
-  let at = 0;
+/** One piece, cut into parts. */
+function pieceSource(target: WriteTarget, { length: size, fill }: Piece, partBytes: number): PartSource {
+  let next = 0;
   return {
     size,
     next: (limit) => {
-      if (at >= size) return Promise.resolve(null);
+      if (next >= size) return Promise.resolve(null);
       const entries: PlanEntry[] = [];
-      while (entries.length < limit && at < size) {
-        const part = bytes.subarray(at, at + partBytes);
-        entries.push(ownEntry(target, at, part.length, fillOf([part])));
-        at += part.length;
+      while (entries.length < limit && next < size) {
+        const start = next;
+        const length = Math.min(partBytes, size - start);
+        entries.push(ownEntry(target, start, length, (to, from) => fill(to, start + from)));
+        next += length;
       }
       return Promise.resolve(entries);
     },
