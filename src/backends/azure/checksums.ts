@@ -8,7 +8,7 @@
  * Source of the rules: "Get Blob", "Put Blob" and "Put Block" in the Blob service REST reference.
  */
 import { digestOf } from '../../protocol/checksums/digest.js';
-import type { AnnouncedChecksum } from '../../protocol/checksums/expected.js';
+import type { AnnouncedChecksum, VerifyPolicy } from '../../protocol/checksums/expected.js';
 import { fromAzureCrc64, toAzureCrc64, toBase64 } from '../../protocol/checksums/values.js';
 import type { Exchange } from '../../protocol/http.js';
 
@@ -34,12 +34,13 @@ export function sumOf(kind: BodyChecksum, body: Uint8Array): BodySum {
     : { header: 'x-ms-content-crc64', value: toAzureCrc64(digestOf('crc64nvme', body)) };
 }
 
-/** Checksums of the whole blob that an answer announces. */
-export function announced(exchange: Exchange): AnnouncedChecksum[] {
+/** Checksums of the whole blob that an answer announces; for `auto`, which looks at no MD5, without that. */
+export function announced(exchange: Exchange, policy: VerifyPolicy): AnnouncedChecksum[] {
   const found: AnnouncedChecksum[] = [];
   const isWhole = exchange.status === 200;
   const crc64 = isWhole ? fromAzureCrc64(exchange.header('x-ms-content-crc64') ?? '') : null;
   if (crc64 !== null) found.push({ algorithm: 'crc64nvme', value: toBase64(crc64) });
+  if (policy === 'auto') return found;
   const value = exchange.header(isWhole ? 'content-md5' : 'x-ms-blob-content-md5');
   if (value !== undefined) found.push({ algorithm: 'md5', value });
   return found;
