@@ -87,7 +87,8 @@ async function measure(options, works, folder, origin) {
     const whyNot = (contender) => noWork ?? contender.unable?.(work) ?? unready.get(contender.name);
     for (const contender of able) {
       const why = whyNot(contender);
-      if (why !== null) results.missing.push({ work: work.name, contender: contender.name, why });
+      if (why === null) continue;
+      results.missing.push({ work: work.name, contender: contender.name, why, skipped: noWork !== null });
     }
     const ready = able.filter((contender) => whyNot(contender) === null);
     const rows = await measureWork(options, work, ready, folder, origin, results.missing);
@@ -162,7 +163,7 @@ try {
     await writeReport(results);
   }
   if (options.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
-  if (results.missing.some(({ contender }) => contender === BASE)) process.exitCode = 1;
+  if (results.missing.some(({ contender, skipped }) => contender === BASE && !skipped)) process.exitCode = 1;
 } catch (error) {
   progress(error instanceof WrongBytes ? error.message : (error.stack ?? String(error)));
   process.exitCode = 1;
