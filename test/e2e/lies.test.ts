@@ -21,7 +21,6 @@ const OF_THE_OBJECT: Answers = [
   ['gzip-encoding', ['Unsupported', 'ProtocolViolation']],
   ['chunked', [null]],
   ['no-length', ['ProtocolViolation']],
-  ['no-etag', [null]],
 ];
 /** What breaks HTTP is refused below the stores, and looked at with one of them. */
 const OF_HTTP: Answers = [
@@ -93,6 +92,11 @@ describe.each(SERVICES)('$scheme', (service) => {
       test('that is cut in mid-body again and again is an error, or whole by the rest', async () => {
         await origin.script({ key, op: 'get', do: { cutAfter: 3000 } });
         expect([null, 'ShortBody', 'ConnectionFailed']).toContain(await outcome(key, known, 2));
+      });
+
+      test('that has no version is read whole and right', async () => {
+        await origin.script({ key, op: 'get', do: service.unversioned });
+        expect(await outcome(key, known)).toBeNull();
       });
 
       test('with a weak ETag, which no part can be asked for with, is read whole and right', async () => {

@@ -8,7 +8,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Runtime } from '../../dist/index.js';
-import { startOrigin, type DialectName, type Origin, type OriginOptions } from '../kit/origin.mjs';
+import {
+  startOrigin,
+  type DialectName,
+  type Fault,
+  type Origin,
+  type OriginOptions,
+} from '../kit/origin.mjs';
 import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
 import { s3Options, type StartOptions } from './kit.js';
 
@@ -22,8 +28,10 @@ export interface Service {
   uriOf(origin: Origin, bucket: string, key: string): string;
   /** Options of the scheme for an origin. */
   options(origin: Origin, changes?: object): Record<string, unknown>;
-  /** What whole objects are found to have, and what ones that came in parts are. */
-  readonly checksums: { readonly whole: string; readonly parts: string | null };
+  /** The checksum that it tells of every object, or null where it tells none of some. */
+  readonly checksum: string | null;
+  /** Leaves out of an answer what tells the version. */
+  readonly unversioned: Fault;
 }
 
 const S3: Service = {
@@ -31,7 +39,8 @@ const S3: Service = {
   dialect: 's3',
   uriOf: (_origin, bucket, key) => `s3://${bucket}/${key}`,
   options: s3Options,
-  checksums: { whole: 'crc32', parts: 'crc32' },
+  checksum: 'crc32',
+  unversioned: { lie: 'no-etag' },
 };
 
 const AZ: Service = {
@@ -43,7 +52,9 @@ const AZ: Service = {
     accountKey: account.key,
     ...changes,
   }),
-  checksums: { whole: 'md5', parts: null },
+  // An MD5, and only of what was written by one request.
+  checksum: null,
+  unversioned: { lie: 'no-etag' },
 };
 
 export const SERVICES: readonly Service[] = [S3, AZ];
