@@ -13,6 +13,7 @@ import type { Exchange } from '../../protocol/http.js';
 import { Outcome, type Answer } from '../../protocol/store.js';
 import {
   unsupportedWrite,
+  WRITTEN,
   written,
   type PartRequest,
   type PutRequest,
@@ -25,7 +26,7 @@ import { XmlError, XmlScanner } from '../http/xml.js';
 import { md5In } from './announced.js';
 import { answerContext } from './classify.js';
 import { readErrorBody } from './error-body.js';
-import { crc32Text, partReceipt } from './writes.js';
+import { crc32Text, partReceipt, uploadsContinuation, uploadTag } from './writes.js';
 
 export interface WriteCase {
   readonly request: WriteRequest;
@@ -45,7 +46,8 @@ export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
       return corrupted(write, request) ?? written({ version: tag });
     case 'part': {
       if (tag === null) return unreadable(write, 'an answer without an ETag');
-      const part = partReceipt(tag, crc32Text(request.body), request.body.length);
+      const isMd5 = md5In(exchange, write.service) !== null;
+      const part = partReceipt(tag, crc32Text(request.body), request.body.length, isMd5);
       return corrupted(write, request) ?? written({ part });
     }
     case 'begin': {
@@ -79,7 +81,9 @@ export function judgeRefused({ request, exchange, uri, context }: WriteCase): An
   if (request.kind === 'delete' && status === 404 && code === 'NoSuchKey') return written();
   if (code === 'NoSuchUpload') {
     const what = 'there is no such upload: it was aborted or completed by somebody else';
-    return refused(Outcome.Refused, error(ErrorCode.NotFound, what));
+    const gone = refused(Outcome.Refused, error(ErrorCode.NotFound, what));
+    if (request.kind !== 'complete') return gone;
+    return { ...gone, value: { ...WRITTEN, version: uploadTag(request.parts) } };
   }
   if (code === 'ConditionalRequestConflict') {
     return refused(Outcome.Transient, error(ErrorCode.ServiceUnavailable, 'another write was under way'));
@@ -152,15 +156,21 @@ function textIn(body: Uint8Array | null, root: string, leaf: string): string | n
 
 function deleted(write: WriteCase, keys: readonly Uint8Array[]): Answer<WriteResult> {
   const failures: [number, MillraceError][] = [];
+  let strange = false;
   const rows = new Map(keys.map((key, index) => [Buffer.from(key).toString('utf8'), index]));
   const read = readDocument(write.exchange.body, 'DeleteResult', (xml, name) => {
     if (name !== 'Error') return false;
     const { Key = '', Code = '' } = leaves(xml, name);
     const row = rows.get(Key);
-    if (row !== undefined) failures.push([row, notDeleted(write, Key, Code)]);
+    if (row === undefined) strange = true;
+    else failures.push([row, notDeleted(write, Key, Code)]);
     return true;
   });
-  return read ? written({ failures }) : unreadable(write, 'no DeleteResult');
+  if (!read) return unreadable(write, 'no DeleteResult');
+  // Which of the keys it is about cannot be told, and none may be said to be deleted that is not.
+  return strange
+    ? unreadable(write, 'a failure of a key that it was not asked about')
+    : written({ failures });
 }
 
 function notDeleted({ uri, exchange, context }: WriteCase, key: string, code: string): MillraceError {
@@ -191,14 +201,25 @@ function uploads(write: WriteCase): Answer<WriteResult> {
     else return false;
     return true;
   });
-  if (!read) return unreadable(write, 'no ListMultipartUploadsResult');
-  const plain = (text: string): string => (urlEncoded ? decodeURIComponent(text.replaceAll('+', ' ')) : text);
+  // A page that says that there is more and not where would begin the listing again.
+  if (!read || (truncated && nextKey === '')) return unreadable(write, 'no ListMultipartUploadsResult');
+  const plain = (text: string): Uint8Array<ArrayBuffer> =>
+    urlEncoded ? percentDecoded(text) : new Uint8Array(Buffer.from(text, 'utf8'));
   for (const { key, upload, startedMs } of raw) {
     const started = Number.isNaN(startedMs) ? null : startedMs;
-    found.push({ key: new Uint8Array(Buffer.from(plain(key), 'utf8')), upload, startedMs: started });
+    found.push({ key: plain(key), upload, startedMs: started });
   }
-  const next = truncated ? JSON.stringify([plain(nextKey), nextUpload]) : null;
+  const next = truncated ? uploadsContinuation(plain(nextKey), nextUpload) : null;
   return written({ uploads: found, next });
+}
+
+/** Bytes of a key that was encoded as in a query; what is no escape stands for itself. */
+function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
+  const latin = Buffer.from(text.replaceAll('+', ' '), 'utf8').toString('latin1');
+  const plain = latin.replaceAll(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return new Uint8Array(Buffer.from(plain, 'latin1'));
 }
 
 /** Reads a document, child by child of its root; `take` consumes a child or says that it is not wanted. */
@@ -219,7 +240,7 @@ function readDocument(
     xml.finish();
     return true;
   } catch (thrown) {
-    if (thrown instanceof XmlError || thrown instanceof URIError) return false;
+    if (thrown instanceof XmlError) return false;
     throw thrown;
   }
 }
@@ -247,7 +268,8 @@ function unescapeXml(text: string): string {
     /&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/g,
     (_, hex, dec, name) => {
       if (name !== undefined) return ENTITIES[name as string]!;
-      return String.fromCodePoint(hex === undefined ? Number(dec) : Number.parseInt(hex as string, 16));
+      const code = hex === undefined ? Number(dec) : Number.parseInt(hex as string, 16);
+      return code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
     },
   );
 }

@@ -12,7 +12,13 @@
 import { combineCrc } from '../../protocol/checksums/combine.js';
 import { crc32 } from '../../protocol/checksums/crc.js';
 import { digestOf } from '../../protocol/checksums/digest.js';
-import { crcToDigest, digestToCrc, fromBase64, toBase64 } from '../../protocol/checksums/values.js';
+import {
+  crcToDigest,
+  digestToCrc,
+  fromBase64,
+  md5OfETag,
+  toBase64,
+} from '../../protocol/checksums/values.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type {
   CompleteRequest,
@@ -116,9 +122,22 @@ function copyHeaders(request: CopyRequest): Header[] {
   return headers;
 }
 
-/** What is kept of a part until its upload is completed. */
-export function partReceipt(etag: string, crc: string, length: number): string {
-  return `${etag} ${crc} ${length}`;
+/** What is kept of a part until its upload is completed; `isMd5`: whether its ETag may be the MD5 of its bytes. */
+export function partReceipt(etag: string, crc: string, length: number, isMd5: boolean): string {
+  return `${etag} ${crc} ${length}${isMd5 ? '' : OPAQUE}`;
+}
+
+const OPAQUE = ' opaque';
+
+/**
+ * The ETag of the object that these parts make: the MD5 of their MD5s and how many there are, as S3 and what speaks like it
+ * have it. Null where the ETags of the parts are no MD5s, because the service encrypts with keys of its own.
+ */
+export function uploadTag(parts: readonly string[]): string | null {
+  const sums = parts.map((receipt) => (receipt.endsWith(OPAQUE) ? null : md5OfETag(receipt.split(' ')[0]!)));
+  const known = sums.filter((sum) => sum !== null);
+  if (known.length < parts.length) return null;
+  return `"${Buffer.from(digestOf('md5', Buffer.concat(known))).toString('hex')}-${parts.length}"`;
 }
 
 function completeParts(request: CompleteRequest): Omit<WriteParts, 'path'> {
@@ -177,10 +196,15 @@ function escapeXml(text: string): string {
 
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
+/** Where a page of uploads ended. */
+export function uploadsContinuation(key: Uint8Array, upload: string): string {
+  return JSON.stringify([Buffer.from(key).toString('latin1'), upload]);
+}
+
 function uploadsQuery({ prefix, continuation }: UploadsRequest): string {
   const [key, upload] = continuation === null ? [] : (JSON.parse(continuation) as [string, string]);
   let query = 'encoding-type=url';
-  if (key !== undefined) query += `&key-marker=${encodeQuery(key)}`;
+  if (key !== undefined) query += `&key-marker=${encodeQueryBytes(Buffer.from(key, 'latin1'))}`;
   query += '&max-uploads=1000';
   if (prefix.length > 0) query += `&prefix=${encodeQueryBytes(prefix)}`;
   if (upload !== undefined) query += `&upload-id-marker=${encodeQuery(upload)}`;

@@ -69,11 +69,16 @@ export function copyPrefix(
     if (typeof uri !== 'string') throw invalidOption(name, 'a URI such as "s3://bucket/2026/"', uri);
   }
   const terms = readTerms({ maxAttempts: options.maxAttempts }, ['maxAttempts'], 'copyPrefix');
+  const source = locate(supervisor.stores, from, () => 'from');
+  const target = locate(supervisor.stores, to, () => 'to');
+  if (source.store === target.store && Buffer.from(target.key).indexOf(source.key) === 0) {
+    throw invalidOption('to', `a place outside of ${from}: its copies would be listed and copied again`, to);
+  }
   return rows(
     supervisor,
     {
-      from: locate(supervisor.stores, from, () => 'from'),
-      to: locate(supervisor.stores, to, () => 'to'),
+      from: source,
+      to: target,
       dryRun: flag(dryRun, 'dryRun'),
       skipEqual: flag(skipEqual, 'skipEqual'),
       skipExisting: flag(skipExisting, 'skipExisting'),
@@ -90,13 +95,15 @@ async function* rows(
   stop: StopOptions,
 ): AsyncGenerator<CopiedRow, void, undefined> {
   const linked = linkStop(stop);
-  const token = linked.token ?? supervisor.token;
-  const run = new CopyRun(supervisor, plan, token);
   try {
-    await run.open();
-    for (let row = await run.next(); row !== null; row = await run.next()) yield row;
+    const run = new CopyRun(supervisor, plan, linked.token ?? supervisor.token);
+    try {
+      await run.open();
+      for (let row = await run.next(); row !== null; row = await run.next()) yield row;
+    } finally {
+      await run.close();
+    }
   } finally {
-    await run.close();
     linked.dispose();
   }
 }

@@ -9,6 +9,7 @@ import type { ItemRecord, PlanEntry, SupervisorHandle } from '../../actors/super
 import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
 import type { SinkSpec } from '../../protocol/messages.js';
 import type { ObjectLocation } from '../../protocol/store.js';
+import { StopState } from '../../protocol/stop.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { type DirectStream, directStream, openDirect, openStore } from '../direct.js';
 import { createPageWalk } from '../listing.js';
@@ -17,7 +18,7 @@ import { copySource, headOf, schemeOf } from './copy.js';
 import { Lanes } from './lanes.js';
 import type { WriteTerms } from './options.js';
 import { Outbox } from './outbox.js';
-import { isEqual, type ListedObject, Matcher, Rows } from './pairs.js';
+import { isEqual, type ListedObject, Matcher, orEmpty, Rows } from './pairs.js';
 import { thresholdOf } from './part-plan.js';
 import { openWritable, sinkStream, type WritableStore } from './target.js';
 
@@ -68,7 +69,7 @@ export class CopyRun {
     const walk = (store: number, prefix: Uint8Array): Rows =>
       new Rows(createPageWalk((request) => stream.list(request), { store, prefix, delimiter: null }));
     this.#rows = walk(this.#source, from.key);
-    if (skipEqual || skipExisting) this.#matcher = new Matcher(walk(this.#target.id, to.key));
+    if (skipEqual || skipExisting) this.#matcher = new Matcher(orEmpty(walk(this.#target.id, to.key)));
     const sink: SinkSpec = {
       store: this.#target.id,
       prefix: to.key,
@@ -128,6 +129,8 @@ export class CopyRun {
     const entries: PlanEntry[] = [];
     while (entries.length < limit) {
       await this.#out.room();
+      // Nobody waits for the entries of a run that has ended, and what it would begin is not wanted.
+      if (this.#copies?.stream.token.state !== StopState.Live) return [];
       const object = await this.#rows.next();
       if (object === null) {
         if (entries.length > 0) return entries;
@@ -167,7 +170,7 @@ export class CopyRun {
       supervisor: this.#supervisor,
       target,
       terms: this.#plan.terms,
-      token,
+      tokens: [token],
       stop: { token },
     };
     try {
