@@ -75,6 +75,77 @@ export function runtimeOf(service: Service, origin: Origin, options: StartOption
   });
 }
 
+/** Where a scheme gets credentials that expire, and what it got there. */
+export interface CredentialSource {
+  /** Options of the scheme. */
+  readonly options: Record<string, unknown>;
+  /** Ends what was fetched last, before its time. */
+  expire(): Promise<void>;
+  /** When each was fetched. */
+  fetchedAtMs(): readonly number[];
+}
+
+export interface RenewingRow {
+  readonly service: Service;
+  /** With a lifetime, what is fetched expires by the clock of the origin. */
+  begin(origin: Origin, lifetimeMs?: number): Promise<CredentialSource>;
+}
+
+/** A function of the test that makes credentials, tells the origin of them, and is counted. */
+function counted<T>(make: (number: number) => Promise<T>): { ask: () => Promise<T>; times: number[] } {
+  const times: number[] = [];
+  return {
+    times,
+    ask: () => {
+      times.push(Date.now());
+      return make(times.length);
+    },
+  };
+}
+
+const HOUR_MS = 3_600_000;
+
+const SESSIONS: RenewingRow = {
+  service: S3,
+  begin: (origin) => {
+    const made = (n: number) => ({
+      accessKeyId: `AKIAGENERATION0000${String(n).padStart(2, '0')}`,
+      secretAccessKey: `secret-of-generation-${n}`,
+      sessionToken: `token-of-generation-${n}`,
+    });
+    const { ask, times } = counted(async (n) => {
+      // Those before stay known, as expired.
+      const before = Array.from({ length: n - 1 }, (_, i) => ({ ...made(i + 1), expired: true }));
+      await origin.configure({ credentials: [...before, made(n)] });
+      return made(n);
+    });
+    return Promise.resolve({
+      options: s3Options(origin, { credentials: ask }),
+      expire: () => origin.expire(made(times.length).accessKeyId),
+      fetchedAtMs: () => times,
+    });
+  },
+};
+
+const TOKENS: RenewingRow = {
+  service: AZ,
+  begin: (origin, lifetimeMs = HOUR_MS) => {
+    const { ask, times } = counted(async (n) => {
+      const token = `token-of-generation-${n}`;
+      const expiresAtMs = Date.now() + lifetimeMs;
+      await origin.configure({ tokens: [{ token, expiresAtMs }] });
+      return { token, expiresOnTimestamp: expiresAtMs };
+    });
+    return Promise.resolve({
+      options: AZ.options(origin, { accountKey: undefined, credential: { getToken: ask } }),
+      expire: () => origin.expire(`token-of-generation-${times.length}`),
+      fetchedAtMs: () => times,
+    });
+  },
+};
+
+export const RENEWING: readonly RenewingRow[] = [SESSIONS, TOKENS];
+
 export interface Entry {
   readonly key: string;
   readonly size: number;
