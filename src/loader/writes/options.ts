@@ -1,6 +1,6 @@
 /** Options of the verbs that write. */
-import { whole } from '../schema.js';
-import { checkNames, flag, invalidOption } from '../schema.js';
+import { ErrorCode } from '../../protocol/errors.js';
+import { checkNames, flag, invalidOption, whole } from '../schema.js';
 import type { StopOptions } from '../stop-options.js';
 
 export interface WriteOptions extends StopOptions {
@@ -30,6 +30,13 @@ export interface WriteTerms {
   readonly maxPartsInFlight: number;
   readonly maxAttempts: number;
 }
+
+/** What a call fails with because it was told to stop. */
+export const STOPS: ReadonlySet<ErrorCode> = new Set([
+  ErrorCode.Draining,
+  ErrorCode.Cancelled,
+  ErrorCode.DeadlineExceeded,
+]);
 
 const STOP_NAMES = ['token', 'signal'];
 export const WRITE_NAMES = [...STOP_NAMES, 'ifAbsent', 'ifVersion', 'maxAttempts'];

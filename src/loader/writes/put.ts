@@ -11,11 +11,12 @@ import type { PlanEntry, SupervisorHandle } from '../../actors/supervisor/types.
 import { copyBytes } from '../../protocol/copy.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Receipt, SinkSpec } from '../../protocol/messages.js';
+import { formatBytes } from '../../protocol/sizes.js';
+import { StopState } from '../../protocol/stop.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { openDirect } from '../direct.js';
 import { linkStop, type StopOptions } from '../stop-options.js';
 import type { EntrySource } from '../sources.js';
-import { stopped } from '../stoppable.js';
 import { bytesOf, Gatherer, type Chunk, type ChunkSource, type Piece } from './gather.js';
 import { PUT_NAMES, readTerms, type PutOptions, type WriteTerms } from './options.js';
 import { partBytesOf, thresholdOf } from './part-plan.js';
@@ -70,7 +71,7 @@ export async function putStream(
     return await withTarget(supervisor, uri, terms, options, async (deps) => {
       const { target, token } = deps;
       const partBytes = partBytesOf(-1, target.limits, terms.partBytes, target.uri);
-      const first = await stopped(gatherer.take(partBytes), token);
+      const first = await beforeTurn(gatherer.take(partBytes), token);
       if (gatherer.exhausted) return await putPiece(deps, first);
       return await uploadParts(deps, gatheredSource(target, gatherer, first, partBytes), {
         size: -1,
@@ -168,6 +169,26 @@ function bytesSource(target: WriteTarget, bytes: Uint8Array, partBytes: number):
   };
 }
 
+/** An error of our own for what does not fit into the number of parts, before the service gives one at the end. */
+function checkPartCount(size: number, { limits, uri }: WriteTarget, partBytes: number): void {
+  const most = Math.min(limits.maxParts * partBytes, limits.maxObjectBytes);
+  if (size <= most) return;
+  const what = `${uri}: the stream has more than ${formatBytes(most)}, which is as much as its parts may hold: give a larger partBytes`;
+  throw new MillraceError(ErrorCode.InvalidArgument, what, { phase: 'write', uri });
+}
+
+/** Settles as `work` does, or rejects when the token turns: nothing was sent yet, and nothing will be. */
+function beforeTurn<T>(work: Promise<T>, token: CancellationToken): Promise<T> {
+  if (token.state !== StopState.Live) {
+    work.catch(() => {});
+    return Promise.reject(token.error());
+  }
+  return new Promise<T>((resolve, reject) => {
+    const unlink = token.onChange(() => reject(token.error()));
+    work.then(resolve, reject).finally(unlink);
+  });
+}
+
 /** The pieces of a stream, one at a time: what is gathered and not granted memory yet is one part. */
 function gatheredSource(
   target: WriteTarget,
@@ -185,8 +206,7 @@ function gatheredSource(
       if (ready === null && gatherer.exhausted) return null;
       const piece: Piece = ready ?? (await gatherer.take(partBytes));
       ready = null;
-      // An error for what no number of parts can hold, before the service gives its own at the end.
-      partBytesOf(start + piece.length, target.limits, partBytes, target.uri);
+      checkPartCount(start + piece.length, target, partBytes);
       const entry = ownEntry(target, start, piece.length, (to) => piece.fill(to));
       start += piece.length;
       return [entry];

@@ -72,11 +72,11 @@ async function begin(
   size: number,
 ): Promise<{ readonly id: string; readonly partsInFlight: number }> {
   const { supervisor, target, terms, token } = deps;
+  for (const each of [token, supervisor.token]) if (each.state !== StopState.Live) throw each.error();
   const patient = new CancellationToken();
   const drain = (): void => patient.drain('stopped', { deadlineMs: CLEANUP_MS });
   const unlink = [token, supervisor.token].map((each) => each.onChange(drain));
-  if (token.state !== StopState.Live) throw token.error();
-  const stream = openCleanup(supervisor, patient);
+  const stream = openCleanup(supervisor, patient, { maxAttempts: terms.maxAttempts });
   try {
     const { key } = target;
     const { ifAbsent, ifVersion, contentType } = terms;
