@@ -29,6 +29,12 @@ export function isDrained(error: unknown): boolean {
   return error instanceof MillraceError && error.code === ErrorCode.Draining;
 }
 
+/** What to do about an error that its own message cannot know: which command found it. Null for most. */
+export function hintFor(thrown: unknown): string | null {
+  if (!(thrown instanceof MillraceError) || thrown.code !== ErrorCode.Unauthenticated) return null;
+  return '"millrace doctor" tells which credentials are found; --profile names others, and --anonymous sends none';
+}
+
 /** `NotFound: ...`, in one line that no name in it can break or colour. */
 export function failureLine(thrown: unknown): string {
   if (thrown instanceof MillraceError) return escapeControls(`${thrown.code}: ${thrown.message}`);

@@ -52,7 +52,7 @@ export function rowLine({ action, uri, size }: ActionRow, terminal: boolean): st
 export function tallyLine(verb: string, tally: Tally, elapsedMs: number): string {
   const { done, skipped, failed, bytes } = tally;
   const seconds = elapsedMs / 1000;
-  const rate = seconds > 0 ? `, ${formatBytes(bytes / seconds)}/s` : '';
+  const rate = seconds > 0 && bytes > 0 ? `, ${formatBytes(bytes / seconds)}/s` : '';
   return `${verb} ${done}, skipped ${skipped}, failed ${failed}; ${formatBytes(bytes)} in ${seconds.toFixed(2)} s${rate}`;
 }
 
@@ -122,8 +122,7 @@ export function createReport(session: Session, command: string, verb: string): R
       if (tally.failed > failures.length && !json)
         session.say(`${tally.failed - failures.length} more failed; the rows name them`);
       const elapsedMs = performance.now() - startedAt;
-      const { done, ...counts } = tally;
-      const document = { command, [verb]: done, ...counts, elapsedMs };
+      const document = { command, ...tally, elapsedMs };
       const record = { line: tallyLine(verb, tally, elapsedMs), document, always: true };
       // A drain is no failure; the signal that asked for it is the exit code.
       const early = (isDrained(error) ? null : error) ?? unprinted;

@@ -20,7 +20,7 @@ import { put } from './commands/put.js';
 import { rm } from './commands/rm.js';
 import { stat } from './commands/stat.js';
 import type { CommandName } from './command-table.js';
-import { failureDetails, failureLine, failureRecord, isUsage } from './failures.js';
+import { failureDetails, failureLine, failureRecord, hintFor, isUsage } from './failures.js';
 import { createOutput, OutputClosed } from './output.js';
 import type { Command, Ending } from './session.js';
 import { escapeControls, jsonLine } from './text.js';
@@ -59,6 +59,7 @@ export async function runCommand(
     say,
     // A document stands alone on its line, so that a program can read it.
     document: flag(line.values, 'json') ? (value) => void streams.stderr.write(`${jsonLine(value)}\n`) : null,
+    hinted: new Set(),
   };
   let runtime: Runtime | null = null;
   let exitCode = 0;
@@ -95,6 +96,15 @@ export async function runCommand(
 interface Tell {
   readonly say: (line: string) => void;
   readonly document: ((value: unknown) => void) | null;
+  /** Hints that were given: each is given once. */
+  readonly hinted: Set<string>;
+}
+
+function sayHint(error: unknown, tell: Tell): void {
+  const hint = hintFor(error);
+  if (hint === null || tell.hinted.has(hint)) return;
+  tell.hinted.add(hint);
+  tell.say(hint);
 }
 
 /** The terminal record, where the output does not tell it: after a signal or a failure. */
@@ -114,6 +124,7 @@ function sayFailure(error: unknown, verbose: boolean, tell: Tell): number {
     tell.say(failureLine(error));
     if (verbose) for (const detail of failureDetails(error)) tell.say(detail);
   }
+  sayHint(error, tell);
   return isUsage(error) ? 2 : 1;
 }
 
@@ -123,6 +134,7 @@ function sayOne(what: string, uri: string, error: unknown, tell: Tell, verbose =
     tell.say(`${what} ${escapeControls(uri)}: ${failureLine(error)}`);
     if (verbose) for (const detail of failureDetails(error)) tell.say(detail);
   }
+  sayHint(error, tell);
 }
 
 async function closed(runtime: Runtime | null, say: (text: string) => void): Promise<readonly string[]> {

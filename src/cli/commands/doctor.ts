@@ -22,7 +22,7 @@ import {
   readManifest,
 } from '../health.js';
 import { createLines, type Lines } from '../output.js';
-import { localPath } from '../places.js';
+import { folder, isDirectory, localPath } from '../places.js';
 import type { Command, Session } from '../session.js';
 import { escapeControls, formatDate, jsonLine } from '../text.js';
 import { flag, text } from '../values.js';
@@ -34,7 +34,7 @@ const CHECK_COLUMNS = 22;
 export const doctor: Command = async (session) => {
   const { operands, values, json } = session;
   const olderThanMs = ageOf(text(values, 'abort-older-than'));
-  const [uri] = operands;
+  const uri = await folderOf(operands[0]);
   if (uri === undefined && (olderThanMs !== null || flag(values, 'dry-run'))) {
     throw new UsageError('doctor: --abort-older-than and --dry-run are for a URI: expected one');
   }
@@ -60,6 +60,11 @@ export const doctor: Command = async (session) => {
 /** One line of the report. Pure. */
 export function findingLine({ state, check, detail }: Finding): string {
   return `${state.padEnd(STATE_COLUMNS)}  ${check.padEnd(CHECK_COLUMNS)}  ${escapeControls(detail)}`;
+}
+
+/** A directory is looked into whether it was written with a slash at its end or not. */
+async function folderOf(operand: string | undefined): Promise<string | undefined> {
+  return operand !== undefined && (await isDirectory(operand)) ? folder(operand) : operand;
 }
 
 /** @throws UsageError */
