@@ -21,21 +21,21 @@ import {
   type StoreSnapshot,
 } from '../../protocol/store.js';
 import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
-import { answerContext, classify, type Asked, type Verdict } from './classify.js';
+import { announced } from './announced.js';
+import { answerContext, classify, type Asked } from './classify.js';
 import type { S3DataConfig } from './config.js';
 import { encodeKey } from '../http/encoding.js';
 import { sameTag, strongTag } from '../http/etag.js';
 import { readErrorBody } from './error-body.js';
 import { listQuery, MAX_PAGE_BYTES, parsePage } from './listing.js';
-import { judgeExchange } from '../http/answers.js';
+import { judgeExchange, type Verdict } from '../http/answers.js';
 import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/reads.js';
 import { createSigner, type SignedParts, type Signer } from './sigv4.js';
-import { createSkew } from './skew.js';
-import { mismatch } from './verify.js';
+import { createSkew, type Suspect } from '../http/skew.js';
 import { judgeRefused, judgeWritten } from './write-answers.js';
 import { writeHeaders } from './sigv4-write.js';
 import { writeParts } from './writes.js';
-import { keyText } from './uri.js';
+import { keyText } from '../http/keys.js';
 
 /** What a snapshot gives, with everything that stays the same per request worked out. */
 interface Current {
@@ -79,7 +79,7 @@ function dialectOf(service: string): ReadDialect {
       const tag = exchange.header('etag');
       return tag !== undefined && !sameTag(tag, version);
     },
-    mismatch: (bytes, exchange) => mismatch(bytes, exchange, service),
+    announced: (exchange) => announced(exchange, service),
     sizeInRefusal: (exchange) => readErrorBody(exchange.body).actualObjectSize,
     errorContext: (context, exchange) => answerContext(context, exchange, readErrorBody(exchange.body)),
   };
@@ -114,13 +114,18 @@ class S3Data implements StoreData {
       query: '',
       ifMatch: request.version,
       range: whole ? null : `bytes=${start}-${start + length - 1}`,
-      checksum: request.verify && start === 0,
+      checksum: request.verify !== 'never' && start === 0,
     };
     return this.#prepare(request, parts, whole ? null : { start, length }, nowMs);
   }
 
   prepareHead(key: Uint8Array, nowMs: number): PreparedRequest {
-    return this.#prepare(key, { ...BARE, method: 'HEAD', path: this.#objectPath(key) }, null, nowMs);
+    return this.#prepare(
+      key,
+      { ...BARE, method: 'HEAD', path: this.#objectPath(key), checksum: true },
+      null,
+      nowMs,
+    );
   }
 
   prepareList(request: ListRequest, nowMs: number): PreparedRequest {
@@ -145,7 +150,7 @@ class S3Data implements StoreData {
     const uri = uriOf(this.#current.config, key);
     const unfinished = judgeExchange(exchange, answerContext({ uri }, exchange));
     if (unfinished !== null) return unfinished;
-    if (exchange.status === 200) return objectInfo(exchange, uri);
+    if (exchange.status === 200) return objectInfo(exchange, uri, this.#current.dialect);
     return { value: null, ...this.#refused(key, exchange, this.#asked(uri, true, { uri }, nowMs), nowMs) };
   }
 
@@ -177,7 +182,7 @@ class S3Data implements StoreData {
     const context: ErrorContext = { uri, phase: 'write' };
     const unfinished = judgeExchange(exchange, answerContext(context, exchange));
     if (unfinished !== null) return unfinished;
-    const write = { request, exchange, uri, context };
+    const write = { request, exchange, uri, context, service: this.#current.config.service };
     const succeeded = exchange.status >= 200 && exchange.status < 300;
     const judged = succeeded ? judgeWritten(write) : judgeRefused(write);
     if (judged !== null) return judged;
@@ -232,7 +237,14 @@ class S3Data implements StoreData {
   /** Judges a refusal: the clock first, then the table. */
   #refused(identity: object, exchange: Exchange, asked: Asked, nowMs: number): Verdict {
     const service = readErrorBody(exchange.body);
-    const skewed = this.#skew.judge(identity, exchange, asked, service, nowMs);
+    const suspect: Suspect = {
+      uri: asked.uri,
+      context: answerContext(asked.context, exchange, service),
+      // An answer to HEAD has no body to say so.
+      refusesTime: (isFar) =>
+        service.code === 'RequestTimeTooSkewed' || (asked.head && exchange.status === 403 && isFar),
+    };
+    const skewed = this.#skew.judge(identity, exchange, suspect, nowMs);
     return skewed ?? classify(asked, exchange, service, nowMs);
   }
 }
@@ -251,7 +263,7 @@ function uriOf(config: S3DataConfig, key: Uint8Array): string {
   return `s3://${config.bucket}/${keyText(key)}`;
 }
 
-function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
+function objectInfo(exchange: Exchange, uri: string, dialect: ReadDialect): Answer<ObjectInfo> {
   const length = exchange.header('content-length') ?? '';
   if (!/^\d{1,15}$/.test(length)) {
     const error = new MillraceError(
@@ -267,6 +279,7 @@ function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
     version: strongTag(exchange.header('etag')),
     lastModifiedMs: Number.isNaN(modified) ? null : modified,
     contentType: exchange.header('content-type') ?? null,
+    checksums: dialect.announced(exchange),
   };
   return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
 }

@@ -16,6 +16,7 @@ const DEFAULTS: SchemeDefaults = {
   partBytes: 8 * MIB,
   // At 50 to 100 MB/s each, this many parts fill a link of 10 to 25 Gbit/s; more would only queue behind it.
   maxPartsPerObject: 32,
+  checksums: true,
 };
 
 /**
@@ -28,7 +29,8 @@ const DEFAULTS: SchemeDefaults = {
  */
 export function createS3Scheme(options: S3Options = {}): Scheme {
   checkOptions(options);
-  const own: S3Options = { ...options };
+  const { endpoints } = options;
+  const own: S3Options = { ...options, ...(endpoints === undefined ? {} : { endpoints: [...endpoints] }) };
   return {
     name: 's3',
     defaults: DEFAULTS,
