@@ -1,6 +1,6 @@
 /** Writes of a runtime against the scripted S3 server: what a stop, a failure and odd arguments leave behind. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { CancellationToken, type MillraceError, Runtime } from '../../dist/index.js';
+import { CancellationToken, type MillraceError, type Runtime } from '../../dist/index.js';
 import { MIB, startRuntime } from '../e2e/kit.js';
 import { type Origin, startOrigin } from '../kit/origin.mjs';
 
