@@ -38,6 +38,8 @@ export interface Tally {
 
 /** Actions that changed nothing because there was nothing to do. */
 const SKIPPED: ReadonlySet<string> = new Set(['equal', 'exists', 'absent']);
+/** What moves bytes, so that there is a rate. */
+const MOVES: ReadonlySet<string> = new Set(['put', 'copied']);
 const SIZE_COLUMNS = 13;
 const ACTION_COLUMNS = 12;
 
@@ -52,7 +54,8 @@ export function rowLine({ action, uri, size }: ActionRow, terminal: boolean): st
 export function tallyLine(verb: string, tally: Tally, elapsedMs: number): string {
   const { done, skipped, failed, bytes } = tally;
   const seconds = elapsedMs / 1000;
-  const rate = seconds > 0 && bytes > 0 ? `, ${formatBytes(bytes / seconds)}/s` : '';
+  const isMoved = MOVES.has(verb) && bytes > 0 && seconds > 0;
+  const rate = isMoved ? `, ${formatBytes(bytes / seconds)}/s` : '';
   return `${verb} ${done}, skipped ${skipped}, failed ${failed}; ${formatBytes(bytes)} in ${seconds.toFixed(2)} s${rate}`;
 }
 
