@@ -84,8 +84,15 @@ describe('a stop', () => {
 
   it('begins no upload when it came before, of the caller or of the runtime', async () => {
     const own = await startRuntime(origin);
+    await own.put(`${OUT}first`, 'opens the store');
+    await own.delete(`${OUT}first`);
+    const stopped = new CancellationToken();
+    stopped.drain('enough');
+    const put = (token: CancellationToken) =>
+      own.put(`${OUT}never`, new Uint8Array(20 * MIB), { token }).catch(code);
+    expect(await put(stopped)).toBe('Draining');
     own.token.drain('enough');
-    await expect(own.put(`${OUT}never`, new Uint8Array(20 * MIB)).catch(code)).resolves.toBe('Draining');
+    expect(await put(new CancellationToken())).toBe('Draining');
     await own.close();
     expect(await origin.requests({ op: 'create-upload' })).toEqual([]);
   });
@@ -128,6 +135,8 @@ describe('a media type', () => {
     const type = async (key: string) => (await runtime.head(OUT + key)).contentType;
     await runtime.copy(`${OUT}typed`, `${OUT}same`);
     expect(await type('same')).toBe('text/x-own');
+    await runtime.copy(`${OUT}typed`, `${OUT}changed`, { contentType: 'text/x-other' });
+    expect(await type('changed')).toBe('text/x-other');
     await origin.script({ op: 'copy', do: { status: 400, code: 'InvalidRequest' } });
     await runtime.copy(`${OUT}typed`, `${OUT}through`);
     expect(await type('through')).toBe('text/x-own');
