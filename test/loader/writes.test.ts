@@ -98,6 +98,22 @@ describe('a stop', () => {
   });
 });
 
+describe('a stream', () => {
+  it('has no more parts under way than a quarter of the budget holds, and all of them in the end', async () => {
+    const own = await startRuntime(origin, { memoryBudget: '64MiB' });
+    await origin.reset();
+    await origin.script({ op: 'put-part', do: { delayMs: 20 } });
+    const chunk = new Uint8Array(MIB).fill(7);
+    const { size } = await own.putStream(
+      `${OUT}stream`,
+      Array.from({ length: 60 }, () => chunk),
+    );
+    expect([size, (await origin.stats()).maxInFlight]).toEqual([60 * MIB, 2]);
+    await own.delete(`${OUT}stream`);
+    await own.close();
+  });
+});
+
 describe('a prefix', () => {
   it('that is a whole store is deleted only when that is said', async () => {
     await runtime.put(`${OUT}a`, 'a');

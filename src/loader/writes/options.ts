@@ -17,7 +17,10 @@ export interface PutOptions extends WriteOptions {
   readonly contentType?: string | undefined;
   /** Bytes of one part of an object that is put in parts. @default what the scheme says, or more where it must be */
   readonly partBytes?: number | undefined;
-  /** Parts of one object that are under way at the same time. @default 8 */
+  /**
+   * Parts of one object that are under way at the same time; of a stream no more than a quarter of the memory budget holds.
+   * @default 8
+   */
   readonly maxPartsInFlight?: number | undefined;
 }
 

@@ -73,7 +73,9 @@ export async function putStream(
       const partBytes = partBytesOf(-1, target.limits, terms.partBytes, target.uri);
       const first = await beforeTurn(gatherer.take(partBytes), token);
       if (gatherer.exhausted) return await putPiece(deps, first);
-      return await uploadParts(deps, gatheredSource(target, gatherer, first, partBytes), {
+      const maxPartsInFlight = gatheredParts(terms.maxPartsInFlight, partBytes, supervisor.arena.budgetBytes);
+      const bounded = { ...deps, terms: { ...terms, maxPartsInFlight } };
+      return await uploadParts(bounded, gatheredSource(target, gatherer, first, partBytes), {
         size: -1,
         partBytes,
       });
@@ -167,6 +169,14 @@ function bytesSource(target: WriteTarget, bytes: Uint8Array, partBytes: number):
     },
     close: () => {},
   };
+}
+
+/** What is gathered of a stream is held until its part is there, beside the budget: no more than this share of it. */
+const GATHERED_SHARE = 4;
+
+/** How many parts of a stream may be under way. Pure. */
+function gatheredParts(wanted: number, partBytes: number, budgetBytes: number): number {
+  return Math.max(1, Math.min(wanted, Math.floor(budgetBytes / GATHERED_SHARE / partBytes)));
 }
 
 /** An error of our own for what does not fit into the number of parts, before the service gives one at the end. */
