@@ -34,6 +34,7 @@ export type { DeletedRow, DeleteOptions, DeletePrefixOptions } from './loader/wr
 export type { Chunk, ChunkSource } from './loader/writes/gather.js';
 export type { PutOptions, WriteOptions } from './loader/writes/options.js';
 export type { WrittenObject } from './loader/writes/put.js';
+export type { AbortUploadOptions, UnfinishedUpload } from './loader/writes/uploads.js';
 export type { TransformContext, TransformFunction } from './protocol/context.js';
 export { ErrorCode, MillraceError, type ErrorContext, type ErrorPhase } from './protocol/errors.js';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './protocol/sizes.js';
