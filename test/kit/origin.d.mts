@@ -1,4 +1,4 @@
-/** A scripted S3 server in a process of its own. What each fault does is documented in origin/delivery.mjs. */
+/** A scripted server of a cloud store in a process of its own; see origin/dialect.mjs for what it may speak as. What each fault does is documented in origin/delivery.mjs. */
 
 /** A key on its own; without a body it has the pattern of `objectIdOf(key, generation)`. */
 export interface ExplicitEntry {
@@ -6,6 +6,8 @@ export interface ExplicitEntry {
   key: string;
   size?: number;
   body?: Uint8Array | string;
+  /** What the service keeps beside the bytes (gcs): `contentType`, `contentEncoding`, `cacheControl`, `metadata`. */
+  attributes?: Record<string, unknown>;
 }
 /** `count` keys `prefix [folder/] number suffix`, numbers zero-padded to one width; sizes are taken in turn. */
 export interface GeneratedEntry {
@@ -23,19 +25,73 @@ export interface OriginCredentials {
   sessionToken?: string;
   expired?: boolean;
 }
-export interface OriginPolicy {
-  /** Who may sign. Default: `DEFAULT_CREDENTIALS` alone. */
+/** A storage account (azure). */
+export interface OriginAccount {
+  name: string;
+  /** Base64. */
+  key: string;
+}
+/** A bearer token (azure, gcs). */
+export interface OriginToken {
+  token: string;
+  /** On the server's clock. Absent: it does not end by itself. */
+  expiresAtMs?: number;
+  expired?: boolean;
+}
+/** A service account whose assertions the token endpoint accepts (gcs). */
+export interface OriginServiceAccount {
+  clientEmail: string;
+  /** PEM. */
+  publicKey: string;
+  privateKeyId?: string;
+}
+/** What a refresh token of an authorized user is for (gcs). */
+export interface OriginRefreshToken {
+  clientId: string;
+  clientSecret: string;
+  refreshToken: string;
+}
+/** What only Cloud Storage has. */
+export interface GcsPolicy {
+  serviceAccounts?: OriginServiceAccount[];
+  refreshTokens?: OriginRefreshToken[];
+  /** Of tokens that are issued here. Default 3,599. */
+  tokenLifetimeSeconds?: number;
+  /** Whether there is one. Default true. */
+  metadataServer?: boolean;
+  /** Buckets that need a project to be billed. */
+  requesterPays?: string[];
+  /** Buckets that keep what is overwritten or deleted. */
+  versionedBuckets?: string[];
+  /** Added to generations, as text; `9007199254740992` takes them beyond what a number holds. Default 0. */
+  generationOffset?: string;
+}
+export interface OriginPolicy extends GcsPolicy {
+  /** Who may sign (s3; gcs: the HMAC keys of the XML API). Default: `DEFAULT_CREDENTIALS` alone. */
   credentials?: OriginCredentials[];
-  /** The region that signatures must name. Default `us-east-1`. */
+  /** Whose keys sign, and what the first segment of a path may be (azure). Default: `DEFAULT_ACCOUNT` alone. */
+  accounts?: OriginAccount[];
+  /** Whether the account lets containers be public (azure). Default true. */
+  publicAccess?: boolean;
+  /** Whether blobs keep their versions (azure). Default false. */
+  versioning?: boolean;
+  /** Who may come with a bearer token (azure, gcs). Default: none. */
+  tokens?: OriginToken[];
+  /** The region that signatures must name (s3). Default `us-east-1`. */
   region?: string;
-  /** Buckets that anonymous requests may use. */
+  /** What each part of an upload but the last must have (s3, the XML API of gcs). Default 5 MiB, as the service has it. */
+  minPartBytes?: number;
+  /** Buckets that anonymous requests may use; in gcs they may only read them. */
   publicBuckets?: string[];
   /** Keys (and listed prefixes) that answer 403. */
   forbidden?: (RegExp | string)[];
   /** Added to the server's clock: Date, skew, expiry of presigned URLs. */
   clockOffsetMs?: number;
 }
+export type DialectName = 's3' | 'azure' | 'gcs';
 export interface OriginOptions extends OriginPolicy {
+  /** Which service it is. Default `s3`. */
+  dialect?: DialectName;
   objects?: (ExplicitEntry | GeneratedEntry)[];
   /** Buckets that exist though nothing is in them. */
   buckets?: string[];
@@ -80,12 +136,24 @@ export type Lie =
   | 'no-length'
   /** A 103 comes first. */
   | 'interim'
+  /** Of a chunk of a resumable upload only the first `by` (half of it) persist, in multiples of 256 KiB (gcs). */
+  | 'partial-chunk'
+  /** A rewrite moves `by` (1 MiB) bytes per call (gcs). */
+  | 'rewrite-loop'
   | 'no-etag';
 
 export interface Fault {
   /** Waits before anything is sent. */
   delayMs?: number;
-  /** Answers with this status and an S3 error document, at once and whatever the signature. */
+  /**
+   * While the request is read, once so many bytes of its body are in, or all of them (0: before any): ends the connection
+   * with a RST or a FIN, answers with `status` and ends it, or stops reading until `release()` or for `ms`. But for a
+   * stall that ends, the request is not carried out. A request whose body never came whole is logged with status 0.
+   */
+  onBody?: { at: number | 'whole'; do: 'reset' | 'cut' | 'stall' | 'answer'; ms?: number };
+  /** With `status`: the request is carried out all the same. (With `reset: 'before-head'` it always is.) */
+  applied?: boolean;
+  /** Answers with this status and an error document of the service, at once and whatever the signature. */
   status?: number;
   code?: string;
   message?: string;
@@ -134,7 +202,28 @@ export interface Rule {
   do: Fault;
 }
 
-export type Operation = 'get' | 'head' | 'list' | 'put' | 'delete' | 'other';
+/**
+ * The same names for all services: a part is S3's part, Azure's block, a chunk of Google's resumable upload; to complete is to
+ * commit a block list, or the chunk that ends the upload; the question what has persisted is a listing of parts.
+ */
+export type Operation =
+  | 'get'
+  | 'head'
+  | 'list'
+  | 'put'
+  | 'copy'
+  | 'delete'
+  | 'delete-many'
+  | 'create-upload'
+  | 'put-part'
+  | 'complete-upload'
+  | 'abort-upload'
+  | 'list-uploads'
+  | 'list-parts'
+  | 'compose'
+  /** To the token endpoint or the metadata server. */
+  | 'token'
+  | 'other';
 
 export interface LoggedRequest {
   /** From 1, in order of arrival. */
@@ -153,8 +242,11 @@ export interface LoggedRequest {
   range: string | null;
   ifMatch: string | null;
   anonymous: boolean;
+  /** Bytes of its body that were read. */
+  requestBytes: number;
+  /** 0 where the body never came whole. */
   status: number;
-  /** S3 error code, or null. */
+  /** Error code of the service, or null. */
   code: string | null;
   /** Index of the rule that it met, or null. */
   rule: number | null;
@@ -187,6 +279,8 @@ export interface OriginStats {
   logDropped: number;
   byStatus: Record<string, number>;
   marks: number;
+  /** Tokens issued and refused (gcs). */
+  tokens?: { jwt: number; refresh: number; metadata: number; refused: number };
 }
 
 /** Each is "at least"; 0 is "exactly 0". */
@@ -207,11 +301,13 @@ export interface Origin extends AsyncDisposable {
   readonly region: string;
   /** The first of the credentials. */
   readonly credentials: OriginCredentials;
+  /** The first of the accounts; its blobs are at `/account.name/container/blob` (azure). */
+  readonly account: OriginAccount;
   /** Replaces the script; without rules, the origin is honest again. */
   script(...rules: (Rule | Rule[])[]): Promise<void>;
   configure(policy: OriginPolicy): Promise<void>;
-  /** From now on this key (the first) answers ExpiredToken. */
-  expire(accessKeyId?: string): Promise<void>;
+  /** From now on this key (the first) or token is answered as an expired one. */
+  expire(id?: string): Promise<void>;
   /** Overwrites an object (all without a key): next generation, other bytes and ETag, perhaps another size. */
   bump(bucket: string, key?: string, size?: number): Promise<void>;
   /** Sets a mark in the log; resolves with how many there are now. */
@@ -230,6 +326,7 @@ export interface Origin extends AsyncDisposable {
 }
 
 export const DEFAULT_CREDENTIALS: Readonly<{ accessKeyId: string; secretAccessKey: string }>;
+export const DEFAULT_ACCOUNT: Readonly<OriginAccount>;
 export function startOrigin(options?: OriginOptions): Promise<Origin>;
 /** The variables that make a process of its own find the origin, and sign for it. */
 export function environmentOf(origin: Pick<Origin, 'url' | 'region' | 'credentials'>): Record<string, string>;

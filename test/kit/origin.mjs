@@ -1,5 +1,5 @@
 /**
- * Starts an origin, a scripted S3 server in a process of its own, and is the remote control of it.
+ * Starts an origin, a scripted server of a cloud store in a process of its own, and is the remote control of it.
  *
  * What it keeps true:
  * 1. Every order is answered, or rejects when the process ends; a wait has a bound and fails with the counters in it.
@@ -8,9 +8,9 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { testCertificate } from './certificate.mjs';
-import { DEFAULT_CREDENTIALS } from './origin/defaults.mjs';
+import { DEFAULT_ACCOUNT, DEFAULT_CREDENTIALS } from './origin/defaults.mjs';
 
-export { DEFAULT_CREDENTIALS };
+export { DEFAULT_ACCOUNT, DEFAULT_CREDENTIALS };
 
 const MAIN = fileURLToPath(new URL('./origin/main.mjs', import.meta.url));
 const DEFAULT_WAIT_MS = 15_000;
@@ -84,7 +84,9 @@ export async function startOrigin({ secure = false, ...options } = {}) {
   const { ask, exited } = createRemote(child);
   const credentials = options.credentials ?? [DEFAULT_CREDENTIALS];
   const tls = certificate && { cert: certificate.cert, key: certificate.key };
-  const { port } = /** @type {{port: number}} */ (await ask('start', { ...options, credentials, tls }));
+  const accounts = options.accounts ?? [DEFAULT_ACCOUNT];
+  const given = { ...options, credentials, accounts, tls };
+  const { port } = /** @type {{port: number}} */ (await ask('start', given));
 
   const stop = async () => {
     const ended = child.exitCode !== null || child.signalCode !== null;
@@ -112,9 +114,10 @@ export async function startOrigin({ secure = false, ...options } = {}) {
     region: options.region ?? 'us-east-1',
     // A copy: the SDK writes into what it is given.
     credentials: { ...credentials[0] },
+    account: { ...accounts[0] },
     script: (...rules) => ask('script', rules.flat()),
     configure: (patch) => ask('configure', patch),
-    expire: (accessKeyId = credentials[0].accessKeyId) => ask('expire', accessKeyId),
+    expire: (id = options.tokens?.[0]?.token ?? credentials[0].accessKeyId) => ask('expire', id),
     bump: (bucket, key, size) => ask('bump', { bucket, key, size }),
     mark: () => ask('mark'),
     requests,

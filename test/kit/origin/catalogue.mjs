@@ -10,20 +10,24 @@ import { mix32, objectIdOf } from '../pattern.mjs';
 import { compareKeys } from './encoding.mjs';
 
 /**
- * @typedef {{bucket: string, key: string, size?: number, body?: Uint8Array | string}} ExplicitEntry
+ * @typedef {{bucket: string, key: string, size?: number, body?: Uint8Array | string, attributes?: Attributes}} ExplicitEntry
  * @typedef {{bucket: string, prefix: string, count: number, sizes: number[], suffix?: string, perFolder?: number}} GeneratedEntry
- * @typedef {{key: string, size: number, generation: number, objectId: number, body: Buffer | null, etag: string}} Stored
+ * @typedef {{key: string, size: number, generation: number, objectId: number, body: Buffer | null, etag: string,
+ *   attributes: Attributes}} Stored
+ * @typedef {Record<string, any>} Attributes what the dialect keeps beside the bytes: content type, metadata, sums
  */
 
 const FIRST_MODIFIED_MS = Date.UTC(2026, 0, 1);
 const DAY_MS = 86_400_000;
+/** @type {Attributes} */
+const NO_ATTRIBUTES = Object.freeze({});
 
 const hex8 = (/** @type {number} */ n) => (n >>> 0).toString(16).padStart(8, '0');
 
 /** When this generation was written. @param {number} generation */
 export const modifiedMs = (generation) => FIRST_MODIFIED_MS + generation * DAY_MS;
 
-/** An ETag that tells key, size and generation apart, in S3's shape, with its quotes. */
+/** An ETag that tells key, size and generation apart, in S3's shape, with its quotes; other dialects make theirs of it. */
 function etagOf(key, size, generation) {
   const a = objectIdOf(key, generation);
   const b = mix32(a ^ mix32(size + generation));
@@ -34,7 +38,7 @@ function etagOf(key, size, generation) {
 class ExplicitKeys {
   /** @type {string[]} */
   #keys = [];
-  /** @type {Map<string, {size: number, body: Buffer | null}>} */
+  /** @type {Map<string, {size: number, body: Buffer | null, attributes: Attributes}>} */
   #entries = new Map();
 
   get count() {
@@ -53,18 +57,22 @@ class ExplicitKeys {
     return this.#entries.get(key)?.body ?? null;
   }
 
+  attributesOf(key) {
+    return this.#entries.get(key)?.attributes ?? NO_ATTRIBUTES;
+  }
+
   /** Adds many at once: one sort. */
   load(entries) {
-    for (const { key, size, body } of entries) {
+    for (const { key, size, body, attributes = NO_ATTRIBUTES } of entries) {
       const bytes = body === undefined ? null : Buffer.from(body);
-      this.#entries.set(key, { size: bytes?.length ?? size ?? 0, body: bytes });
+      this.#entries.set(key, { size: bytes?.length ?? size ?? 0, body: bytes, attributes });
     }
     this.#keys = [...this.#entries.keys()].sort(compareKeys);
   }
 
-  put(key, size, body) {
+  put(key, body, attributes) {
     if (!this.#entries.has(key)) this.#keys.splice(lowerBound(this, key), 0, key);
-    this.#entries.set(key, { size, body });
+    this.#entries.set(key, { size: body.length, body, attributes });
   }
 
   remove(key) {
@@ -155,8 +163,11 @@ class Bucket {
     const generation = this.#everywhere + (change?.generation ?? 0) + ahead;
     const body = this.explicit.bodyOf(key);
     const trueSize = body === null ? (change?.size ?? size) : body.length;
-    const etag = etagOf(key, trueSize, generation);
-    return { key, size: trueSize, generation, objectId: objectIdOf(key, generation), body, etag };
+    const attributes = this.explicit.attributesOf(key);
+    // An ETag that came with a put is that of the bytes then: a bump gives another one.
+    const given = attributes.generation === generation ? attributes.etag : undefined;
+    const etag = given ?? etagOf(key, trueSize, generation);
+    return { key, size: trueSize, generation, objectId: objectIdOf(key, generation), body, etag, attributes };
   }
 
   /** Overwrites: another generation, other bytes, another ETag, perhaps another size. All keys when `key` is undefined. */
@@ -169,16 +180,24 @@ class Bucket {
     }
   }
 
-  put(key, body) {
-    const known = this.find(key) !== null;
+  /**
+   * Each put is another generation, one after a removal too: no two that were ever there share an ETag, unless the
+   * dialect gives one as `attributes.etag`.
+   * @param {string} key @param {Buffer} body kept as it is, not copied @param {Attributes} [attributes]
+   */
+  put(key, body, attributes = NO_ATTRIBUTES) {
+    this.bump(key, undefined);
     this.#deleted.delete(key);
-    this.explicit.put(key, body.length, body);
-    if (known) this.bump(key, undefined);
+    const generation = this.#everywhere + (this.#changes.get(key)?.generation ?? 0);
+    this.explicit.put(key, body, { ...attributes, generation });
   }
 
+  /** @param {string} key @returns {boolean} whether it was there */
   remove(key) {
+    if (this.find(key) === null) return false;
     this.explicit.remove(key);
     this.#deleted.add(key);
+    return true;
   }
 
   /**

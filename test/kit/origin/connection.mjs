@@ -5,17 +5,35 @@
  * What it keeps true:
  * 1. The next request is looked at only when the answer to the one before has been handed over.
  * 2. Every wait ends when the connection does.
+ * 3. Of every head that came, the owner hears what became of it: answered, or abandoned.
  */
-import { takeRequest } from './request.mjs';
+import { readFileSync } from 'node:fs';
+import { failure } from './failure.mjs';
+import { createBody, takeHead } from './request.mjs';
 
 const MAX_WAITING_BYTES = 1_048_576;
+const LINGER_MS = 1_000;
+const PEER_LOOK_MS = 20;
+const NOTHING = Buffer.alloc(0);
+/** States of Linux's table of connections: established, and its end of the handshake. */
+const TCP_ALIVE = new Set(['01', '03']);
 
 /**
+ * @typedef {{at: number | 'whole', do: 'reset' | 'cut' | 'stall' | 'answer', ms?: number}} OnBody
+ * What to do once so many bytes of the body are in.
  * @typedef {{
+ *   request: import('./request.mjs').Request, body: import('./request.mjs').Body, onBody: OnBody | null,
+ *   wantsContinue: boolean, whole: boolean,
+ * }} Reading
+ * @typedef {{
+ *   arrived(connection: Connection, request: import('./request.mjs').Request): OnBody | null,
+ *   abandoned(connection: Connection, request: import('./request.mjs').Request, bodyBytes: number): void,
  *   answer(connection: Connection, request: import('./request.mjs').Request): Promise<boolean>,
  *   refuse(connection: Connection, failed: import('./failure.mjs').Failure): Promise<boolean>,
  *   ended(connection: Connection): void, stalled(connection: Connection, begins: boolean): void,
- * }} Owner `answer` and `refuse` say whether the connection goes on
+ * }} Owner `arrived` comes with each head; then
+ *   `answer` with the body in it, or `abandoned` where that never came whole. `answer` and `refuse` say whether the
+ *   connection goes on
  */
 export class Connection {
   #socket;
@@ -23,7 +41,12 @@ export class Connection {
   #owner;
   /** @type {Buffer | null} */
   #bytes = null;
-  #continued = false;
+  /** @type {Reading | null} */
+  #reading = null;
+  /** In the middle of a body: reading waits, or has ended by a fault. */
+  #held = false;
+  /** What else comes is not for reading. */
+  #deaf = false;
   #gone = false;
   /** @type {Set<(there: boolean) => void>} */
   #waits = new Set();
@@ -51,29 +74,114 @@ export class Connection {
   }
 
   #onData(chunk) {
+    if (this.#deaf) return;
     this.#bytes = this.#bytes === null ? chunk : Buffer.concat([this.#bytes, chunk]);
-    if (!this.busy) this.#takeNext();
-    else if (this.#bytes !== null && this.#bytes.length > MAX_WAITING_BYTES) this.#socket.pause();
+    this.#take();
+    if (this.busy && this.#bytes !== null && this.#bytes.length > MAX_WAITING_BYTES) this.#socket.pause();
   }
 
-  #takeNext() {
-    if (this.#bytes === null || this.#gone) return;
-    const taken = takeRequest(this.#bytes);
-    if (taken.kind === 'more') {
-      if (taken.wantsContinue && !this.#continued) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n');
-      this.#continued = taken.wantsContinue;
-      return;
+  #take() {
+    while (!this.#gone && !this.busy && !this.#held) {
+      const went = this.#reading === null ? this.#takeHead() : this.#takeBody(this.#reading);
+      if (!went) return;
     }
-    this.#continued = false;
-    this.busy = true;
+  }
+
+  /** Returns false when there is nothing to go on with yet. */
+  #takeHead() {
+    if (this.#bytes === null) return false;
+    const taken = takeHead(this.#bytes);
+    if (taken.kind === 'more') return false;
     this.taken += 1;
-    if (taken.kind === 'request') {
-      this.#bytes = taken.used === this.#bytes.length ? null : this.#bytes.subarray(taken.used);
-      void this.#owner.answer(this, taken.request).then((keep) => this.#answered(keep));
-    } else {
-      this.#bytes = null;
-      void this.#owner.refuse(this, taken.failed).then(() => this.#answered(false));
+    if (taken.kind === 'bad') {
+      this.#refuse(taken.failed);
+      return false;
     }
+    const { request, used, length, wantsContinue } = taken;
+    this.#bytes = this.#bytes.length === used ? null : this.#bytes.subarray(used);
+    const onBody = this.#owner.arrived(this, request);
+    this.#reading = { request, body: createBody(length), onBody, wantsContinue, whole: false };
+    return true;
+  }
+
+  /** The same. @param {Reading} reading */
+  #takeBody(reading) {
+    const { request, body, onBody } = reading;
+    if (!reading.whole) {
+      const rest = body.push(this.#bytes ?? NOTHING);
+      this.#bytes = typeof rest === 'string' ? null : rest;
+      if (rest === 'broken') {
+        this.#refuse(failure(400, 'BadRequest', 'The chunked coding of the body is broken.'));
+        return false;
+      }
+      reading.whole = rest !== 'more';
+    }
+    if (onBody !== null && (onBody.at === 'whole' ? reading.whole : body.received >= onBody.at)) {
+      reading.onBody = null;
+      this.#act(reading, onBody);
+      return true;
+    }
+    if (reading.whole) {
+      request.body = body.bytes();
+      this.#answer(request, false);
+      return true;
+    }
+    if (reading.wantsContinue && body.received === 0) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+    reading.wantsContinue = false;
+    return false;
+  }
+
+  /** @param {Reading} reading @param {OnBody} onBody */
+  #act(reading, onBody) {
+    if (onBody.do === 'answer') return this.#answer(reading.request, true);
+    this.#held = true;
+    if (onBody.do === 'reset') this.reset();
+    else if (onBody.do === 'cut') this.destroy();
+    else void this.#stallReading(onBody.ms);
+  }
+
+  /** Leaves what comes in the kernel. A socket that is not read does not tell that its peer went, so that is looked up. */
+  async #stallReading(ms) {
+    this.#socket.pause();
+    const { localPort, remotePort } = this.#raw;
+    const look = setInterval(() => {
+      if (peerLeft(localPort, remotePort)) this.destroy();
+    }, PEER_LOOK_MS);
+    const there = await this.stall(ms);
+    clearInterval(look);
+    if (!there) return;
+    this.#held = false;
+    this.#socket.resume();
+    this.#take();
+  }
+
+  /** @param {import('./request.mjs').Request} request @param {boolean} early before its body was read */
+  #answer(request, early) {
+    this.busy = true;
+    this.#deaf = early;
+    this.#reading = null;
+    void this.#owner.answer(this, request).then((keep) => (early ? this.#linger() : this.#answered(keep)));
+  }
+
+  #refuse(failed) {
+    this.busy = true;
+    this.#deaf = true;
+    this.#abandon();
+    void this.#owner.refuse(this, failed).then(() => this.#linger());
+  }
+
+  #abandon() {
+    const reading = this.#reading;
+    this.#reading = null;
+    if (reading !== null) this.#owner.abandoned(this, reading.request, reading.body.received);
+  }
+
+  /** Ends after an answer that came while the client may still send: closed at once, a RST could overtake the answer. */
+  #linger() {
+    if (this.#gone) return;
+    this.#socket.end();
+    const timer = setTimeout(() => this.destroy(), LINGER_MS);
+    this.#socket.once('close', () => clearTimeout(timer));
   }
 
   #answered(keep) {
@@ -81,11 +189,12 @@ export class Connection {
     if (this.#gone) return;
     if (!keep) return this.destroy();
     if (this.#socket.isPaused()) this.#socket.resume();
-    this.#takeNext();
+    this.#take();
   }
 
   #onClose() {
     this.#gone = true;
+    this.#abandon();
     for (const end of this.#waits) end(false);
     this.#waits.clear();
     this.#owner.ended(this);
@@ -153,4 +262,18 @@ export class Connection {
     this.#raw.resetAndDestroy();
     this.#socket.destroy();
   }
+}
+
+const hexPort = (/** @type {number} */ port) => port.toString(16).toUpperCase().padStart(4, '0');
+
+/** Whether the other end of a connection has closed or reset it; false where there is no way to know. */
+function peerLeft(localPort, remotePort) {
+  let table;
+  try {
+    table = readFileSync('/proc/net/tcp', 'latin1');
+  } catch {
+    return false;
+  }
+  const row = new RegExp(`: \\w+:${hexPort(localPort)} \\w+:${hexPort(remotePort)} (\\w\\w) `).exec(table);
+  return row === null || !TCP_ALIVE.has(row[1]);
 }

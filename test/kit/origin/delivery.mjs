@@ -26,7 +26,7 @@ const pool = [];
  * @typedef {{bodyBytes: number, complete: boolean, keep: boolean}} Delivered
  */
 
-/** @param {import('./service.mjs').Response} response @param {boolean} isHead @param {import('./faults.mjs').Fault} fault */
+/** @param {import('./response.mjs').Response} response @param {boolean} isHead @param {import('./faults.mjs').Fault} fault */
 function framing(response, isHead, fault) {
   if (response.status === 204 || response.status === 304) return [];
   if (fault.lie === 'no-length') return [];
@@ -46,7 +46,7 @@ function statusLine(status, lie) {
 }
 
 /**
- * @param {import('./service.mjs').Response} response @param {boolean} isHead @param {boolean} close
+ * @param {import('./response.mjs').Response} response @param {boolean} isHead @param {boolean} close
  * @param {import('./faults.mjs').Fault} fault
  */
 function encodeHead(response, isHead, close, fault) {
@@ -129,7 +129,7 @@ const PLAIN = Object.freeze({});
 
 /**
  * @param {Link} link
- * @param {import('./service.mjs').Response} response
+ * @param {import('./response.mjs').Response} response
  * @param {{isHead: boolean, close: boolean, fault: import('./faults.mjs').Fault | null}} how
  * @returns {Promise<Delivered>}
  */

@@ -1,5 +1,5 @@
 /**
- * How S3 spells names: percent-encoding for signatures and listings, XML text, and the order of keys.
+ * How the services spell names: percent-encoding, XML text, queries, and the order of keys.
  */
 
 const PLAIN = /^[A-Za-z0-9\-._~]*$/;
@@ -19,11 +19,6 @@ export function encodePath(path) {
   return PLAIN_PATH.test(path) ? path : path.split('/').map(encodeStrict).join('/');
 }
 
-/** What `encoding-type=url` does to a key: a form encoding that leaves slashes and stars. @param {string} key */
-export function encodeListed(key) {
-  return encodePath(key).replaceAll('%20', '+').replaceAll('%2A', '*');
-}
-
 const XML_NAMES = new Map([
   ['&', '&amp;'],
   ['<', '&lt;'],
@@ -31,18 +26,29 @@ const XML_NAMES = new Map([
   ['"', '&quot;'],
 ]);
 
-/** Text in XML, control characters as references, as S3 writes them. @param {string} text */
+/** Text in XML, control characters as references, as the services write them. @param {string} text */
 export function escapeXml(text) {
   if (/^[\w\-./ ]*$/.test(text)) return text;
   const spell = (/** @type {string} */ c) => (c < ' ' ? `&#x${c.charCodeAt(0).toString(16)};` : c);
   return Array.from(text, (c) => XML_NAMES.get(c) ?? spell(c)).join('');
 }
 
+const XML_CHARACTERS = new Map([...XML_NAMES, ["'", '&apos;']].map(([c, name]) => [name, c]));
+
+/** The text of an element, references resolved. @param {string} text */
+export function unescapeXml(text) {
+  return text.replace(/&(#x[0-9a-f]+|#\d+|\w+);/gi, (all, name) => {
+    if (name.startsWith('#x')) return String.fromCodePoint(parseInt(name.slice(2), 16));
+    if (name.startsWith('#')) return String.fromCodePoint(Number(name.slice(1)));
+    return XML_CHARACTERS.get(all) ?? all;
+  });
+}
+
 /** Lifts surrogates above the rest of the plane, so that UTF-16 units compare as their code points do. */
 const lifted = (unit) => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800);
 
 /**
- * Compares by UTF-8 bytes, the order of S3 listings, without encoding anything.
+ * Compares by UTF-8 bytes, the order of listings, without encoding anything.
  * @param {string} a @param {string} b @returns {number} negative, 0 or positive
  */
 export function compareKeys(a, b) {
@@ -68,7 +74,7 @@ export function afterPrefix(prefix) {
 }
 
 /**
- * A query string as S3 reads it: `+` is a space; a name without `=` has an empty value.
+ * A query string as the services read it: `+` is a space; a name without `=` has an empty value.
  * @param {string} query without the question mark @returns {Array<[string, string]>} decoded, in the order sent; throws URIError
  */
 export function parseQuery(query) {

@@ -8,39 +8,36 @@
 import { gzipSync } from 'node:zlib';
 import { mix32, objectIdOf } from '../pattern.mjs';
 import { failure } from './failure.mjs';
-import { bytesSource } from './service.mjs';
+import { bytesSource } from './response.mjs';
 
 /**
  * @typedef {'short-length' | 'long-length' | 'wrong-range' | 'short-range' | 'ignore-range' | 'two-lengths' | 'gzip-encoding'
  *   | 'bad-status-line' | 'huge-head' | 'folded-head' | 'bare-lf' | 'wrong-bytes' | 'mixed-version' | 'chunked' | 'no-length'
- *   | 'interim' | 'no-etag'} Lie
+ *   | 'interim' | 'no-etag' | 'partial-chunk' | 'rewrite-loop'} Lie
  * @typedef {'before-head' | 'after-head' | number} Place a number is a count of body bytes sent
  * @typedef {{
  *   delayMs?: number, status?: number, code?: string, message?: string, retryAfter?: number | string,
- *   cutAfter?: Place, reset?: Place, stall?: Place, stallMs?: number, slow?: number, dribble?: number,
+ *   applied?: boolean, onBody?: import('./connection.mjs').OnBody, cutAfter?: Place, reset?: Place, stall?: Place, stallMs?: number, slow?: number, dribble?: number,
  *   lie?: Lie, by?: number, close?: boolean | 'silent', headers?: Record<string, string | null>, raw?: string | Uint8Array,
  * }} Fault
  * @typedef {{
- *   key?: RegExp | string, bucket?: string, method?: string, op?: 'get' | 'head' | 'list' | 'put' | 'delete' | 'other',
+ *   key?: RegExp | string, bucket?: string, method?: string, op?: import('../origin.d.mts').Operation,
  *   range?: RegExp | string, nth?: number | number[], probability?: number, seed?: number, times?: number, do: Fault,
  * }} Rule
  */
 
-/** @param {import('./request.mjs').Request} request @returns {'get' | 'head' | 'list' | 'put' | 'delete' | 'other'} */
-export function operationOf(request) {
-  if (request.key === '')
-    return request.method === 'GET' && request.params.has('list-type') ? 'list' : 'other';
-  if (request.method === 'GET') return 'get';
-  if (request.method === 'HEAD') return 'head';
-  if (request.method === 'PUT') return 'put';
-  return request.method === 'DELETE' ? 'delete' : 'other';
-}
-
 const pattern = (/** @type {RegExp | string | undefined} */ source) =>
   source === undefined ? null : new RegExp(source);
 
-/** @param {Rule[]} rules @returns {(request: import('./request.mjs').Request) => {index: number, fault: Fault} | null} */
-export function createScript(rules) {
+/**
+ * @param {Rule[]} rules @param {import('./dialect.mjs').Dialect} dialect
+ * @returns {(request: import('./request.mjs').Request) => {index: number, fault: Fault} | null}
+ */
+export function createScript(rules, dialect) {
+  for (const { do: fault } of rules) {
+    if (fault.onBody?.do === 'answer' && fault.status === undefined)
+      throw new Error('script: an answer on the body needs a status: the request is not carried out');
+  }
   const live = rules.map((rule, index) => ({
     rule,
     index,
@@ -52,12 +49,12 @@ export function createScript(rules) {
     occurrences: new Map(),
   }));
   return (request) => {
-    const op = operationOf(request);
+    const seen = { op: dialect.operationOf(request), range: dialect.rangeOf(request) ?? '' };
     for (const state of live) {
-      if (!describes(state, request, op)) continue;
+      if (!describes(state, request, seen)) continue;
       state.seen += 1;
       if (state.left <= 0 || (state.nth !== null && !state.nth.includes(state.seen))) continue;
-      if (!drawn(state, request)) continue;
+      if (!drawn(state, request, seen.range)) continue;
       state.left -= 1;
       return { index: state.index, fault: state.rule.do };
     }
@@ -65,47 +62,36 @@ export function createScript(rules) {
   };
 }
 
-function describes({ rule, key, range }, request, op) {
-  if (rule.op !== undefined && rule.op !== op) return false;
+function describes({ rule, key, range }, request, seen) {
+  if (rule.op !== undefined && rule.op !== seen.op) return false;
   if (rule.method !== undefined && rule.method !== request.method) return false;
   if (rule.bucket !== undefined && rule.bucket !== request.bucket) return false;
   if (key !== null && !key.test(request.key)) return false;
-  return range === null || range.test(request.headers.get('range') ?? '');
+  return range === null || range.test(seen.range);
 }
 
-function drawn({ rule, occurrences }, request) {
+function drawn({ rule, occurrences }, request, range) {
   if (rule.probability === undefined) return true;
-  const name = `${request.method} ${request.target} ${request.headers.get('range') ?? ''}`;
+  const name = `${request.method} ${request.target} ${range}`;
   const before = occurrences.get(name) ?? 0;
   occurrences.set(name, before + 1);
   const hash = mix32(objectIdOf(name, before) ^ mix32(rule.seed ?? 0)) >>> 0;
   return hash / 2 ** 32 < rule.probability;
 }
 
-const DEFAULT_CODES = new Map([
-  [400, 'BadRequest'],
-  [403, 'AccessDenied'],
-  [404, 'NoSuchKey'],
-  [429, 'TooManyRequests'],
-  [500, 'InternalError'],
-  [502, 'BadGateway'],
-  [503, 'SlowDown'],
-  [504, 'GatewayTimeout'],
-]);
-
-/** @param {Fault} fault with a status @returns {import('./failure.mjs').Failure} */
-export function scriptedFailure(fault) {
+/** @param {Fault} fault with a status @param {import('./dialect.mjs').Dialect} dialect @returns {import('./failure.mjs').Failure} */
+export function scriptedFailure(fault, dialect) {
   const status = fault.status ?? 500;
-  const code = fault.code ?? DEFAULT_CODES.get(status) ?? 'Scripted';
+  const code = fault.code ?? dialect.codeOf(status) ?? 'Scripted';
   const headers = fault.retryAfter === undefined ? [] : ['Retry-After', String(fault.retryAfter)];
   return failure(status, code, fault.message ?? 'This answer was scripted.', undefined, headers);
 }
 
 /**
  * Bends a response as its fault says; what is framing is left to the delivery.
- * @param {import('./service.mjs').Response} response
+ * @param {import('./response.mjs').Response} response
  * @param {Fault} fault
- * @returns {import('./service.mjs').Response}
+ * @returns {import('./response.mjs').Response}
  */
 export function disguise(response, fault) {
   let { headers, body } = response;

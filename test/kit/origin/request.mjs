@@ -1,7 +1,7 @@
 /**
- * Reads HTTP/1.1 requests from the bytes of a connection, strictly: what S3 would refuse, this refuses.
+ * Reads HTTP/1.1 requests from the bytes of a connection, strictly: what the services would refuse, this refuses.
  *
- * Only what S3 clients send: a head, then a body with a Content-Length, plain or in the aws-chunked framing.
+ * Only what their clients send: a head, then a body with a Content-Length, or chunked.
  */
 import { parseQuery } from './encoding.mjs';
 import { failure } from './failure.mjs';
@@ -9,44 +9,131 @@ import { failure } from './failure.mjs';
 const MAX_HEAD_BYTES = 65_536;
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
+const MAX_CHUNK_LINE_BYTES = 16_384;
+/** @type {Buffer} */
 const EMPTY = Buffer.alloc(0);
 
 /**
  * @typedef {{
- *   method: string, target: string, path: string, query: Array<[string, string]>, params: Map<string, string>,
+ *   method: string, target: string, rawPath: string, path: string, query: Array<[string, string]>, params: Map<string, string>,
  *   headers: Map<string, string>, body: Buffer, bucket: string, key: string,
  * }} Request
- * `path` is decoded; `headers` are by lower-case name, repeated ones joined by commas.
+ * `path` is decoded, `rawPath` is not; `bucket` and `key` are the dialect's to fill in; `headers` are by lower-case name, repeated ones joined by commas.
  */
 
 /**
- * Takes the first request out of `bytes`.
+ * Takes the head of the first request out of `bytes`; its body is read by `createBody`.
  * @param {Buffer} bytes
- * @returns {{kind: 'more', wantsContinue: boolean} | {kind: 'request', request: Request, used: number} | {kind: 'bad', failed: import('./failure.mjs').Failure}}
+ * @returns {{kind: 'more'} | {kind: 'head', request: Request, used: number, length: number | null, wantsContinue: boolean}
+ *   | {kind: 'bad', failed: import('./failure.mjs').Failure}} `length` is that of the body, null when it is chunked
  */
-export function takeRequest(bytes) {
+export function takeHead(bytes) {
   const end = bytes.indexOf(HEAD_END);
   if (end < 0) {
     if (bytes.length > MAX_HEAD_BYTES)
       return bad('Your request header section exceeds the maximum allowed size.');
-    return { kind: 'more', wantsContinue: false };
+    return { kind: 'more' };
   }
   const lines = bytes.latin1Slice(0, end).split('\r\n');
   const headers = parseHeaders(lines);
   if (headers === null) return bad('A header line is malformed.');
   const length = bodyLength(headers);
-  if (length === null) return bad('Content-Length is not a number, or Transfer-Encoding was used.');
-  if (length > MAX_BODY_BYTES) return bad('Your proposed upload exceeds the maximum allowed size');
-  const used = end + 4 + length;
-  if (bytes.length < used) {
-    return { kind: 'more', wantsContinue: headers.get('expect')?.toLowerCase() === '100-continue' };
-  }
-  return parseTarget(
-    lines[0],
-    headers,
-    length === 0 ? EMPTY : Buffer.from(bytes.subarray(end + 4, used)),
-    used,
-  );
+  if (Number.isNaN(length)) return bad('Content-Length is not a number, or stands beside Transfer-Encoding.');
+  if (length !== null && length > MAX_BODY_BYTES)
+    return bad('Your proposed upload exceeds the maximum allowed size');
+  const wantsContinue = headers.get('expect')?.toLowerCase() === '100-continue';
+  const request = parseTarget(lines[0], headers);
+  if ('message' in request) return { kind: 'bad', failed: request };
+  return { kind: 'head', request, used: end + 4, length, wantsContinue };
+}
+
+/**
+ * Collects the body of a request.
+ * @typedef {{readonly received: number, push(bytes: Buffer): Buffer | null | 'more' | 'broken', bytes(): Buffer}} Body
+ * `push` returns what it has no use for once the body is whole (null for nothing).
+ * @param {number | null} length null for a chunked one
+ * @returns {Body}
+ */
+export function createBody(length) {
+  return length === null ? chunkedBody() : plainBody(length);
+}
+
+/** @param {number} length @returns {Body} */
+function plainBody(length) {
+  /** @type {Buffer[]} */
+  const parts = [];
+  let received = 0;
+  return {
+    get received() {
+      return received;
+    },
+    push(bytes) {
+      const take = Math.min(bytes.length, length - received);
+      parts.push(bytes.subarray(0, take));
+      received += take;
+      if (received < length) return 'more';
+      return take === bytes.length ? null : bytes.subarray(take);
+    },
+    bytes: () => (length === 0 ? EMPTY : Buffer.concat(parts, received)),
+  };
+}
+
+/** The chunked coding of RFC 9112; extensions and trailers are read past. @returns {Body} */
+function chunkedBody() {
+  /** @type {Buffer[]} */
+  const parts = [];
+  /** @type {Buffer} */
+  let rest = EMPTY;
+  let received = 0;
+  let left = 0;
+  let state = 'size';
+  const line = () => {
+    const end = rest.indexOf('\r\n');
+    if (end < 0) return null;
+    const text = rest.latin1Slice(0, end);
+    rest = rest.subarray(end + 2);
+    return text;
+  };
+  const takeData = () => {
+    const take = Math.min(left, rest.length);
+    parts.push(rest.subarray(0, take));
+    rest = rest.subarray(take);
+    received += take;
+    left -= take;
+    if (left === 0) state = 'after';
+    return left === 0;
+  };
+  const takeLine = () => {
+    const text = line();
+    if (text === null) return rest.length > MAX_CHUNK_LINE_BYTES ? 'broken' : 'more';
+    if (state === 'after') state = text === '' ? 'size' : 'broken';
+    else if (state === 'trailer') state = text === '' ? 'whole' : 'trailer';
+    else {
+      left = /^[0-9a-fA-F]{1,8}(;.*)?$/.test(text) ? parseInt(text, 16) : NaN;
+      state =
+        Number.isNaN(left) || received + left > MAX_BODY_BYTES ? 'broken' : left === 0 ? 'trailer' : 'data';
+    }
+    return 'on';
+  };
+  return {
+    get received() {
+      return received;
+    },
+    push(bytes) {
+      rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
+      for (;;) {
+        if (state === 'broken') return 'broken';
+        if (state === 'whole') return rest.length === 0 ? null : rest;
+        if (state === 'data') {
+          if (!takeData()) return 'more';
+          continue;
+        }
+        const went = takeLine();
+        if (went !== 'on') return went;
+      }
+    },
+    bytes: () => Buffer.concat(parts, received),
+  };
 }
 
 const bad = (/** @type {string} */ message) => ({
@@ -70,47 +157,28 @@ function parseHeaders(lines) {
   return headers;
 }
 
+/** Null for a chunked body, NaN for what cannot be. */
 function bodyLength(headers) {
-  if (headers.has('transfer-encoding')) return null;
-  const text = headers.get('content-length') ?? '0';
-  return /^\d+$/.test(text) ? Number(text) : null;
+  const coding = headers.get('transfer-encoding');
+  const text = headers.get('content-length');
+  if (coding !== undefined) return coding.toLowerCase() === 'chunked' && text === undefined ? null : NaN;
+  return /^\d+$/.test(text ?? '0') ? Number(text ?? '0') : NaN;
 }
 
-function parseTarget(requestLine, headers, body, used) {
+/** @returns {Request | import('./failure.mjs').Failure} */
+function parseTarget(requestLine, headers) {
   const m = /^([A-Z]+) (\/[!-~]*) HTTP\/1\.1$/.exec(requestLine);
-  if (m === null) return bad('The request line is malformed.');
-  if (!headers.has('host')) return bad('The Host header is missing.');
+  if (m === null) return failure(400, 'BadRequest', 'The request line is malformed.');
+  if (!headers.has('host')) return failure(400, 'BadRequest', 'The Host header is missing.');
   const [, method, target] = m;
   const mark = target.indexOf('?');
+  const rawPath = mark < 0 ? target : target.slice(0, mark);
   try {
-    const path = decodeURIComponent(mark < 0 ? target : target.slice(0, mark));
+    const path = decodeURIComponent(rawPath);
     const query = parseQuery(mark < 0 ? '' : target.slice(mark + 1));
-    const slash = path.indexOf('/', 1);
-    const bucket = slash < 0 ? path.slice(1) : path.slice(1, slash);
-    const key = slash < 0 ? '' : path.slice(slash + 1);
-    const request = { method, target, path, query, params: new Map(query), headers, body, bucket, key };
-    return { kind: /** @type {const} */ ('request'), request, used };
+    const params = new Map(query);
+    return { method, target, rawPath, path, query, params, headers, body: EMPTY, bucket: '', key: '' };
   } catch {
-    return {
-      kind: /** @type {const} */ ('bad'),
-      failed: failure(400, 'InvalidURI', "Couldn't parse the specified URI."),
-    };
-  }
-}
-
-/**
- * The payload inside the aws-chunked framing; signatures of chunks and trailers are not looked at.
- * @param {Buffer} framed
- * @returns {Buffer | null} null when the framing is broken
- */
-export function decodeAwsChunked(framed) {
-  const parts = [];
-  for (let at = 0; ;) {
-    const end = framed.indexOf('\r\n', at);
-    const size = end < 0 ? NaN : parseInt(framed.latin1Slice(at, end), 16);
-    if (Number.isNaN(size) || end + 2 + size > framed.length) return null;
-    if (size === 0) return Buffer.concat(parts);
-    parts.push(framed.subarray(end + 2, end + 2 + size));
-    at = end + 2 + size + 2;
+    return failure(400, 'InvalidURI', "Couldn't parse the specified URI.");
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The origin: connections, the service behind them, the fault script, counters, the log, and conditions to wait for.
+ * The origin: connections, the service behind them (a dialect), the fault script, counters, the log, and conditions to wait for.
  *
  * What it keeps true:
  * 1. A request is in flight from the moment its last byte was read until its answer was handed to the kernel or its
@@ -13,9 +13,11 @@ import { TLSSocket, createSecureContext } from 'node:tls';
 import { createCatalogue } from './catalogue.mjs';
 import { Connection } from './connection.mjs';
 import { deliver } from './delivery.mjs';
+import { createDialect } from './dialect.mjs';
 import { createScript, disguise, scriptedFailure } from './faults.mjs';
+import { failure } from './failure.mjs';
 import { logEntry } from './log.mjs';
-import { failureResponse, newIds, serve } from './service.mjs';
+import { answer } from './response.mjs';
 
 const DEFAULT_LOG_LIMIT = 20_000;
 /** Of the event loop: one accepts, one reads, and TLS takes two more round trips of a client that may be gone already. */
@@ -46,6 +48,9 @@ const freshCounters = () => ({
   logDropped: 0,
 });
 
+/** @type {import('./response.mjs').Response} */
+const NO_ANSWER = answer(0, []);
+
 export class OriginServer {
   #server = createServer((raw) => this.#accept(raw));
   /** @type {Set<Connection>} */
@@ -58,27 +63,33 @@ export class OriginServer {
   /** @type {any[]} */
   #log = [];
   #marks = 0;
-  #script = createScript([]);
+  #script;
   /** @type {Set<() => void>} */
   #waiters = new Set();
   #options;
   /** @type {import('node:tls').SecureContext | null} */
   #tls;
-  /** @type {import('./service.mjs').ServiceState} */
-  #state;
+  /** @type {import('./dialect.mjs').Common} */
+  #common;
+  /** @type {import('./dialect.mjs').Dialect} */
+  #dialect;
+  #clockOffsetMs = 0;
+  /** @type {WeakMap<object, {index: number, fault: import('./faults.mjs').Fault}>} */
+  #hits = new WeakMap();
+  #unlocated = new WeakSet();
 
   /** @param {any} options the options of startOrigin, checked there */
   constructor(options) {
     this.#options = options;
     this.#tls = options.tls === undefined ? null : createSecureContext(options.tls);
-    this.#state = {
+    this.#common = {
       buckets: createCatalogue(options.objects ?? [], options.buckets ?? []),
-      credentials: new Map(),
-      region: 'us-east-1',
       publicBuckets: new Set(),
       forbidden: [],
-      clockOffsetMs: 0,
+      secure: options.tls !== undefined,
     };
+    this.#dialect = createDialect(options.dialect ?? 's3', this.#common);
+    this.#script = createScript([], this.#dialect);
     this.configure(options);
   }
 
@@ -100,6 +111,8 @@ export class OriginServer {
     const socket = secureContext === undefined ? raw : new TLSSocket(raw, { isServer: true, secureContext });
     this.#counters.opened += 1;
     const connection = new Connection(this.#counters.opened, socket, raw, {
+      arrived: (_, request) => this.#arrived(request),
+      abandoned: (from, request, bodyBytes) => this.#abandoned(from, request, bodyBytes),
       answer: (from, request) => this.#answer(from, request),
       refuse: (from, failed) => this.#refuse(from, failed),
       ended: (from) => this.#ended(from),
@@ -129,34 +142,69 @@ export class OriginServer {
   }
 
   get #nowMs() {
-    return Date.now() + this.#state.clockOffsetMs;
+    return Date.now() + this.#clockOffsetMs;
+  }
+
+  /** The script is asked when a head comes: some faults are met while the body is read. */
+  #arrived(request) {
+    try {
+      Object.assign(request, this.#dialect.locate(request));
+    } catch {
+      this.#unlocated.add(request);
+      return null;
+    }
+    const hit = this.#script(request);
+    if (hit === null) return null;
+    this.#hits.set(request, hit);
+    this.#counters.faults += 1;
+    return hit.fault.onBody ?? null;
+  }
+
+  /** Its body never came whole, by a fault or by the client: it has no answer and no effect. */
+  #abandoned(connection, request, bodyBytes) {
+    const rule = this.#hits.get(request)?.index ?? null;
+    const { entry } = this.#prepare(connection, request, NO_ANSWER, this.#nowMs, rule);
+    entry.requestBytes = bodyBytes;
+    entry.endedMs = entry.atMs;
+    this.#counters.requests += 1;
+    this.#count('aborted', 1);
   }
 
   async #answer(connection, request) {
-    const hit = this.#script(request);
+    const hit = this.#hits.get(request);
     const fault = hit?.fault ?? null;
     const nowMs = this.#nowMs;
-    const found =
-      fault?.status === undefined ? serve(request, this.#state, nowMs, fault?.lie) : scriptedFailure(fault);
+    const found = this.#carryOut(request, nowMs, fault);
     const { response, entry } = this.#prepare(connection, request, found, nowMs, hit?.index ?? null);
     this.#counters.requests += 1;
-    if (fault !== null) this.#counters.faults += 1;
     this.#count('inFlight', 1);
     const isHead = request.method === 'HEAD';
-    const close = request.headers.get('connection')?.toLowerCase() === 'close';
+    const close =
+      request.headers.get('connection')?.toLowerCase() === 'close' || fault?.onBody?.do === 'answer';
     const said = fault === null ? response : disguise(response, fault);
     const done = await deliver(connection, said, { isHead, close, fault });
     this.#finish(entry, done);
     return done.keep;
   }
 
+  /** The effect of a request, if it has one, and what is said about it. */
+  #carryOut(request, nowMs, fault) {
+    if (this.#unlocated.has(request)) return failure(400, 'InvalidURI', "Couldn't parse the specified URI.");
+    const scripted = fault?.status !== undefined;
+    const served =
+      !scripted || fault.applied === true ? this.#dialect.serve(request, nowMs, fault?.lie, fault?.by) : null;
+    return scripted || served === null ? scriptedFailure(fault, this.#dialect) : served;
+  }
+
   #prepare(connection, request, found, nowMs, rule) {
-    const ids = newIds(nowMs);
-    const response = 'message' in found ? failureResponse(found, ids, request.method !== 'HEAD') : found;
-    const common = ['x-amz-id-2', ids.hostId, 'x-amz-request-id', ids.requestId];
-    common.push('Date', new Date(nowMs).toUTCString(), 'Server', 'AmazonS3');
-    response.headers = [...common, ...response.headers];
-    const entry = logEntry(request, response, {
+    const dialect = this.#dialect;
+    const ids = dialect.newIds(nowMs);
+    const response =
+      'message' in found
+        ? dialect.failureResponse(found, ids, request.method !== 'HEAD', request)
+        : { ...found };
+    response.headers = [...dialect.commonHeaders(ids, nowMs, request), ...response.headers];
+    const entry = logEntry(request, response, dialect, {
       number: this.#counters.requests + 1,
       requestId: ids.requestId,
       rule,
@@ -183,39 +231,34 @@ export class OriginServer {
   }
 
   async #refuse(connection, failed) {
-    const ids = newIds(this.#nowMs);
-    const response = failureResponse(failed, ids, true);
+    const ids = this.#dialect.newIds(this.#nowMs);
+    const response = this.#dialect.failureResponse(failed, ids, true, null);
     await deliver(connection, response, { isHead: false, close: true, fault: null });
     return false;
   }
 
   /** Changes what is given, leaves the rest. @param {any} patch */
   configure(patch) {
-    const state = this.#state;
-    if (patch.credentials !== undefined) {
-      state.credentials = new Map(patch.credentials.map((one) => [one.accessKeyId, one]));
-    }
-    if (patch.region !== undefined) state.region = patch.region;
-    if (patch.publicBuckets !== undefined) state.publicBuckets = new Set(patch.publicBuckets);
-    if (patch.forbidden !== undefined) state.forbidden = patch.forbidden.map((one) => new RegExp(one));
-    if (patch.clockOffsetMs !== undefined) state.clockOffsetMs = patch.clockOffsetMs;
+    const common = this.#common;
+    if (patch.publicBuckets !== undefined) common.publicBuckets = new Set(patch.publicBuckets);
+    if (patch.forbidden !== undefined) common.forbidden = patch.forbidden.map((one) => new RegExp(one));
+    if (patch.clockOffsetMs !== undefined) this.#clockOffsetMs = patch.clockOffsetMs;
+    this.#dialect.configure(patch);
   }
 
-  /** @param {string} accessKeyId */
-  expire(accessKeyId) {
-    const known = this.#state.credentials.get(accessKeyId);
-    if (known === undefined) throw new Error(`expire: no credential ${accessKeyId} here`);
-    this.#state.credentials.set(accessKeyId, { ...known, expired: true });
+  /** @param {string} id of a key or token */
+  expire(id) {
+    this.#dialect.expire(id);
   }
 
   /** @param {import('./faults.mjs').Rule[]} rules */
   script(rules) {
-    this.#script = createScript(rules);
+    this.#script = createScript(rules, this.#dialect);
   }
 
   /** @param {{bucket: string, key?: string, size?: number}} what */
   bump({ bucket, key, size }) {
-    const found = this.#state.buckets.get(bucket);
+    const found = this.#common.buckets.get(bucket);
     if (found === undefined) throw new Error(`bump: no bucket ${bucket} here`);
     found.bump(key, size);
   }
@@ -230,7 +273,12 @@ export class OriginServer {
   }
 
   stats() {
-    return { ...this.#counters, byStatus: { ...this.#byStatus }, marks: this.#marks };
+    return {
+      ...this.#counters,
+      byStatus: { ...this.#byStatus },
+      marks: this.#marks,
+      ...this.#dialect.counters?.(),
+    };
   }
 
   /** Ends what stalls now. @returns {number} how many */
@@ -263,7 +311,8 @@ export class OriginServer {
     this.#byStatus = {};
     this.#log = [];
     this.#marks = 0;
-    this.#script = createScript([]);
+    this.#script = createScript([], this.#dialect);
+    this.#dialect.forgetCounters?.();
     this.release();
   }
 

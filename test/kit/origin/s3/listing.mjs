@@ -3,13 +3,17 @@
  *
  * A continuation token holds the key where the next page begins, so the service keeps nothing between pages.
  */
-import { modifiedMs } from './catalogue.mjs';
-import { afterPrefix, compareKeys, encodeListed, escapeXml } from './encoding.mjs';
-import { failure } from './failure.mjs';
+import { modifiedMs } from '../catalogue.mjs';
+import { compareKeys, encodePath, escapeXml } from '../encoding.mjs';
+import { failure } from '../failure.mjs';
+import { collectPage } from '../pages.mjs';
 
 const MAX_KEYS = 1000;
 const invalid = (/** @type {string} */ message, /** @type {Record<string, string>} */ extra) =>
   failure(400, 'InvalidArgument', message, extra);
+
+/** What `encoding-type=url` does to a key: a form encoding that leaves slashes and stars. @param {string} key */
+const encodeListed = (key) => encodePath(key).replaceAll('%20', '+').replaceAll('%2A', '*');
 
 function parsePage(params) {
   const maxKeys = params.get('max-keys') ?? String(MAX_KEYS);
@@ -50,41 +54,16 @@ function decodeToken(token) {
   return Buffer.from(token.slice(1), 'base64').toString('utf8');
 }
 
-/** Walks one page: keys, rolled-up prefixes, and the key where the next page begins (null at the end). */
-function collect(bucket, page) {
-  const walk = bucket.seek(page.from);
-  /** @type {string[]} */
-  const keys = [];
-  /** @type {string[]} */
-  const prefixes = [];
-  for (;;) {
-    const key = walk.next();
-    if (key === null || !key.startsWith(page.prefix)) return { keys, prefixes, next: null };
-    if (keys.length + prefixes.length >= page.maxKeys) {
-      return { keys, prefixes, next: page.maxKeys === 0 ? null : key };
-    }
-    const cut = page.delimiter === '' ? -1 : key.indexOf(page.delimiter, page.prefix.length);
-    if (cut < 0) {
-      keys.push(key);
-      continue;
-    }
-    const rolled = key.slice(0, cut + page.delimiter.length);
-    prefixes.push(rolled);
-    const beyond = afterPrefix(rolled);
-    if (beyond === null) return { keys, prefixes, next: null };
-    walk.seek(beyond);
-  }
-}
-
 /**
- * @param {import('./catalogue.mjs').Bucket} bucket
+ * @param {import('../catalogue.mjs').Bucket} bucket
  * @param {Map<string, string>} params the query
- * @returns {Buffer | import('./failure.mjs').Failure} the document
+ * @returns {Buffer | import('../failure.mjs').Failure} the document
  */
 export function listObjectsV2(bucket, params) {
   const page = parsePage(params);
   if ('status' in page) return page;
-  const { keys, prefixes, next } = collect(bucket, page);
+  const { prefix, delimiter, maxKeys: max } = page;
+  const { entries, next } = collectPage(bucket.seek(page.from), { prefix, delimiter, max });
   const name = (/** @type {string} */ key) => (page.urlEncoded ? encodeListed(key) : escapeXml(key));
   const xml = [
     '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
@@ -92,12 +71,13 @@ export function listObjectsV2(bucket, params) {
     page.startAfter === '' ? '' : `<StartAfter>${name(page.startAfter)}</StartAfter>`,
     page.token === undefined ? '' : `<ContinuationToken>${page.token}</ContinuationToken>`,
     next === null ? '' : `<NextContinuationToken>${encodeToken(next)}</NextContinuationToken>`,
-    `<KeyCount>${keys.length + prefixes.length}</KeyCount><MaxKeys>${page.maxKeys}</MaxKeys>`,
+    `<KeyCount>${entries.length}</KeyCount><MaxKeys>${page.maxKeys}</MaxKeys>`,
     page.delimiter === '' ? '' : `<Delimiter>${name(page.delimiter)}</Delimiter>`,
     page.urlEncoded ? '<EncodingType>url</EncodingType>' : '',
     `<IsTruncated>${next !== null}</IsTruncated>`,
   ];
-  for (const key of keys) {
+  for (const { name: key, rolled } of entries) {
+    if (rolled) continue;
     const found = bucket.find(key);
     if (found === null) continue;
     const modified = new Date(modifiedMs(found.generation)).toISOString();
@@ -107,8 +87,9 @@ export function listObjectsV2(bucket, params) {
       '<StorageClass>STANDARD</StorageClass></Contents>',
     );
   }
-  for (const prefix of prefixes)
-    xml.push(`<CommonPrefixes><Prefix>${name(prefix)}</Prefix></CommonPrefixes>`);
+  for (const entry of entries) {
+    if (entry.rolled) xml.push(`<CommonPrefixes><Prefix>${name(entry.name)}</Prefix></CommonPrefixes>`);
+  }
   xml.push('</ListBucketResult>');
   return Buffer.from(xml.join(''));
 }

@@ -2,14 +2,36 @@
  * The service's side of Signature Version 4, written from its specification and from the raw request, so that it
  * shares nothing with the signers that it checks.
  *
- * Source: "Authenticating Requests (AWS Signature Version 4)" of the Amazon S3 API reference, for the header and the
- * query form. Error codes and texts are those that S3 answers with.
+ * Sources: "Authenticating Requests (AWS Signature Version 4)" of the Amazon S3 API reference, for the header and the
+ * query form; "Signatures" and "HMAC keys" of the Cloud Storage documentation for the same scheme in Google's words.
+ * Error codes and texts are those that S3 answers with.
  */
 import { createHash, createHmac } from 'node:crypto';
-import { encodePath, encodeStrict } from './encoding.mjs';
-import { failure } from './failure.mjs';
+import { encodePath, encodeStrict } from '../encoding.mjs';
+import { failure } from '../failure.mjs';
 
-const ALGORITHM = 'AWS4-HMAC-SHA256';
+/**
+ * @typedef {{algorithm: string, secretPrefix: string, service: string, terminal: string, header: string, query: string}} Scheme
+ * `header` and `query` are what the names of its headers and parameters begin with.
+ */
+/** @type {Scheme} */
+export const AWS4 = Object.freeze({
+  algorithm: 'AWS4-HMAC-SHA256',
+  secretPrefix: 'AWS4',
+  service: 's3',
+  terminal: 'aws4_request',
+  header: 'x-amz-',
+  query: 'X-Amz-',
+});
+/** @type {Scheme} */
+export const GOOG4 = Object.freeze({
+  algorithm: 'GOOG4-HMAC-SHA256',
+  secretPrefix: 'GOOG4',
+  service: 'storage',
+  terminal: 'goog4_request',
+  header: 'x-goog-',
+  query: 'X-Goog-',
+});
 const MAX_SKEW_MS = 15 * 60_000;
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 const MAX_CACHED_KEYS = 64;
@@ -21,12 +43,12 @@ const hmac = (/** @type {import('node:crypto').BinaryLike} */ key, /** @type {st
 /** @type {Map<string, Buffer>} */
 const signingKeys = new Map();
 
-function signingKey(secret, date, region) {
-  const name = `${date}/${region}/${secret}`;
+function signingKey({ secretPrefix, service, terminal }, secret, date, region) {
+  const name = `${secretPrefix}/${date}/${region}/${secret}`;
   let key = signingKeys.get(name);
   if (key === undefined) {
     if (signingKeys.size >= MAX_CACHED_KEYS) signingKeys.clear();
-    key = hmac(hmac(hmac(hmac(`AWS4${secret}`, date), region), 's3'), 'aws4_request');
+    key = hmac(hmac(hmac(hmac(secretPrefix + secret, date), region), service), terminal);
     signingKeys.set(name, key);
   }
   return key;
@@ -48,56 +70,62 @@ const malformed = (message, extra, headers) =>
   );
 
 /** What was signed and how, from the Authorization header. Returns a claim, or a failure with `status`. */
-function claimFromHeader(request, authorization) {
-  if (!authorization.startsWith(`${ALGORITHM} `)) {
-    const message = `The authorization mechanism you have provided is not supported. Please use ${ALGORITHM}.`;
+function claimFromHeader(request, authorization, { algorithm, header }) {
+  if (!authorization.startsWith(`${algorithm} `)) {
+    const message = `The authorization mechanism you have provided is not supported. Please use ${algorithm}.`;
     return failure(400, 'InvalidRequest', message);
   }
   const fields = new Map();
-  for (const part of authorization.slice(ALGORITHM.length + 1).split(',')) {
+  for (const part of authorization.slice(algorithm.length + 1).split(',')) {
     const eq = part.indexOf('=');
     fields.set(part.slice(0, eq).trim(), part.slice(eq + 1).trim());
   }
-  const payload = request.headers.get('x-amz-content-sha256');
+  const payload = request.headers.get(`${header}content-sha256`);
   if (payload === undefined) {
-    return failure(400, 'InvalidRequest', 'Missing required header for this request: x-amz-content-sha256');
+    return failure(
+      400,
+      'InvalidRequest',
+      `Missing required header for this request: ${header}content-sha256`,
+    );
   }
   return {
     presigned: false,
     credential: fields.get('Credential'),
     signedHeaders: fields.get('SignedHeaders'),
     signature: fields.get('Signature'),
-    amzDate: request.headers.get('x-amz-date'),
-    token: request.headers.get('x-amz-security-token'),
+    amzDate: request.headers.get(`${header}date`),
+    token: request.headers.get(`${header}security-token`),
     payload,
     expiresSeconds: Infinity,
   };
 }
 
 /** The same, from the query of a presigned URL. */
-function claimFromQuery(request, params) {
-  if (params.get('X-Amz-Algorithm') !== ALGORITHM) {
-    return failure(400, 'AuthorizationQueryParametersError', `X-Amz-Algorithm only supports "${ALGORITHM}"`);
+function claimFromQuery(request, params, { algorithm, header, query }) {
+  const given = (/** @type {string} */ name) => params.get(query + name);
+  if (given('Algorithm') !== algorithm) {
+    const message = `${query}Algorithm only supports "${algorithm}"`;
+    return failure(400, 'AuthorizationQueryParametersError', message);
   }
-  const expiresSeconds = Number(params.get('X-Amz-Expires') ?? NaN);
+  const expiresSeconds = Number(given('Expires') ?? NaN);
   if (!(expiresSeconds >= 0 && expiresSeconds <= 604_800)) {
-    const message = 'X-Amz-Expires must be a number of seconds that is less than a week';
+    const message = `${query}Expires must be a number of seconds that is less than a week`;
     return failure(400, 'AuthorizationQueryParametersError', message);
   }
   return {
     presigned: true,
-    credential: params.get('X-Amz-Credential'),
-    signedHeaders: params.get('X-Amz-SignedHeaders'),
-    signature: params.get('X-Amz-Signature'),
-    amzDate: params.get('X-Amz-Date'),
-    token: params.get('X-Amz-Security-Token'),
-    payload: request.headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD',
+    credential: given('Credential'),
+    signedHeaders: given('SignedHeaders'),
+    signature: given('Signature'),
+    amzDate: given('Date'),
+    token: given('Security-Token'),
+    payload: request.headers.get(`${header}content-sha256`) ?? 'UNSIGNED-PAYLOAD',
     expiresSeconds,
   };
 }
 
-function canonicalQuery(query, presigned) {
-  const pairs = presigned ? query.filter(([name]) => name !== 'X-Amz-Signature') : query;
+function canonicalQuery(query, presigned, scheme) {
+  const pairs = presigned ? query.filter(([name]) => name !== `${scheme.query}Signature`) : query;
   const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
   return pairs
     .map(([name, value]) => [encodeStrict(name), encodeStrict(value)])
@@ -106,7 +134,7 @@ function canonicalQuery(query, presigned) {
     .join('&');
 }
 
-function canonicalRequest(request, claim) {
+function canonicalRequest(request, claim, scheme) {
   const names = claim.signedHeaders.split(';');
   const lines = names.map(
     (name) => `${name}:${(request.headers.get(name) ?? '').trim().replace(/ +/g, ' ')}\n`,
@@ -114,20 +142,20 @@ function canonicalRequest(request, claim) {
   return [
     request.method,
     encodePath(request.path),
-    canonicalQuery(request.query, claim.presigned),
+    canonicalQuery(request.query, claim.presigned, scheme),
     lines.join(''),
     claim.signedHeaders,
     claim.payload,
   ].join('\n');
 }
 
-/** `host` and every `x-amz-` header that was sent has to be signed. */
-function unsignedHeaders(request, claim) {
+/** `host` and every header of the service's own that was sent has to be signed. */
+function unsignedHeaders(request, claim, scheme) {
   const signed = new Set(claim.signedHeaders.split(';'));
   const missing = [];
   if (!signed.has('host')) missing.push('host');
   for (const name of request.headers.keys()) {
-    if (name.startsWith('x-amz-') && !signed.has(name)) missing.push(name);
+    if (name.startsWith(scheme.header) && !signed.has(name)) missing.push(name);
   }
   return missing;
 }
@@ -151,15 +179,17 @@ function checkTime(claim, nowMs) {
   });
 }
 
-function checkScope(claim, scope, region) {
+function checkScope(claim, scope, region, scheme) {
   const [, date, scopeRegion, service, terminal] = scope;
-  if (scope.length !== 5 || terminal !== 'aws4_request') {
+  if (scope.length !== 5 || terminal !== scheme.terminal) {
     return malformed(
-      `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`,
+      `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/${scheme.terminal}".`,
     );
   }
-  if (service !== 's3') return malformed(`incorrect service "${service}". This endpoint belongs to "s3".`);
-  if (scopeRegion !== region) {
+  if (service !== scheme.service) {
+    return malformed(`incorrect service "${service}". This endpoint belongs to "${scheme.service}".`);
+  }
+  if (region !== undefined && scopeRegion !== region) {
     const message = `the region '${scopeRegion}' is wrong; expecting '${region}'`;
     return malformed(message, { Region: region }, ['x-amz-bucket-region', region]);
   }
@@ -187,10 +217,10 @@ function checkPayload(request, claim) {
   });
 }
 
-function checkSignature(request, claim, known, scope) {
-  const canonical = canonicalRequest(request, claim);
-  const toSign = [ALGORITHM, claim.amzDate, scope.slice(1).join('/'), sha256(canonical)].join('\n');
-  const key = signingKey(known.secretAccessKey, scope[1], scope[2]);
+function checkSignature(request, claim, known, scope, scheme) {
+  const canonical = canonicalRequest(request, claim, scheme);
+  const toSign = [scheme.algorithm, claim.amzDate, scope.slice(1).join('/'), sha256(canonical)].join('\n');
+  const key = signingKey(scheme, known.secretAccessKey, scope[1], scope[2]);
   if (hmac(key, toSign).toString('hex') === claim.signature) return null;
   const message =
     'The request signature we calculated does not match the signature you provided. Check your key and signing method.';
@@ -204,19 +234,21 @@ function checkSignature(request, claim, known, scope) {
 
 /**
  * Says who sent a request, or why it is refused.
- * @param {import('./request.mjs').Request} request
- * @param {{credentials: Map<string, {accessKeyId: string, secretAccessKey: string, sessionToken?: string, expired?: boolean}>, region: string}} policy
+ * @param {import('../request.mjs').Request} request
+ * @param {{credentials: Map<string, {accessKeyId: string, secretAccessKey: string, sessionToken?: string, expired?: boolean}>, region?: string}} policy
+ * without a region any will do
  * @param {number} nowMs the service's clock
- * @returns {{accessKeyId: string | null} | import('./failure.mjs').Failure} null for an anonymous request
+ * @param {Scheme} [scheme]
+ * @returns {{accessKeyId: string | null} | import('../failure.mjs').Failure} null for an anonymous request
  */
-export function authenticate(request, policy, nowMs) {
+export function authenticate(request, policy, nowMs, scheme = AWS4) {
   const authorization = request.headers.get('authorization');
-  const signedByQuery = request.params.has('X-Amz-Signature');
+  const signedByQuery = request.params.has(`${scheme.query}Signature`);
   if (authorization === undefined && !signedByQuery) return { accessKeyId: null };
   const claim =
     authorization === undefined
-      ? claimFromQuery(request, request.params)
-      : claimFromHeader(request, authorization);
+      ? claimFromQuery(request, request.params, scheme)
+      : claimFromHeader(request, authorization, scheme);
   if ('status' in claim) return claim;
   if (!claim.credential || !claim.signedHeaders || !claim.signature) {
     return malformed('Credential, SignedHeaders and Signature are all required.');
@@ -227,16 +259,16 @@ export function authenticate(request, policy, nowMs) {
     const message = 'The AWS Access Key Id you provided does not exist in our records.';
     return failure(403, 'InvalidAccessKeyId', message, { AWSAccessKeyId: scope[0] });
   }
-  const missing = unsignedHeaders(request, claim);
+  const missing = unsignedHeaders(request, claim, scheme);
   if (missing.length > 0) {
     const message = 'There were headers present in the request which were not signed';
     return failure(403, 'AccessDenied', message, { HeadersNotSigned: missing.join(', ') });
   }
   return (
     checkTime(claim, nowMs) ??
-    checkScope(claim, scope, policy.region) ??
+    checkScope(claim, scope, policy.region, scheme) ??
     checkToken(claim, known) ??
-    checkSignature(request, claim, known, scope) ??
+    checkSignature(request, claim, known, scope, scheme) ??
     checkPayload(request, claim) ?? { accessKeyId: scope[0] }
   );
 }

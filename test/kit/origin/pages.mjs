@@ -1,0 +1,71 @@
+/**
+ * One page of a listing: names and rolled-up prefixes in their order, and where the next page begins. The rules are the
+ * same for all services; what a page looks like is the dialect's.
+ */
+import { afterPrefix, compareKeys } from './encoding.mjs';
+
+/**
+ * @typedef {{next(): string | null, seek(key: string): void}} Walk
+ * @typedef {{name: string, rolled: boolean}} Entry `rolled` for a prefix that stands for all keys under it
+ */
+
+/**
+ * @param {Walk} walk from `page.from` on
+ * @param {{prefix: string, delimiter: string, max: number}} page
+ * @returns {{entries: Entry[], next: string | null}} `next`: the first key of the next page, null at the end
+ */
+export function collectPage(walk, { prefix, delimiter, max }) {
+  /** @type {Entry[]} */
+  const entries = [];
+  for (;;) {
+    const key = walk.next();
+    if (key === null || !key.startsWith(prefix)) return { entries, next: null };
+    if (entries.length >= max) return { entries, next: max === 0 ? null : key };
+    const cut = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
+    if (cut < 0) {
+      entries.push({ name: key, rolled: false });
+      continue;
+    }
+    const name = key.slice(0, cut + delimiter.length);
+    entries.push({ name, rolled: true });
+    const beyond = afterPrefix(name);
+    if (beyond === null) return { entries, next: null };
+    walk.seek(beyond);
+  }
+}
+
+/** Two walks as one, each key once. @param {Walk} a @param {Walk} b @returns {Walk} */
+export function mergedWalk(a, b) {
+  let heads = [a.next(), b.next()];
+  return {
+    next() {
+      const [x, y] = heads;
+      if (x === null && y === null) return null;
+      const order = x === null ? 1 : y === null ? -1 : compareKeys(x, y);
+      heads = [order <= 0 ? a.next() : x, order >= 0 ? b.next() : y];
+      return order <= 0 ? x : y;
+    },
+    seek(key) {
+      a.seek(key);
+      b.seek(key);
+      heads = [a.next(), b.next()];
+    },
+  };
+}
+
+/** A walk over a few keys in any order. @param {Iterable<string>} keys @param {string} from @returns {Walk} */
+export function walkOf(keys, from) {
+  const sorted = [...keys].sort(compareKeys);
+  let least = from;
+  const seek = (/** @type {string} */ key) => {
+    least = key;
+  };
+  return {
+    next() {
+      const key = sorted.find((one) => compareKeys(one, least) >= 0) ?? null;
+      if (key !== null) least = `${key}\0`;
+      return key;
+    },
+    seek,
+  };
+}
