@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/long/**', 'node_modules/**'],
+    exclude: ['test/long/**', '**/node_modules/**'],
     // The tests run the build that ships: without this line vitest would transform dist on the main thread.
     server: { deps: { external: [/\/dist\//] } },
     pool: 'forks',

@@ -1,22 +1,18 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { Agent } from 'node:https';
-import { tmpdir } from 'node:os';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
 import { radosgwAvailable, startRadosgw, type Radosgw } from '../kit/radosgw.mjs';
 import { skipUnless } from '../kit/require-server.mjs';
-
-const directories = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('millrace-rgw-'));
+import { remains, started, type Trace } from './server-traces.js';
 
 describe.skipIf(skipUnless(radosgwAvailable()))('radosgw', () => {
   let server: Radosgw;
-  let before: string[];
+  let traces: Trace[];
   beforeAll(async () => {
-    before = directories();
-    server = await startRadosgw();
+    ({ server, traces } = await started(startRadosgw));
   });
-  afterAll(() => server.stop());
+  afterAll(() => server?.stop());
 
   const client = (endpoint: string, secretAccessKey = server.secretAccessKey): S3Client =>
     new S3Client({
@@ -45,11 +41,10 @@ describe.skipIf(skipUnless(radosgwAvailable()))('radosgw', () => {
     await expect(refused).rejects.toMatchObject({ name: 'SignatureDoesNotMatch' });
   });
 
-  test('leaves no directory and answers no more after its stop', async () => {
-    const fresh = directories().filter((name) => !before.includes(name));
-    expect(fresh.length).toBe(1);
+  test('leaves no process and no directory, and answers no more, after its stop', async () => {
+    expect(traces.length).toBe(3);
     await server.stop();
-    expect(existsSync(`${tmpdir()}/${fresh[0]}`)).toBe(false);
+    expect(remains(traces)).toEqual([]);
     await expect(fetch(server.url)).rejects.toThrow('fetch failed');
   });
 });

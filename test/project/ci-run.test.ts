@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +25,12 @@ afterEach(() => {
 interface Machine {
   /** Commands that are already installed. */
   readonly installed?: readonly string[];
+  /** Whether the servers from npm are: of this lock file, of an older one, or not at all. */
+  readonly npmServers?: 'current' | 'outdated' | 'missing';
+  /** Exit status of `npm ci` of those. */
+  readonly npmServersStatus?: number;
+  /** Exit status of `apt-get`. */
+  readonly aptStatus?: number;
   /** Exit status of `npm test`. */
   readonly testStatus?: number;
   readonly uid?: number;
@@ -23,8 +38,33 @@ interface Machine {
   readonly node?: string;
 }
 
+/** A checkout with nothing in it but what .ci/run looks at. */
+function checkout(place: string, npmServers: Machine['npmServers']): string {
+  const repository = join(place, 'repository');
+  const servers = join(repository, 'test/servers');
+  mkdirSync(join(repository, '.ci'), { recursive: true });
+  mkdirSync(join(servers, 'node_modules'), { recursive: true });
+  copyFileSync(join(root, '.ci/run'), join(repository, '.ci/run'));
+  const lock = (path: string, timeS: number): void => {
+    writeFileSync(join(servers, path), '{}');
+    utimesSync(join(servers, path), timeS, timeS);
+  };
+  lock('package-lock.json', 2_000);
+  if (npmServers !== 'missing')
+    lock('node_modules/.package-lock.json', npmServers === 'current' ? 3_000 : 1_000);
+  return join(repository, '.ci/run');
+}
+
 /** Runs .ci/run on a machine of stubs, each of which writes down how it was called; nothing is installed. */
-function runOn({ installed = [], testStatus = 0, uid = 0, node = '20.19.0' }: Machine): {
+function runOn({
+  installed = [],
+  npmServers = 'current',
+  npmServersStatus = 0,
+  aptStatus = 0,
+  testStatus = 0,
+  uid = 0,
+  node = '20.19.0',
+}: Machine): {
   status: number | null;
   calls: string[];
   output: string;
@@ -43,10 +83,13 @@ function runOn({ installed = [], testStatus = 0, uid = 0, node = '20.19.0' }: Ma
   // The check of the version runs in the real Node, which is told another version.
   const claim = `Object.defineProperty(process, "versions", { value: { node: "${node}" } });`;
   stub('node', `[ "$1" = --version ] && exec echo v${node}\nexec ${process.execPath} "$1" '${claim}'"$2"`);
-  logged('apt-get', '');
+  logged('apt-get', `exit ${aptStatus}`);
   logged('sudo', 'shift; "$@"');
-  logged('npm', `[ "$1" = test ] || exit 0; echo "CI=$CI"; exit ${testStatus}`);
-  const { status, stdout, stderr } = spawnSync(bash, [join(root, '.ci/run')], {
+  logged(
+    'npm',
+    `[ "$2" = --prefix ] && exit ${npmServersStatus}; [ "$1" = test ] || exit 0; echo "CI=$CI"; exit ${testStatus}`,
+  );
+  const { status, stdout, stderr } = spawnSync(bash, [checkout(place, npmServers)], {
     env: { PATH: place, MILLRACE_SYSTEM_PATH: place },
     encoding: 'utf8',
   });
@@ -54,7 +97,9 @@ function runOn({ installed = [], testStatus = 0, uid = 0, node = '20.19.0' }: Ma
   return { status, calls: calls.filter((call) => call !== 'npm --version'), output: stdout + stderr };
 }
 
-const ALL = ['radosgw', 'ceph-mon', 'ceph-osd', 'openssl', 'curl', 'nginx'];
+const SWIFT = ['proxy', 'account', 'container', 'object'].map((name) => `swift-${name}-server`);
+const ALL = ['radosgw', 'ceph-mon', 'ceph-osd', 'openssl', 'curl', 'nginx', ...SWIFT];
+const NPM_SERVERS = 'npm ci --prefix test/servers --omit=optional --ignore-scripts';
 
 describe.skipIf(process.platform !== 'linux')('.ci/run', () => {
   it('installs nothing where everything is there, and runs the test command with CI set', () => {
@@ -65,10 +110,12 @@ describe.skipIf(process.platform !== 'linux')('.ci/run', () => {
   });
 
   it('installs what is missing, and only that', () => {
-    const { calls } = runOn({ installed: ['openssl', 'ceph-mon', 'curl', 'nginx'] });
+    const { calls } = runOn({
+      installed: ['openssl', 'ceph-mon', 'curl', 'nginx', 'swift-proxy-server', 'swift-object-server'],
+    });
     expect(calls).toEqual([
       'apt-get update -qq',
-      'apt-get install -y -qq --no-install-recommends radosgw ceph-osd',
+      'apt-get install -y -qq --no-install-recommends radosgw ceph-osd swift-account swift-container',
       'npm ci',
       'npm test',
     ]);
@@ -84,6 +131,27 @@ describe.skipIf(process.platform !== 'linux')('.ci/run', () => {
       'npm ci',
       'npm test',
     ]);
+  });
+
+  it.each(['outdated', 'missing'] as const)(
+    'installs the servers from npm where they are %s',
+    (npmServers) => {
+      const { calls, status } = runOn({ installed: ALL, npmServers });
+      expect(calls).toEqual([NPM_SERVERS, 'npm ci', 'npm test']);
+      expect(status).toBe(0);
+    },
+  );
+
+  it('fails where the servers from npm cannot be had, and runs no test', () => {
+    const { calls, status } = runOn({ installed: ALL, npmServers: 'missing', npmServersStatus: 7 });
+    expect(calls).toEqual([NPM_SERVERS]);
+    expect(status).toBe(7);
+  });
+
+  it('fails where a server from Debian cannot be had, and runs no test', () => {
+    const { calls, status } = runOn({ installed: [], aptStatus: 100 });
+    expect(calls).toEqual(['apt-get update -qq']);
+    expect(status).toBe(100);
   });
 
   it('fails as the tests fail', () => {
