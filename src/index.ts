@@ -7,6 +7,7 @@ export {
   type RuntimeStats,
   type TerminalRecord,
 } from './host/runtime.js';
+export type { DecoratorSpec } from './decorators/declared.js';
 export type { CustomStore } from './host/schemes.js';
 export type { Batch } from './loader/batch.js';
 export {
@@ -18,11 +19,13 @@ export {
   type ObjectReference,
 } from './loader/datasets.js';
 export type { GetOptions } from './loader/direct.js';
+export type { GetRangesOptions } from './loader/get-ranges.js';
 export type { Item } from './loader/item.js';
 export type { ListedEntry, ListOptions } from './loader/list.js';
 export type { Loader } from './loader/loader.js';
 export type { ObjectResult } from './loader/object-result.js';
 export type { LoaderOptions, RangeOptions, Sampler, Shuffle } from './loader/options.js';
+export type { RangeResult, RangesResult } from './loader/ranges-result.js';
 export type { RuntimeOptions } from './loader/runtime-options.js';
 export type { ExplainRow } from './loader/schema.js';
 export type { StopOptions } from './loader/stop-options.js';

@@ -12,10 +12,11 @@ import { closingOf } from './source.mjs';
 
 /** For each room, the rooms it may import beside itself. A room that is not here may not exist. */
 export const ARROWS = {
-  index: ['host', 'loader', 'protocol'],
+  index: ['host', 'loader', 'decorators', 'protocol'],
   cli: ['index', 'protocol'],
   host: [
     'loader',
+    'decorators',
     'actors',
     'runtime',
     'runtime/threads',
@@ -24,13 +25,14 @@ export const ARROWS = {
     'transport',
     'protocol',
   ],
-  loader: ['actors', 'protocol'],
+  loader: ['actors', 'decorators', 'protocol'],
   actors: ['protocol'],
   runtime: ['protocol'],
   'runtime/threads': ['runtime', 'protocol'],
   'runtime/simulation': ['runtime', 'protocol'],
   backends: ['backends/http', 'protocol'],
   'backends/http': ['protocol'],
+  decorators: ['protocol'],
   transport: ['protocol'],
   protocol: [],
 };

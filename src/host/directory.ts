@@ -45,6 +45,7 @@ function placeOf(uri: string): string {
 
 export class Directory implements StoreDirectory {
   readonly #schemes: ReadonlyMap<string, Scheme>;
+  readonly #decorators: Readonly<Record<string, readonly unknown[] | undefined>>;
   readonly #entries: Entry[] = [];
   readonly #ids = new Map<string, number>();
   readonly #opening = new Map<string, Promise<number>>();
@@ -55,7 +56,12 @@ export class Directory implements StoreDirectory {
   #onRefresh: (spec: StoreSpec) => void = () => {};
   #closed = false;
 
-  constructor(schemes: Iterable<Scheme>) {
+  /** `decorators`: by name of the scheme, what every store of it gets around it in the workers. */
+  constructor(
+    schemes: Iterable<Scheme>,
+    decorators: Readonly<Record<string, readonly unknown[] | undefined>> = {},
+  ) {
+    this.#decorators = decorators;
     this.#schemes = new Map([...schemes].map((scheme) => [scheme.name, scheme]));
   }
 
@@ -124,7 +130,8 @@ export class Directory implements StoreDirectory {
 
   spec(id: number): StoreSpec {
     const { name, scheme, snapshot } = this.#entry(id);
-    return { id, name, dataModule: scheme.dataModule, kind: scheme.kind, snapshot };
+    const decorators = this.#decorators[scheme.name];
+    return { id, name, dataModule: scheme.dataModule, kind: scheme.kind, snapshot, decorators };
   }
 
   /** A fresher snapshot than `staleVersion`; concurrent callers share one refresh. */

@@ -11,9 +11,11 @@ import { Supervisor } from '../actors/supervisor/supervisor.js';
 import type { RuntimeRecord as SupervisorRecord } from '../actors/supervisor/types.js';
 import { Loader } from '../loader/loader.js';
 import { getObject, getRange, headObject, leakCount, type GetOptions } from '../loader/direct.js';
+import { getRanges, type GetRangesOptions } from '../loader/get-ranges.js';
 import { listObjects, type ListedEntry, type ListOptions } from '../loader/list.js';
 import type { ByteRange, DatasetLike } from '../loader/datasets.js';
 import type { ObjectResult } from '../loader/object-result.js';
+import type { RangesResult } from '../loader/ranges-result.js';
 import type { LoaderOptions } from '../loader/options.js';
 import {
   loaderEnv,
@@ -99,7 +101,7 @@ export class Runtime {
       cores: availableParallelism(),
       schemes: schemeNames(given.stores),
     });
-    const directory = new Directory(createSchemes(options.stores));
+    const directory = new Directory(createSchemes(options.stores), options.perWorkerDecorators);
     const arena = createArena(options.memoryBudget, given.memoryBudget);
     const words = createRuntimeWords();
     fillRetryBudget(words);
@@ -149,9 +151,17 @@ export class Runtime {
     return getObject(this.#supervisor, uri, options);
   }
 
-  /** Bytes `[start, end)` of an object; fewer where it ends before. */
+  /** Bytes `[start, end)` of an object, all from `start` on, or the last ones; fewer where it ends before. */
   getRange(uri: string, range: ByteRange, options?: GetOptions): Promise<ObjectResult> {
     return getRange(this.#supervisor, uri, range, options);
+  }
+
+  /**
+   * Many ranges of one object, all of one version, in their order: near ones come by one read, reads in parallel. All of
+   * them are held until the result's one `release()`, the bytes between merged ones too.
+   */
+  getRanges(uri: string, ranges: readonly ByteRange[], options?: GetRangesOptions): Promise<RangesResult> {
+    return getRanges(this.#supervisor, uri, ranges, options);
   }
 
   head(uri: string, options?: StopOptions): Promise<ObjectInfo & { readonly uri: string }> {

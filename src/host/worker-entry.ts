@@ -4,6 +4,7 @@ import type { TransportLimits } from '../protocol/http.js';
 import { createThreadContext } from '../runtime/threads/context.js';
 import type { ThreadTask } from '../runtime/threads/spawn.js';
 import { createTransport } from '../transport/transport.js';
+import { decoratedStore } from './decorated-store.js';
 import { httpStore } from './http-store.js';
 import { loadDirectStore, loadStoreData, loadTransform } from './modules.js';
 
@@ -16,10 +17,13 @@ export default async function main(task: ThreadTask): Promise<void> {
   const { limits } = task.settings as WorkerSettings;
   const transport = createTransport(limits, { now: () => performance.now() });
   const { context, close } = createThreadContext(task, {
-    openStore: async (spec) =>
-      spec.kind === 'http'
-        ? httpStore(await loadStoreData(spec), transport, () => Date.now())
-        : loadDirectStore(spec),
+    openStore: async (spec) => {
+      const store =
+        spec.kind === 'http'
+          ? httpStore(await loadStoreData(spec), transport, () => Date.now())
+          : await loadDirectStore(spec);
+      return decoratedStore(store, spec);
+    },
     loadTransform,
     transportStats: () => {
       const { opened, reused, active, idle } = transport.stats();

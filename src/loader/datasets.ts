@@ -6,7 +6,11 @@
  */
 import { invalidOption, show, whole } from './schema.js';
 
-/** Bytes `[start, end)` of an object, or `length` bytes from `start`; without both, all from `start` on. */
+/**
+ * Bytes `[start, end)` of an object, or `length` bytes from `start`; without both, all from `start` on; or the last
+ * `suffix` bytes. What reaches beyond the end is cut there; an empty range is refused, as RFC 9110 (14.1.2) calls it
+ * unsatisfiable.
+ */
 export interface ByteRange {
   /** @default 0 */
   readonly start?: number | undefined;
@@ -14,6 +18,11 @@ export interface ByteRange {
   readonly end?: number | undefined;
   /** Bytes wanted. Not together with `end`. */
   readonly length?: number | undefined;
+  /**
+   * The last so many bytes, or the whole object where it has fewer. Stands alone. Needs the object's size: where that is
+   * not given, it is asked for first, and the bytes are those of the version that was answered.
+   */
+  readonly suffix?: number | undefined;
 }
 
 /** One object, or a piece of one. */
@@ -114,23 +123,6 @@ export function asDataset(given: DatasetLike): Dataset {
   if ('open' in given && typeof given.open === 'function') return { kind: 'stream', open: given.open };
   if (isStreamed(given)) return { kind: 'stream', open: oncePerIterator(given) };
   throw invalidOption('dataset', expected, given);
-}
-
-/**
- * First byte and length (-1 for all to the end) of a range.
- * @throws MillraceError InvalidArgument; an empty range is refused, because no request can ask for it
- */
-export function checkRange(range: ByteRange, name: string): { start: number; length: number } {
-  const start = range.start === undefined ? 0 : whole(0)(range.start, `${name}.start`);
-  if (range.end !== undefined && range.length !== undefined) {
-    throw invalidOption(name, 'end or length', 'both');
-  }
-  if (range.end !== undefined) {
-    const end = whole(1)(range.end, `${name}.end`);
-    if (end <= start) throw invalidOption(`${name}.end`, `more than start (${start}); end is exclusive`, end);
-    return { start, length: end - start };
-  }
-  return { start, length: range.length === undefined ? -1 : whole(1)(range.length, `${name}.length`) };
 }
 
 function isMap(given: unknown): given is MapDataset {

@@ -6,12 +6,19 @@
  * 2. A call settles only when nothing of it is in flight. What it hands out is memory that the caller releases; what
  *    is forgotten is noticed and counted.
  */
-import type { PlanEntry, StreamHandle, StreamOptions, SupervisorHandle } from '../actors/supervisor/types.js';
+import type {
+  BatchRecord,
+  PlanEntry,
+  StreamHandle,
+  StreamOptions,
+  SupervisorHandle,
+} from '../actors/supervisor/types.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { ObjectInfo } from '../protocol/store.js';
 import type { CancellationToken } from '../protocol/token.js';
 import { Batch, createBatchWorld } from './batch.js';
-import { type ByteRange, checkRange } from './datasets.js';
+import type { ByteRange } from './datasets.js';
+import { checkRange } from './range-forms.js';
 import { leakWatchOf } from './leaks.js';
 import { ObjectResult } from './object-result.js';
 import { createResolver, locate } from './references.js';
@@ -34,7 +41,7 @@ export interface GetOptions extends StopOptions {
 }
 
 const DEFAULT_ATTEMPTS = 5;
-const STOP_NAMES = ['token', 'signal'];
+export const STOP_NAMES = ['token', 'signal'];
 const GET_NAMES = [...STOP_NAMES, 'version', 'size', 'verify', 'maxAttempts', 'checked'];
 
 /**
@@ -50,7 +57,11 @@ export async function getObject(
   return await fetchOne(supervisor, uri, undefined, options);
 }
 
-/** A range of an object: bytes `[start, end)`, or `length` bytes from `start`. Otherwise as `getObject`. */
+/**
+ * A range of an object, cut where the object ends. Otherwise as `getObject`.
+ * @throws MillraceError (rejects) RangeRejected when it begins behind the end; VersionChanged when the last bytes were
+ * asked for and the object is replaced between the question for its size and the read, or has another size than given
+ */
 export async function getRange(
   supervisor: SupervisorHandle,
   uri: string,
@@ -58,7 +69,6 @@ export async function getRange(
   options: GetOptions = {},
 ): Promise<ObjectResult> {
   checkNames(GET_NAMES, options, 'getRange');
-  checkNames(['start', 'end', 'length'], range, 'range');
   checkRange(range, 'range');
   return await fetchOne(supervisor, uri, range, options);
 }
@@ -152,7 +162,10 @@ export function openCleanup(
 }
 
 /** Runs `call` on a stream of its own and waits until nothing of it is in flight, whatever happens. */
-async function withStream<T>(direct: DirectStream, call: (stream: StreamHandle) => Promise<T>): Promise<T> {
+export async function withStream<T>(
+  direct: DirectStream,
+  call: (stream: StreamHandle) => Promise<T>,
+): Promise<T> {
   let reason = 'failed';
   try {
     const result = await call(direct.stream);
@@ -184,11 +197,13 @@ async function fetchOne(
   const reference = { uri, version, size, range };
   const stream = directStream(supervisor, options);
   const isChecked = flag(checked, 'checked');
-  const source = createSingleSource(supervisor, reference);
+  const source = createSingleSource(supervisor, reference, () => direct.stream);
   const stop = { token: options.token, signal: options.signal };
-  return await withStream(openDirect(supervisor, stream, source, stop), async (handle) => {
+  const direct: DirectStream = openDirect(supervisor, stream, source, stop);
+  return await withStream(direct, async (handle) => {
     const record = await handle.next();
     if (record === null) throw missing(handle, uri);
+    if (range?.suffix !== undefined) checkSize(handle, record, uri);
     const world = createBatchWorld(supervisor, handle, { checked: isChecked, ordered: true });
     const batch = new Batch(record, world);
     batch.ack();
@@ -196,14 +211,32 @@ async function fetchOne(
   });
 }
 
-function missing(stream: StreamHandle, uri: string): MillraceError {
+/** The last bytes were counted from a size that somebody gave. */
+function checkSize(stream: StreamHandle, record: BatchRecord, uri: string): void {
+  const { entry, size } = record.items[0]!;
+  if (size === entry.size) return;
+  stream.release(record);
+  throw otherSize(uri, entry.size, size);
+}
+
+export function otherSize(uri: string, expected: number, size: number): MillraceError {
+  const message = `${uri} has ${size} bytes, not the ${expected} that its ranges were counted from: it was replaced, or another size was given`;
+  return new MillraceError(ErrorCode.VersionChanged, message, { phase: 'head', uri });
+}
+
+/** Why a plan ended early. */
+export function missing(stream: StreamHandle, uri: string): MillraceError {
   if (stream.token.draining || stream.token.cancelled) return stream.token.error().with({ uri });
-  return new MillraceError(ErrorCode.Internal, 'a stream of one entry ended without it', { uri });
+  return new MillraceError(ErrorCode.Internal, 'a stream ended before its plan did', { uri });
 }
 
 /** A plan of one entry, resolved when it is asked for. */
-function createSingleSource(supervisor: SupervisorHandle, reference: unknown): EntrySource {
-  const resolve = createResolver(supervisor.stores);
+function createSingleSource(
+  { stores }: SupervisorHandle,
+  reference: unknown,
+  stream: () => StreamHandle,
+): EntrySource {
+  const resolve = createResolver({ stores, stream }, true);
   let taken = false;
   return {
     next: async (): Promise<readonly PlanEntry[] | null> => {

@@ -11,7 +11,7 @@ import type { PlanEntry } from '../actors/supervisor/types.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { Dataset } from './datasets.js';
 import type { ResolvedLoaderOptions } from './options.js';
-import { userError } from './references.js';
+import { type SourceWorld, userError } from './references.js';
 import { createShuffleBuffer } from './samplers/buffered-shuffle.js';
 import { createPermutation } from './samplers/permutation.js';
 import { epochSeed, type Seed } from './samplers/random.js';
@@ -22,7 +22,6 @@ import {
   createSamplerSource,
   createStreamSource,
   type EntrySource,
-  type SourceWorld,
 } from './sources.js';
 
 export type PlanOrder = Pick<ResolvedLoaderOptions, 'shuffle' | 'seed' | 'epoch' | 'sampler'>;
@@ -34,11 +33,9 @@ export type PlanOrder = Pick<ResolvedLoaderOptions, 'shuffle' | 'seed' | 'epoch'
 export function createPlanSource(dataset: Dataset, order: PlanOrder, world: SourceWorld): EntrySource {
   checkOrder(dataset, order);
   const { shuffle, seed, epoch } = order;
-  if (dataset.kind === 'map') return createMapSource(dataset.map, indexesOf(dataset, order), world.stores);
+  if (dataset.kind === 'map') return createMapSource(dataset.map, indexesOf(dataset, order), world);
   const entries =
-    dataset.kind === 'prefix'
-      ? createPrefixSource(dataset, world)
-      : createStreamSource(dataset.open, world.stores);
+    dataset.kind === 'prefix' ? createPrefixSource(dataset, world) : createStreamSource(dataset.open, world);
   if (typeof shuffle === 'boolean') return entries;
   return createShuffledSource(entries, shuffle.buffer, epochSeed(seed, epoch));
 }

@@ -1,12 +1,15 @@
 /**
  * Turns references (URIs and what is known about their objects) into plan entries.
  *
- * Invariant: the first reference to a store waits until it is open; every later one is resolved without a promise.
+ * Invariants:
+ * 1. The first reference to a store waits until it is open; every later one is resolved without a promise.
+ * 2. A range that is counted from the end of its object is resolved with the size of the very version that is read:
+ *    where that is not known, the store is asked.
  */
-import type { PlanEntry, StoreDirectory } from '../actors/supervisor/types.js';
+import type { PlanEntry, StoreDirectory, StreamHandle } from '../actors/supervisor/types.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { ObjectLocation } from '../protocol/store.js';
-import { type ByteRange, checkRange } from './datasets.js';
+import { checkRange, placeRange } from './range-forms.js';
 import { checkNames, hasOnly, invalidOption, isWhole, whole } from './schema.js';
 
 /** What a reference is called in messages. A name is made only for an error: most references need none. */
@@ -18,11 +21,28 @@ export type Resolver = (reference: unknown, nameOf: NameOf, at: number) => PlanE
 const KNOWN = ['uri', 'size', 'version', 'range'];
 const NO_KEY = new Uint8Array(0);
 
-/** An entry whose object is not located yet. */
+/** What references are resolved with. */
+export interface SourceWorld {
+  readonly stores: StoreDirectory;
+  /** The stream that asks for the plan: it carries the source's questions. Called at the first pull, not before. */
+  readonly stream: () => Pick<StreamHandle, 'list' | 'head'>;
+}
+
+/** An entry whose object is not located yet, and whose `start` is below 0 when it is counted from the end. */
 type Draft = { -readonly [Name in keyof PlanEntry]: PlanEntry[Name] };
 
-export function createResolver(stores: StoreDirectory): Resolver {
+/**
+ * `sizeIsChecked`: whoever reads looks at the object's size afterwards, so one that is given without a version will do
+ * for a range that is counted from the end.
+ */
+export function createResolver(world: SourceWorld, sizeIsChecked = false): Resolver {
+  const { stores } = world;
   const ids = new Map<string, number>();
+  const finish = (entry: Draft): PlanEntry | Promise<PlanEntry> => {
+    if (entry.start >= 0) return entry;
+    if (entry.size >= 0 && (entry.pinned || sizeIsChecked)) return fromEnd(entry);
+    return askSize(entry, world.stream());
+  };
   return (reference, nameOf, at) => {
     const uri = readUri(reference, nameOf, at);
     const entry = readRest(reference, nameOf, at);
@@ -31,14 +51,33 @@ export function createResolver(stores: StoreDirectory): Resolver {
     const known = ids.get(location.store);
     if (known !== undefined) {
       entry.store = known;
-      return entry;
+      return finish(entry);
     }
     return stores.open(location.store).then((id) => {
       ids.set(location.store, id);
       entry.store = id;
-      return entry;
+      return finish(entry);
     });
   };
+}
+
+/** Size and version as they are now. One that the user asked for stays: the read tells when it is another. */
+async function askSize(entry: Draft, stream: Pick<StreamHandle, 'head'>): Promise<PlanEntry> {
+  const { size, version } = await stream.head(entry.store, entry.key);
+  entry.size = size;
+  if (!entry.pinned && version !== null) {
+    entry.version = version;
+    entry.pinned = true;
+  }
+  return fromEnd(entry);
+}
+
+/** A whole object is asked for as such: an empty one has no range that could be. */
+function fromEnd(entry: Draft): PlanEntry {
+  const { start, length } = placeRange(entry, entry.size);
+  entry.start = start;
+  entry.length = length === entry.size ? -1 : length;
+  return entry;
 }
 
 /** Splits a URI; its error tells which reference it was. */
@@ -87,16 +126,11 @@ function readRest(given: unknown, nameOf: NameOf, at: number): Draft {
   }
   if (size !== undefined) entry.size = isWhole(size, 0) ? size : whole(0)(size, `${nameOf(at)}.size`);
   if (range !== undefined) {
-    const { start, length } = readRange(range, `${nameOf(at)}.range`);
+    const { start, length } = checkRange(range, `${nameOf(at)}.range`);
     entry.start = start;
     entry.length = length;
   }
   return entry;
-}
-
-function readRange(given: unknown, name: string): { start: number; length: number } {
-  checkNames(['start', 'end', 'length'], given, name);
-  return checkRange(given as ByteRange, name);
 }
 
 /** What a user's own code threw, with the place it came from. */

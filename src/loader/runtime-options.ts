@@ -1,4 +1,5 @@
 /** The options of a runtime, with where each effective value comes from. */
+import { type DecoratorSpec, parseDecorators, shareOf } from '../decorators/declared.js';
 import { PAGE_BYTES } from '../protocol/arena.js';
 import { parseBytes, parseDuration } from '../protocol/sizes.js';
 import type { CancellationToken } from '../protocol/token.js';
@@ -37,6 +38,11 @@ export interface RuntimeOptions {
   readonly closeTimeoutMs?: number | string | undefined;
   /** Options of the schemes, by name. @default {} */
   readonly stores?: StoreOptions | undefined;
+  /**
+   * What is put around the stores of a scheme, by its name, innermost first: limits, throttles, delays, a prefix. They
+   * hold for each store (a bucket) over all workers together. @default {}
+   */
+  readonly decorators?: Readonly<Record<string, readonly DecoratorSpec[]>> | undefined;
   /** V8 heap of a worker, in MB; bytes of objects do not count. @default what Node chooses */
   readonly heapLimitMb?: number | undefined;
 }
@@ -61,10 +67,15 @@ export interface RuntimeValues {
   budgetTimeoutMs: number;
   closeTimeoutMs: number;
   stores: StoreOptions;
+  decorators: Readonly<Record<string, readonly DecoratorSpec[]>>;
   heapLimitMb: number | null;
 }
 
-export type ResolvedRuntimeOptions = Readonly<RuntimeValues> & { readonly rows: readonly ExplainRow[] };
+export type ResolvedRuntimeOptions = Readonly<RuntimeValues> & {
+  readonly rows: readonly ExplainRow[];
+  /** What one worker applies. */
+  readonly perWorkerDecorators: RuntimeValues['decorators'];
+};
 
 const MIB = 2 ** 20;
 const MAX_WORKERS = 256;
@@ -135,6 +146,16 @@ export const RUNTIME_OPTIONS: OptionTable<RuntimeValues, RuntimeEnv> = {
     },
     fallback: () => ({ value: {}, reason: 'credentials, region and endpoint as the environment says' }),
   },
+  decorators: {
+    doc: 'What is put around the stores of each scheme, innermost first.',
+    parse: (given, name) => {
+      if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+        throw invalidOption(name, 'an object with a list per scheme', given);
+      }
+      return eachScheme(given, (specs, scheme) => parseDecorators(specs, `${name}.${scheme}`));
+    },
+    fallback: () => ({ value: {}, reason: 'stores as they are' }),
+  },
   heapLimitMb: {
     doc: 'V8 heap of a worker, in MB.',
     parse: whole(MIN_HEAP_MB),
@@ -147,6 +168,7 @@ export function resolveRuntimeOptions(given: RuntimeOptions, env: RuntimeEnv): R
   const { values, rows } = readOptions(RUNTIME_OPTIONS, given, env, 'runtime');
   checkStop(given);
   checkNames(env.schemes, values.stores, 'stores');
+  checkNames(env.schemes, values.decorators, 'decorators');
   if (given.maxConnections === undefined && values.maxConnections < values.workers) {
     values.maxConnections = values.workers;
   }
@@ -160,7 +182,15 @@ export function resolveRuntimeOptions(given: RuntimeOptions, env: RuntimeEnv): R
   const asked = values.maxConnections;
   const perWorker = Math.floor(asked / values.workers);
   values.maxConnections = perWorker * values.workers;
-  return { ...values, rows: rows.map((row) => shownRow(row, values, asked)) };
+  const perWorkerDecorators = eachScheme(values.decorators, (specs, scheme) =>
+    shareOf(specs, values.workers, `decorators.${scheme}`),
+  );
+  return { ...values, perWorkerDecorators, rows: rows.map((row) => shownRow(row, values, asked)) };
+}
+
+function eachScheme<T, R>(given: Readonly<Record<string, T>> | object, map: (value: T, scheme: string) => R) {
+  const entries = Object.entries(given as Readonly<Record<string, T>>);
+  return Object.fromEntries(entries.map(([scheme, value]) => [scheme, map(value, scheme)]));
 }
 
 function shownRow(row: ExplainRow, values: RuntimeValues, asked: number): ExplainRow {

@@ -4,11 +4,18 @@
  * Invariant: a pull returns from 1 to `limit` entries, or null at the end, and never holds more than that of a
  * dataset of any length.
  */
-import type { PlanEntry, StoreDirectory, StreamHandle } from '../actors/supervisor/types.js';
+import type { PlanEntry } from '../actors/supervisor/types.js';
 import type { KeyPage } from '../protocol/store.js';
 import type { Dataset, MapDataset, ObjectReference, PrefixDataset, Streamed } from './datasets.js';
 import { createPageWalk, keyOf, type PageWalk, utf8, versionOf } from './listing.js';
-import { createResolver, locate, type NameOf, type Resolver, userError } from './references.js';
+import {
+  createResolver,
+  locate,
+  type NameOf,
+  type Resolver,
+  type SourceWorld,
+  userError,
+} from './references.js';
 import { invalidOption } from './schema.js';
 
 /** A plan source that can be told that no more is wanted. */
@@ -18,15 +25,9 @@ export interface EntrySource {
   close(): void;
 }
 
-export interface SourceWorld {
-  readonly stores: StoreDirectory;
-  /** The stream that asks for the plan: it carries the listing's requests. Called at the first pull, not before. */
-  readonly stream: () => Pick<StreamHandle, 'list'>;
-}
-
 /** Entries of a map-style dataset at the given indexes; `null` ends them. */
-export function createMapSource(map: MapDataset, indexes: IndexSource, stores: StoreDirectory): EntrySource {
-  const resolve = createResolver(stores);
+export function createMapSource(map: MapDataset, indexes: IndexSource, world: SourceWorld): EntrySource {
+  const resolve = createResolver(world);
   return {
     next: async (limit) => {
       const wanted = await indexes.next(limit);
@@ -84,11 +85,8 @@ export function createSamplerSource(sampler: Streamed<number>, length: number): 
 }
 
 /** References of an iterable, sync or async, in its order. */
-export function createStreamSource(
-  open: () => Streamed<ObjectReference>,
-  stores: StoreDirectory,
-): EntrySource {
-  const resolve = createResolver(stores);
+export function createStreamSource(open: () => Streamed<ObjectReference>, world: SourceWorld): EntrySource {
+  const resolve = createResolver(world);
   let puller: Puller<ObjectReference> | null = null;
   let position = 0;
   return {

@@ -16,6 +16,8 @@ export interface StoreSpec {
   readonly dataModule: string;
   readonly kind: StoreKind;
   readonly snapshot: StoreSnapshot;
+  /** What the host puts around it in a worker; read by nobody else. Cloneable. */
+  readonly decorators?: readonly unknown[] | undefined;
 }
 
 export interface TransformSpec {

@@ -73,6 +73,7 @@ const RUNTIME_VALUES: Required<RuntimeOptions> = {
   budgetTimeoutMs: '7s',
   closeTimeoutMs: '1s',
   stores: { s3: { region: 'eu-west-1' } },
+  decorators: { s3: [{ latency: { ms: 20 } }] },
   heapLimitMb: 128,
 };
 

@@ -1,7 +1,7 @@
 /** A world, its loads and its misfortunes, all drawn from one seed. */
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
 import type { SimFault } from '../../dist/runtime/simulation/origin.js';
-import { between as drawn, seededRandom } from '../../dist/runtime/simulation/seeded.js';
+import { between as drawn, seededRandom } from '../../dist/protocol/seeded.js';
 import { patternObject, storeSpec } from './kit.js';
 import { type Load, type LoadOptions, PAGE, SEVERAL, several, STORE } from './load.kit.js';
 import { World } from './world.kit.js';

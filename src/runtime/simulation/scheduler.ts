@@ -10,7 +10,7 @@
  *    lets a timer overtake the messages that are under way.
  * 4. Nothing happens to an actor that does not turn: what is meant for it waits, or is forgotten with it.
  */
-import { between, seededRandom } from './seeded.js';
+import { between, seededRandom } from '../../protocol/seeded.js';
 
 /** Whoever things happen to: an actor's thread, or a device that works for it. */
 export interface Party {

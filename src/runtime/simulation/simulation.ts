@@ -15,7 +15,7 @@ import type { Store } from '../../protocol/store.js';
 import type { TokenClock } from '../../protocol/token.js';
 import type { Mortal } from './channel.js';
 import { Scheduler } from './scheduler.js';
-import { between, seededRandom } from './seeded.js';
+import { between, seededRandom } from '../../protocol/seeded.js';
 import { SimWorker, type SimChannelName, type SimWorld, type WorkerSetup } from './worker.js';
 
 export interface SimulationOptions {

@@ -23,7 +23,7 @@ import {
   type StoreSnapshot,
 } from '../../protocol/store.js';
 import type { SimFault, SimObject, SimOrigin, SimRead } from './origin.js';
-import { between } from './seeded.js';
+import { between } from '../../protocol/seeded.js';
 import type { SimWorld } from './worker.js';
 
 const decoder = new TextDecoder();

@@ -27,7 +27,7 @@ import { PortReceiver, PortSender } from '../../protocol/port.js';
 import type { Store } from '../../protocol/store.js';
 import { createChannel, type ChannelPair, type Mortal } from './channel.js';
 import type { Party, Scheduler } from './scheduler.js';
-import { between, seededRandom } from './seeded.js';
+import { between, seededRandom } from '../../protocol/seeded.js';
 
 /** Where the virtual wall clock stands at virtual time zero: 2026-01-01. */
 const WALL_EPOCH_MS = 1_767_225_600_000;

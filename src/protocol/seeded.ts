@@ -1,8 +1,8 @@
 /**
- * The dice of a simulation: streams of numbers that a seed and a name determine.
+ * Dice for simulations and for delays that are to come again: streams of numbers that a seed and a name determine.
  *
- * Invariant: two streams of different names do not touch each other, so an actor that draws one number more does not
- * change what another one draws.
+ * Invariant: two streams of different names do not touch each other, so whoever draws one number more does not
+ * change what another draws.
  */
 
 /** mulberry32 (Tommy Ettinger, public domain): 32 bits of state, enough for the choices of a test. */
