@@ -32,9 +32,14 @@ function exported(
   );
 }
 
-export async function loadStoreData(spec: StoreSpec): Promise<StoreData> {
+/** A data half for each of these snapshots. */
+export async function loadStoreData(
+  spec: StoreSpec,
+  snapshots: readonly StoreSnapshot[],
+): Promise<StoreData[]> {
   const module = await load(spec.dataModule, `store module of ${spec.name},`);
-  return exported(module, 'createStoreData', spec.dataModule)(spec.snapshot) as StoreData;
+  const create = exported(module, 'createStoreData', spec.dataModule);
+  return snapshots.map((snapshot) => create(snapshot) as StoreData);
 }
 
 export async function loadDirectStore(spec: StoreSpec): Promise<Store> {

@@ -7,6 +7,7 @@
  *    that are stuck in a call that cannot be ended: those are named in its record.
  */
 import { availableParallelism } from 'node:os';
+import { padOfPages } from '../backends/file/memory-pad.js';
 import { Supervisor } from '../actors/supervisor/supervisor.js';
 import type { RuntimeRecord as SupervisorRecord } from '../actors/supervisor/types.js';
 import { Loader } from '../loader/loader.js';
@@ -46,7 +47,7 @@ import { createServiceContext } from '../runtime/threads/service.js';
 import { spawnThread } from '../runtime/threads/spawn.js';
 import { DEFAULT_TRANSPORT_LIMITS } from '../transport/limits.js';
 import { Directory } from './directory.js';
-import { createSchemes, schemeNames } from './schemes.js';
+import { createSchemes, explainStores, schemeNames } from './schemes.js';
 import type { WorkerSettings } from './worker-entry.js';
 
 export type { Cursor, FailureRecord, TerminalRecord } from '../actors/supervisor/types.js';
@@ -205,7 +206,8 @@ export class Runtime {
 
   /** Each effective option, where its value comes from, and why. */
   explain(): readonly ExplainRow[] {
-    return this.#options.rows;
+    const { rows, stores } = this.#options;
+    return [...rows, ...explainStores(stores)];
   }
 
   /** What is going on, asked of every worker. Never rejects. */
@@ -243,7 +245,7 @@ export class Runtime {
 /** @throws MillraceError InvalidArgument for a budget that no buffer of this process can be as long as */
 function createArena(budgetBytes: number, given: unknown): Arena {
   try {
-    return new Arena(Math.max(PAGE_BYTES, budgetBytes));
+    return new Arena(Math.max(PAGE_BYTES, budgetBytes), padOfPages);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     const expected = 'no more bytes than one SharedArrayBuffer of this machine can have';

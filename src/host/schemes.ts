@@ -4,10 +4,11 @@
  * A user's store is a module URL and a cloneable configuration. The module exports `createStore(snapshot)`, which
  * returns a `Store`; it is imported in every worker, and `snapshot.config` is the configuration.
  */
+import { createDirectScheme, fallbackOf } from '../backends/file/direct-scheme.js';
 import { createFileScheme } from '../backends/file/scheme.js';
 import { createMemoryScheme } from '../backends/memory/scheme.js';
 import { createS3Scheme } from '../backends/s3/scheme.js';
-import { checkNames, invalidOption } from '../loader/schema.js';
+import { checkNames, type ExplainRow, invalidOption } from '../loader/schema.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { Scheme } from '../protocol/store.js';
 import type { WriteLimits } from '../protocol/writes.js';
@@ -20,7 +21,7 @@ export interface CustomStore {
   readonly config?: unknown;
 }
 
-export const BUILT_IN_SCHEMES = ['s3', 'file', 'memory'] as const;
+export const BUILT_IN_SCHEMES = ['s3', 'file', 'direct', 'memory'] as const;
 
 /** Splits an object of more than this into ranges; the same as for the network stores that we know. */
 const PART_BYTES = 8 * 1024 * 1024;
@@ -38,17 +39,20 @@ const CUSTOM_WRITES: WriteLimits = {
 
 /** Options of the file scheme: a misspelt `root` would leave the whole filesystem open. */
 export const FILE_OPTIONS = ['root'];
+export const DIRECT_OPTIONS = ['root', 'fallback'];
 export const CUSTOM_OPTIONS = ['module', 'config'];
 
 /** @throws MillraceError InvalidArgument for an option that its scheme does not know */
 export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme[] {
   checkNames(FILE_OPTIONS, stores.file ?? {}, 'stores.file');
+  checkNames(DIRECT_OPTIONS, stores.direct ?? {}, 'stores.direct');
   if (stores.memory !== undefined && !Array.isArray(stores.memory)) {
     throw invalidOption('stores.memory', 'an array of objects', stores.memory);
   }
   const schemes: Scheme[] = [
     createS3Scheme(stores.s3 ?? {}),
     createFileScheme(stores.file ?? {}),
+    createDirectScheme(stores.direct ?? {}),
     createMemoryScheme((stores.memory ?? []) as Parameters<typeof createMemoryScheme>[0]),
   ];
   for (const [name, given] of Object.entries(stores)) {
@@ -57,6 +61,19 @@ export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme
     schemes.push(customScheme(name, given as CustomStore));
   }
   return schemes;
+}
+
+/** What of the options of schemes is no secret, and says how bytes are read. */
+export function explainStores(stores: Readonly<Record<string, unknown>>): readonly ExplainRow[] {
+  const { fallback } = (stores.direct ?? {}) as { fallback?: unknown };
+  return [
+    {
+      option: 'stores.direct.fallback',
+      value: fallbackOf(fallback),
+      origin: fallback === undefined ? 'default' : 'given',
+      reason: 'what direct: does where a filesystem refuses O_DIRECT; buffered reads fill the page cache',
+    },
+  ];
 }
 
 function customScheme(name: string, store: CustomStore): Scheme {

@@ -11,6 +11,7 @@
  * 2. An extent is live from `allocate` to the last `release`; a release too many, or a look at a released extent, is
  *    an error that names it.
  * 3. A quarantined extent is never handed out again before `unquarantine`.
+ * 4. Every extent begins on a page of memory as far as the pad that was found tells, so that direct reads need no copy.
  *
  * Large extents are cut from the high end and small ones from the low end, so that what a consumer holds on to seldom
  * splits the room that a large object needs. When it does, the addresses are widened, never the budget.
@@ -19,6 +20,9 @@ import { ErrorCode, MillraceError } from './errors.js';
 
 /** Smallest unit: a page, so that O_DIRECT and page faults see whole ones. */
 export const PAGE_BYTES = 4096;
+
+/** How many bytes behind its beginning a buffer's first page begins; may overwrite its first two pages. */
+export type PadFinder = (buffer: SharedArrayBuffer) => number;
 
 /** The right to write one extent, or a piece of it, for one attempt. */
 export interface Lease {
@@ -54,13 +58,13 @@ export function pageAlign(bytes: number): number {
 
 /**
  * Twice the budget in addresses, of which the second half is not touched before `widen`; untouched pages cost nothing.
- * Where so many addresses cannot be had, the budget alone.
+ * Where so many addresses cannot be had, the budget alone. A page more either way, for the pad.
  */
 function reserve(budgetBytes: number): SharedArrayBuffer {
   try {
-    return new SharedArrayBuffer(budgetBytes * 2);
+    return new SharedArrayBuffer(budgetBytes * 2 + PAGE_BYTES);
   } catch {
-    return new SharedArrayBuffer(budgetBytes);
+    return new SharedArrayBuffer(budgetBytes + PAGE_BYTES);
   }
 }
 
@@ -68,8 +72,11 @@ export class Arena {
   readonly buffer: SharedArrayBuffer;
   readonly budgetBytes: number;
   readonly #largeBytes: number;
+  /** Where the first page begins, and where the budget ends when it is laid out from there. */
+  readonly #base: number;
+  readonly #end: number;
   /** Free ranges by offset, never touching each other. */
-  #freeOffsets: number[] = [0];
+  #freeOffsets: number[];
   #freeLengths: number[];
   readonly #live = new Map<number, Extent>();
   #generation = 0;
@@ -81,9 +88,13 @@ export class Arena {
   #widened = false;
   readonly #above = new Set<Extent>();
 
-  constructor(budgetBytes: number) {
+  /** Without a finder extents are page-aligned within the buffer, which itself may begin anywhere in a page. */
+  constructor(budgetBytes: number, padOf: PadFinder = () => 0) {
     this.budgetBytes = Math.floor(budgetBytes / PAGE_BYTES) * PAGE_BYTES;
     this.buffer = reserve(this.budgetBytes);
+    this.#base = padOf(this.buffer);
+    this.#end = this.#base + this.budgetBytes;
+    this.#freeOffsets = [this.#base];
     this.#freeLengths = [this.budgetBytes];
     this.#largeBytes = this.budgetBytes / 16;
   }
@@ -105,7 +116,7 @@ export class Arena {
     const start = large ? offset + spare : offset;
     const extent: Extent = { offset: start, length, generation: this.#generation, holders: 1 };
     this.#live.set(extent.generation, extent);
-    if (start + length > this.budgetBytes) this.#above.add(extent);
+    if (start + length > this.#end) this.#above.add(extent);
     this.#usedBytes += length;
     this.#notePeak();
     return extent;
@@ -122,10 +133,10 @@ export class Arena {
    * consumers hold leaves no run that is long enough. False when that is not the reason, or does not help.
    */
   widen(bytes: number): boolean {
-    const spare = this.buffer.byteLength - this.budgetBytes;
+    const spare = this.buffer.byteLength - PAGE_BYTES - this.budgetBytes;
     if (this.#widened || spare === 0 || !this.#isWithin(pageAlign(bytes)) || this.fits(bytes)) return false;
     this.#widened = true;
-    this.#free(this.budgetBytes, spare);
+    this.#free(this.#end, spare);
     return this.fits(bytes);
   }
 
@@ -245,7 +256,7 @@ export class Arena {
   #narrow(): void {
     this.#widened = false;
     const last = this.#freeOffsets.length - 1;
-    const below = this.budgetBytes - this.#freeOffsets[last]!;
+    const below = this.#end - this.#freeOffsets[last]!;
     if (below > 0) this.#freeLengths[last] = below;
     else this.#dropFree(last);
   }

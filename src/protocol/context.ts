@@ -69,9 +69,16 @@ export interface WorkerContext extends Clock {
   loadTransform(spec: TransformSpec): Promise<TransformFunction>;
   /** Answers questions (comlink on threads) for as long as the actor lives. */
   answer(questions: { stats(): WorkerStats }): void;
+  /** What the thread's connections and direct reads came to. */
   readonly transportStats: () => Pick<
     WorkerStats,
-    'connectionsOpened' | 'connectionsReused' | 'connectionsActive' | 'connectionsIdle'
+    | 'connectionsOpened'
+    | 'connectionsReused'
+    | 'connectionsActive'
+    | 'connectionsIdle'
+    | 'bouncedBytes'
+    | 'bufferedBytes'
+    | 'endpoints'
   >;
 }
 

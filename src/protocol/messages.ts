@@ -199,5 +199,27 @@ export interface WorkerStats {
   readonly connectionsReused: number;
   readonly connectionsActive: number;
   readonly connectionsIdle: number;
+  /** Bytes of `direct:` that were copied, since they or their place were not aligned. */
+  readonly bouncedBytes: number;
+  /** Bytes of `direct:` that came through the page cache, on filesystems that refuse O_DIRECT. */
+  readonly bufferedBytes: number;
   readonly doneFull: number;
+  /** Of the stores that have several endpoints; empty where none has. */
+  readonly endpoints: readonly EndpointStats[];
+}
+
+/** One of several endpoints of a store, as one worker sees it. */
+export interface EndpointStats {
+  /** The store's name, such as `s3://bucket`. */
+  readonly store: string;
+  readonly endpoint: string;
+  readonly inFlight: number;
+  /** Bytes that were asked for by what is in flight. */
+  readonly outstandingBytes: number;
+  /** Whether it gets no requests for now, but for one that probes it now and then. */
+  readonly ejected: boolean;
+  /** Mean time of an answer with its body, of late; 0 where nothing is known. */
+  readonly latencyMs: number;
+  readonly answered: number;
+  readonly failed: number;
 }

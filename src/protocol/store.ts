@@ -152,7 +152,17 @@ export interface StoreSnapshot {
   readonly version: number;
   /** Milliseconds since the epoch, or null for never. */
   readonly expiresAtMs: number | null;
-  /** The scheme's own configuration and credentials, cloneable. */
+  /** The scheme's own configuration and credentials, cloneable; where there are endpoints, that of the first. */
+  readonly config: unknown;
+  /** Two or more that serve the same objects, with the same versions; absent where there is one. Their number never changes. */
+  readonly endpoints?: readonly StoreEndpoint[];
+}
+
+/** One of several endpoints of a store over HTTP. */
+export interface StoreEndpoint {
+  /** For reports: no credentials in it. */
+  readonly name: string;
+  /** Like that of a snapshot, for this endpoint. */
   readonly config: unknown;
 }
 

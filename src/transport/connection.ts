@@ -19,6 +19,7 @@ import { ExchangeOutcome } from '../protocol/http.js';
 import type { Origin, TransportLimits } from '../protocol/http.js';
 import { StopState } from '../protocol/stop.js';
 import type { StopSignal } from '../protocol/stop.js';
+import type { AddressBook, Visit } from './addresses.js';
 import type { Attempt } from './attempt.js';
 import { BodyReader, BodyState, judgeBody } from './body.js';
 import type { CoarseClock } from './clock.js';
@@ -41,6 +42,7 @@ type Phase = (typeof Phase)[keyof typeof Phase];
 export interface ConnectionHost {
   readonly limits: TransportLimits;
   readonly clock: CoarseClock;
+  readonly addresses: AddressBook;
   /** The connection can serve again: give it an exchange (`start`), or keep it, or `destroy` it. */
   freed(connection: Connection): void;
   /** The connection is dead and does not count any more. */
@@ -50,6 +52,8 @@ export interface ConnectionHost {
 export class Connection {
   private phase: Phase = Phase.Connecting;
   private readonly socket: Socket;
+  /** Its stay at one of the host's addresses. */
+  private readonly visit: Visit | null;
   private readonly upload: Upload;
   private readonly scratch: Buffer;
   /** Bytes of the present head that are in the scratch. */
@@ -80,7 +84,8 @@ export class Connection {
     this.watch = new Watch(limits, host.clock);
     this.head = new HeadParser(limits.maxHeadBytes);
     this.scratch = Buffer.allocUnsafeSlow(scratchBytes(limits));
-    this.socket = openSocket(origin, memory, {
+    this.visit = host.addresses.visit(origin.host);
+    this.socket = openSocket(origin, memory, this.visit, {
       buffer: () => this.nextView(),
       callback: (count) => {
         this.onRead(count);
@@ -95,6 +100,7 @@ export class Connection {
     this.socket.on('close', () => this.lost(null));
     this.socket.once(origin.secure ? 'secureConnect' : 'connect', () => {
       if (this.phase !== Phase.Connecting) return;
+      this.visit?.connected();
       this.socket.setNoDelay(true);
       this.send();
     });
@@ -134,6 +140,7 @@ export class Connection {
   destroy(): void {
     if (this.phase === Phase.Dead) return;
     this.phase = Phase.Dead;
+    this.visit?.end();
     this.socket.destroy();
     this.host.gone(this);
   }
@@ -244,6 +251,7 @@ export class Connection {
   /** The socket ended (`cause` null) or failed; called again by the events that follow, then without effect. */
   private lost(cause: Error | null): void {
     if (this.phase === Phase.Connecting) {
+      this.visit?.failed();
       this.settle(ExchangeOutcome.Failed, connectFailed(this.origin, cause, this.socket), false);
     } else if (this.phase === Phase.Head) {
       const unanswered = this.fill === 0 && this.interimHeads === 0;
@@ -265,6 +273,7 @@ export class Connection {
   private endIfOverdue(wait: Wait | null): void {
     if (wait === null) return;
     const error = timedOut(wait, this.host.limits, this.context(PHASE_OF_WAIT[wait]), this.origin);
+    if (this.phase === Phase.Connecting) this.visit?.failed();
     const begun = this.phase === Phase.Body;
     this.settle(begun ? ExchangeOutcome.Interrupted : ExchangeOutcome.Failed, error, false);
   }

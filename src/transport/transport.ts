@@ -10,6 +10,7 @@
  * 4. After `close` and the end of the exchanges in flight there is no socket and no timer left. An idle connection
  *    keeps the process alive for a tick at most.
  */
+import dns from 'node:dns';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import { ExchangeOutcome } from '../protocol/http.js';
 import type {
@@ -23,6 +24,8 @@ import type {
 } from '../protocol/http.js';
 import { isCancelled } from '../protocol/stop.js';
 import type { StopSignal } from '../protocol/stop.js';
+import { AddressBook } from './addresses.js';
+import type { LookupAll } from './addresses.js';
 import { Attempt } from './attempt.js';
 import { CoarseClock } from './clock.js';
 import { Connection } from './connection.js';
@@ -39,6 +42,10 @@ export { DEFAULT_TRANSPORT_LIMITS } from './limits.js';
 export interface TransportDeps {
   /** Monotonic time in ms. */
   now(): number;
+  /** @default dns.lookup: what the system's resolver and its hosts file say */
+  readonly lookup?: LookupAll;
+  /** @default Math.random */
+  readonly random?: () => number;
 }
 
 /** Throws `InvalidArgument` when a limit makes no sense. */
@@ -55,6 +62,7 @@ interface Place extends TlsMemory {
 
 class PooledTransport implements Transport, ConnectionHost {
   readonly clock: CoarseClock;
+  readonly addresses: AddressBook;
   private readonly places = new Map<string, Place>();
   private readonly live = new Set<Connection>();
   /** In the order they came. */
@@ -75,6 +83,11 @@ class PooledTransport implements Transport, ConnectionHost {
       () => deps.now(),
       () => this.tick(),
     );
+    this.addresses = new AddressBook({
+      now: () => deps.now(),
+      random: deps.random ?? Math.random,
+      lookup: deps.lookup ?? dns.lookup,
+    });
   }
 
   exchange(

@@ -6,6 +6,9 @@ describe('options of a scheme', () => {
   it.each([
     [{ file: { rot: '/srv' } }, 'stores.file: unknown option "rot"; did you mean "root"?'],
     [{ file: { root: 3 } }, 'not a file URI or path'],
+    [{ direct: { rot: '/srv' } }, 'stores.direct: unknown option "rot"; did you mean "root"?'],
+    [{ direct: { root: 3 } }, 'not a file URI or path'],
+    [{ direct: { fallback: 'yes' } }, `stores.direct.fallback: expected 'error' or 'buffered'; given "yes"`],
     [{ s3: { regio: 'x' } }, 'did you mean "region"?'],
     [{ memory: { key: 'a' } }, 'stores.memory: expected an array of objects'],
     [{ mine: { module: 'file:///x.mjs', confg: 1 } }, 'stores.mine: unknown option "confg"'],

@@ -43,6 +43,8 @@ const codeOf = async (answer: ReturnType<typeof get>) => {
 describe('Shared Key', () => {
   test('as the specification has it is let in', async () => {
     expect((await get(signedHeaders(origin, { path: PATH }, Date.now()))).head).toMatch(/^HTTP\/1.1 200 /);
+    const dated = { ...signedHeaders(origin, { path: PATH }, Date.now()), Date: new Date(0).toUTCString() };
+    expect((await get(dated)).head).toMatch(/^HTTP\/1.1 200 /);
     const asked = { path: PATH, headers: { Range: 'bytes=1-2' } };
     expect((await get(signedHeaders(origin, asked, Date.now()))).head).toMatch(/^HTTP\/1.1 206 /);
   });

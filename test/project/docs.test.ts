@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { KINDS as S3_OPTIONS } from '../../dist/backends/s3/options.js';
 import { readCommandLine } from '../../dist/cli/args.js';
 import { COMMANDS, type OptionSpec } from '../../dist/cli/command-table.js';
-import { CUSTOM_OPTIONS, FILE_OPTIONS } from '../../dist/host/schemes.js';
+import { CUSTOM_OPTIONS, DIRECT_OPTIONS, FILE_OPTIONS } from '../../dist/host/schemes.js';
 import * as library from '../../dist/index.js';
 import { LOADER_OPTIONS } from '../../dist/loader/options.js';
 import { RUNTIME_OPTIONS } from '../../dist/loader/runtime-options.js';
@@ -72,6 +72,7 @@ describe('options', () => {
   it('of the stores are those that the stores take', () => {
     expect([...documented('`stores.s3`').keys()].toSorted()).toEqual(Object.keys(S3_OPTIONS).toSorted());
     expect([...documented('`stores.file`').keys()]).toEqual(FILE_OPTIONS);
+    expect([...documented('`stores.direct`').keys()]).toEqual(DIRECT_OPTIONS);
     expect([...documented('A store of your own').keys()]).toEqual(CUSTOM_OPTIONS);
   });
 

@@ -247,3 +247,30 @@ describe('the peak', () => {
     expect(arena.stats()).toMatchObject({ usedBytes: pages(1), peakBytes: pages(5) });
   });
 });
+
+describe('a buffer that begins in the middle of a page', () => {
+  const PAD = 4080;
+
+  it('has its extents behind the pad, up to the last page of the budget', () => {
+    const arena = new Arena(pages(PAGES), () => PAD);
+    const each = Array.from({ length: PAGES }, () => must(arena.allocate(1)));
+    expect(each.map(({ offset }) => offset)).toEqual(each.map((_, i) => PAD + pages(i)));
+    expect(arena.allocate(1)).toBeNull();
+    for (const extent of each) arena.release(extent);
+    expect(must(arena.allocate(pages(PAGES)))).toMatchObject({ offset: PAD, length: pages(PAGES) });
+  });
+
+  it('keeps the pad, the buffer and the budget when its addresses are widened and narrowed again', () => {
+    const arena = new Arena(pages(8), () => PAD);
+    const held = Array.from({ length: 8 }, () => must(arena.allocate(1)));
+    for (const i of [0, 2, 4, 6]) arena.release(held[i]!);
+    expect(arena.widen(pages(4))).toBe(true);
+    const above = must(arena.allocate(pages(4)));
+    expect(above.offset % PAGE_BYTES).toBe(PAD);
+    expect(above.offset + above.length).toBeLessThanOrEqual(arena.buffer.byteLength);
+    arena.release(above);
+    for (const i of [1, 3, 5, 7]) arena.release(held[i]!);
+    expect(must(arena.allocate(pages(8)))).toMatchObject({ offset: PAD });
+    expect(arena.allocate(1)).toBeNull();
+  });
+});

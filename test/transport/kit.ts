@@ -17,6 +17,7 @@ import type {
   TransportLimits,
 } from '../../dist/protocol/http.js';
 import { DEFAULT_TRANSPORT_LIMITS, createTransport } from '../../dist/transport/transport.js';
+import type { TransportDeps } from '../../dist/transport/transport.js';
 
 /** Bytes `[start, start + length)` of object number `object`. */
 export function payload(object: number, length: number, start = 0): Buffer {
@@ -67,7 +68,11 @@ export class ScriptedServer {
     private readonly secure: boolean,
   ) {}
 
-  static async start(onRequest: (seen: Seen) => void, tls?: TlsOptions): Promise<ScriptedServer> {
+  static async start(
+    onRequest: (seen: Seen) => void,
+    tls?: TlsOptions,
+    at: { host: string; port: number } = { host: '127.0.0.1', port: 0 },
+  ): Promise<ScriptedServer> {
     const server = tls === undefined ? createServer({ noDelay: true }) : createTlsServer(tls);
     const scripted = new ScriptedServer(server, tls !== undefined);
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
@@ -88,7 +93,7 @@ export class ScriptedServer {
       });
     });
     server.on('tlsClientError', () => {});
-    server.listen(0, '127.0.0.1');
+    server.listen(at.port, at.host);
     await once(server, 'listening');
     return scripted;
   }
@@ -152,8 +157,14 @@ export class CountingStop implements StopSignal {
   }
 }
 
-export function transportOf(limits: Partial<TransportLimits> = {}): Transport {
-  return createTransport({ ...DEFAULT_TRANSPORT_LIMITS, ...limits }, { now: () => performance.now() });
+export function transportOf(
+  limits: Partial<TransportLimits> = {},
+  deps: Partial<TransportDeps> = {},
+): Transport {
+  return createTransport(
+    { ...DEFAULT_TRANSPORT_LIMITS, ...limits },
+    { now: () => performance.now(), ...deps },
+  );
 }
 
 export function get(origin: Origin, range: PreparedRequest['range'] = null): PreparedRequest {

@@ -1,4 +1,3 @@
-import dns from 'node:dns';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -302,28 +301,6 @@ describe('the cap on connections', () => {
     expect(exchange.outcome).toBe('failed');
     expect(exchange.error).toMatchObject({ code: 'ConnectionFailed', retryable: false, phase: 'connect' });
     expect(await fetchFrom(server)).toMatchObject({ outcome: 'complete' });
-  });
-});
-
-describe('a host with several addresses', () => {
-  it('is reached by the one that answers', async () => {
-    limitsOf();
-    const body = payload(3, 300_000);
-    const server = await serve(({ socket }) => socket.write(answer(body)));
-    const { target, guards } = sharedTarget(body.length);
-    // Nobody listens at the first address: the socket gets a new handle for the second.
-    const lookup = dns.lookup;
-    dns.lookup = ((_host: string, _options: unknown, found: (error: null, all: unknown[]) => void) =>
-      found(null, [
-        { address: '127.0.0.2', family: 4 },
-        { address: '127.0.0.1', family: 4 },
-      ])) as never;
-    const done = exchangeOnce(transport, get(server.origin({ host: 'store.test' })), land(target), NEVER);
-    dns.lookup = lookup;
-    const exchange = await done;
-    expect(exchange).toMatchObject({ outcome: 'complete', landed: body.length });
-    expect(Buffer.from(target).equals(body)).toBe(true);
-    expect(guards()).toBe(true);
   });
 });
 

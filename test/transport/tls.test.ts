@@ -55,6 +55,43 @@ async function serve(onRequest: (seen: Seen) => void): Promise<ScriptedServer> {
 }
 
 describe('over TLS', () => {
+  it('the name that was asked for is sent and checked, whichever of its addresses is reached', async () => {
+    const names: unknown[] = [];
+    const server = await serve(({ socket }) => {
+      names.push((socket as TLSSocket).servername);
+      socket.write(answer(payload(1, 10)));
+    });
+    const addresses = ['127.0.0.2', '127.0.0.1'].map((address) => ({ address, family: 4 }));
+    const transport = transportOf({}, { lookup: (_host, _options, found) => found(null, addresses) });
+    const known = server.origin({ host: 'store.test', ca: cert });
+    expect(await exchangeOnce(transport, get(known), COLLECT, NEVER)).toMatchObject({ outcome: 'complete' });
+    const other = { ...known, host: 'other.test', id: 'https://other.test' };
+    const refused = await exchangeOnce(transport, get(other), COLLECT, NEVER);
+    expect(refused).toMatchObject({ outcome: 'failed', error: { retryable: false } });
+    expect(names).toEqual(['store.test']);
+    transport.close();
+    await server.close();
+  });
+
+  it('an address where the handshake hangs is passed over by the next connection', async () => {
+    const server = await serve(({ socket }) => socket.write(answer(payload(1, 10))));
+    const { port } = server;
+    const deaf = await ScriptedServer.start(() => {}, undefined, { host: '127.0.0.2', port });
+    const addresses = ['127.0.0.2', '127.0.0.1'].map((address) => ({ address, family: 4 }));
+    const transport = transportOf(
+      { connectTimeoutMs: 300 },
+      { lookup: (_host, _options, found) => found(null, addresses), random: () => 0 },
+    );
+    const request = get(server.origin({ host: 'store.test', ca: cert }));
+    const first = await exchangeOnce(transport, request, COLLECT, NEVER);
+    expect(first).toMatchObject({ outcome: 'failed', error: { code: 'TimedOut', phase: 'connect' } });
+    const second = await exchangeOnce(transport, request, COLLECT, NEVER);
+    expect(second).toMatchObject({ outcome: 'complete' });
+    transport.close();
+    await server.close();
+    await deaf.close();
+  });
+
   it('bodies land in shared memory, large and small, and connections are kept', async () => {
     const bodies = [payload(1, 10), payload(2, 20 << 20), payload(3, 4096)];
     const server = await serve(({ socket, nth }) => socket.write(answer(bodies[nth]!)));

@@ -14,10 +14,11 @@ import {
   type Store,
   type StoreSnapshot,
 } from '../../protocol/store.js';
+import { regularStats } from './attempt.js';
 import { failureOf } from './failures.js';
 import { listFiles } from './list.js';
 import { createPace, type Pace } from './pace.js';
-import { readFile, regularStats } from './read.js';
+import { readFile } from './read.js';
 import { closeRead, createRoot, factsOf, type Root } from './root.js';
 import { createSavedWalks } from './saved-walks.js';
 
@@ -47,7 +48,7 @@ export function createStore(snapshot: StoreSnapshot): Store {
 }
 
 /** Opens the file as a read would, so that it answers as a read would, and no path can be asked about that cannot be read. */
-async function headFile(
+export async function headFile(
   root: Root,
   pace: Pace,
   key: Uint8Array,
@@ -73,7 +74,8 @@ async function headFile(
   }
 }
 
-function rootOf(snapshot: StoreSnapshot): string {
+/** @throws MillraceError InvalidArgument when the snapshot is not one of this room's schemes */
+export function rootOf(snapshot: StoreSnapshot): string {
   const config = snapshot.config as Partial<FileConfig> | null;
   const root = config?.root;
   if (typeof root === 'string' && root.startsWith('/') && root.endsWith('/')) return root;

@@ -24,7 +24,7 @@ import {
   statSync,
 } from 'node:fs';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
-import { uriFromPath } from './uri.js';
+import { type LocalScheme, uriFromPath } from './uri.js';
 
 /** The bytes of a path, or the text where they are ASCII and both are the same. */
 export type FilePath = Buffer | string;
@@ -58,7 +58,8 @@ const IS_ASCII = /^[\x01-\x7f]*$/;
 /** Is in every key that has an odd segment, a NUL, or a byte that is not ASCII. */
 const ODD_OR_NOT_ASCII = /(?:^|\/)\.{0,2}(?:\/|$)|[\0\x80-\xff]/;
 
-export function createRoot(path: string): Root {
+/** @param scheme of the URIs that it makes */
+export function createRoot(path: string, scheme: LocalScheme = 'file'): Root {
   const confined = path !== '/';
   let real = '';
   const isInside = (where: string): boolean => {
@@ -78,7 +79,7 @@ export function createRoot(path: string): Root {
     } finally {
       if (!inside) closeRead(fd);
     }
-    if (!inside) throw outside(file, path);
+    if (!inside) throw outside(file, path, scheme);
     return fd;
   };
   return {
@@ -90,7 +91,7 @@ export function createRoot(path: string): Root {
       checkKey(key);
       return latin1Buffer(path + key);
     },
-    uriOf: (key) => uriFromPath(path + key),
+    uriOf: (key) => uriFromPath(path + key, scheme),
     open,
     withDirectory: (directory, use) => {
       if (!confined) return use(directory);
@@ -177,10 +178,11 @@ function whereIs(fd: number, path: FilePath): string {
   return found.ino === opened.ino && found.dev === opened.dev ? real : '';
 }
 
-function outside(path: FilePath, root: string): MillraceError {
+function outside(path: FilePath, root: string, scheme: LocalScheme): MillraceError {
+  const name = uriFromPath(typeof path === 'string' ? path : path.toString('latin1'), scheme);
   return new MillraceError(
     ErrorCode.AccessDenied,
-    `${uriFromPath(typeof path === 'string' ? path : path.toString('latin1'))} leads outside of the root ${uriFromPath(root)}: only what lies inside ` +
+    `${name} leads outside of the root ${uriFromPath(root, scheme)}: only what lies inside ` +
       'can be read; copy or bind-mount what is needed, or choose a root that holds both',
   );
 }

@@ -1,5 +1,6 @@
 /**
- * The `file:` scheme: local and network filesystems.
+ * The `file:` scheme: local and network filesystems; and what it has in common with `direct:`, which reads the same
+ * files past the page cache.
  *
  * One store is one root directory, and a key is the path below it: without options the root is `/`, the store
  * `file:///`, and a key the absolute path less its first slash. With a root, the store is that directory, and what
@@ -8,7 +9,7 @@
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { ObjectLocation, Scheme, SchemeDefaults } from '../../protocol/store.js';
 import type { FileConfig } from './data.js';
-import { pathFromUri, uriFromPath } from './uri.js';
+import { type LocalScheme, pathFromUri, uriFromPath } from './uri.js';
 
 export interface FileSchemeOptions {
   /**
@@ -32,35 +33,52 @@ const DEFAULTS: SchemeDefaults = {
 
 /** @throws MillraceError InvalidArgument when the root is not a path */
 export function createFileScheme(options: FileSchemeOptions = {}): Scheme {
-  const given = pathFromUri(options.root ?? '/', process.cwd());
-  const root = given.endsWith('/') ? given : `${given}/`;
-  const store = uriFromPath(root);
+  const dataModule = new URL('./data.js', import.meta.url).href;
+  return createLocalScheme('file', options.root, DEFAULTS, dataModule, (root): FileConfig => ({ root }));
+}
+
+/**
+ * A scheme over the files of this machine.
+ * @param rootGiven a path, or a URI of `file:` or of the scheme itself
+ * @param config what the data half is given
+ * @throws MillraceError InvalidArgument when the root is not a path
+ */
+export function createLocalScheme(
+  name: LocalScheme,
+  rootGiven: string | undefined,
+  defaults: SchemeDefaults,
+  dataModule: string,
+  config: (root: string) => FileConfig,
+): Scheme {
+  const given = rootGiven ?? '/';
+  const path = pathFromUri(given, process.cwd(), /^direct:/i.test(given) ? name : 'file');
+  const root = path.endsWith('/') ? path : `${path}/`;
+  const store = uriFromPath(root, name);
   return {
-    name: 'file',
+    name,
     kind: 'direct',
     writes: null,
-    defaults: DEFAULTS,
-    dataModule: new URL('./data.js', import.meta.url).href,
-    parse: (uri) => locate(pathFromUri(uri, process.cwd()), root, store),
+    defaults,
+    dataModule,
+    parse: (uri) => locate(pathFromUri(uri, process.cwd(), name), root, store, name),
     format: (location) => {
       checkStore(location.store, store);
-      return uriFromPath(root + Buffer.from(location.key).toString('latin1'));
+      return uriFromPath(root + Buffer.from(location.key).toString('latin1'), name);
     },
-    open: async (name) => {
-      checkStore(name, store);
-      const config: FileConfig = { root };
-      const snapshot = { version: 1, expiresAtMs: null, config };
+    open: async (asked) => {
+      checkStore(asked, store);
+      const snapshot = { version: 1, expiresAtMs: null, config: config(root) };
       return { snapshot: async () => snapshot, close: () => {} };
     },
   };
 }
 
-function locate(path: string, root: string, store: string): ObjectLocation {
+function locate(path: string, root: string, store: string, name: LocalScheme): ObjectLocation {
   if (path.startsWith(root)) return { store, key: bytesOf(path.slice(root.length)) };
   if (`${path}/` === root) return { store, key: bytesOf('') };
   throw new MillraceError(
     ErrorCode.InvalidArgument,
-    `${uriFromPath(path)} lies outside of the root ${store}; expected a URI such as "${store}a.bin"`,
+    `${uriFromPath(path, name)} lies outside of the root ${store}; expected a URI such as "${store}a.bin"`,
     { phase: 'configure' },
   );
 }

@@ -69,19 +69,19 @@ interface Opened extends Shared {
 
 function createControl(bucket: string, shared: Opened): StoreControl {
   const { options } = shared;
-  let address: Promise<Address> | null = null;
+  let addresses: Promise<Address[]> | null = null;
   let closed = false;
 
-  function locate(): Promise<Address> {
-    address ??= bounded(
-      addressOf(bucket, shared),
+  function locate(): Promise<Address[]> {
+    addresses ??= bounded(
+      addressesOf(bucket, shared),
       ADDRESS_TIMEOUT_MS,
       `Looking for bucket "${bucket}"`,
     ).catch((thrown: unknown) => {
-      address = null;
+      addresses = null;
       throw thrown;
     });
-    return address;
+    return addresses;
   }
 
   return {
@@ -102,10 +102,21 @@ function createControl(bucket: string, shared: Opened): StoreControl {
   };
 }
 
-async function addressOf(name: string, { options, world, sdk, ambient }: Opened): Promise<Address> {
+/** Where the bucket is reached: at each of the endpoints of the options, or at the one that they and the environment give. */
+async function addressesOf(bucket: string, opened: Opened): Promise<Address[]> {
+  const { endpoints } = opened.options;
+  if (endpoints === undefined) return [await addressOf(bucket, opened)];
+  return Promise.all(endpoints.map((endpoint) => addressOf(bucket, opened, endpoint)));
+}
+
+async function addressOf(
+  name: string,
+  { options, world, sdk, ambient }: Opened,
+  given = options.endpoint,
+): Promise<Address> {
   const [module, settings] = await Promise.all([sdk(), ambient()]);
-  const endpoint = options.endpoint ?? settings.endpoint;
-  if (options.endpoint === undefined && endpoint !== null) checkEndpoint(endpoint, settings.endpointOrigin);
+  const endpoint = given ?? settings.endpoint;
+  if (given === undefined && endpoint !== null) checkEndpoint(endpoint, settings.endpointOrigin);
   const known = options.region ?? settings.region ?? regionOfArn(name);
   // Servers other than AWS rarely look at the region, but a signature needs one; this is what they expect.
   const first = await resolveAddress(module, {
@@ -132,10 +143,31 @@ function regionOfArn(bucket: string): string | null {
 function snapshotOf(
   bucket: string,
   options: S3Options,
-  { origin, pathPrefix, hostHeader, region, service }: Address,
+  addresses: readonly Address[],
   generation: S3Generation,
 ): StoreSnapshot {
-  const config: S3DataConfig = {
+  const configs = addresses.map((address) => configOf(bucket, options, address, generation));
+  const snapshot = {
+    version: generation.number,
+    expiresAtMs: generation.expiresAtMs,
+    config: configs[0],
+  };
+  if (configs.length === 1) return snapshot;
+  return { ...snapshot, endpoints: configs.map((config) => ({ name: nameOf(config), config })) };
+}
+
+/** An endpoint in reports. */
+function nameOf({ origin, hostHeader }: S3DataConfig): string {
+  return `${origin.secure ? 'https' : 'http'}://${hostHeader}`;
+}
+
+function configOf(
+  bucket: string,
+  options: S3Options,
+  { origin, pathPrefix, hostHeader, region, service }: Address,
+  generation: S3Generation,
+): S3DataConfig {
+  return {
     bucket,
     origin,
     pathPrefix,
@@ -147,7 +179,6 @@ function snapshotOf(
     requesterPays: options.requesterPays ?? false,
     allowContentEncoding: options.allowContentEncoding ?? false,
   };
-  return { version: generation.number, expiresAtMs: generation.expiresAtMs, config };
 }
 
 /** What all buckets with the same options share. */
@@ -161,14 +192,14 @@ const sharing = createSharing<Shared>(({ source }) => source.close());
 
 /** The options that decide which credentials there are; those that only address a bucket do not count. */
 function keyOf(options: S3Options, world: ControlWorld): string {
-  const { anonymous, credentials, endpoint, profile, region } = options;
+  const { anonymous, credentials, endpoint, endpoints, profile, region } = options;
   return JSON.stringify([
     identityOf(world),
     identityOf(credentials),
     anonymous ?? false,
     profile ?? null,
     region ?? null,
-    endpoint ?? null,
+    endpoints ?? endpoint ?? null,
   ]);
 }
 

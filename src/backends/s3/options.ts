@@ -25,6 +25,13 @@ export interface S3Options {
    */
   readonly endpoint?: string | undefined;
   /**
+   * Base URLs of several servers of one service, such as the gateways of a cluster: each request goes to the one with the least
+   * in flight, and away from one that fails. All must serve the same objects with the same ETags, to the same credentials.
+   * Not to be used with `endpoint`.
+   * @default none
+   */
+  readonly endpoints?: readonly string[] | undefined;
+  /**
    * `http://host/bucket/key` rather than `http://bucket.host/key`.
    * @default true where the endpoint is an IP address or localhost, for which a bucket's host name would not resolve;
    * elsewhere what the SDK's rules say.
@@ -72,6 +79,7 @@ export interface S3Options {
 export const KINDS: Readonly<Record<keyof S3Options, string>> = {
   region: 'string',
   endpoint: 'string',
+  endpoints: 'endpoints',
   forcePathStyle: 'boolean',
   profile: 'string',
   anonymous: 'boolean',
@@ -95,6 +103,7 @@ export function checkOptions(options: S3Options): void {
     const kind = KINDS[name as keyof S3Options];
     if (value === undefined) continue;
     if (kind === 'credentials') checkCredentials(value);
+    else if (kind === 'endpoints') checkEndpoints(value);
     else if (typeof value !== kind) {
       throw invalid(`The s3 option "${name}" must be a ${kind}; given: a ${typeof value}`);
     }
@@ -108,6 +117,9 @@ export function checkOptions(options: S3Options): void {
     );
   }
   if (options.endpoint !== undefined) checkEndpoint(options.endpoint, 's3 option "endpoint"');
+  if (options.endpoint !== undefined && options.endpoints !== undefined) {
+    throw invalid('The s3 options "endpoint" and "endpoints" exclude each other; leave one out');
+  }
   if (options.ca !== undefined && !options.ca.includes('-----BEGIN CERTIFICATE-----')) {
     throw invalid(
       'The s3 option "ca" must be the text of a PEM bundle ("-----BEGIN CERTIFICATE-----..."), not a path',
@@ -118,6 +130,20 @@ export function checkOptions(options: S3Options): void {
     throw invalid(
       `The s3 option "expectedBucketOwner" must be an account id of 12 digits; given: "${owner}"`,
     );
+  }
+}
+
+function checkEndpoints(value: unknown): void {
+  if (!Array.isArray(value) || value.length === 0) {
+    throw invalid(
+      'The s3 option "endpoints" must be a list of one or more URLs, such as ["http://a:9000", "http://b:9000"]',
+    );
+  }
+  const seen = new Set<string>();
+  for (const [i, text] of value.entries()) {
+    const { href } = checkEndpoint(String(text), `s3 option "endpoints[${i}]"`);
+    if (seen.has(href)) throw invalid(`The s3 option "endpoints" names ${href} twice; leave one out`);
+    seen.add(href);
   }
 }
 

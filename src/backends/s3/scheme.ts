@@ -28,7 +28,8 @@ const DEFAULTS: SchemeDefaults = {
  */
 export function createS3Scheme(options: S3Options = {}): Scheme {
   checkOptions(options);
-  const own: S3Options = { ...options };
+  const { endpoints } = options;
+  const own: S3Options = { ...options, ...(endpoints === undefined ? {} : { endpoints: [...endpoints] }) };
   return {
     name: 's3',
     defaults: DEFAULTS,

@@ -283,10 +283,13 @@ export class SimWorker {
 }
 
 const NO_TRANSPORT = {
+  bouncedBytes: 0,
+  bufferedBytes: 0,
   connectionsOpened: 0,
   connectionsReused: 0,
   connectionsActive: 0,
   connectionsIdle: 0,
+  endpoints: [],
 };
 
 function gone(name: string, exit: WorkerExit): MillraceError {
