@@ -8,7 +8,7 @@ export {
   type TerminalRecord,
 } from './host/runtime.js';
 export type { DecoratorSpec } from './decorators/declared.js';
-export type { CustomStore } from './host/schemes.js';
+export type { AzureAccessToken, AzureOptions, AzureTokenCredential, CustomStore } from './host/schemes.js';
 export type { Batch } from './loader/batch.js';
 export {
   ObjectDataset,

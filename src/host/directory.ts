@@ -87,6 +87,8 @@ export class Directory implements StoreDirectory {
     const name = begin?.[1]?.toLowerCase() ?? 'file';
     const scheme = this.#schemes.get(name);
     if (scheme === undefined) {
+      const claimed = this.#claimed(uri);
+      if (claimed !== null) return claimed;
       const known = [...this.#schemes.keys()].map((each) => `${each}:`).join(', ');
       throw new MillraceError(
         ErrorCode.InvalidArgument,
@@ -98,6 +100,17 @@ export class Directory implements StoreDirectory {
     }
     if (begin !== null) this.#lastBegin = { text: begin[0], scheme };
     return scheme;
+  }
+
+  /** The scheme to which a URI of a name that none has belongs by its host. */
+  #claimed(uri: string): Scheme | null {
+    for (const scheme of this.#schemes.values()) {
+      const text = scheme.claims?.(uri) ?? null;
+      if (text === null) continue;
+      this.#lastBegin = { text, scheme };
+      return scheme;
+    }
+    return null;
   }
 
   idOf(store: string): number | undefined {

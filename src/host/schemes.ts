@@ -4,6 +4,7 @@
  * A user's store is a module URL and a cloneable configuration. The module exports `createStore(snapshot)`, which
  * returns a `Store`; it is imported in every worker, and `snapshot.config` is the configuration.
  */
+import { createAzureScheme } from '../backends/azure/scheme.js';
 import { createDirectScheme, fallbackOf } from '../backends/file/direct-scheme.js';
 import { createFileScheme } from '../backends/file/scheme.js';
 import { createMemoryScheme } from '../backends/memory/scheme.js';
@@ -13,6 +14,8 @@ import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { Scheme } from '../protocol/store.js';
 import type { WriteLimits } from '../protocol/writes.js';
 
+export type { AzureAccessToken, AzureOptions, AzureTokenCredential } from '../backends/azure/scheme.js';
+
 /** A store of one's own, under `stores: {name: {module, config}}`; its URIs are `name://bucket/key`. */
 export interface CustomStore {
   /** URL of the module that exports `createStore`. */
@@ -21,7 +24,7 @@ export interface CustomStore {
   readonly config?: unknown;
 }
 
-export const BUILT_IN_SCHEMES = ['s3', 'file', 'direct', 'memory'] as const;
+export const BUILT_IN_SCHEMES = ['s3', 'az', 'file', 'direct', 'memory'] as const;
 
 /** Splits an object of more than this into ranges; the same as for the network stores that we know. */
 const PART_BYTES = 8 * 1024 * 1024;
@@ -51,6 +54,7 @@ export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme
   }
   const schemes: Scheme[] = [
     createS3Scheme(stores.s3 ?? {}),
+    createAzureScheme(stores.az ?? {}),
     createFileScheme(stores.file ?? {}),
     createDirectScheme(stores.direct ?? {}),
     createMemoryScheme((stores.memory ?? []) as Parameters<typeof createMemoryScheme>[0]),

@@ -210,6 +210,11 @@ export interface Scheme {
   readonly writes: WriteLimits | null;
   /** Splits a URI; throws `InvalidArgument` with an example of a good one. */
   parse(uri: string): ObjectLocation;
+  /**
+   * What a URI of another scheme's name begins with, up to and with the slash behind its host, when it is this store's all
+   * the same, such as an https URL of a host of the service; null when it is not. `parse` takes those URIs too.
+   */
+  claims?(uri: string): string | null;
   /** The inverse of `parse`. */
   format(location: ObjectLocation): string;
   /** Opens the control half; the SDK, where there is one, is loaded here and not before. */

@@ -6,7 +6,8 @@
  */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { cancels, looksAtVersions, readsRanges, readsWhole } from './store.reads.js';
-import { lists, ODD_KEYS, rollsUp, takesOddKeys } from './store.keys.js';
+import { lists, ODD_KEYS, refusesKeys, rollsUp, takesOddKeys } from './store.keys.js';
+import { copies, deletes, puts, putsOddKeys, uploads, type WriteTraits } from './store.writes.js';
 import type { StoreFixture } from './store.kit.js';
 
 export type { StoreFixture } from './store.kit.js';
@@ -15,6 +16,12 @@ export interface StoreTraits {
   open(): Promise<StoreFixture>;
   /** Keys that this store allows beyond the usual ones, such as one with a leading slash. */
   readonly extraKeys?: readonly (string | Uint8Array)[];
+  /** Odd keys that it refuses before it asks, because the service would take them for others. */
+  readonly refusedKeys?: readonly string[];
+  /** In which order the server lists. @default 'utf-8' */
+  readonly keyOrder?: 'utf-8' | 'utf-16';
+  /** Of a store that can be written. */
+  readonly writes?: WriteTraits;
 }
 
 export function storeConformance(name: string, traits: StoreTraits): void {
@@ -35,8 +42,18 @@ export function storeConformance(name: string, traits: StoreTraits): void {
     describe('read of a range', () => readsRanges(use));
     describe('version', () => looksAtVersions(use));
     describe('cancel', () => cancels(use));
-    describe('list', () => lists(use));
+    describe('list', () => lists(use, traits.keyOrder ?? 'utf-8'));
     describe('delimiter', () => rollsUp(use));
-    describe('odd keys', () => takesOddKeys(use, [...ODD_KEYS, ...(traits.extraKeys ?? [])]));
+    const refused = traits.refusedKeys ?? [];
+    const taken = ODD_KEYS.filter((key) => !refused.includes(key));
+    describe('odd keys', () => takesOddKeys(use, [...taken, ...(traits.extraKeys ?? [])]));
+    if (refused.length > 0) describe('keys of others', () => refusesKeys(use, refused));
+    const { writes } = traits;
+    if (writes === undefined) return;
+    describe('put', () => puts(use));
+    describe('upload', () => uploads(use, writes));
+    if (writes.copies !== 'broken') describe('copy', () => copies(use, writes));
+    describe('delete', () => deletes(use));
+    describe('odd keys of writes', () => putsOddKeys(use, taken));
   });
 }

@@ -41,7 +41,7 @@ export const ODD_KEYS: readonly string[] = [
   `long-${'x'.repeat(200)}/${'y'.repeat(200)}/${'z'.repeat(200)}`,
 ];
 
-export function lists(use: Use): void {
+export function lists(use: Use, order: 'utf-8' | 'utf-16'): void {
   // The directory `a/` sorts between `a.b` and `a0`, although it is one entry called `a`.
   const names = [
     'a.b',
@@ -60,7 +60,8 @@ export function lists(use: Use): void {
     '\u{1f600}',
     '\uffee',
   ];
-  const inOrder = [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const inOrder = [...names].sort(order === 'utf-8' ? byBytes : undefined);
 
   beforeAll(async () => {
     for (const [i, each] of names.entries()) await putNew(use(), `list/${each}`, i);
@@ -69,7 +70,7 @@ export function lists(use: Use): void {
   });
 
   it.each([1, 2, 3, 7, 1000])(
-    'gives every key once, in the order of its bytes, in pages of %i',
+    `gives every key once, in the order of ${order}, in pages of %i`,
     async (limit) => {
       const pages = await listAll(use().store, { prefix: keyOf('list/'), limit });
       for (const page of pages) expect(page.count).toBeLessThanOrEqual(limit);
@@ -154,4 +155,20 @@ export function takesOddKeys(use: Use, odd: readonly (string | Uint8Array)[]): v
       expect(Buffer.compare(page.keys.subarray(0, page.keyEnds[0]), key)).toBe(0);
     },
   );
+}
+
+export function refusesKeys(use: Use, keys: readonly string[]): void {
+  it.each(keys)('refuses %j before it asks for it', async (name) => {
+    const { store } = use();
+    const key = keyOf(name);
+    const head = await store.head(key, NEVER);
+    expect(head).toMatchObject({ outcome: 'refused', value: null });
+    expect(head.error).toMatchObject({ code: 'InvalidArgument', phase: 'prepare' });
+    expect((await read(store, whole(key, 10))).answer.error?.code).toBe('InvalidArgument');
+    const body = new Uint8Array(1);
+    const put = { kind: 'put', key, body, ifAbsent: false, ifVersion: null, contentType: null } as const;
+    expect((await store.write(put, NEVER)).error?.code).toBe('InvalidArgument');
+    const deletion = { kind: 'delete', keys: [key], ifVersion: null } as const;
+    expect((await store.write(deletion, NEVER)).error?.code).toBe('InvalidArgument');
+  });
 }

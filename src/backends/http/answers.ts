@@ -8,6 +8,13 @@ import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/erro
 import { ExchangeOutcome, type Exchange } from '../../protocol/http.js';
 import { Outcome, type Answer } from '../../protocol/store.js';
 
+/** What an answer that is not a success means. */
+export interface Verdict {
+  readonly outcome: Outcome;
+  readonly error: MillraceError;
+  readonly retryAfterMs: number;
+}
+
 /** Whether the answer carries the bytes of an object, as far as its status tells. */
 export function isBody(status: number): boolean {
   return status === 200 || status === 206;

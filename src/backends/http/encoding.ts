@@ -1,5 +1,5 @@
 /**
- * Percent-encoding as S3 signs it: unreserved characters stay, every other byte becomes `%XX` in upper case.
+ * Percent-encoding as S3 and Azure take it: unreserved characters stay, every other byte becomes `%XX` in upper case.
  *
  * Invariants:
  * 1. A key's bytes reach the wire exactly once encoded; `.` and `..` segments, double and leading slashes are kept,

@@ -1,10 +1,10 @@
 /**
- * A strict pull scanner over the XML that S3 writes, working on positions: no text is copied before it is wanted.
+ * A strict pull scanner over the XML that S3 and Azure write, working on positions: no text is copied before it is wanted.
  *
  * Invariants:
  * 1. The document is read once, forwards. Every start tag must meet its end tag, and nothing but white space and
  *    comments may follow the root, so a document that is cut anywhere before its end is refused.
- * 2. Refused as well: document types, CDATA and processing instructions other than the declaration, which S3 never
+ * 2. Refused as well: document types, CDATA and processing instructions other than the declaration, which they never
  *    writes and which would only be a way in for surprises; nesting deeper than `MAX_DEPTH`.
  */
 
@@ -34,6 +34,11 @@ export class XmlScanner {
 
   fail(what: string): never {
     throw new XmlError(`${what} at byte ${this.pos} of ${this.text.length}`);
+  }
+
+  /** The element whose start tag was just read is `<a/>`: it has no children, and no end tag is to come. */
+  get isEmpty(): boolean {
+    return this.#empty;
   }
 
   /** Reads declaration, comments and the root's start tag, and gives the root's name. */
@@ -103,7 +108,7 @@ export class XmlScanner {
     let at = this.pos + 1;
     while (isNameChar(this.text.charCodeAt(at))) at++;
     const name = this.text.slice(this.pos + 1, at);
-    if (name === '') this.fail('markup that S3 does not write');
+    if (name === '') this.fail('markup that is not expected here');
     this.pos = at;
     this.#attributes();
     return name;

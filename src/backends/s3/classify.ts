@@ -12,7 +12,7 @@ import { Outcome } from '../../protocol/store.js';
 import type { S3Credentials } from './config.js';
 import { regionName, type ServiceError } from './error-body.js';
 import { isRepeatable } from '../http/secrets.js';
-import { refusalContext, retryAfter } from '../http/answers.js';
+import { refusalContext, retryAfter, type Verdict } from '../http/answers.js';
 
 /** What is known about the request that was refused. */
 export interface Asked {
@@ -27,12 +27,6 @@ export interface Asked {
   /** Whether the snapshot's credentials are past their own expiry. */
   readonly expired: boolean;
   readonly context: ErrorContext;
-}
-
-export interface Verdict {
-  readonly outcome: Outcome;
-  readonly error: MillraceError;
-  readonly retryAfterMs: number;
 }
 
 type Rule = (asked: Asked, service: ServiceError, exchange: Exchange) => Ruling;

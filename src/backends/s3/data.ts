@@ -21,21 +21,21 @@ import {
   type StoreSnapshot,
 } from '../../protocol/store.js';
 import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
-import { answerContext, classify, type Asked, type Verdict } from './classify.js';
+import { answerContext, classify, type Asked } from './classify.js';
 import type { S3DataConfig } from './config.js';
 import { encodeKey } from '../http/encoding.js';
 import { sameTag, strongTag } from '../http/etag.js';
 import { readErrorBody } from './error-body.js';
 import { listQuery, MAX_PAGE_BYTES, parsePage } from './listing.js';
-import { judgeExchange } from '../http/answers.js';
+import { judgeExchange, type Verdict } from '../http/answers.js';
 import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/reads.js';
 import { createSigner, type SignedParts, type Signer } from './sigv4.js';
-import { createSkew } from './skew.js';
+import { createSkew, type Suspect } from '../http/skew.js';
 import { mismatch } from './verify.js';
 import { judgeRefused, judgeWritten } from './write-answers.js';
 import { writeHeaders } from './sigv4-write.js';
 import { writeParts } from './writes.js';
-import { keyText } from './uri.js';
+import { keyText } from '../http/keys.js';
 
 /** What a snapshot gives, with everything that stays the same per request worked out. */
 interface Current {
@@ -232,7 +232,14 @@ class S3Data implements StoreData {
   /** Judges a refusal: the clock first, then the table. */
   #refused(identity: object, exchange: Exchange, asked: Asked, nowMs: number): Verdict {
     const service = readErrorBody(exchange.body);
-    const skewed = this.#skew.judge(identity, exchange, asked, service, nowMs);
+    const suspect: Suspect = {
+      uri: asked.uri,
+      context: answerContext(asked.context, exchange, service),
+      // An answer to HEAD has no body to say so.
+      refusesTime: (isFar) =>
+        service.code === 'RequestTimeTooSkewed' || (asked.head && exchange.status === 403 && isFar),
+    };
+    const skewed = this.#skew.judge(identity, exchange, suspect, nowMs);
     return skewed ?? classify(asked, exchange, service, nowMs);
   }
 }

@@ -11,6 +11,7 @@
  * Source of the rules: "Create a signed AWS API request" in the AWS IAM user guide; S3 does not normalise the path.
  */
 import { createHmac, hash } from 'node:crypto';
+import { hmacUnder } from '../http/hmac.js';
 import type { S3Credentials } from './config.js';
 
 /** SHA-256 of nothing. */
@@ -65,31 +66,6 @@ export function deriveSigningKey(secret: string, date: string, region: string, s
   return hmac(hmac(hmac(hmac(`AWS4${secret}`, date), region), service), 'aws4_request');
 }
 
-const BLOCK_BYTES = 64;
-const DIGEST_BYTES = 32;
-
-/**
- * HMAC-SHA-256 of ASCII text under one key, as hex: two one-shot hashes over buffers that already hold the padded key
- * (RFC 2104). `createHmac` sets a digest context up for every call, which costs from as much to ten times as much,
- * depending on the version of Node; the signing key changes once a day.
- */
-function hmacUnder(key: Buffer, maxTextBytes: number): (text: string) => string {
-  const inner = Buffer.alloc(BLOCK_BYTES + maxTextBytes, 0x36);
-  const outer = Buffer.alloc(BLOCK_BYTES + DIGEST_BYTES, 0x5c);
-  for (let i = 0; i < key.length; i++) {
-    inner[i] = key[i]! ^ 0x36;
-    outer[i] = key[i]! ^ 0x5c;
-  }
-  // Texts of one signer have one length; and a digest as text needs no memory outside of the heap (half the time).
-  let message = inner;
-  return (text) => {
-    const end = BLOCK_BYTES + inner.write(text, BLOCK_BYTES, 'latin1');
-    if (message.length !== end) message = inner.subarray(0, end);
-    outer.write(hash('sha256', message, 'hex'), BLOCK_BYTES, 'hex');
-    return hash('sha256', outer, 'hex');
-  };
-}
-
 /** Headers that follow `x-amz-date` in the alphabet and never change within one snapshot. */
 function constantTail(config: SignerConfig): [name: string, value: string][] {
   const tail: [string, string][] = [];
@@ -135,7 +111,7 @@ export function createSigner(config: SignerConfig): Signer {
     if (today === day) return;
     day = today;
     const key = deriveSigningKey(credentials.secretAccessKey, day, region, service);
-    hmacHex = hmacUnder(key, stringToSignHead.length + 2 * DIGEST_BYTES);
+    hmacHex = hmacUnder(key, 'hex');
     authorizationHead = `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=`;
   }
 

@@ -7,9 +7,9 @@
  * 2. A bucket that is accepted cannot break out of its place in a host name or a path.
  * 3. A URI of the bucket that came last is read by a shorter way, which accepts and gives exactly what the long one does.
  */
-import { markAsUntransferable } from 'node:worker_threads';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { ObjectLocation } from '../../protocol/store.js';
+import { keyText, plainKey } from '../http/keys.js';
 
 const PREFIX = 's3://';
 /** S3's own limit on a key, in bytes of UTF-8. */
@@ -56,15 +56,10 @@ export function checkBucket(bucket: string, given: string): void {
  */
 let last: { readonly begin: string; readonly store: string } | null = null;
 
-/** Keys that were read the short way lie one behind the other: a buffer for each would cost 350 bytes more. */
-const KEY_POOL_BYTES = 8 * 1024;
-let pool = new Uint8Array(0);
-let poolUsed = 0;
-
 /** Splits a URI; an empty key is let through, because a prefix may be empty. */
 export function parseUri(uri: string): ObjectLocation {
   if (last !== null && uri.startsWith(last.begin)) {
-    const key = plainKey(uri, last.begin.length);
+    const key = plainKey(uri, last.begin.length, MAX_KEY_BYTES);
     if (key !== null) return { store: last.store, key };
   }
   const location = parseWhole(uri);
@@ -74,26 +69,6 @@ export function parseUri(uri: string): ObjectLocation {
     last = { begin, store: location.store };
   }
   return location;
-}
-
-/** The bytes of a key that is all ASCII and not too long; null for any other. */
-function plainKey(uri: string, from: number): Uint8Array | null {
-  const length = uri.length - from;
-  if (length > MAX_KEY_BYTES) return null;
-  if (pool.length - poolUsed < length) {
-    pool = new Uint8Array(KEY_POOL_BYTES);
-    poolUsed = 0;
-    // Who transfers the buffer of one key must not take the other keys with it.
-    markAsUntransferable(pool.buffer);
-  }
-  for (let i = 0; i < length; i += 1) {
-    const code = uri.charCodeAt(from + i);
-    if (code > 0x7f) return null;
-    pool[poolUsed + i] = code;
-  }
-  const key = new Uint8Array(pool.buffer, poolUsed, length);
-  poolUsed += length;
-  return key;
 }
 
 function parseWhole(uri: string): ObjectLocation {
@@ -125,10 +100,6 @@ function parseWhole(uri: string): ObjectLocation {
 /** The inverse of `parseUri`. Bytes that are not UTF-8, which no S3 key has, show as U+FFFD. */
 export function formatUri(location: ObjectLocation): string {
   return `${location.store}/${keyText(location.key)}`;
-}
-
-export function keyText(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('utf8');
 }
 
 /** The bucket of a store name that `parseUri` gave. */

@@ -7,16 +7,23 @@
  *    are tried again, while one that was signed with the right offset and still refused is not.
  * 2. It is learnt anew whenever that happens again, as after somebody has set the clock right.
  */
-import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import type { Exchange } from '../../protocol/http.js';
 import { Outcome } from '../../protocol/store.js';
-import { answerContext, type Asked, type Verdict } from './classify.js';
-import type { ServiceError } from './error-body.js';
+import type { Verdict } from './answers.js';
 
-/** S3 accepts 15 minutes; a Date header that differs by less cannot be why it refused. */
+/** S3 and Azure accept 15 minutes; a Date header that differs by less cannot be why it refused. */
 const TOLERATED_SKEW_MS = 15 * 60_000;
 /** Two measurements of one offset differ by a round trip and the header's whole seconds, not by this much. */
 const SAME_SKEW_MS = 5 * 60_000;
+
+/** An answer that may refuse the time of its request. */
+export interface Suspect {
+  /** Whether it does; `isFar` when its Date header differs by more than the service tolerates. */
+  refusesTime(isFar: boolean): boolean;
+  readonly uri: string;
+  readonly context: ErrorContext;
+}
 
 export interface Skew {
   /** The service's time, as far as it is known. */
@@ -24,13 +31,7 @@ export interface Skew {
   /** Remembers which offset a request is signed with. */
   sign(identity: object): void;
   /** The verdict on an answer that refuses the request's time, or null for any other answer. */
-  judge(
-    identity: object,
-    exchange: Exchange,
-    asked: Asked,
-    service: ServiceError,
-    nowMs: number,
-  ): Verdict | null;
+  judge(identity: object, exchange: Exchange, suspect: Suspect, nowMs: number): Verdict | null;
 }
 
 export function createSkew(): Skew {
@@ -42,18 +43,17 @@ export function createSkew(): Skew {
     sign(identity): void {
       if (offsetMs !== 0) signedWith.set(identity, offsetMs);
     },
-    judge(identity, exchange, asked, service, nowMs): Verdict | null {
+    judge(identity, exchange, suspect, nowMs): Verdict | null {
       const date = Date.parse(exchange.header('date') ?? '');
       const measured = Number.isNaN(date) ? null : date - nowMs;
       const offBy = measured === null ? 0 : Math.abs(measured - (signedWith.get(identity) ?? 0));
-      const bareRefusal = asked.head && exchange.status === 403 && offBy > TOLERATED_SKEW_MS;
-      if (service.code !== 'RequestTimeTooSkewed' && !bareRefusal) return null;
+      if (!suspect.refusesTime(offBy > TOLERATED_SKEW_MS)) return null;
       const learnt = measured !== null && offBy > SAME_SKEW_MS;
       if (learnt) offsetMs = measured;
       const error = new MillraceError(
         ErrorCode.Unauthenticated,
-        `${asked.uri}: the service refused the time of the request; ${clockText(measured)}: set this machine's clock`,
-        answerContext(asked.context, exchange, service),
+        `${suspect.uri}: the service refused the time of the request; ${clockText(measured)}: set this machine's clock`,
+        suspect.context,
       );
       return { outcome: learnt ? Outcome.ClockSkew : Outcome.Refused, error, retryAfterMs: 0 };
     },
