@@ -1,0 +1,55 @@
+/**
+ * Where the service is reached. Pure.
+ *
+ * Invariant: an emulator is taken from the environment only where no endpoint is given, as the SDK does it, and then it
+ * is never sent credentials.
+ */
+import { createHash } from 'node:crypto';
+import type { Origin } from '../../protocol/http.js';
+import { checkEndpoint, type GcsOptions } from './options.js';
+
+const SERVICE = 'https://storage.googleapis.com';
+const EMULATOR = 'STORAGE_EMULATOR_HOST';
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+export interface Address {
+  readonly origin: Origin;
+  readonly pathPrefix: string;
+  readonly hostHeader: string;
+  readonly emulated: boolean;
+}
+
+export function isEmulated({ endpoint }: GcsOptions, env: Env): boolean {
+  return endpoint === undefined && Boolean(env[EMULATOR]);
+}
+
+/** @throws MillraceError InvalidArgument when the environment names no URL */
+export function addressOf(options: GcsOptions, env: Env): Address {
+  const emulated = isEmulated(options, env);
+  const url = emulated
+    ? checkEndpoint(withProtocol(env[EMULATOR]!), `environment variable ${EMULATOR}`)
+    : checkEndpoint(options.endpoint ?? SERVICE, 'gs option "endpoint"');
+  const secure = url.protocol === 'https:';
+  const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
+  const ca = options.ca ?? null;
+  const trust = ca === null ? '' : `#ca=${createHash('sha256').update(ca).digest('hex').slice(0, 16)}`;
+  return {
+    origin: {
+      id: `${url.protocol}//${url.hostname}:${port}${trust}`,
+      secure,
+      host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+      port,
+      ca,
+      serverName: null,
+    },
+    pathPrefix: url.pathname.replace(/\/+$/, ''),
+    hostHeader: url.host,
+    emulated,
+  };
+}
+
+/** A host without a protocol is taken for https, as the SDK does. */
+function withProtocol(host: string): string {
+  return /^[a-z]+:\/\//i.test(host) ? host : `https://${host}`;
+}
