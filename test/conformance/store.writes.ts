@@ -19,6 +19,8 @@ export interface WriteTraits {
   readonly partBytes?: number;
   /** Whether the server copies, says with `Unsupported` that it does not, or fails in its own way. @default 'yes' */
   readonly copies?: 'yes' | 'unsupported' | 'broken';
+  /** Whether uploads in parts take a condition; a store whose do not says so with `Unsupported`. @default true */
+  readonly conditionalUploads?: boolean;
   /** Whether the server lists an upload of which there is a part. @default true */
   readonly listsUploads?: boolean;
   /** Whether an upload that was aborted is listed no more. @default true */
@@ -131,14 +133,22 @@ interface Begun {
   readonly upload: string;
   readonly bytes: Uint8Array;
   part(index: number, from?: Uint8Array): Promise<string>;
-  complete(parts: readonly string[], change?: object): Promise<Answer<WriteResult>>;
+  complete(parts: readonly string[]): Promise<Answer<WriteResult>>;
 }
 
-async function begin(use: Use, name: string, partBytes: number, count: number): Promise<Begun> {
+async function begin(
+  use: Use,
+  name: string,
+  partBytes: number,
+  count: number,
+  change: object = {},
+): Promise<Begun> {
   const { store } = use();
+  // Both ends of an upload are told its terms, as a runtime tells them.
+  const terms = { ...NO_CONDITION, ...change };
   const key = keyOf(name);
   const bytes = payload(name, partBytes * (count - 1) + 1234);
-  const { upload } = await mustWrite(store, { kind: 'begin', key, size: bytes.length, ...NO_CONDITION });
+  const { upload } = await mustWrite(store, { kind: 'begin', key, size: bytes.length, ...terms });
   if (upload === null) throw new Error('an upload without a name');
   return {
     key,
@@ -152,8 +162,7 @@ async function begin(use: Use, name: string, partBytes: number, count: number): 
       if (part === null) throw new Error('a part without a name');
       return part;
     },
-    complete: (parts, change = {}) =>
-      write(store, { kind: 'complete', key, upload, parts, size: bytes.length, ...NO_CONDITION, ...change }),
+    complete: (parts) => write(store, { kind: 'complete', key, upload, parts, size: bytes.length, ...terms }),
   };
 }
 
@@ -161,11 +170,11 @@ export function uploads(use: Use, traits: WriteTraits): void {
   const partBytes = traits.partBytes ?? 5 * MIB;
 
   it('makes an object of its parts, all at once and not before it is complete', async () => {
-    const upload = await begin(use, 'upload/whole', partBytes, 3);
+    const upload = await begin(use, 'upload/whole', partBytes, 3, { contentType: 'text/x-claim' });
     const parts = [];
     for (const index of [0, 1, 2]) parts.push(await upload.part(index));
     await expectNone(use().store, upload.key);
-    const done = await upload.complete(parts, { contentType: 'text/x-claim' });
+    const done = await upload.complete(parts);
     expect(done).toMatchObject({ outcome: 'complete', error: null });
     expect(await expectObject(use().store, upload.key, upload.bytes)).toBe(done.value?.version);
     expect((await use().store.head(upload.key, NEVER)).value?.contentType).toBe('text/x-claim');
@@ -194,18 +203,41 @@ export function uploads(use: Use, traits: WriteTraits): void {
     await expectObject(use().store, one.key, one.bytes);
   });
 
-  it('is complete only where there is no object, when that is asked', async () => {
+  it.runIf(traits.conditionalUploads === false)('says that it takes no condition', async () => {
+    const key = keyOf('upload/created');
+    const request = { kind: 'begin', key, size: 1, ...NO_CONDITION, ifAbsent: true } as const;
+    expect((await write(use().store, request)).error?.code).toBe('Unsupported');
+  });
+  const conditional = it.runIf(traits.conditionalUploads !== false);
+
+  conditional('is complete only where there is no object, when that is asked', async () => {
     const { store } = use();
-    const upload = await begin(use, 'upload/created', partBytes, 1);
-    const parts = [await upload.part(0)];
+    const upload = await begin(use, 'upload/created', partBytes, 1, { ifAbsent: true });
+    const { key, bytes } = upload;
     const there = payload('upload/created', 77, 2);
-    await use().put(upload.key, there);
-    const late = await begin(use, 'upload/created', partBytes, 1);
-    const done = await late.complete([await late.part(0)], { ifAbsent: true });
+    await use().put(key, there);
+    // Where the last part makes the object, that is what is refused.
+    const last = await write(store, {
+      kind: 'part',
+      key,
+      upload: upload.upload,
+      index: 0,
+      start: 0,
+      body: bytes,
+      last: true,
+    });
+    const done = last.error === null ? await upload.complete([last.value?.part ?? '']) : last;
     expect(done).toMatchObject({ outcome: 'refused', value: null });
     expect(done.error?.code).toBe('AlreadyExists');
-    await expectObject(store, upload.key, there);
-    expect(parts).toHaveLength(1);
+    await expectObject(store, key, there);
+  });
+
+  conditional('becomes an object where there is none, when that is asked', async () => {
+    const upload = await begin(use, 'upload/fresh', partBytes, 3, { ifAbsent: true });
+    const parts = [];
+    for (const index of [0, 1, 2]) parts.push(await upload.part(index));
+    expect(await upload.complete(parts)).toMatchObject({ outcome: 'complete', error: null });
+    await expectObject(use().store, upload.key, upload.bytes);
   });
 
   it('leaves nothing visible when it is aborted, and the object as it was', async () => {

@@ -29,7 +29,16 @@ import { answerContext, classify, type Asked } from './classify.js';
 import type { GcsDataConfig } from './config.js';
 import { readError } from './error-body.js';
 import { listQuery, parsePage } from './json-listing.js';
-import { adopt, download, request as prepared, xmlPath, xmlRead, type Current } from './requests.js';
+import { infoInBody, infoInHead, metadataParts } from './metadata.js';
+import {
+  adopt,
+  download,
+  jsonPath,
+  request as prepared,
+  xmlPath,
+  xmlRead,
+  type Current,
+} from './requests.js';
 import { mismatch } from './verify.js';
 import { isSession, judgeRefused, judgeWritten, withoutId } from './write-answers.js';
 import { checkGeneration, writeParts } from './writes.js';
@@ -74,9 +83,10 @@ class GcsData implements StoreData {
     return this.#xml(request, { method: 'GET', path: xmlPath(this.#current, key), query }, range, nowMs);
   }
 
-  /** By the XML API, which has HEAD: the JSON API tells the facts of an object in a body. */
   prepareHead(key: Uint8Array, nowMs: number): PreparedRequest {
     this.#checkKey(key);
+    const { signer } = this.#current;
+    if (signer === null) return prepared(this.#current, metadataParts(jsonPath(this.#current, key)), nowMs);
     return this.#xml(key, { method: 'HEAD', path: xmlPath(this.#current, key), query: '' }, null, nowMs);
   }
 
@@ -103,7 +113,12 @@ class GcsData implements StoreData {
     const uri = this.#uriOf(key);
     const unfinished = judgeExchange(exchange, answerContext({ uri }, exchange));
     if (unfinished !== null) return unfinished;
-    if (exchange.status === 200) return objectInfo(exchange, uri);
+    if (exchange.status === 200) {
+      const info = this.#current.signer === null ? infoInBody(exchange) : infoInHead(exchange);
+      return info === null
+        ? unreadableInfo(exchange, uri)
+        : { outcome: Outcome.Complete, value: info, error: null, retryAfterMs: 0 };
+    }
     return { value: null, ...this.#refused(key, exchange, this.#asked(uri, null, { uri }), nowMs) };
   }
 
@@ -215,28 +230,17 @@ function transcoded(uri: string, context: ErrorContext, exchange: Exchange): Mil
   );
 }
 
-function uriOf(config: GcsDataConfig, key: Uint8Array): string {
-  return `gs://${config.bucket}/${keyText(key)}`;
+function unreadableInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
+  const error = new MillraceError(
+    ErrorCode.ProtocolViolation,
+    `${uri}: the answer tells no size of the object`,
+    answerContext({ uri }, exchange),
+  );
+  return { outcome: Outcome.Refused, value: null, error, retryAfterMs: 0 };
 }
 
-function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
-  const length = exchange.header('x-goog-stored-content-length') ?? exchange.header('content-length') ?? '';
-  if (!/^\d{1,15}$/.test(length)) {
-    const error = new MillraceError(
-      ErrorCode.ProtocolViolation,
-      `${uri}: the answer to HEAD tells no length`,
-      answerContext({ uri }, exchange),
-    );
-    return { outcome: Outcome.Refused, value: null, error, retryAfterMs: 0 };
-  }
-  const modified = Date.parse(exchange.header('last-modified') ?? '');
-  const value: ObjectInfo = {
-    size: Number(length),
-    version: DIALECT.version(exchange),
-    lastModifiedMs: Number.isNaN(modified) ? null : modified,
-    contentType: exchange.header('content-type') ?? null,
-  };
-  return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
+function uriOf(config: GcsDataConfig, key: Uint8Array): string {
+  return `gs://${config.bucket}/${keyText(key)}`;
 }
 
 /** A page, or a transient failure: a page that was cut on its way is worth asking for again. */
