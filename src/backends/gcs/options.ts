@@ -110,7 +110,7 @@ function checkKind(name: string, kind: string, value: unknown): void {
     );
   }
   if (kind === 'hmac') {
-    const { accessId, secret } = (typeof value === 'object' ? value : {}) as Partial<GcsHmacKey>;
+    const { accessId, secret } = (value ?? {}) as Partial<GcsHmacKey>;
     if (isWord(accessId) && isWord(secret)) return;
     throw invalid('The gs option "hmac" must be {accessId, secret}, both text, as the console shows them');
   }
