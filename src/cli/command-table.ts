@@ -54,7 +54,10 @@ const LOADER: Readonly<Record<string, OptionSpec>> = {
     help: 'off, or a list such as split=64MiB,part=8MiB,parts=16: how large objects are split',
   },
   transform: { value: 'MODULE', help: 'module whose default export runs on each object in the worker' },
-  verify: { help: 'look at the checksum of the service, where it gives one' },
+  verify: {
+    value: 'POLICY',
+    help: 'auto (cheap checksums of the service), always (any that it gives) or never',
+  },
   'skip-errors': { help: 'leave failed objects out and record them' },
   attempts: { value: 'N', help: 'attempts at one object or part before it fails' },
 };

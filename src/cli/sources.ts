@@ -93,7 +93,7 @@ function plainText(uri: string): string {
   return Buffer.from(plain, 'latin1').toString('utf8');
 }
 
-/** A `file:` URI is percent-encoded; an S3 key is taken as it stands. */
+/** A `file:` URI is percent-encoded; the keys of the cloud's stores are taken as they stand. */
 function keyOf(uri: string): string {
-  return uri.startsWith('s3:') ? uri : plainText(uri);
+  return /^(?:s3|az|gs):/.test(uri) ? uri : plainText(uri);
 }

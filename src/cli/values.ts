@@ -142,10 +142,10 @@ export function loaderOptions(values: OptionValues) {
     maxConcurrentObjects: count(values, 'objects'),
     shuffle: typeof shuffle === 'string' ? { buffer: wholeNumber(shuffle, '--shuffle') } : shuffle,
     seed: seedOf(text(values, 'seed')),
-    order: orderOf(text(values, 'order')),
+    order: wordOf(['sequence', 'completion'], text(values, 'order'), '--order'),
     ranges: ranges === undefined ? undefined : rangePlan(ranges),
     transform: transform === undefined ? undefined : moduleUrl(transform),
-    verify: flag(values, 'verify') ? true : undefined,
+    verify: wordOf(['auto', 'always', 'never'], text(values, 'verify'), '--verify'),
     onError: flag(values, 'skip-errors') ? ('skip' as const) : undefined,
     maxAttempts: count(values, 'attempts'),
   });
@@ -156,9 +156,15 @@ function seedOf(seed: string | undefined): number | string | undefined {
   return seed !== undefined && /^-?\d{1,15}$/.test(seed) ? Number(seed) : seed;
 }
 
-function orderOf(order: string | undefined): 'sequence' | 'completion' | undefined {
-  if (order === undefined || order === 'sequence' || order === 'completion') return order;
-  throw new UsageError(`--order: expected sequence or completion; given "${order}"`);
+function wordOf<const Word extends string>(
+  words: readonly Word[],
+  given: string | undefined,
+  option: string,
+): Word | undefined {
+  const word = words.find((each) => each === given);
+  if (given === undefined || word !== undefined) return word;
+  const expected = `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+  throw new UsageError(`${option}: expected ${expected}; given "${given}"`);
 }
 
 /** A path is taken from the current directory; a URL stays what it is. */

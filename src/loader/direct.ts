@@ -13,6 +13,7 @@ import type {
   StreamOptions,
   SupervisorHandle,
 } from '../actors/supervisor/types.js';
+import type { VerifyPolicy } from '../protocol/checksums/expected.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { ObjectInfo } from '../protocol/store.js';
 import type { CancellationToken } from '../protocol/token.js';
@@ -22,7 +23,7 @@ import { checkRange } from './range-forms.js';
 import { leakWatchOf } from './leaks.js';
 import { ObjectResult } from './object-result.js';
 import { createResolver, locate } from './references.js';
-import { checkNames, flag, invalidOption, whole } from './schema.js';
+import { checkNames, flag, invalidOption, oneOf, whole } from './schema.js';
 import type { EntrySource } from './sources.js';
 import { createStoppableSource, stopped } from './stoppable.js';
 import { linkStop, type StopOptions } from './stop-options.js';
@@ -32,8 +33,8 @@ export interface GetOptions extends StopOptions {
   readonly version?: string | undefined;
   /** Size of the object, where it is known: saves memory for the first part. */
   readonly size?: number | undefined;
-  /** Whether the service's checksum is looked at, where it gives one. @default false */
-  readonly verify?: boolean | undefined;
+  /** Whether the service's checksum is looked at: a cheap one, any, none. @default 'auto' */
+  readonly verify?: VerifyPolicy | undefined;
   /** @default 5 */
   readonly maxAttempts?: number | undefined;
   /** Bytes in memory of their own that is detached on release. @default false */
@@ -98,7 +99,7 @@ export function directStream(
   supervisor: SupervisorHandle,
   options: Pick<GetOptions, 'verify' | 'maxAttempts'>,
 ): StreamOptions {
-  const { verify = false, maxAttempts = DEFAULT_ATTEMPTS } = options;
+  const { verify = 'auto', maxAttempts = DEFAULT_ATTEMPTS } = options;
   const { budgetBytes } = supervisor.arena;
   return {
     order: 'sequence',
@@ -111,7 +112,7 @@ export function directStream(
     ranges: null,
     onError: 'fail',
     transform: null,
-    verify: flag(verify, 'verify'),
+    verify: oneOf('auto', 'always', 'never')(verify, 'verify'),
     maxAttempts: whole(1, 100)(maxAttempts, 'maxAttempts'),
   };
 }

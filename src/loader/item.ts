@@ -6,6 +6,7 @@
  *    is known about it (uri, key, size, version, sequence) stays readable.
  * 2. Neither a view nor a text is made before it is asked for.
  */
+import type { ChecksumAlgorithm } from '../protocol/checksums/algorithms.js';
 import type { ItemRecord, StoreDirectory } from '../actors/supervisor/types.js';
 import { ownCopy } from '../protocol/copy.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
@@ -78,6 +79,11 @@ export class Item {
   /** ETag or generation of what was read, or null. */
   get version(): string | null {
     return this.#record.version;
+  }
+
+  /** The checksum of the service that its object was found to have, or null where none was looked at. */
+  get verified(): ChecksumAlgorithm | null {
+    return this.#record.verified;
   }
 
   /** Bytes of this item; 0 for a value. */

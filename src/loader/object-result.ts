@@ -3,6 +3,7 @@
  *
  * Invariant: the result holds its batch and the batch's leak watch holds neither, so that a forgotten result is noticed.
  */
+import type { ChecksumAlgorithm } from '../protocol/checksums/algorithms.js';
 import type { Batch } from './batch.js';
 import type { Item } from './item.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
@@ -38,6 +39,10 @@ export class ObjectResult {
   }
   get version(): string | null {
     return this.#item.version;
+  }
+  /** The checksum of the service that the object was found to have, or null where none was looked at. */
+  get verified(): ChecksumAlgorithm | null {
+    return this.#item.verified;
   }
   get byteLength(): number {
     return this.#item.byteLength;

@@ -3,6 +3,7 @@
  *
  * Invariant: what `explainLoader` prints is what `resolveLoaderOptions` used; both read the same table once.
  */
+import type { VerifyPolicy } from '../protocol/checksums/expected.js';
 import type { RangePlan, StreamOptions } from '../actors/supervisor/types.js';
 import type { TransformSpec } from '../protocol/messages.js';
 import { PAGE_BYTES } from '../protocol/arena.js';
@@ -72,7 +73,7 @@ export interface LoaderOptions {
   /** Module whose default export is run on each object, in the worker. @default null */
   readonly transform?: URL | string | { readonly url: URL | string; readonly options?: unknown } | undefined;
   /** Whether the service's checksum is looked at, where it gives one. @default false */
-  readonly verify?: boolean | undefined;
+  readonly verify?: VerifyPolicy | undefined;
   /** Items in memory of their own that is detached on release: finds use after release. @default false */
   readonly checked?: boolean | undefined;
   /** `auto`: asking for the next batch acknowledges the one before. @default 'auto' */
@@ -107,7 +108,7 @@ interface LoaderValues {
   ranges: false | Partial<RangePlan> | null;
   onError: 'fail' | 'skip';
   transform: TransformSpec | null;
-  verify: boolean;
+  verify: VerifyPolicy;
   checked: boolean;
   ack: 'auto' | 'manual';
   maxAttempts: number;
@@ -217,9 +218,12 @@ export const LOADER_OPTIONS: OptionTable<LoaderValues, LoaderEnv> = {
     fallback: fixed(null, 'the bytes as they are'),
   },
   verify: {
-    doc: 'Whether the checksum of the service is looked at, where it gives one.',
-    parse: flag,
-    fallback: fixed(false, 'length and version are always looked at; a checksum costs CPU per byte'),
+    doc: 'auto: the checksum of the service is looked at where it is a cheap one. always: any that it gives. never: none.',
+    parse: oneOf('auto', 'always', 'never'),
+    fallback: fixed<VerifyPolicy>(
+      'auto',
+      'a CRC costs less than fetching; other digests cost several times that',
+    ),
   },
   checked: {
     doc: 'Items in memory of their own, detached on release.',

@@ -4,6 +4,8 @@
  * A `Store` makes exactly one attempt per call and never retries, sleeps or logs: the worker's core decides what
  * comes next. Keys are bytes, because S3 keys are UTF-8 and file names are not always.
  */
+import type { ChecksumAlgorithm } from './checksums/algorithms.js';
+import type { AnnouncedChecksum, VerifyPolicy } from './checksums/expected.js';
 import type { MillraceError } from './errors.js';
 import type { StopSignal } from './stop.js';
 import type { WriteLimits, WriteRequest, WriteResult } from './writes.js';
@@ -22,8 +24,8 @@ export interface ReadRequest {
   readonly whole: boolean;
   /** ETag or generation that the object must still have, or null. */
   readonly version: string | null;
-  /** Whether to look at the service's own checksum of a whole object, where it gives one. */
-  readonly verify: boolean;
+  /** Whether to look at the service's own checksum of a whole object that comes by this one answer. */
+  readonly verify: VerifyPolicy;
 }
 
 /** How an attempt ended. */
@@ -65,6 +67,8 @@ export interface ReadAnswer {
   readonly error: MillraceError | null;
   /** The service's own wish, in ms, or 0. */
   readonly retryAfterMs: number;
+  /** The checksum that the bytes were found to have; null or left out where none was looked at. */
+  readonly verified?: ChecksumAlgorithm | null;
 }
 
 /** Facts about one object. */
@@ -74,6 +78,8 @@ export interface ObjectInfo {
   /** Milliseconds since the epoch, or null. */
   readonly lastModifiedMs: number | null;
   readonly contentType: string | null;
+  /** Checksums of the whole object that the service tells; left out where it tells none. */
+  readonly checksums?: readonly AnnouncedChecksum[];
 }
 
 /** The end of one attempt at something that is not object bytes. */
@@ -193,6 +199,8 @@ export interface SchemeDefaults {
   readonly splitThreshold: number;
   readonly partBytes: number;
   readonly maxPartsPerObject: number;
+  /** Whether heads tell checksums, so that objects which came in parts can be verified. @default false */
+  readonly checksums?: boolean;
 }
 
 /**

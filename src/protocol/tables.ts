@@ -6,6 +6,8 @@
  * Integers are float64, because offsets into an arena or a 5 TB object need more than 32 bits.
  */
 
+import { algorithms, type ChecksumAlgorithm, isAlgorithm } from './checksums/algorithms.js';
+
 export interface PackedTable {
   readonly count: number;
   readonly cells: Float64Array<ArrayBuffer>;
@@ -39,11 +41,13 @@ export const JobFlag = {
   Whole: 1,
   /** Apply the stream's transform, or its sink, to what landed. */
   Transform: 2,
+  /** Look at the checksum of what landed: of the cheap kinds, or of any with `VerifyAlways`. */
   Verify: 4,
   /** The object's size is not known: `Length` is what is asked for at first. */
   First: 8,
-  /** The bytes are there: only the transform is wanted. */
+  /** The bytes are there: only their checksum is to be looked at, or the transform to be applied, or both. */
   Landed: 16,
+  VerifyAlways: 32,
 } as const;
 
 /** Columns of a table of results. */
@@ -58,8 +62,13 @@ export const Done = {
   VersionLength: 5,
   /** Attempts beyond the first. */
   Retries: 6,
+  /** The checksum that was found right: its place in `CHECKSUMS`, plus one; 0 for none. */
+  Verified: 7,
 } as const;
-export const DONE_STRIDE = 7;
+export const DONE_STRIDE = 8;
+
+/** The order is that of the cells of `Done.Verified`. */
+export const CHECKSUMS: readonly ChecksumAlgorithm[] = Object.keys(algorithms).filter(isAlgorithm);
 
 export const DoneStatus = {
   Ok: 0,

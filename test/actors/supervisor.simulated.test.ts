@@ -104,7 +104,7 @@ class Scenario {
         ranges: null,
         onError: 'fail',
         transform: null,
-        verify: false,
+        verify: 'never',
         maxAttempts: 4,
       },
       { next },

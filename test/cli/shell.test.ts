@@ -146,7 +146,16 @@ describe('get -r', () => {
 
 describe('documents and pipes', () => {
   it('load --verify -v --json prints one document, and what a transform made counts as items', async () => {
-    const loaded = await run('load', 's3://data/small/', '--verify', '-v', '--json', '--transform', DIGEST);
+    const loaded = await run(
+      'load',
+      's3://data/small/',
+      '--verify',
+      'always',
+      '-v',
+      '--json',
+      '--transform',
+      DIGEST,
+    );
     expect(loaded.code).toBe(0);
     expect(documents(loaded.stdout)).toMatchObject([
       { command: 'load', reason: 'completed', delivered: 12, items: 12, failures: [] },

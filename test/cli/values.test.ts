@@ -71,7 +71,7 @@ describe('options of the library', () => {
         order: 'completion',
         ranges: 'off',
         transform: 'file:///t.mjs',
-        verify: true,
+        verify: 'always',
         'skip-errors': true,
         attempts: '2',
       }),
@@ -85,7 +85,7 @@ describe('options of the library', () => {
       order: 'completion',
       ranges: false,
       transform: 'file:///t.mjs',
-      verify: true,
+      verify: 'always',
       onError: 'skip',
       maxAttempts: 2,
     });

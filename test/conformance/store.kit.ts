@@ -53,11 +53,11 @@ export function guarded(length: number): { target: Uint8Array; guardsAreIntact: 
 }
 
 export function whole(key: Uint8Array, length: number): ReadRequest {
-  return { key, start: 0, length, whole: true, version: null, verify: true };
+  return { key, start: 0, length, whole: true, version: null, verify: 'always' };
 }
 
 export function range(key: Uint8Array, start: number, length: number): ReadRequest {
-  return { key, start, length, whole: false, version: null, verify: false };
+  return { key, start, length, whole: false, version: null, verify: 'never' };
 }
 
 export function listRequest(request: Partial<ListRequest>): ListRequest {

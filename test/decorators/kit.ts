@@ -162,7 +162,7 @@ export function pageOf(keys: readonly string[], prefixes: readonly string[] = []
 }
 
 export function readOf(key: string, length = 10): ReadRequest {
-  return { key: Buffer.from(key), start: 0, length, whole: false, version: null, verify: false };
+  return { key: Buffer.from(key), start: 0, length, whole: false, version: null, verify: 'never' };
 }
 
 const TARGET = new Uint8Array(0);

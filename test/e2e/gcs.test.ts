@@ -51,7 +51,7 @@ describe.each(Object.keys(WAYS))('gs by %s through a runtime', (way) => {
 
   const uri = (key: string): string => `gs://${BUCKET}/${key}`;
   async function expectBytes(key: string, bytes: Uint8Array, version: string | null): Promise<void> {
-    const result = await runtime.get(uri(key), { verify: true });
+    const result = await runtime.get(uri(key), { verify: 'always' });
     try {
       expect(result.version).toBe(version);
       expect(Buffer.compare(result.bytes, bytes)).toBe(0);
@@ -127,7 +127,7 @@ describe.each(Object.keys(WAYS))('gs by %s through a runtime', (way) => {
   it('lists and loads what is there, and deletes it', async () => {
     for (let at = 0; at < 30; at += 1) await runtime.put(uri(`many/${at}`), bytesOf(`many/${at}`, 5000 + at));
     let seen = 0;
-    const loader = runtime.loader(ObjectDataset.fromPrefix(uri('many/')), { batchSize: 8, verify: true });
+    const loader = runtime.loader(ObjectDataset.fromPrefix(uri('many/')), { batchSize: 8, verify: 'always' });
     for await (const batch of loader) {
       for (const item of batch) {
         expect(verifyPattern(objectIdOf(item.key), 0, item.bytes)).toBe(-1);
@@ -169,7 +169,7 @@ describe('gs with an object that is stored as gzip', () => {
       const stores = { gs: { anonymous: true, endpoint: origin.url, allowContentEncoding } };
       const runtime = await Runtime.start({ workers: 1, memoryBudget: '32MiB', stores });
       try {
-        const reading = runtime.get(`gs://${BUCKET}/packed`, { verify: true });
+        const reading = runtime.get(`gs://${BUCKET}/packed`, { verify: 'always' });
         if (!allowContentEncoding) await expect(reading).rejects.toMatchObject({ code: 'Unsupported' });
         else {
           const result = await reading;

@@ -121,7 +121,10 @@ describe('an object that is stored with a Content-Encoding', () => {
 describe('bytes that were changed on the way', () => {
   test('are found by the checksum when it is looked at', async () => {
     await origin.script({ key: 'small', do: { lie: 'wrong-bytes' } });
-    const loader = runtime.loader(ObjectDataset.fromUris([uriOf('small')]), { verify: true, maxAttempts: 2 });
+    const loader = runtime.loader(ObjectDataset.fromUris([uriOf('small')]), {
+      verify: 'always',
+      maxAttempts: 2,
+    });
     await expect(exhaust(loader)).rejects.toMatchObject({ code: 'ChecksumMismatch' });
   });
 });

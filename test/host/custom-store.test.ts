@@ -12,7 +12,7 @@ const request: ReadRequest = {
   length: 4,
   whole: true,
   version: null,
-  verify: false,
+  verify: 'never',
 };
 const complete: ReadAnswer = {
   outcome: 'complete',

@@ -58,7 +58,7 @@ const wanted = (length = 100): ReadRequest => ({
   length,
   whole: true,
   version: null,
-  verify: false,
+  verify: 'never',
 });
 
 const failed = (code: ErrorCode, status?: number): MillraceError =>

@@ -10,6 +10,7 @@ describe('options of a scheme', () => {
     [{ direct: { root: 3 } }, 'not a file URI or path'],
     [{ direct: { fallback: 'yes' } }, `stores.direct.fallback: expected 'error' or 'buffered'; given "yes"`],
     [{ s3: { regio: 'x' } }, 'did you mean "region"?'],
+    [{ az: { sasTokn: 'x' } }, 'did you mean "sasToken"?'],
     [{ memory: { key: 'a' } }, 'stores.memory: expected an array of objects'],
     [{ mine: { module: 'file:///x.mjs', confg: 1 } }, 'stores.mine: unknown option "confg"'],
     [{ mine: { modul: 'file:///x.mjs' } }, 'stores: unknown option "mine"'],

@@ -29,3 +29,23 @@ describe('a URI of an unknown scheme', () => {
     expect(JSON.stringify(error.toWire())).not.toMatch(/SECRET|SEC@/);
   });
 });
+
+describe('an https URL', () => {
+  it('of an Azure host is of the az store, and one of another host of none', () => {
+    const directory = new Directory(createSchemes({}));
+    const url = 'https://acct.blob.core.windows.net/logs/a%20b';
+    for (const uri of [url, 'az://acct/logs/a b', url]) {
+      expect(directory.locate(uri).store).toBe('az://acct/logs');
+      expect(Buffer.from(directory.locate(uri).key).toString()).toBe('a b');
+    }
+    // The one before must not have taught it that all of https is Azure's.
+    expect(() => directory.locate('https://example.com/logs/k')).toThrow(/unknown scheme https/);
+  });
+
+  it('is left to a store of the user that has the name', () => {
+    const directory = new Directory(createSchemes({ https: { module: 'file:///x.mjs' } }));
+    expect(directory.locate('https://acct.blob.core.windows.net/logs/k').store).toBe(
+      'https://acct.blob.core.windows.net',
+    );
+  });
+});

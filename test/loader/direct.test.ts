@@ -30,10 +30,14 @@ const stopped = (supervisor: FakeSupervisor): boolean => supervisor.streams.ever
 describe('get', () => {
   it('hands out one object, whose memory the caller releases', async () => {
     const supervisor = createFakeSupervisor();
-    const result = await getObject(supervisor, uriOf('a'), { version: 'v1', maxAttempts: 2, verify: true });
+    const result = await getObject(supervisor, uriOf('a'), {
+      version: 'v1',
+      maxAttempts: 2,
+      verify: 'always',
+    });
     expect([result.uri, result.key, result.version, result.length]).toEqual([uriOf('a'), 'a', 'v1', 1000]);
     expect(Buffer.compare(result.bytes, bytesOf('a'))).toBe(0);
-    expect(supervisor.streams[0]?.options).toMatchObject({ maxAttempts: 2, verify: true, batchSize: 1 });
+    expect(supervisor.streams[0]?.options).toMatchObject({ maxAttempts: 2, verify: 'always', batchSize: 1 });
     expect([stopped(supervisor), supervisor.arena.stats().extents]).toEqual([true, 1]);
     result.release();
     expect([result.released, supervisor.arena.stats().extents]).toEqual([true, 0]);

@@ -149,7 +149,15 @@ function createStream(world: World): FakeStream {
     if (options.broken?.has(key) === true) {
       throw new MillraceError(ErrorCode.NotFound, 'not there', { uri: uriOf(key) });
     }
-    const item = { entry, sequence, index: 0, last: true, version: entry.version, size: OBJECT_BYTES };
+    const item = {
+      entry,
+      sequence,
+      index: 0,
+      last: true,
+      version: entry.version,
+      size: OBJECT_BYTES,
+      verified: null,
+    };
     sequence += 1;
     return { ...item, payload: options.payload?.(entry, key) ?? lease(arena, entry, key) };
   };
@@ -250,6 +258,7 @@ function recordOf(
     delivered,
     filtered: 0,
     failed: 0,
+    verified: {},
     dropped: planned - delivered,
     left: 0,
     listed: ended ? 'complete' : 'partial',

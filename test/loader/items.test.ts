@@ -20,7 +20,15 @@ const make = (
       start: 0,
       length: -1,
     };
-    const about = { entry, sequence, index: 0, last: true, version: 'v1', size: OBJECT_BYTES };
+    const about = {
+      entry,
+      sequence,
+      index: 0,
+      last: true,
+      version: 'v1',
+      size: OBJECT_BYTES,
+      verified: null,
+    };
     if ('value' in given) return { ...about, payload: { kind: 'value', value: given.value } };
     const extent = supervisor.arena.allocate(given.length)!;
     new Uint8Array(supervisor.arena.buffer, extent.offset, given.length).set(given);

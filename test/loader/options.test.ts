@@ -55,7 +55,7 @@ const LOADER_VALUES: Required<LoaderOptions> = {
   ranges: { partBytes: '4MiB' },
   onError: 'skip',
   transform: 'file:///transform.js',
-  verify: true,
+  verify: 'always',
   checked: true,
   ack: 'manual',
   maxAttempts: 2,

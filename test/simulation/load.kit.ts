@@ -52,7 +52,7 @@ const DEFAULTS: StreamOptions = {
   ranges: null,
   onError: 'fail',
   transform: null,
-  verify: false,
+  verify: 'never',
   maxAttempts: 4,
 };
 

@@ -14,6 +14,7 @@ import type { IntMap } from './int-map.js';
 import { MAX_PACK_ITEMS } from './grants.js';
 import type { FetchJobRecord } from './jobs.js';
 import { hasMoreParts, nextPart, type Part } from './parts.js';
+import { isUnverified } from './tasks.js';
 import type { Stream } from './stream.js';
 import { TaskState, type PlanEntry, type RangePlan, type StoreDirectory, type Task } from './types.js';
 
@@ -135,7 +136,7 @@ export class Dispatcher {
     table.set(base + Job.Capacity, task.capacity - part.from);
     table.set(base + Job.Start, entry.start + part.from);
     table.set(base + Job.Length, part.length);
-    table.set(base + Job.Flags, flagsOf(stream, part, first, single));
+    table.set(base + Job.Flags, flagsOf(stream, task, part, { first, single }));
     if (part.copy !== null) {
       table.set(base + Job.CopyOffset, part.copy.offset);
       table.set(base + Job.CopyLength, part.copy.length);
@@ -145,6 +146,7 @@ export class Dispatcher {
     if (isSink(step)) this.#introduceStore(step.store, worker, stores);
     if (task.jobsOut === 0) stream.tasksOut += 1;
     task.jobsOut += 1;
+    task.jobs += 1;
     task.nextByte = part.from + part.length;
     stream.jobsOut += 1;
     worker.rows += 1;
@@ -159,12 +161,19 @@ export class Dispatcher {
   }
 }
 
-function flagsOf({ options }: Stream, part: Part, first: boolean, single: boolean): number {
+function flagsOf(
+  { options }: Stream,
+  task: Task,
+  part: Part,
+  { first, single }: { readonly first: boolean; readonly single: boolean },
+): number {
   let flags = part.whole ? JobFlag.Whole : 0;
   if (first) flags |= JobFlag.First;
   if (part.landed) flags |= JobFlag.Landed;
   if (options.transform !== null && (single || part.landed)) flags |= JobFlag.Transform;
-  if (options.verify) flags |= JobFlag.Verify;
+  const verified = part.landed ? isUnverified(options.verify, task) : options.verify !== 'never';
+  if (verified) flags |= JobFlag.Verify;
+  if (options.verify === 'always') flags |= JobFlag.VerifyAlways;
   return flags;
 }
 

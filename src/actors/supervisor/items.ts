@@ -8,11 +8,11 @@ import type { BatchRecord, ItemRecord, Task, TaskOutput } from './types.js';
 
 /** The one item of a task whose bytes are what was fetched. As `itemsOf`, without its lists: 400 bytes per object. */
 export function wholeItem(task: Task): ItemRecord {
-  const { entry, sequence, version, size, offset } = task;
+  const { entry, sequence, version, size, offset, verified } = task;
   const extent = task.extent!;
   task.extent = null;
   const payload = { kind: 'lease' as const, extent, offset, length: Math.max(0, task.length) };
-  return { entry, sequence, index: 0, last: true, version, size, payload };
+  return { entry, sequence, index: 0, last: true, version, size, verified, payload };
 }
 
 export function itemsOf(task: Task, arena: Arena): ItemRecord[] {
@@ -36,6 +36,7 @@ export function itemsOf(task: Task, arena: Arena): ItemRecord[] {
     last: i === payloads.length - 1,
     version: task.version,
     size: task.size,
+    verified: task.verified,
     payload,
   }));
 }

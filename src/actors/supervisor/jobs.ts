@@ -8,14 +8,18 @@
  *    reused while one of its jobs is out.
  */
 import type { Arena } from '../../protocol/arena.js';
+import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Output } from '../../protocol/messages.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import type { Worker } from './crew.js';
 import type { Part } from './parts.js';
 import type { Stream } from './stream.js';
+import { isUnverified } from './tasks.js';
 import { TaskState, type PlanEntry, type Task, type TaskOutput } from './types.js';
 
+/** Bytes without the object's checksum are fetched again so often. */
+const MAX_MISMATCHES = 2;
 /** An object that changes under our hands is looked at again so often, and then reported. */
 const MAX_RESTARTS = 5;
 
@@ -36,6 +40,7 @@ export interface RowResult {
   readonly retries: number;
   readonly error: MillraceError | null;
   readonly outputs: readonly TaskOutput[] | null;
+  readonly verified: ChecksumAlgorithm | null;
 }
 
 export interface ResultDeps {
@@ -58,6 +63,10 @@ export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDep
       landed(job, row, deps);
       break;
     case DoneStatus.Failed:
+      if (isMismatch(job, row) && task.restarts < MAX_MISMATCHES) {
+        beginAgain(task, task.size);
+        break;
+      }
       // A later part of such a range, sent before an earlier one told the size, lies behind the end altogether.
       if (row.error?.code === ErrorCode.RangeRejected && task.entry.length >= 0 && job.part.from > 0) {
         if (!task.restart) endAt(job, job.part.from);
@@ -112,18 +121,27 @@ export function afterJob(stream: Stream, task: Task, deps: ResultDeps): void {
     return stream.settled(task);
   }
   if (task.state !== TaskState.Sent) return;
-  if (isUntransformed(stream, task)) return stream.transformNext(task);
+  if (isUnfinished(stream, task)) return stream.landedNext(task);
   stream.settled(task);
 }
 
-/** Whether the transform has not seen the task's bytes, because no job had all of them. */
-function isUntransformed(stream: Stream, task: Task): boolean {
-  return stream.options.transform !== null && task.outputs === null;
+/** The parts are there, and one of them is not what the service has. */
+function isMismatch({ part }: FetchJobRecord, row: RowResult): boolean {
+  return part.landed && row.error?.code === ErrorCode.ChecksumMismatch;
+}
+
+/** Whether a job that has all bytes at once is still to come: for the transform, or for the checksum. */
+function isUnfinished(stream: Stream, task: Task): boolean {
+  if (task.assembled) return false;
+  return (
+    (stream.options.transform !== null && task.outputs === null) || isUnverified(stream.options.verify, task)
+  );
 }
 
 function landed(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   const { task, part } = job;
   if (row.outputs !== null) task.outputs = row.outputs;
+  task.verified = row.verified;
   // It begins again in another version or size: what comes late of this one tells nothing about the next.
   if (task.restart) return;
   const rest = row.size < 0 ? -1 : Math.max(0, row.size - task.entry.start);

@@ -4,6 +4,7 @@
  * Invariant: planned = delivered + filtered + failed + dropped + left once the stream is over; each object is counted
  * in exactly one of the five.
  */
+import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
 import type { MillraceError } from '../../protocol/errors.js';
 import type { Cursor, FailureRecord, TerminalRecord } from './types.js';
 
@@ -19,6 +20,7 @@ export class Ledger {
   items = 0;
   bytes = 0;
   retries = 0;
+  readonly #verified: Partial<Record<ChecksumAlgorithm, number>> = {};
   listedAll = false;
   readonly #failures: FailureRecord[] = [];
   readonly #stuckWorkers = new Set<string>();
@@ -31,6 +33,10 @@ export class Ledger {
   fail(uri: string, error: MillraceError): void {
     this.failed += 1;
     if (this.#failures.length < MAX_FAILURES) this.#failures.push({ uri, error });
+  }
+
+  verified(algorithm: ChecksumAlgorithm): void {
+    this.#verified[algorithm] = (this.#verified[algorithm] ?? 0) + 1;
   }
 
   stuck(worker: string): void {
@@ -55,6 +61,7 @@ export class Ledger {
       items: this.items,
       bytes: this.bytes,
       retries: this.retries,
+      verified: { ...this.#verified },
       elapsedMs: now - this.#startedAt,
       cursor,
       failures: this.#failures,

@@ -8,9 +8,10 @@
  *    to: bytes that travelled by themselves are charged to the budget there.
  */
 import type { Arena } from '../../protocol/arena.js';
+import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
 import { MillraceError } from '../../protocol/errors.js';
 import type { DoneMessage } from '../../protocol/messages.js';
-import { Done, DONE_STRIDE, type DoneStatus, type PackedTable } from '../../protocol/tables.js';
+import { CHECKSUMS, Done, DONE_STRIDE, type DoneStatus, type PackedTable } from '../../protocol/tables.js';
 import { taskOutput, type FetchJobRecord, type RowResult } from './jobs.js';
 import type { TaskOutput } from './types.js';
 
@@ -59,6 +60,10 @@ export class ResultRows implements RowResult {
 
   get size(): number {
     return this.#cell(Done.Size);
+  }
+
+  get verified(): ChecksumAlgorithm | null {
+    return CHECKSUMS[this.#cell(Done.Verified) - 1] ?? null;
   }
 
   get retries(): number {

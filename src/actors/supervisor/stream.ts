@@ -23,7 +23,7 @@ import { IntMap } from './int-map.js';
 import { itemsOf, releaseItems, wholeItem } from './items.js';
 import { Ledger } from './ledger.js';
 import { TaskMemory } from './task-memory.js';
-import { evictedTask, newTask, plannedLength, resetTask } from './tasks.js';
+import { evictedTasks, newTask, plannedLength, resetTask } from './tasks.js';
 import {
   TaskState,
   type BatchRecord,
@@ -48,6 +48,8 @@ export interface StreamDeps {
   readonly token: CancellationToken;
   now(): number;
   uri(entry: PlanEntry): string;
+  /** Whether the entry's store tells checksums by a head. */
+  verifiable(entry: PlanEntry): boolean;
   /** The error that tells why the token ended: the caller's own where it has one. */
   stopError(): MillraceError;
   /** Something changed that may let the supervisor go on. */
@@ -201,7 +203,8 @@ export class Stream implements StreamHandle {
   }
 
   admit(): Task {
-    const task = newTask(this.#nextSequence, this.#intake.take());
+    const entry = this.#intake.take();
+    const task = newTask(this.#nextSequence, entry, this.#deps.verifiable(entry));
     this.#nextSequence += 1;
     this.ledger.planned += 1;
     this.tasks.set(task.sequence, task);
@@ -210,8 +213,8 @@ export class Stream implements StreamHandle {
     return task;
   }
 
-  /** Sends the task to a worker again, for the transform alone. */
-  transformNext(task: Task): void {
+  /** Sends the task, whose bytes are all there, to a worker again: for its checksum, the transform, or both. */
+  landedNext(task: Task): void {
     task.assembled = true;
     task.state = TaskState.Granted;
     this.granted.unshift(task);
@@ -251,15 +254,8 @@ export class Stream implements StreamHandle {
     this.#readyBytes = 0;
     const pending = this.#assembler.flush();
     if (pending !== null) records.push(pending);
-    const first = new Map<number, Task>();
-    for (const record of records) {
-      for (const item of record.items) {
-        if (!first.has(item.sequence))
-          first.set(item.sequence, evictedTask(item.sequence, item.entry, item.index));
-      }
-      releaseItems(record, this.#deps.arena);
-    }
-    for (const task of [...first.values()].toReversed()) {
+    for (const record of records) releaseItems(record, this.#deps.arena);
+    for (const task of evictedTasks(records, (entry) => this.#deps.verifiable(entry))) {
       this.tasks.set(task.sequence, task);
       this.#emitSequence = Math.min(this.#emitSequence, task.sequence);
       this.replan(task);
@@ -458,6 +454,7 @@ export class Stream implements StreamHandle {
   #emit(task: Task): void {
     this.tasks.delete(task.sequence);
     this.ledger.retries += task.retries;
+    if (task.verified !== null && task.error === null) this.ledger.verified(task.verified);
     if (task.error !== null) {
       this.ledger.fail(this.#deps.uri(task.entry), task.error);
       this.options.onFailure?.(task.entry, task.error);

@@ -157,6 +157,7 @@ export class Supervisor implements SupervisorHandle {
       stopError,
       now: () => this.#context.now(),
       uri: (entry) => this.stores.uri(entry.store, entry.key),
+      verifiable: ({ store }) => this.stores.defaults(store).checksums === true,
       poke: () => this.#poke(),
       list: (from, request) => this.#answered(this.#asks.list(from, request)),
       head: (from, store, key) => this.#answered(this.#asks.head(from, store, key)),

@@ -1,7 +1,8 @@
 /** Pure core: a task as it begins, and as it begins again. */
-import { TaskState, type PlanEntry, type Task } from './types.js';
+import type { VerifyPolicy } from '../../protocol/checksums/expected.js';
+import { TaskState, type BatchRecord, type PlanEntry, type Task } from './types.js';
 
-export function newTask(sequence: number, entry: PlanEntry): Task {
+export function newTask(sequence: number, entry: PlanEntry, verifiable = false): Task {
   return {
     sequence,
     entry,
@@ -23,13 +24,25 @@ export function newTask(sequence: number, entry: PlanEntry): Task {
     prefix: null,
     indivisible: false,
     assembled: false,
+    verifiable,
+    jobs: 0,
+    verified: null,
     outputs: null,
     skipItems: 0,
   };
 }
 
-export function evictedTask(sequence: number, entry: PlanEntry, skipItems: number): Task {
-  return { ...newTask(sequence, entry), skipItems };
+/** The tasks whose items these batches hold, the last one first, as they begin again: without the items before those. */
+export function evictedTasks(
+  batches: readonly BatchRecord[],
+  verifiable: (entry: PlanEntry) => boolean,
+): Task[] {
+  const first = new Map<number, Task>();
+  for (const { sequence, entry, index } of batches.flatMap(({ items }) => items)) {
+    if (first.has(sequence)) continue;
+    first.set(sequence, { ...newTask(sequence, entry, verifiable(entry)), skipItems: index });
+  }
+  return [...first.values()].toReversed();
 }
 
 /** Bytes of its item, or -1 where that is not known. */
@@ -44,5 +57,14 @@ export function resetTask(task: Task): void {
   task.nextByte = task.prefix?.length ?? 0;
   task.restart = false;
   task.assembled = false;
+  task.jobs = 0;
+  task.verified = null;
   task.outputs = null;
+}
+
+/** Whether it is a whole object that came by several jobs, none of which could look at a checksum of the whole. */
+export function isUnverified(verify: VerifyPolicy, task: Task): boolean {
+  if (!task.verifiable || verify === 'never' || task.verified !== null) return false;
+  const { start, length } = task.entry;
+  return start === 0 && length < 0 && task.length > 0 && task.jobs > 1;
 }

@@ -2,6 +2,8 @@
  * What the supervisor is asked for, what it keeps about it, and what it gives back.
  */
 import type { Arena, Extent } from '../../protocol/arena.js';
+import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
+import type { VerifyPolicy } from '../../protocol/checksums/expected.js';
 import type { MillraceError } from '../../protocol/errors.js';
 import type { BareWriteRequest, StepSpec, StoreSpec } from '../../protocol/messages.js';
 import type { KeyPage, ObjectInfo, ObjectLocation, SchemeDefaults } from '../../protocol/store.js';
@@ -62,7 +64,7 @@ export interface StreamOptions {
   readonly onFailure?: (entry: PlanEntry, error: MillraceError) => void;
   /** A user's transform, or where the objects are written to. */
   readonly transform: StepSpec | null;
-  readonly verify: boolean;
+  readonly verify: VerifyPolicy;
   readonly maxAttempts: number;
 }
 
@@ -78,6 +80,8 @@ export interface ItemRecord {
   readonly version: string | null;
   /** Size of the object that it came from. */
   readonly size: number;
+  /** The checksum that the object was found to have, or null. */
+  readonly verified: ChecksumAlgorithm | null;
   /** Bytes in the arena, or elsewhere, or a value. */
   readonly payload:
     | { readonly kind: 'lease'; readonly extent: Extent; readonly offset: number; readonly length: number }
@@ -127,6 +131,8 @@ export interface TerminalRecord {
   readonly items: number;
   readonly bytes: number;
   readonly retries: number;
+  /** Delivered objects whose bytes were found to have a checksum of the service, by its kind. */
+  readonly verified: Readonly<Partial<Record<ChecksumAlgorithm, number>>>;
   readonly elapsedMs: number;
   readonly cursor: Cursor;
   /** The first failures, at most 100; `failed` has their number. */
@@ -178,8 +184,13 @@ export interface Task {
   prefix: Prefix | null;
   /** The service gives no version: parts could be of different ones, so it comes by one job. */
   indivisible: boolean;
-  /** Its bytes came by several jobs and are all there: what is left is the transform. */
+  /** Its bytes came by several jobs and are all there: what is left is the checksum, the transform, or both. */
   assembled: boolean;
+  /** Whether its store tells checksums by a head. */
+  readonly verifiable: boolean;
+  /** Jobs that were sent for it since it began (again). */
+  jobs: number;
+  verified: ChecksumAlgorithm | null;
   /** What a transform made; null for the bytes themselves. */
   outputs: readonly TaskOutput[] | null;
   /** Items that were handed out before the task was evicted and fetched again. */

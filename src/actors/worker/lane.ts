@@ -12,6 +12,8 @@
  * key, of its lease) and no promise. With an asynchronous function and a record for each step, a job of 4 KiB took 3 KB
  * more of garbage and 4 us more of CPU.
  */
+import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
+import type { VerifyPolicy } from '../../protocol/checksums/expected.js';
 import type { WorkerContext } from '../../protocol/context.js';
 import { copyBytes } from '../../protocol/copy.js';
 import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
@@ -64,6 +66,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   error: MillraceError | null = null;
   /** What a transform made of it, or null; set by the worker. */
   outputs: readonly Output[] | null = null;
+  verified: ChecksumAlgorithm | null = null;
   /** What is wanted, and the attempt at it. */
   readonly #request: { -readonly [Field in keyof ReadRequest]: ReadRequest[Field] } = {
     key: NO_BYTES,
@@ -71,11 +74,13 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     length: 0,
     whole: false,
     version: null,
-    verify: false,
+    verify: 'never',
   };
   #start = 0;
   #length = 0;
   #attempts = 0;
+  /** Whether an attempt began behind the first byte. */
+  #resumed = false;
   /** Whether the present attempt was answered. */
   #answers = false;
   #credentials = 0;
@@ -118,6 +123,22 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     return this.#start;
   }
 
+  /** How far its checksum is looked at. */
+  get policy(): VerifyPolicy {
+    if ((this.flags & JobFlag.Verify) === 0) return 'never';
+    return (this.flags & JobFlag.VerifyAlways) === 0 ? 'auto' : 'always';
+  }
+
+  /** Whether what landed is a whole object that no answer brought in one piece, so that its checksum is still to be looked at. */
+  get unverified(): boolean {
+    const { flags, policy } = this;
+    if (policy === 'never' || this.verified !== null || this.status !== DoneStatus.Ok) return false;
+    if ((flags & JobFlag.Landed) !== 0) return true;
+    if ((flags & JobFlag.Whole) !== 0) return this.#resumed;
+    // An answer to a range has no checksum of the object, even where it is all of it. Asking for it is a request of its own.
+    return policy === 'always' && (flags & JobFlag.First) !== 0 && this.#start === 0 && this.complete;
+  }
+
   get retries(): number {
     return Math.max(0, this.#attempts - 1);
   }
@@ -146,7 +167,9 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     this.size = -1;
     this.error = null;
     this.outputs = null;
+    this.verified = null;
     this.#attempts = 0;
+    this.#resumed = false;
     this.#retry = null;
   }
 
@@ -167,8 +190,9 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     request.length = this.#length - landed;
     request.whole = landed === 0 && (this.flags & JobFlag.Whole) !== 0;
     request.version = this.version;
-    request.verify = landed === 0 && (this.flags & JobFlag.Verify) !== 0;
+    request.verify = landed === 0 ? this.policy : 'never';
     this.#attempts += 1;
+    this.#resumed = landed > 0;
     this.#answers = false;
     try {
       this.#credentials = this.#deps.credentials(this.store);
@@ -200,6 +224,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     if (outcome === Outcome.Complete) {
       this.landed += answer.landed;
       this.version = answer.version ?? this.version;
+      this.verified = answer.verified ?? null;
       // What an attempt gives back: one for a first success; a retry that helped met a passing fault and costs less.
       const failures = this.#retry?.failures ?? 0;
       refundRetry(this.#deps.context.words, failures === 0 ? 1 : RETRY_COST);

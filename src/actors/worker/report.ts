@@ -6,11 +6,19 @@
  * 2. One flush at a time; rows that are added while the port is full go with the next message, so what waits here is
  *    bounded by the jobs the worker holds.
  */
+import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
 import { ErrorCode, MillraceError, asMillraceError, type WireError } from '../../protocol/errors.js';
 import type { DoneMessage, Output, ResultMessage } from '../../protocol/messages.js';
 import type { PortSender } from '../../protocol/port.js';
 import { NEVER } from '../../protocol/stop.js';
-import { Done, DONE_STRIDE, DoneStatus, TableBuilder, tableTransfer } from '../../protocol/tables.js';
+import {
+  CHECKSUMS,
+  Done,
+  DONE_STRIDE,
+  DoneStatus,
+  TableBuilder,
+  tableTransfer,
+} from '../../protocol/tables.js';
 
 /** One finished job. */
 export interface Result {
@@ -22,6 +30,7 @@ export interface Result {
   readonly retries: number;
   readonly error: MillraceError | null;
   readonly outputs: readonly Output[] | null;
+  readonly verified: ChecksumAlgorithm | null;
 }
 
 /** Rows that are sent without waiting for the rest of their message. */
@@ -53,6 +62,8 @@ export class Reporter {
     this.#table.set(base + Done.Landed, result.landed);
     this.#table.set(base + Done.Size, result.size);
     this.#table.set(base + Done.Retries, result.retries);
+    if (result.verified !== null)
+      this.#table.set(base + Done.Verified, CHECKSUMS.indexOf(result.verified) + 1);
     if (result.version !== null) {
       const start = this.#table.addText(result.version);
       this.#table.set(base + Done.BlobStart, start);

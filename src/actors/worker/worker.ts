@@ -36,6 +36,7 @@ import { Slots } from './slots.js';
 import { Stores } from './stores.js';
 import { givenUp, LocalToken } from './tokens.js';
 import { toOutputs } from './transform.js';
+import { verifyLanded } from './verify.js';
 import { attemptWrite, sinkRequest } from './writes.js';
 
 /** How long finished rows wait for the rest of their message, so that one slow object does not hold up its neighbours. */
@@ -121,6 +122,14 @@ class Worker implements LaneDeps<Stream> {
     this.#retries += lane.retries;
     this.#bytes += lane.landed;
     // A first part that is not the whole object is transformed when all of it is there.
+    if (lane.unverified) void this.#verify(lane);
+    else this.#step(lane);
+  }
+
+  // ----
+
+  /** What is to be done with the bytes of a lane that has ended. */
+  #step(lane: Lane<Stream>): void {
     const wanted = (lane.flags & JobFlag.Transform) !== 0 && lane.complete;
     const { transform, sink } = lane.stream;
     if (lane.status !== DoneStatus.Ok || !wanted) this.#report(lane);
@@ -128,8 +137,6 @@ class Worker implements LaneDeps<Stream> {
     else if (transform !== null) void this.#transform(lane, transform);
     else this.#report(lane);
   }
-
-  // ----
 
   #obey(message: ControlMessage): void {
     switch (message.kind) {
@@ -258,6 +265,22 @@ class Worker implements LaneDeps<Stream> {
     this.#report(lane);
   }
 
+  async #verify(lane: Lane<Stream>): Promise<void> {
+    const { store, key, version, policy, offset, landed, stream } = lane;
+    const bytes = new Uint8Array(this.context.arena, offset, landed);
+    const uri = this.#stores.uri(store, decoder.decode(key));
+    const { token, spec } = stream;
+    const verdict = await verifyLanded(
+      { store, key, version, policy, bytes, uri },
+      { token, maxAttempts: spec.maxAttempts },
+      this,
+    );
+    lane.status = verdict.status;
+    lane.error = verdict.error;
+    lane.verified = verdict.verified;
+    this.#step(lane);
+  }
+
   /** Writes what landed to the stream's sink; the output is a receipt. Never rejects. */
   async #write(lane: Lane<Stream>, sink: SinkSpec): Promise<void> {
     const { stream, offset, landed } = lane;
@@ -341,7 +364,15 @@ const decoder = new TextDecoder();
 const NO_TURN: TurnSignal = { ...NEVER, onTurn: () => () => {} };
 
 /** The result of a row that was not begun, but for its id and status. */
-const NOTHING_DONE = { landed: 0, size: -1, version: null, retries: 0, error: null, outputs: null };
+const NOTHING_DONE = {
+  landed: 0,
+  size: -1,
+  version: null,
+  retries: 0,
+  error: null,
+  outputs: null,
+  verified: null,
+};
 
 function transformFailed(thrown: unknown): MillraceError {
   const why = thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,17 +1,15 @@
 /**
- * Checksums of bodies that are sent, and of whole blobs that came.
+ * Checksums of bodies that are sent, and of whole blobs that answers announce.
  *
- * Invariants:
- * 1. Only what is certain to be a checksum of these bytes is compared: `Content-MD5` in an answer to a range is that of
- *    the range, and the blob's own is then in `x-ms-blob-content-md5`.
- * 2. Nothing that can be compared means nothing is said: the bytes pass. Blobs that were written in blocks have an MD5 only
- *    if their writer gave one.
+ * Invariant: only what is certain to be a checksum of the whole blob is announced: `Content-MD5` and CRC-64 in an answer to
+ * a range are those of the range, and the blob's own MD5 is then in `x-ms-blob-content-md5`. Blobs that were written in
+ * blocks have an MD5 only if their writer gave one.
  *
  * Source of the rules: "Get Blob", "Put Blob" and "Put Block" in the Blob service REST reference.
  */
-import { createHash } from 'node:crypto';
-import { digestOf, hasDigest } from '../../protocol/checksums/digest.js';
-import { fromAzureCrc64, toAzureCrc64 } from '../../protocol/checksums/values.js';
+import { digestOf } from '../../protocol/checksums/digest.js';
+import type { AnnouncedChecksum } from '../../protocol/checksums/expected.js';
+import { fromAzureCrc64, toAzureCrc64, toBase64 } from '../../protocol/checksums/values.js';
 import type { Exchange } from '../../protocol/http.js';
 
 /** What a service compares bodies by. CRC-64 costs a tenth of MD5; older versions of the service and its emulator lack it. */
@@ -32,21 +30,17 @@ export function bodyChecksumOf(account: string, apiVersion: string): BodyChecksu
 
 export function sumOf(kind: BodyChecksum, body: Uint8Array): BodySum {
   return kind === 'md5'
-    ? { header: 'content-md5', value: md5(body) }
+    ? { header: 'content-md5', value: toBase64(digestOf('md5', body)) }
     : { header: 'x-ms-content-crc64', value: toAzureCrc64(digestOf('crc64nvme', body)) };
 }
 
-const MD5 = /^[A-Za-z0-9+/]{22}==$/;
-
-/** The name of the checksum that does not match, or null when the bytes pass. */
-export function mismatch(bytes: Uint8Array, exchange: Exchange): string | null {
-  // The cheapest first: one match is proof enough.
-  const crc64 = fromAzureCrc64(exchange.header('x-ms-content-crc64') ?? '');
-  if (crc64 !== null) return hasDigest('crc64nvme', bytes, crc64) ? null : 'CRC-64';
-  const given = exchange.header(exchange.status === 200 ? 'content-md5' : 'x-ms-blob-content-md5');
-  return given === undefined || !MD5.test(given) || given === md5(bytes) ? null : 'MD5';
-}
-
-function md5(bytes: Uint8Array): string {
-  return createHash('md5').update(bytes).digest('base64');
+/** Checksums of the whole blob that an answer announces. */
+export function announced(exchange: Exchange): AnnouncedChecksum[] {
+  const found: AnnouncedChecksum[] = [];
+  const isWhole = exchange.status === 200;
+  const crc64 = isWhole ? fromAzureCrc64(exchange.header('x-ms-content-crc64') ?? '') : null;
+  if (crc64 !== null) found.push({ algorithm: 'crc64nvme', value: toBase64(crc64) });
+  const value = exchange.header(isWhole ? 'content-md5' : 'x-ms-blob-content-md5');
+  if (value !== undefined) found.push({ algorithm: 'md5', value });
+  return found;
 }

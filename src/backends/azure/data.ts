@@ -24,7 +24,7 @@ import { judgeExchange, type Verdict } from '../http/answers.js';
 import { sameTag, strongTag } from '../http/etag.js';
 import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/reads.js';
 import { createSkew, type Suspect } from '../http/skew.js';
-import { mismatch, type BodySum } from './checksums.js';
+import { announced, type BodySum } from './checksums.js';
 import { answerContext, classify, type Asked } from './classify.js';
 import { readServiceError } from './error-body.js';
 import { listQuery, MAX_PAGE_BYTES, parsePage } from './listing.js';
@@ -34,7 +34,7 @@ import { isFixed, readVersion, versionQuery } from './versions.js';
 import { askedOf, prepareWrite, writtenAnswer } from './writes.js';
 
 const COMMON = {
-  mismatch,
+  announced,
   // Where the service tells the size, it does so in Content-Range.
   sizeInRefusal: () => -1,
   errorContext: answerContext,

@@ -7,7 +7,7 @@
  * Invariants:
  * 1. `parseUri(formatUri(location))` gives the same location back, whatever characters the key holds.
  * 2. One container has one store name, in whichever form it was written.
- * 3. A query is never taken for part of a key, and never repeated: it may be a shared access signature.
+ * 3. A shared access signature is never taken for part of a key, and never repeated; nor is any query of the https form.
  * 4. A URI of the container that came last is read by a shorter way, which gives exactly what the long one does.
  *
  * Source of the names: "Naming and Referencing Containers, Blobs, and Metadata" in the Blob service REST reference.
@@ -42,6 +42,9 @@ function invalid(message: string): MillraceError {
   return new MillraceError(ErrorCode.InvalidArgument, message, { phase: 'plan' });
 }
 
+/** Part of every shared access signature. */
+const SIGNED = 'sig=';
+
 let last: { readonly begin: string; readonly store: string } | null = null;
 
 /**
@@ -49,13 +52,19 @@ let last: { readonly begin: string; readonly store: string } | null = null;
  * @throws MillraceError InvalidArgument with an example of a good one
  */
 export function parseUri(uri: string): ObjectLocation {
-  if (last !== null && uri.startsWith(last.begin)) {
+  if (last !== null && uri.startsWith(last.begin) && !uri.includes(SIGNED)) {
     const key = plainKey(uri, last.begin.length, MAX_KEY_CHARS);
     if (key !== null) return { store: last.store, key };
   }
   if (!uri.startsWith(PREFIX)) return parseUrl(uri);
   const [authority, container, key] = split(uri.slice(PREFIX.length));
   const store = storeName(authority, container);
+  if (/\?(?:.*&)?sig=/s.test(key)) {
+    throw invalid(
+      `A URI of ${store} ends in a shared access signature, which is not repeated here; pass it as the az option sasToken ` +
+        `(a blob that has such a name can be read by its https URL, percent-encoded)`,
+    );
+  }
   if (uri.startsWith(`${store}/`)) last = { begin: `${store}/`, store };
   if (!key.isWellFormed()) {
     throw invalid(

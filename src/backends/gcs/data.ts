@@ -39,14 +39,14 @@ import {
   xmlRead,
   type Current,
 } from './requests.js';
-import { mismatch } from './verify.js';
+import { announced } from './verify.js';
 import { isSession, judgeRefused, judgeWritten, withoutId } from './write-answers.js';
 import { checkGeneration, writeParts } from './writes.js';
 
 const DIALECT: ReadDialect = {
   version: (exchange) => exchange.header('x-goog-generation') ?? null,
   isOther: (exchange, version) => (exchange.header('x-goog-generation') ?? version) !== version,
-  mismatch,
+  announced,
   // Every 416 has a Content-Range that tells it.
   sizeInRefusal: () => -1,
   errorContext: (context, exchange) => answerContext(context, exchange, readError(exchange)),

@@ -17,6 +17,8 @@ const DEFAULTS: SchemeDefaults = {
   partBytes: 8 * MIB,
   // At 50 to 100 MB/s each, this many parts fill a link of 10 to 25 Gbit/s; more would only queue behind it.
   maxPartsPerObject: 32,
+  // Every object has a CRC-32C, which combines from those of its parts.
+  checksums: true,
 };
 
 /** Emulators take no parts: whatever fits in memory goes by one request. */

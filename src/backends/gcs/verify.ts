@@ -6,8 +6,9 @@
  * Source: "Data validation and change detection with checksums": every object has a CRC-32C; those that were composed or
  * put in parts have no MD5.
  */
-import { digestOf, hasDigest } from '../../protocol/checksums/digest.js';
-import { fromBase64, toBase64 } from '../../protocol/checksums/values.js';
+import { digestOf } from '../../protocol/checksums/digest.js';
+import type { AnnouncedChecksum } from '../../protocol/checksums/expected.js';
+import { toBase64 } from '../../protocol/checksums/values.js';
 import type { Exchange } from '../../protocol/http.js';
 
 /** The checksum of a body as the service writes it. */
@@ -26,19 +27,16 @@ export function hashIn(header: string | undefined, name: 'crc32c' | 'md5'): stri
   return null;
 }
 
-/** The name of the checksum that does not match, or null when the bytes pass. */
-export function mismatch(bytes: Uint8Array, exchange: Exchange): string | null {
+/** The checksums that an answer with bytes, or headers of an object, announces. */
+export function announced(exchange: Exchange): AnnouncedChecksum[] {
   const header = exchange.header('x-goog-hash');
-  // CRC-32C costs a tenth of MD5.
-  for (const [name, label] of SUMS) {
-    const text = hashIn(header, name);
-    const digest = text === null ? null : fromBase64(name, text);
-    if (digest !== null) return hasDigest(name, bytes, digest) ? null : label;
-  }
-  return null;
+  return checksumsOf(hashIn(header, 'crc32c'), hashIn(header, 'md5'));
 }
 
-const SUMS = [
-  ['crc32c', 'CRC-32C'],
-  ['md5', 'MD5'],
-] as const;
+/** Of texts as the service writes them; anything else is as if it was not there. */
+export function checksumsOf(crc32c: unknown, md5: unknown): AnnouncedChecksum[] {
+  const found: AnnouncedChecksum[] = [];
+  if (typeof crc32c === 'string') found.push({ algorithm: 'crc32c', value: crc32c });
+  if (typeof md5 === 'string') found.push({ algorithm: 'md5', value: md5 });
+  return found;
+}

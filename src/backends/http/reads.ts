@@ -6,6 +6,10 @@
  *    is in the target, in its place, from the version that was asked for.
  * 2. Each outcome of an exchange maps to exactly one kind of answer; an outcome that is not success has an error.
  */
+import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
+import { implementation } from '../../protocol/checksums/crc.js';
+import { hasDigest } from '../../protocol/checksums/digest.js';
+import { type AnnouncedChecksum, chooseChecksum } from '../../protocol/checksums/expected.js';
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import { ExchangeOutcome, type Exchange } from '../../protocol/http.js';
 import { Outcome, type ReadAnswer, type ReadRequest } from '../../protocol/store.js';
@@ -28,8 +32,8 @@ export interface ReadDialect {
   version(exchange: Exchange): string | null;
   /** Whether an answer says that its bytes are of another version; one that says nothing does not. */
   isOther(exchange: Exchange, version: string): boolean;
-  /** Name of the checksum in the answer that these bytes, a whole object, do not have; null when they pass. */
-  mismatch(bytes: Uint8Array, exchange: Exchange): string | null;
+  /** Checksums of the whole object that an answer announces. */
+  announced(exchange: Exchange): readonly AnnouncedChecksum[];
   /** Size of the object that a 416 tells in its body, or -1. */
   sizeInRefusal(exchange: Exchange): number;
   /** The context of an error about this answer: request id, status, the service's code. */
@@ -222,16 +226,20 @@ function complete(read: ReadCase): ReadAnswer {
     const error = failure(read, ErrorCode.ShortBody, what, { phase: 'body' });
     return answer(Outcome.Interrupted, { landed, size, version, error });
   }
-  if (request.verify && request.start === 0 && landed === size) {
-    const kind = read.dialect.mismatch(target.subarray(0, landed), exchange);
-    if (kind !== null) {
-      const what = `the bytes do not have the ${kind} checksum that the service gave`;
-      const error = failure(read, ErrorCode.ChecksumMismatch, what, { phase: 'verify' });
-      return answer(Outcome.Transient, { size, version, error });
+  let verified: ChecksumAlgorithm | null = null;
+  if (request.verify !== 'never' && request.start === 0 && landed === size) {
+    const choice = chooseChecksum(read.dialect.announced(exchange), request.verify, implementation);
+    if (choice.verify) {
+      verified = choice.algorithm;
+      if (!hasDigest(verified, target.subarray(0, landed), choice.digest)) {
+        const what = `the bytes do not have the ${verified} checksum that the service gave`;
+        const error = failure(read, ErrorCode.ChecksumMismatch, what, { phase: 'verify' });
+        return answer(Outcome.Transient, { size, version, error });
+      }
     }
   }
   // Field by field: this is the answer that there are millions of, and a spread copies by name.
-  return { outcome: Outcome.Complete, landed, size, version, error: null, retryAfterMs: 0 };
+  return { outcome: Outcome.Complete, landed, size, version, error: null, retryAfterMs: 0, verified };
 }
 
 /**

@@ -21,6 +21,7 @@ import {
   type StoreSnapshot,
 } from '../../protocol/store.js';
 import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
+import { announced } from './announced.js';
 import { answerContext, classify, type Asked } from './classify.js';
 import type { S3Credentials, S3DataConfig } from './config.js';
 import { encodeKey } from '../http/encoding.js';
@@ -31,7 +32,6 @@ import { judgeExchange, type Verdict } from '../http/answers.js';
 import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/reads.js';
 import { AWS4, createSigner, type SignedParts, type Signer } from '../http/sigv4.js';
 import { createSkew, type Suspect } from '../http/skew.js';
-import { mismatch } from './verify.js';
 import { judgeRefused, judgeWritten } from './write-answers.js';
 import { writeHeaders, writeParts } from './writes.js';
 import { keyText } from '../http/keys.js';
@@ -98,7 +98,7 @@ function dialectOf(service: string): ReadDialect {
       const tag = exchange.header('etag');
       return tag !== undefined && !sameTag(tag, version);
     },
-    mismatch: (bytes, exchange) => mismatch(bytes, exchange, service),
+    announced: (exchange) => announced(exchange, service),
     sizeInRefusal: (exchange) => readErrorBody(exchange.body).actualObjectSize,
     errorContext: (context, exchange) => answerContext(context, exchange, readErrorBody(exchange.body)),
   };
@@ -133,13 +133,18 @@ class S3Data implements StoreData {
       query: '',
       ifMatch: request.version,
       range: whole ? null : `bytes=${start}-${start + length - 1}`,
-      checksum: request.verify && start === 0,
+      checksum: request.verify !== 'never' && start === 0,
     };
     return this.#prepare(request, parts, whole ? null : { start, length }, nowMs);
   }
 
   prepareHead(key: Uint8Array, nowMs: number): PreparedRequest {
-    return this.#prepare(key, { ...BARE, method: 'HEAD', path: this.#objectPath(key) }, null, nowMs);
+    return this.#prepare(
+      key,
+      { ...BARE, method: 'HEAD', path: this.#objectPath(key), checksum: true },
+      null,
+      nowMs,
+    );
   }
 
   prepareList(request: ListRequest, nowMs: number): PreparedRequest {
@@ -164,7 +169,7 @@ class S3Data implements StoreData {
     const uri = uriOf(this.#current.config, key);
     const unfinished = judgeExchange(exchange, answerContext({ uri }, exchange));
     if (unfinished !== null) return unfinished;
-    if (exchange.status === 200) return objectInfo(exchange, uri);
+    if (exchange.status === 200) return objectInfo(exchange, uri, this.#current.dialect);
     return { value: null, ...this.#refused(key, exchange, this.#asked(uri, true, { uri }, nowMs), nowMs) };
   }
 
@@ -196,7 +201,7 @@ class S3Data implements StoreData {
     const context: ErrorContext = { uri, phase: 'write' };
     const unfinished = judgeExchange(exchange, answerContext(context, exchange));
     if (unfinished !== null) return unfinished;
-    const write = { request, exchange, uri, context };
+    const write = { request, exchange, uri, context, service: this.#current.config.service };
     const succeeded = exchange.status >= 200 && exchange.status < 300;
     const judged = succeeded ? judgeWritten(write) : judgeRefused(write);
     if (judged !== null) return judged;
@@ -277,7 +282,7 @@ function uriOf(config: S3DataConfig, key: Uint8Array): string {
   return `s3://${config.bucket}/${keyText(key)}`;
 }
 
-function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
+function objectInfo(exchange: Exchange, uri: string, dialect: ReadDialect): Answer<ObjectInfo> {
   const length = exchange.header('content-length') ?? '';
   if (!/^\d{1,15}$/.test(length)) {
     const error = new MillraceError(
@@ -293,6 +298,7 @@ function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
     version: strongTag(exchange.header('etag')),
     lastModifiedMs: Number.isNaN(modified) ? null : modified,
     contentType: exchange.header('content-type') ?? null,
+    checksums: dialect.announced(exchange),
   };
   return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
 }

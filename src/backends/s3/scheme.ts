@@ -16,6 +16,7 @@ const DEFAULTS: SchemeDefaults = {
   partBytes: 8 * MIB,
   // At 50 to 100 MB/s each, this many parts fill a link of 10 to 25 Gbit/s; more would only queue behind it.
   maxPartsPerObject: 32,
+  checksums: true,
 };
 
 /**

@@ -8,7 +8,6 @@
  *    when that is an MD5.
  */
 import { digestOf } from '../../protocol/checksums/digest.js';
-import { md5OfETag } from '../../protocol/checksums/values.js';
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import type { Exchange } from '../../protocol/http.js';
 import { Outcome, type Answer } from '../../protocol/store.js';
@@ -22,6 +21,7 @@ import {
 } from '../../protocol/writes.js';
 import { strongTag } from '../http/etag.js';
 import { leaves, readDocument, readUploads, textIn } from '../http/xml-documents.js';
+import { md5In } from './announced.js';
 import { answerContext } from './classify.js';
 import { readErrorBody } from './error-body.js';
 import { crc32Text, partReceipt } from './writes.js';
@@ -31,6 +31,8 @@ export interface WriteCase {
   readonly exchange: Exchange;
   readonly uri: string;
   readonly context: ErrorContext;
+  /** Service of the credential scope. */
+  readonly service: string;
 }
 
 /** The answer of a request that succeeded as far as its status tells; null when its body says otherwise. */
@@ -122,9 +124,9 @@ function unreadable({ exchange, uri, context }: WriteCase, what: string): Answer
 }
 
 function corrupted(write: WriteCase, { body }: PutRequest | PartRequest): Answer<WriteResult> | null {
-  const { exchange, uri, context } = write;
+  const { exchange, uri, context, service } = write;
   const echoed = exchange.header('x-amz-checksum-crc32');
-  const md5 = echoed === undefined ? md5In(exchange) : null;
+  const md5 = echoed === undefined ? md5In(exchange, service) : null;
   const same =
     echoed === undefined
       ? md5 === null || Buffer.compare(md5, digestOf('md5', body)) === 0
@@ -136,13 +138,6 @@ function corrupted(write: WriteCase, { body }: PutRequest | PartRequest): Answer
     answerContext(context, exchange),
   );
   return refused(Outcome.Transient, error);
-}
-
-/** An ETag that is the MD5 of what was sent: that of objects that the service encrypts with keys of its own is not. */
-function md5In(exchange: Exchange): Uint8Array | null {
-  const encryption = exchange.header('x-amz-server-side-encryption');
-  if (encryption !== undefined && encryption !== 'AES256') return null;
-  return md5OfETag(exchange.header('etag') ?? '');
 }
 
 function deleted(write: WriteCase, keys: readonly Uint8Array[]): Answer<WriteResult> {

@@ -2,11 +2,22 @@ import { describe, expect, it } from 'vitest';
 import { Intake } from '../../../dist/actors/supervisor/intake.js';
 import { Ledger } from '../../../dist/actors/supervisor/ledger.js';
 import { TaskMemory } from '../../../dist/actors/supervisor/task-memory.js';
-import { evictedTask, newTask, resetTask } from '../../../dist/actors/supervisor/tasks.js';
+import { evictedTasks, newTask, resetTask } from '../../../dist/actors/supervisor/tasks.js';
 import { type PlanEntry, TaskState, type TerminalRecord } from '../../../dist/actors/supervisor/types.js';
 import { Arena } from '../../../dist/protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
-import { bytesItem, createStream, entryOf, MIB, pages, settle, settleAll, taskOf, WHOLE } from './kit.js';
+import {
+  bytesItem,
+  createStream,
+  entryOf,
+  MIB,
+  pages,
+  settle,
+  settleAll,
+  taskOf,
+  valueItem,
+  WHOLE,
+} from './kit.js';
 import { Grants } from '../../../dist/actors/supervisor/grants.js';
 
 const CURSOR = { version: 1, objects: 3, items: 0 } as const;
@@ -133,7 +144,11 @@ describe('a task', () => {
   });
 
   it('that was evicted begins anew, behind the items that were handed out', () => {
-    expect(evictedTask(3, entryOf(0), 2)).toEqual({ ...newTask(3, entryOf(0)), skipItems: 2 });
+    const items = [valueItem(3, { index: 2 }), valueItem(3, { index: 3 }), valueItem(4)];
+    expect(evictedTasks([{ items, bytes: 0 }], () => false)).toEqual([
+      newTask(4, entryOf(4)),
+      { ...newTask(3, entryOf(3)), skipItems: 2 },
+    ]);
   });
 
   it('that begins again keeps what was learnt, and how often it failed', () => {

@@ -213,10 +213,11 @@ describe('what a row asks for', () => {
 
   it('is a check and a transform, where the stream has them', async () => {
     const transform = { url: 'file:///t.js', options: null };
-    const kit = await createKit(1, [entryOf(0)], WHOLE, { transform, verify: true });
+    const kit = await createKit(1, [entryOf(0)], WHOLE, { transform, verify: 'always' });
     kit.sendAll();
     const [row] = rowsOf(kit.crew.links[0]!.received()[0]);
-    expect(row!.flags).toBe(JobFlag.Whole | JobFlag.Transform | JobFlag.Verify);
+    const { Whole, Transform, Verify, VerifyAlways } = JobFlag;
+    expect(row!.flags).toBe(Whole | Transform | Verify | VerifyAlways);
   });
 
   it('begins where the range of the user begins', async () => {

@@ -37,7 +37,7 @@ export function taskOf(sequence: number, entry: Partial<PlanEntry> = {}, more: P
 export function valueItem(sequence: number, more: Partial<ItemRecord> = {}): ItemRecord {
   const payload = { kind: 'value' as const, value: sequence };
   const place = { entry: entryOf(sequence), sequence, index: 0, last: true };
-  return { ...place, version: null, size: 0, payload, ...more };
+  return { ...place, version: null, size: 0, verified: null, payload, ...more };
 }
 
 export function bytesItem(sequence: number, bytes: number): ItemRecord {
@@ -55,7 +55,7 @@ const DEFAULTS: StreamOptions = {
   ranges: null,
   onError: 'fail',
   transform: null,
-  verify: false,
+  verify: 'never',
   maxAttempts: 5,
 };
 
@@ -92,6 +92,7 @@ export function createStream(
     list: () => Promise.reject(new Error('no lists here')),
     head: () => Promise.reject(new Error('no heads here')),
     write: () => Promise.reject(new Error('no writes here')),
+    verifiable: () => false,
   });
   return {
     stream,

@@ -19,6 +19,7 @@ const result = (id: number, more: Partial<Result> = {}): Result => ({
   retries: 0,
   error: null,
   outputs: null,
+  verified: null,
   ...more,
 });
 

@@ -5,7 +5,9 @@ import type { Exchange, PreparedRequest, StoreData } from '../../../dist/protoco
 import type { ReadRequest } from '../../../dist/protocol/store.js';
 import type { WriteRequest } from '../../../dist/protocol/writes.js';
 
-export const KEY = Buffer.from('an account key of a test, which is good for nothing: 64 bytes...').toString('base64');
+export const KEY = Buffer.from('an account key of a test, which is good for nothing: 64 bytes...').toString(
+  'base64',
+);
 export const SIGNATURE = 'c2lnbmF0dXJlIG9mIGEgdGVzdCwgMzIgYnl0ZXM=';
 export const SAS = `sv=2023-11-03&sr=c&sp=rl&se=2026-11-22T00%3A00%3A00Z&sig=${encodeURIComponent(SIGNATURE)}`;
 export const TOKEN = `eyJ0eXAiOiJKV1QifQ.${'T'.repeat(80)}.signature`;
@@ -43,7 +45,15 @@ export function data(changes: Partial<AzureDataConfig> = {}, expiresAtMs: number
 }
 
 export function request(changes: Partial<ReadRequest> = {}): ReadRequest {
-  return { key: utf8('a/key'), start: 0, length: 100, whole: false, version: null, verify: false, ...changes };
+  return {
+    key: utf8('a/key'),
+    start: 0,
+    length: 100,
+    whole: false,
+    version: null,
+    verify: 'never',
+    ...changes,
+  };
 }
 
 export const NO_CONDITION = { ifAbsent: false, ifVersion: null, contentType: null };
@@ -73,7 +83,11 @@ export function exchange(
 }
 
 /** A refusal as the service writes it, with what it tells of a signature that it does not accept. */
-export function refusal(status: number, code: string, headers: Readonly<Record<string, string>> = {}): Exchange {
+export function refusal(
+  status: number,
+  code: string,
+  headers: Readonly<Record<string, string>> = {},
+): Exchange {
   const body = utf8(
     `\uFEFF<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>Said the service.\nRequestId:R1\nTime:T</Message>` +
       `<AuthenticationErrorDetail>The MAC signature '${SIGNATURE}' is not the same, string to sign: ${KEY}</AuthenticationErrorDetail></Error>`,
@@ -82,15 +96,15 @@ export function refusal(status: number, code: string, headers: Readonly<Record<s
 }
 
 /** Headers of a prepared request as an object, by lower-case name. */
-export function headersOf(prepared: PreparedRequest): Record<string, string> {
+export function headersOf(made: PreparedRequest): Record<string, string> {
   const headers: Record<string, string> = {};
-  const list = [...(prepared.constant?.headers ?? []), ...prepared.headers];
+  const list = [...(made.constant?.headers ?? []), ...made.headers];
   for (let i = 0; i < list.length; i += 2) headers[list[i]!.toLowerCase()] = list[i + 1]!;
   return headers;
 }
 
 export function prepared(store: StoreData, write: WriteRequest): PreparedRequest {
-  const made = store.prepareWrite(write, NOW);
-  if ('outcome' in made) throw new Error('no request was made');
-  return made;
+  const answer = store.prepareWrite(write, NOW);
+  if ('outcome' in answer) throw new Error('no request was made');
+  return answer;
 }

@@ -35,7 +35,11 @@ async function signatureOfSdk(made: PreparedRequest): Promise<string | undefined
         url: string;
         method: string;
         body: unknown;
-        headers: { headerNames(): string[]; remove(name: string): void; set(name: string, value: string): void };
+        headers: {
+          headerNames(): string[];
+          remove(name: string): void;
+          set(name: string, value: string): void;
+        };
       }) => {
         for (const name of seen.headers.headerNames()) seen.headers.remove(name);
         for (const [name, value] of Object.entries(headers)) {
@@ -68,10 +72,7 @@ const requests: [string, () => PreparedRequest][] = [
   [
     'a listing',
     () =>
-      store.prepareList(
-        { prefix: utf8('ä b+/'), delimiter: '/', continuation: '2!4!AbC=', limit: 10 },
-        NOW,
-      ),
+      store.prepareList({ prefix: utf8('ä b+/'), delimiter: '/', continuation: '2!4!AbC=', limit: 10 }, NOW),
   ],
   ['a put', () => prepared(store, put({ ifAbsent: true, contentType: 'text/plain' }))],
   ['a put with MD5', () => prepared(data({ bodyChecksum: 'md5' }), put({ ifVersion: '0x8D' }))],

@@ -16,7 +16,7 @@ const STRICT = { blockBytes: 4096, memoryBytes: 4096 };
 const openFiles = (): number => readdirSync('/proc/self/fd').length;
 
 function request(start: number, length: number, changes: Partial<ReadRequest> = {}): ReadRequest {
-  return { key: keyOf('a'), start, length, whole: false, version: null, verify: false, ...changes };
+  return { key: keyOf('a'), start, length, whole: false, version: null, verify: 'never', ...changes };
 }
 
 /** A file of `size` bytes behind a device. */

@@ -20,7 +20,7 @@ function handPace(isDue: () => boolean): Pace & { turns: (() => void)[] } {
 }
 
 function wholeOf(key: string, length: number): ReadRequest {
-  return { key: keyOf(key), start: 0, length, whole: true, version: null, verify: false };
+  return { key: keyOf(key), start: 0, length, whole: true, version: null, verify: 'never' };
 }
 
 describe('when a read is done', () => {

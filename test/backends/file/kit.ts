@@ -36,7 +36,7 @@ export function readKey(
     length: 100,
     whole: false,
     version: null,
-    verify: false,
+    verify: 'never' as const,
     ...request,
   };
   const target = new Uint8Array(new SharedArrayBuffer(full.length));

@@ -110,7 +110,14 @@ describe('errors', () => {
     const root = newDirectory();
     writeFileSync(`${root}a`, 'xyz');
     const store = storeAt(root);
-    const request = { key: keyOf('a'), start: 0, length: 3, whole: false, version: null, verify: false };
+    const request = {
+      key: keyOf('a'),
+      start: 0,
+      length: 3,
+      whole: false,
+      version: null,
+      verify: 'never' as const,
+    };
     for (const odd of [
       { length: 4 },
       { start: -1 },

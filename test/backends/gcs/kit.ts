@@ -43,7 +43,7 @@ export function read(changes: Partial<ReadRequest> = {}): ReadRequest {
     length: 100,
     whole: false,
     version: null,
-    verify: false,
+    verify: 'never',
     ...changes,
   };
 }

@@ -106,7 +106,7 @@ describe('a read by HMAC key', () => {
 
 describe('the answer to a read', () => {
   const bytes = utf8('hello, checksums');
-  const whole = read({ whole: true, length: bytes.length, verify: true });
+  const whole = read({ whole: true, length: bytes.length, verify: 'always' });
   const answer = (headers: Record<string, string>): ReturnType<typeof exchange> =>
     exchange(200, { 'content-length': String(bytes.length), 'x-goog-generation': '5', ...headers }, null, {
       landed: bytes.length,
@@ -118,8 +118,8 @@ describe('the answer to a read', () => {
   });
 
   it.each([
-    ['crc32c=AAAAAA==', 'CRC-32C'],
-    ['md5=AAAAAAAAAAAAAAAAAAAAAA==', 'MD5'],
+    ['crc32c=AAAAAA==', 'crc32c'],
+    ['md5=AAAAAAAAAAAAAAAAAAAAAA==', 'md5'],
   ])('fails with the wrong %s', (hash, name) => {
     const judged = data().readAnswer(whole, answer({ 'x-goog-hash': hash }), bytes, NOW);
     expect(judged).toMatchObject({ outcome: 'transient', landed: 0 });
@@ -156,19 +156,21 @@ describe('head', () => {
     const prepared = data().prepareHead(utf8('a/b'), NOW);
     expect(prepared).toMatchObject({
       method: 'GET',
-      target: '/storage/v1/b/logs/o/a%2Fb?fields=size,generation,updated,contentType',
+      target: '/storage/v1/b/logs/o/a%2Fb?fields=size,generation,updated,contentType,crc32c,md5Hash',
     });
     const body = JSON.stringify({
       size: '1234',
       generation: GENERATION,
       updated: '2026-11-21T04:36:34.000Z',
       contentType: 'text/x',
+      crc32c: 'AAAAAA==',
     });
     expect(data().headAnswer(utf8('a/b'), exchange(200, {}, body), NOW).value).toEqual({
       size: 1234,
       version: GENERATION,
       lastModifiedMs: NOW,
       contentType: 'text/x',
+      checksums: [{ algorithm: 'crc32c', value: 'AAAAAA==' }],
     });
     const broken = data().headAnswer(utf8('a/b'), exchange(200, {}, '{"size":12}'), NOW);
     expect(broken.error?.code).toBe('ProtocolViolation');

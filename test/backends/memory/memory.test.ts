@@ -20,7 +20,7 @@ const range = (key: string, start: number, length: number) => ({
   length,
   whole: false,
   version: null,
-  verify: false,
+  verify: 'never' as const,
 });
 
 async function list(store: Store, request: Partial<ListRequest>): Promise<KeyPage> {

@@ -47,7 +47,7 @@ export function request(changes: Partial<ReadRequest> = {}): ReadRequest {
     length: 100,
     whole: false,
     version: null,
-    verify: false,
+    verify: 'never',
     ...changes,
   };
 }

@@ -1,3 +1,5 @@
+import { digestOf } from '../../../dist/protocol/checksums/digest.js';
+import { toBase64 } from '../../../dist/protocol/checksums/values.js';
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -47,6 +49,7 @@ describe('a read is complete', () => {
       version: '"v1"',
       error: null,
       retryAfterMs: 0,
+      verified: null,
     });
   });
 
@@ -285,19 +288,23 @@ describe('verification', () => {
     createHash(algorithm).update(bytes).digest(encoding);
   const md5 = { etag: `"${digest('md5', 'hex')}"` };
   const wrongMd5 = { etag: `"${'0'.repeat(32)}"` };
-  const whole = { whole: true, length: 1000, verify: true };
+  const whole = { whole: true, length: 1000, verify: 'always' as const };
   const verified = (headers: Record<string, string>, changes: Partial<ReadRequest> = {}): ReadAnswer =>
     read({ ...whole, ...changes }, full(1000, headers), bytes);
 
   const sums: [string, string, string][] = [
-    ['x-amz-checksum-crc32', crc.toString('base64'), 'CRC-32'],
-    ['x-amz-checksum-sha1', digest('sha1', 'base64'), 'SHA-1'],
-    ['x-amz-checksum-sha256', digest('sha256', 'base64'), 'SHA-256'],
-    ['etag', md5.etag, 'MD5'],
+    ['x-amz-checksum-crc32', crc.toString('base64'), 'crc32'],
+    ['x-amz-checksum-sha1', digest('sha1', 'base64'), 'sha1'],
+    ['x-amz-checksum-sha256', digest('sha256', 'base64'), 'sha256'],
+    ['etag', md5.etag, 'md5'],
   ];
   for (const [header, right, kind] of sums) {
     it(`accepts the right ${kind} and sends a wrong one back to the start`, () => {
-      expect(verified({ [header]: right })).toMatchObject({ outcome: 'complete', landed: 1000 });
+      expect(verified({ [header]: right })).toMatchObject({
+        outcome: 'complete',
+        landed: 1000,
+        verified: kind,
+      });
       const wrong =
         header === 'etag' ? wrongMd5.etag : Buffer.from(right, 'base64').fill(1).toString('base64');
       const answer = verified({ [header]: wrong });
@@ -317,8 +324,21 @@ describe('verification', () => {
     expect(verified(md5)).toMatchObject({ outcome: 'complete' });
   });
 
+  it('compares the checksum of an object of several parts, where it is one of all bytes', () => {
+    const crc64 = toBase64(digestOf('crc64nvme', bytes));
+    const headers = { etag: '"v1-3"', 'x-amz-checksum-type': 'FULL_OBJECT' };
+    const right = verified({ ...headers, 'x-amz-checksum-crc64nvme': crc64 }, { verify: 'auto' });
+    expect(right).toMatchObject({ outcome: 'complete', verified: 'crc64nvme' });
+    const wrong = verified({ ...headers, 'x-amz-checksum-crc64nvme': 'AAAAAAAAAAA=' }, { verify: 'auto' });
+    expect(wrong).toMatchObject({ outcome: 'transient', landed: 0 });
+  });
+
+  it('leaves the costly ones out where only cheap ones are asked for', () => {
+    expect(verified(wrongMd5, { verify: 'auto' })).toMatchObject({ outcome: 'complete', verified: null });
+  });
+
   it('looks at nothing when it was not asked for', () => {
-    expect(verified(wrongMd5, { verify: false })).toMatchObject({ outcome: 'complete' });
+    expect(verified(wrongMd5, { verify: 'never' as const })).toMatchObject({ outcome: 'complete' });
   });
 
   it('compares no checksum of parts, and no ETag that is not an MD5 of the bytes', () => {
@@ -328,9 +348,9 @@ describe('verification', () => {
       { etag: '"v1"', 'x-amz-checksum-crc32': 'AAAAAA==', 'x-amz-checksum-type': 'COMPOSITE' },
       { ...wrongMd5, 'x-amz-server-side-encryption': 'aws:kms' },
       { ...wrongMd5, 'x-amz-server-side-encryption-customer-algorithm': 'AES256' },
-      { etag: '"v1"', 'x-amz-checksum-crc64nvme': 'AAAAAAAAAAA=' },
     ];
-    for (const headers of passes) expect(verified(headers)).toMatchObject({ outcome: 'complete' });
+    for (const headers of passes)
+      expect(verified(headers)).toMatchObject({ outcome: 'complete', verified: null });
     expect(verified({ ...wrongMd5, 'x-amz-server-side-encryption': 'AES256' })).toMatchObject({
       outcome: 'transient',
     });
@@ -344,7 +364,7 @@ describe('verification', () => {
   });
 
   it('covers a first range that turns out to be the whole object, and no other range', () => {
-    const ranged = { length: 2000, verify: true };
+    const ranged = { length: 2000, verify: 'always' as const };
     expect(read(ranged, partial('0-999/1000', 1000, wrongMd5), bytes)).toMatchObject({
       outcome: 'transient',
     });

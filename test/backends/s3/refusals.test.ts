@@ -179,12 +179,14 @@ describe('answers to HEAD, which have no body', () => {
       version: '"v"',
       lastModifiedMs: NOW,
       contentType: 'text/plain',
+      checksums: [],
     });
     expect(head(exchange(200, { 'content-length': '0' })).value).toEqual({
       size: 0,
       version: null,
       lastModifiedMs: null,
       contentType: null,
+      checksums: [],
     });
     expect(head(exchange(200))).toMatchObject({ outcome: 'refused', error: { code: 'ProtocolViolation' } });
   });

@@ -109,7 +109,7 @@ describe('signatures agree with the SDK signer', () => {
   const shapes = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) => ({
     version: bits & 1 ? '"0123-4"' : null,
     whole: (bits & 2) === 0,
-    verify: (bits & 4) !== 0,
+    verify: bits & 4 ? ('auto' as const) : ('never' as const),
   }));
   const owners: Partial<S3DataConfig>[] = [
     {},
@@ -178,11 +178,14 @@ describe('signatures agree with the SDK signer', () => {
 
 describe('prepared requests', () => {
   it('ask for exactly the range, the version and the checksum that were wanted', () => {
-    const ranged = data().prepareRead(request({ start: 8, length: 4, version: '"v"', verify: true }), NOW);
+    const ranged = data().prepareRead(
+      request({ start: 8, length: 4, version: '"v"', verify: 'always' }),
+      NOW,
+    );
     expect(headersOf(ranged)).toMatchObject({ range: 'bytes=8-11', 'if-match': '"v"' });
     expect(headersOf(ranged)).not.toHaveProperty('x-amz-checksum-mode');
     expect(ranged.range).toEqual({ start: 8, length: 4 });
-    const whole = data().prepareRead(request({ whole: true, verify: true }), NOW);
+    const whole = data().prepareRead(request({ whole: true, verify: 'always' }), NOW);
     expect(headersOf(whole)).toMatchObject({ 'x-amz-checksum-mode': 'ENABLED' });
     expect(headersOf(whole)).not.toHaveProperty('range');
     expect(whole.range).toBeNull();
@@ -190,7 +193,7 @@ describe('prepared requests', () => {
 
   it('are not signed when the store is anonymous, and carry the options all the same', () => {
     const anonymous = data({ credentials: null, expectedBucketOwner: '123456789012', requesterPays: true });
-    const headers = headersOf(anonymous.prepareRead(request({ version: '"v"', verify: true }), NOW));
+    const headers = headersOf(anonymous.prepareRead(request({ version: '"v"', verify: 'always' }), NOW));
     expect(headers).toEqual({
       'user-agent': 'millrace',
       host: 'logs.s3.eu-west-1.amazonaws.com',

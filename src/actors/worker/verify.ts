@@ -1,0 +1,76 @@
+/**
+ * Looks at the checksum of an object that came in pieces and lies in its lease as a whole.
+ *
+ * Invariant: the thread's event loop turns every few milliseconds, however long the object and slow the checksum.
+ */
+import type { WorkerContext } from '../../protocol/context.js';
+import { algorithms, type ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
+import { implementation } from '../../protocol/checksums/crc.js';
+import { startChecksum } from '../../protocol/checksums/digest.js';
+import { chooseChecksum, type VerifyPolicy } from '../../protocol/checksums/expected.js';
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { DoneStatus } from '../../protocol/tables.js';
+import type { ObjectInfo } from '../../protocol/store.js';
+import { ask, type AskingDeps } from './asking.js';
+import type { LocalToken } from './tokens.js';
+
+/** How long one piece of the work may hold the event loop. */
+const SLICE_MS = 4;
+
+export interface Landed {
+  readonly store: number;
+  readonly key: Uint8Array;
+  readonly version: string | null;
+  readonly bytes: Uint8Array;
+  readonly policy: VerifyPolicy;
+  readonly uri: string;
+}
+
+export interface Verdict {
+  readonly status: DoneStatus;
+  readonly error: MillraceError | null;
+  /** The checksum that the bytes have, or null where none was looked at. */
+  readonly verified: ChecksumAlgorithm | null;
+}
+
+const UNVERIFIED: Verdict = { status: DoneStatus.Ok, error: null, verified: null };
+
+/** What the landed bytes are worth; asks the service for the object's checksums. Never rejects. */
+export async function verifyLanded(
+  landed: Landed,
+  stream: { readonly token: LocalToken; readonly maxAttempts: number },
+  deps: AskingDeps & { readonly context: Pick<WorkerContext, 'sleep'> },
+): Promise<Verdict> {
+  const { token, maxAttempts } = stream;
+  const { store, key, version } = landed;
+  const asked = await ask<ObjectInfo>(
+    { store, maxAttempts, token, attempt: (opened) => opened.head(key, token) },
+    deps,
+  );
+  if (asked.value === null) {
+    const { status, error } = asked;
+    // Cheap checksums are looked at where there are any: a service that does not tell them loses nobody an object.
+    const lenient = status === DoneStatus.Failed && landed.policy === 'auto';
+    return lenient ? UNVERIFIED : { status, error, verified: null };
+  }
+  // Another version: what is here may be whole and right, but nothing can say so any more.
+  if (version !== null && asked.value.version !== null && asked.value.version !== version)
+    return { status: DoneStatus.VersionChanged, error: null, verified: null };
+  const choice = chooseChecksum(asked.value.checksums ?? [], landed.policy, implementation);
+  if (!choice.verify) return UNVERIFIED;
+  const { algorithm, digest } = choice;
+  const running = startChecksum(algorithm);
+  const sliceBytes = Math.ceil((SLICE_MS * 1e6) / algorithms[algorithm].costNsPerByte);
+  for (let at = 0; at < landed.bytes.length; at += sliceBytes) {
+    if (at > 0) await deps.context.sleep(0, token);
+    running.update(landed.bytes.subarray(at, at + sliceBytes));
+  }
+  if (Buffer.compare(running.digest(), digest) === 0)
+    return { status: DoneStatus.Ok, error: null, verified: algorithm };
+  const error = new MillraceError(
+    ErrorCode.ChecksumMismatch,
+    `${landed.uri}: the bytes do not have the ${algorithm} checksum that the service gave`,
+    { phase: 'verify', uri: landed.uri },
+  );
+  return { status: DoneStatus.Failed, error, verified: null };
+}
