@@ -13,12 +13,13 @@ import type { StoreControl, StoreSnapshot } from '../../protocol/store.js';
 import { createSharing, identityOf, remembered } from '../http/sharing.js';
 import type { GcsDataConfig } from './config.js';
 import {
+  asksForTokens,
   createCredentialSource,
   needsSdk,
   type CredentialSource,
   type GcsGeneration,
 } from './credentials.js';
-import { addressOf, type Address, type Env } from './endpoint.js';
+import { addressOf, checkTokensMayGo, type Address, type Env } from './endpoint.js';
 import { checkOptions, type GcsOptions } from './options.js';
 import { loadSdk } from './sdk.js';
 import { bucketOf } from './uri.js';
@@ -46,6 +47,7 @@ export async function openGcsControl(
   const bucket = bucketOf(store);
   checkOptions(options);
   const address = addressOf(options, world.env);
+  if (asksForTokens(options, address.emulated)) checkTokensMayGo(address);
   const key = keyOf(options, address, world);
   const shared = sharing.acquire(key, () => createShared(options, address, world));
   try {

@@ -33,9 +33,13 @@ export interface CredentialsWorld {
   readonly resolveTimeoutMs?: number;
 }
 
-/** Whether credentials are found by the SDK. */
-export function needsSdk({ anonymous, hmac, credentials }: GcsOptions, emulated: boolean): boolean {
-  return !emulated && anonymous !== true && hmac === undefined && typeof credentials !== 'function';
+export function asksForTokens(options: GcsOptions, emulated: boolean): boolean {
+  return fixedAuth(options, emulated) === null;
+}
+
+/** Whether tokens are made by the SDK. */
+export function needsSdk(options: GcsOptions, emulated: boolean): boolean {
+  return asksForTokens(options, emulated) && typeof options.credentials !== 'function';
 }
 
 /** What never changes, or null where there is something to ask. */

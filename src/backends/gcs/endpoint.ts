@@ -5,6 +5,7 @@
  * is never sent credentials.
  */
 import { createHash } from 'node:crypto';
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Origin } from '../../protocol/http.js';
 import { checkEndpoint, type GcsOptions } from './options.js';
 
@@ -47,6 +48,20 @@ export function addressOf(options: GcsOptions, env: Env): Address {
     hostHeader: url.host,
     emulated,
   };
+}
+
+/**
+ * Whoever sees a token can use it, while a signature is of its one request.
+ * @throws MillraceError InvalidArgument for an endpoint that tokens would reach in clear
+ */
+export function checkTokensMayGo({ origin: { secure, host } }: Address): void {
+  if (secure || host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)) return;
+  throw new MillraceError(
+    ErrorCode.InvalidArgument,
+    `The gs option "endpoint" is http, and access tokens are sent over https, or to this machine; given: host "${host}". ` +
+      'Use https, an HMAC key (hmac), or anonymous: true',
+    { phase: 'configure' },
+  );
 }
 
 /** A host without a protocol is taken for https, as the SDK does. */

@@ -57,7 +57,7 @@ export function parsePage(body: Uint8Array, context: ErrorContext): KeyPage {
     const generation = typeof item.generation === 'string' ? item.generation : null;
     page.add(Buffer.from(item.name, 'utf8'), size, generation, updated);
   }
-  return page.finish(prefixes as string[], nextPageToken === '' ? null : nextPageToken);
+  return page.finish(prefixes, nextPageToken === '' ? null : nextPageToken);
 }
 
 /** A JSON object, or null. */

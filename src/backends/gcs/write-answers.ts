@@ -76,7 +76,11 @@ export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
       if (page === null) return unreadable(write, 'no ListMultipartUploadsResult');
       return written({
         ...page,
-        uploads: page.uploads.map((each) => ({ ...each, upload: partsName(each.upload) })),
+        uploads: page.uploads.map(({ key, upload, startedMs }) => ({
+          key,
+          upload: partsName(upload),
+          startedMs,
+        })),
       });
     }
   }

@@ -96,10 +96,11 @@ describe('credentials of the SDK', () => {
       };
     }
     const control = await open({}, world({ importModule: () => Promise.resolve({ Storage }) }));
-    const failure = await control.snapshot(0).catch((thrown: unknown) => thrown as Error);
+    const failure: unknown = await control.snapshot(0).catch((thrown: unknown) => thrown);
     expect(failure).toMatchObject({ code: 'Unauthenticated' });
-    expect(String(failure)).toMatch(/GOOGLE_APPLICATION_CREDENTIALS.*application-default login.*anonymous/);
-    expect(String(failure)).not.toContain(PEM.slice(30, 90).split('\n')[0]);
+    const { message } = failure as Error;
+    expect(message).toMatch(/GOOGLE_APPLICATION_CREDENTIALS.*application-default login.*anonymous/);
+    expect(message).not.toContain(PEM.slice(30, 90).split('\n')[0]);
     control.close();
   });
 
@@ -179,6 +180,22 @@ describe('without the SDK', () => {
     await expect(failure).rejects.toThrow(/\{accessToken, expiration\?\}/);
     await expect(failure).rejects.not.toThrow(/secret-of-mine/);
     control.close();
+  });
+
+  it('tokens are not sent in clear to another machine', async () => {
+    const credentials = (): Promise<{ accessToken: string }> => Promise.resolve({ accessToken: 't' });
+    const away = open({ credentials, endpoint: 'http://storage.test:9000' }, world());
+    await expect(away).rejects.toMatchObject({ code: 'InvalidArgument' });
+    await expect(away).rejects.toThrow(/over https, or to this machine; given: host "storage\.test"/);
+    for (const endpoint of [
+      'http://127.0.0.1:1',
+      'http://localhost:1',
+      'http://[::1]:1',
+      'https://storage.test',
+    ]) {
+      (await open({ credentials, endpoint }, world())).close();
+    }
+    (await open({ hmac: { accessId: 'a', secret: 's' }, endpoint: 'http://storage.test' }, world())).close();
   });
 
   it('there are HMAC keys and nobody', async () => {

@@ -62,7 +62,7 @@ describe('a refusal', () => {
   });
 
   it('to nobody says that nobody asked', () => {
-    const judged = refused(exchange(401, {}, 'Anonymous caller does not have access'), NOBODY as never);
+    const judged = refused(exchange(401, {}, 'Anonymous caller does not have access'), NOBODY);
     expect(judged).toMatchObject({ outcome: 'refused' });
     expect(judged.error).toMatchObject({ code: 'AccessDenied' });
     expect(judged.error?.message).toContain('anonymous');
@@ -72,7 +72,7 @@ describe('a refusal', () => {
     ['SignatureDoesNotMatch', /secret of the HMAC key is wrong/],
     ['InvalidSecurity', /access id of the HMAC key is not known/],
   ])('with %s says what is wrong with the key', (code, what) => {
-    const judged = refused(xmlRefusal(403, code), HMAC as never);
+    const judged = refused(xmlRefusal(403, code), HMAC);
     expect(judged.error).toMatchObject({
       code: 'Unauthenticated',
       context: { serviceCode: code, requestId: 'REQ0' },
@@ -101,7 +101,7 @@ describe('a refusal', () => {
     [BEARER, 'Authorization: Bearer ya29.short'],
   ])('repeats no secret that its message holds (%#)', (auth, message) => {
     for (const status of [400, 403]) {
-      const { error } = refused(jsonRefusal(status, 'invalid', message), auth as never);
+      const { error } = refused(jsonRefusal(status, 'invalid', message), auth);
       expect(JSON.stringify(error?.toWire())).not.toContain(message.split(' ')[1]);
     }
   });
