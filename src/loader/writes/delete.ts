@@ -6,7 +6,8 @@
  * 2. What could not be deleted is told, row by row, and does not keep the rest.
  */
 import type { StreamHandle, SupervisorHandle } from '../../actors/supervisor/types.js';
-import type { MillraceError } from '../../protocol/errors.js';
+import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
+import { StopState } from '../../protocol/stop.js';
 import type { KeyPage } from '../../protocol/store.js';
 import { directStream, openDirect } from '../direct.js';
 import { createPageWalk, keyOf } from '../listing.js';
@@ -127,11 +128,35 @@ async function deletePage(
       const keys: Uint8Array[] = [];
       // Copied: a message carries the whole buffer that a view lies in.
       for (let row = first; row < next; row += 1) keys.push(keyOf(page, row).slice());
-      const result = await stream.write(id, { kind: 'delete', keys, ifVersion: null });
-      for (const [at, error] of result.failures) failures.set(first + at, error);
+      const failed = await deleteKeys(stream, id, keys);
+      for (const [at, error] of failed) failures.set(first + at, error);
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
+  return failures;
+}
+
+type Failures = readonly (readonly [index: number, error: MillraceError])[];
+
+/** A request that fails as a whole has failed for each of its keys. Rejects only when the stream was told to stop. */
+async function deleteKeys(
+  stream: StreamHandle,
+  store: number,
+  keys: readonly Uint8Array[],
+): Promise<Failures> {
+  try {
+    return (await stream.write(store, { kind: 'delete', keys, ifVersion: null })).failures;
+  } catch (thrown) {
+    if (stream.token.state !== StopState.Live) throw thrown;
+    const error = asMillraceError(thrown, ErrorCode.Internal, { phase: 'write' });
+    if (error.code !== ErrorCode.Unsupported || keys.length === 1)
+      return keys.map((_, index) => [index, error]);
+  }
+  // One of them cannot be said together with others.
+  const failures: (readonly [number, MillraceError])[] = [];
+  for (const [index, key] of keys.entries()) {
+    for (const [, error] of await deleteKeys(stream, store, [key])) failures.push([index, error]);
+  }
   return failures;
 }
 

@@ -154,7 +154,10 @@ describe('an upload under a condition', () => {
     });
     const begun = answered(data(), request, exchange(200, { location: LOCATION }));
     expect(begun.value).toMatchObject({ upload: session, partsInFlight: 1 });
-    expect(answered(data(), request, exchange(200)).error?.code).toBe('ProtocolViolation');
+    for (const location of [undefined, 'nonsense', 'https://elsewhere.test/upload?name=a']) {
+      const headers: Record<string, string> = location === undefined ? {} : { location };
+      expect(answered(data(), request, exchange(200, headers)).error?.code).toBe('ProtocolViolation');
+    }
   });
 
   it('names the place of each piece, and the end with the last one', () => {
