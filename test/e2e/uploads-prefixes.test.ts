@@ -1,9 +1,9 @@
-/** Many objects at a time: what one request cannot carry, what a consumer leaves behind, and what would never end. */
+/** Many objects at a time: what one request cannot carry, what a consumer leaves behind, what would never end. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { ObjectDataset, type Runtime } from '../../dist/index.js';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
 import { DEADLY, deaths } from './crash.kit.js';
-import { expectIdle, KIB, startRuntime } from './kit.js';
+import { expectIdle, startRuntime } from './kit.js';
 import { settled } from './uploads.kit.js';
 
 const FROM = 'prefixes';
@@ -17,7 +17,6 @@ beforeAll(async () => {
     objects: [
       { bucket: FROM, prefix: 'many/', count: COUNT, sizes: [10] },
       { bucket: FROM, prefix: 'deadly/', count: 1, sizes: [10] },
-      { bucket: FROM, prefix: 'few/', count: 40, sizes: [100 * KIB] },
     ],
     buckets: [TO],
     publicBuckets: [FROM, TO],
@@ -65,19 +64,6 @@ test('a consumer that leaves a copy of a prefix leaves nothing going on', async 
   const { streams } = await runtime.stats();
   expect(streams).toBe(0);
   expect(await origin.requests({ afterMark: true })).toEqual([]);
-});
-
-test('what was written is not written again for the sake of another one that is short of memory', async () => {
-  await using small = await startRuntime(origin, { workers: 1, memoryBudget: '8MiB', maxConnections: 8 });
-  await origin.script({ op: 'copy', do: { status: 400, code: 'InvalidRequest' } });
-  const copying = small.copyPrefix(`s3://${FROM}/few/`, `s3://${TO}/few/`)[Symbol.asyncIterator]();
-  await copying.next();
-  const loader = small.loader(ObjectDataset.fromPrefix(`s3://${FROM}/few/`), { batchSize: 40 });
-  for await (const batch of loader) expect(batch.length).toBeGreaterThan(0);
-  let rows = 1;
-  for (let step = await copying.next(); step.done !== true; step = await copying.next()) rows += 1;
-  expect(rows).toBe(40);
-  expect((await origin.requests({ op: 'put' })).length).toBe(40);
 });
 
 test('a put only if absent whose worker dies behind it tells that it may have made what is there', async () => {

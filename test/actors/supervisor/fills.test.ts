@@ -28,7 +28,11 @@ async function granted(bytes: number, fill?: Fill) {
       fill: fill ?? ((target, from) => target.set(payload.subarray(from, from + target.length))),
     });
   const arena = new Arena(64 * MIB);
-  const { stream, pull } = createStream(arena, [entry(0), entry(1)], { transform: SINK });
+  const { stream, pull } = createStream(arena, [entry(0), entry(1)], {
+    transform: SINK,
+    order: 'completion',
+    batchSize: 2,
+  });
   await pull();
   const grants = new Grants({ arena, workers: 1, ranges: () => WHOLE, uri: () => 'fake://x' });
   while (grants.grantNext(stream));
@@ -71,5 +75,19 @@ describe('bytes of the service', () => {
     expect(fills.step(stream)).toBe(true);
     await expect(next).rejects.toMatchObject({ code: 'Internal', phase: 'grant' });
     expect(arena.stats().usedBytes).toBe(0);
+  });
+});
+
+describe('receipts', () => {
+  it('that nobody has taken yet are not given up for the memory of another, which they have none of', async () => {
+    const { stream, fills } = await granted(0);
+    while (fills.step(stream));
+    for (const task of stream.granted.splice(0)) {
+      task.outputs = [{ kind: 'value', value: { version: null, part: 'one' } }];
+      stream.settled(task);
+    }
+    expect(stream.evict()).toBe(0);
+    expect(stream.planned).toEqual([]);
+    expect((await stream.next())?.items.map(({ payload }) => payload.kind)).toEqual(['value', 'value']);
   });
 });
