@@ -6,7 +6,7 @@
  */
 import type { BodySink, Exchange, PreparedRequest, StoreData, Transport } from '../protocol/http.js';
 import { asMillraceError, ErrorCode } from '../protocol/errors.js';
-import type { StopSignal } from '../protocol/stop.js';
+import { isCancelled, type StopSignal } from '../protocol/stop.js';
 import { Outcome, type Answer, type ReadAnswer, type ReadRequest, type Store } from '../protocol/store.js';
 
 /** Answers to HEAD have no body, and a page of any other question is an error document. */
@@ -97,6 +97,8 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
   };
 }
 
+const CANCELLED: Answer<never> = { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
+
 function refused<T>(thrown: unknown): Answer<T> {
   const error = asMillraceError(thrown, ErrorCode.Internal, { phase: 'prepare' });
   return { outcome: Outcome.Refused, value: null, error, retryAfterMs: 0 };
@@ -112,7 +114,7 @@ function questionOver(transport: Transport) {
   ): Promise<Answer<T>> => {
     try {
       const prepared = prepare();
-      if ('outcome' in prepared) return prepared;
+      if ('outcome' in prepared) return isCancelled(stop) ? CANCELLED : prepared;
       // Wait ends: with the exchange, all of whose own waits are bounded.
       return judge(await new Promise((resolve) => transport.exchange(prepared, sink, stop, resolve)));
     } catch (thrown) {

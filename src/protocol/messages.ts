@@ -117,6 +117,8 @@ export interface WriteMessage {
   readonly stream: number;
   readonly store: number;
   readonly request: BareWriteRequest;
+  /** Whether a worker that is gone may have carried it out. */
+  readonly repeated: boolean;
   readonly open: StreamSpec | null;
   readonly stores: readonly StoreSpec[];
 }

@@ -18,7 +18,8 @@ export function attemptAt(
   earlier: boolean,
 ): Promise<Answer<Value>> {
   if (message.kind === 'head') return store.head(message.key, stop);
-  if (message.kind === 'write') return attemptWrite(store, message.request, stop, earlier);
+  if (message.kind === 'write')
+    return attemptWrite(store, message.request, stop, earlier || message.repeated);
   const { prefix, delimiter, continuation, limit } = message;
   return store.list({ prefix, delimiter, continuation, limit }, stop);
 }

@@ -20,7 +20,7 @@ import { STOPS } from './options.js';
 import { Lanes } from './lanes.js';
 import type { WriteTerms } from './options.js';
 import { Outbox } from './outbox.js';
-import { isEqual, type ListedObject, Matcher, Rows } from './pairs.js';
+import { isEqual, type ListedObject, Matcher, orEmpty, Rows } from './pairs.js';
 import { thresholdOf } from './part-plan.js';
 import { openWritable, sinkStream, type WritableStore } from './target.js';
 
@@ -71,7 +71,7 @@ export class CopyRun {
     const walk = (store: number, prefix: Uint8Array): Rows =>
       new Rows(createPageWalk((request) => stream.list(request), { store, prefix, delimiter: null }));
     this.#rows = walk(this.#source, from.key);
-    if (skipEqual || skipExisting) this.#matcher = new Matcher(walk(this.#target.id, to.key));
+    if (skipEqual || skipExisting) this.#matcher = new Matcher(orEmpty(walk(this.#target.id, to.key)));
     const sink: SinkSpec = {
       store: this.#target.id,
       prefix: to.key,
