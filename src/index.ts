@@ -8,7 +8,16 @@ export {
   type TerminalRecord,
 } from './host/runtime.js';
 export type { DecoratorSpec } from './decorators/declared.js';
-export type { AzureAccessToken, AzureOptions, AzureTokenCredential, CustomStore } from './host/schemes.js';
+export type {
+  AzureAccessToken,
+  AzureOptions,
+  AzureTokenCredential,
+  CustomStore,
+  GcsAccessToken,
+  GcsHmacKey,
+  GcsOptions,
+  GcsServiceAccount,
+} from './host/schemes.js';
 export type { Batch } from './loader/batch.js';
 export {
   ObjectDataset,

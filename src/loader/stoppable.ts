@@ -39,3 +39,22 @@ export function stopped<T>(work: Promise<T>, token: CancellationToken): Promise<
     work.then(resolve, reject).finally(unlink);
   });
 }
+
+/**
+ * Settles as `work` does, or rejects as soon as one of the tokens has turned, be it to a drain: for waits before anything
+ * is begun. What the work does later is not looked at.
+ */
+export function untilTurned<T>(work: Promise<T>, tokens: readonly CancellationToken[]): Promise<T> {
+  const turned = tokens.find((token) => token.state !== StopState.Live);
+  if (turned !== undefined) {
+    work.catch(() => {});
+    return Promise.reject(turned.error());
+  }
+  return new Promise<T>((resolve, reject) => {
+    const links = tokens.map((token) => token.onChange(() => reject(token.error())));
+    work.then(resolve, reject).finally(unlink);
+    function unlink(): void {
+      for (const each of links) each();
+    }
+  });
+}

@@ -118,7 +118,7 @@ export interface WriteMessage {
   readonly store: number;
   readonly request: BareWriteRequest;
   /** Whether a worker that is gone may have carried it out. */
-  readonly repeated: boolean;
+  readonly again: boolean;
   readonly open: StreamSpec | null;
   readonly stores: readonly StoreSpec[];
 }

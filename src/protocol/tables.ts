@@ -48,6 +48,8 @@ export const JobFlag = {
   /** The bytes are there: only their checksum is to be looked at, or the transform to be applied, or both. */
   Landed: 16,
   VerifyAlways: 32,
+  /** A worker was lost with it, which may have written it to the sink. */
+  Again: 64,
 } as const;
 
 /** Columns of a table of results. */

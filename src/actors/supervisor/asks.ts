@@ -25,7 +25,7 @@ const MAX_CRASHES = 3;
 type AskBody =
   | Pick<ListMessage, 'kind' | 'store' | 'prefix' | 'delimiter' | 'continuation' | 'limit'>
   | Pick<HeadMessage, 'kind' | 'store' | 'key'>
-  | Pick<WriteMessage, 'kind' | 'store' | 'request' | 'repeated'>;
+  | Pick<WriteMessage, 'kind' | 'store' | 'request' | 'again'>;
 
 export type AskAnswer = KeyPage | ObjectInfo | WriteResult;
 
@@ -57,7 +57,7 @@ export class Asks {
   }
 
   write(stream: Stream, store: number, request: BareWriteRequest): Promise<WriteResult> {
-    return this.#ask(stream, { kind: 'write', store, request, repeated: false }) as Promise<WriteResult>;
+    return this.#ask(stream, { kind: 'write', store, request, again: false }) as Promise<WriteResult>;
   }
 
   get next(): Ask | null {
@@ -92,7 +92,7 @@ export class Asks {
       this.#out.delete(id);
       ask.worker = null;
       ask.crashes += 1;
-      if (ask.body.kind === 'write') ask.body = { ...ask.body, repeated: true };
+      if (ask.body.kind === 'write') ask.body = { ...ask.body, again: true };
       ask.stream.jobEnded();
       if (!ask.stream.open) ask.settle(null, null);
       else if (ask.crashes < MAX_CRASHES) again.push(ask);

@@ -174,6 +174,7 @@ function flagsOf(
   const verified = part.landed ? isUnverified(options.verify, task) : options.verify !== 'never';
   if (verified) flags |= JobFlag.Verify;
   if (options.verify === 'always') flags |= JobFlag.VerifyAlways;
+  if (task.again) flags |= JobFlag.Again;
   return flags;
 }
 

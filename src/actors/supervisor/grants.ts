@@ -128,12 +128,7 @@ export class Grants {
     stream.grants += 1;
     stream.memory.give(task, extent, offset, capacity);
     task.state = TaskState.Granted;
-    const { fill, length } = task.entry;
-    if (fill !== undefined) {
-      fill(new Uint8Array(this.#deps.arena.buffer, offset, length));
-      task.nextByte = length;
-      task.assembled = true;
-    }
+    task.filledBytes = 0;
     stream.granted.push(task);
   }
 

@@ -42,6 +42,7 @@ function isSplit(task: Task, ranges: RangePlan): boolean {
 /** The next part to send, or null when there is none now. */
 export function nextPart(task: Task, ranges: RangePlan): Part | null {
   if (task.assembled) return { from: 0, length: task.length, whole: false, copy: null, landed: true };
+  if (task.entry.fill !== undefined) return null;
   if (task.length < 0) return task.jobsOut > 0 ? null : plainPart(0, task.capacity);
   const from = task.nextByte;
   const rest = task.length - from;

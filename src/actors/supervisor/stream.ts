@@ -11,7 +11,7 @@
  */
 import type { Arena } from '../../protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
-import type { BareWriteRequest } from '../../protocol/messages.js';
+import { isSink, type BareWriteRequest } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
 import type { KeyPage, ObjectInfo } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
@@ -70,6 +70,8 @@ export class Stream implements StreamHandle {
   readonly ledger: Ledger;
   readonly memory: TaskMemory;
   readonly ended: Promise<TerminalRecord>;
+  /** Its objects are written to another store: what it hands out are receipts. */
+  readonly hasSink: boolean;
   /** Admitted and not yet given to the assembler, by sequence. */
   readonly tasks = new IntMap<Task>();
   /** Tasks without memory that come before anything new: another size, an eviction, a fenced worker. */
@@ -105,6 +107,7 @@ export class Stream implements StreamHandle {
     this.slot = deps.slot;
     this.epoch = deps.epoch;
     this.options = options;
+    this.hasSink = isSink(options.transform);
     this.token = deps.token;
     this.memory = new TaskMemory(deps.arena);
     this.ledger = new Ledger(deps.now());
@@ -248,6 +251,8 @@ export class Stream implements StreamHandle {
    * again later. Returns the bytes that this freed.
    */
   evict(): number {
+    // Receipts hold no memory, and what they are for would be written a second time.
+    if (this.hasSink) return this.evictOwn();
     const before = this.#heldBytes();
     const records = this.#ready;
     this.#ready = [];

@@ -17,8 +17,9 @@ import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { answerIn, Asks } from './asks.js';
 import { blame, type Loss } from './blame.js';
-import { Crew, type Worker } from './crew.js';
+import { Crew, unload, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
+import { Fills } from './fills.js';
 import { Grants } from './grants.js';
 import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
 import { IntMap } from './int-map.js';
@@ -51,6 +52,7 @@ export class Supervisor implements SupervisorHandle {
   readonly #slots: TokenSlots;
   readonly #crew: Crew;
   readonly #grants: Grants;
+  readonly #fills: Fills;
   readonly #relief: Relief;
   readonly #dispatcher: Dispatcher;
   readonly #asks = new Asks();
@@ -90,6 +92,7 @@ export class Supervisor implements SupervisorHandle {
       stream.options.ranges ?? this.#schemeRanges(entry);
     this.#results = { arena, uri };
     this.#grants = new Grants({ arena, workers: options.workers, ranges, uri });
+    this.#fills = new Fills({ arena, uri, again: () => this.#poke() });
     this.#relief = new Relief({
       arena,
       grants: this.#grants,
@@ -240,6 +243,7 @@ export class Supervisor implements SupervisorHandle {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
+    this.#fills.beginTurn();
     try {
       do {
         this.#dispatcher.sendAsks();
@@ -263,6 +267,7 @@ export class Supervisor implements SupervisorHandle {
         if (!this.#crew.hasRoom || !this.#grants.grantNext(stream)) continue;
         progress = true;
       }
+      if (this.#fills.step(stream)) progress = true;
       if (this.#dispatcher.send(stream)) progress = true;
       else if (this.#crew.hasRoom && this.#grants.grantNext(stream)) progress = true;
     }
@@ -398,6 +403,7 @@ export class Supervisor implements SupervisorHandle {
       unlinkJob(job);
       const { task, stream } = job;
       task.restart = true;
+      task.again = true;
       if (!stream.open) task.left = true;
       afterJob(stream, task, this.#results);
       stream.jobEnded();
@@ -457,11 +463,4 @@ export class Supervisor implements SupervisorHandle {
   #fenceAll(): void {
     for (const worker of this.#crew.alive()) this.#fence(worker);
   }
-}
-
-/** A job is off the worker. */
-function unload(worker: Worker, weight: number): void {
-  worker.rows -= 1;
-  worker.outstanding -= weight;
-  if (worker.rows === 0) worker.exclusive = false;
 }

@@ -26,11 +26,14 @@ export interface PlanEntry {
   /** Bytes wanted from there, or -1 for all to the end. */
   readonly length: number;
   /**
-   * Bytes of the service itself, that are not fetched: writes all `length` of them into the memory that they were granted,
-   * each time that they are granted any. For streams with a sink.
+   * Bytes of the service itself, that are not fetched: writes as many as the target has, from the entry's byte `from` on,
+   * into the memory that they were granted, each time that they are granted any. Throws where they are not there any more.
+   * For streams with a sink.
    */
-  readonly fill?: (target: Uint8Array) => void;
+  readonly fill?: Fill;
 }
+
+export type Fill = (target: Uint8Array, from: number) => void;
 
 /** Where entries come from: one pull at a time, never more than `limit` entries, null at the end. */
 export interface PlanSource {
@@ -176,6 +179,8 @@ export interface Task {
   restarts: number;
   /** Deaths of workers that it explains, or may explain: above 0 it runs alone. */
   crashes: number;
+  /** A worker was lost with it, which may have written it to the stream's sink. */
+  again: boolean;
   retries: number;
   error: MillraceError | null;
   /** Handed back by a drain or a cancel. */
@@ -184,7 +189,9 @@ export interface Task {
   prefix: Prefix | null;
   /** The service gives no version: parts could be of different ones, so it comes by one job. */
   indivisible: boolean;
-  /** Its bytes came by several jobs and are all there: what is left is the checksum, the transform, or both. */
+  /** Of an entry whose bytes are the service's own: how many of them are in its memory. */
+  filledBytes: number;
+  /** Its bytes came by several jobs, or from the service itself, and are all there: what is left is the checksum, the transform, or both. */
   assembled: boolean;
   /** Whether its store tells checksums by a head. */
   readonly verifiable: boolean;

@@ -18,8 +18,7 @@ export function attemptAt(
   earlier: boolean,
 ): Promise<Answer<Value>> {
   if (message.kind === 'head') return store.head(message.key, stop);
-  if (message.kind === 'write')
-    return attemptWrite(store, message.request, stop, earlier || message.repeated);
+  if (message.kind === 'write') return attemptWrite(store, message.request, stop, earlier);
   const { prefix, delimiter, continuation, limit } = message;
   return store.list({ prefix, delimiter, continuation, limit }, stop);
 }

@@ -30,18 +30,20 @@ export interface Asking<T> {
   readonly store: number;
   readonly maxAttempts: number;
   readonly token: LocalToken;
+  /** Whether it may have gone through already, with a worker that was lost. */
+  readonly again: boolean;
   /** One attempt; `earlier` says whether one before it may have gone through without our knowing. */
   readonly attempt: (store: Store, earlier: boolean) => Promise<Answer<T>>;
 }
 
 /** Never rejects. */
 export async function ask<T>(
-  { store: id, maxAttempts, token, attempt }: Asking<T>,
+  { store: id, maxAttempts, token, again, attempt }: Asking<T>,
   deps: AskingDeps,
 ): Promise<Asked<T>> {
   const retry = newRetryState(maxAttempts);
   let retries = 0;
-  let earlier = false;
+  let earlier = again;
   const ended = (status: DoneStatus, value: T | null, error: MillraceError | null): Asked<T> => ({
     status,
     value,
@@ -57,7 +59,7 @@ export async function ask<T>(
       const answer = await attempt(store, earlier);
       if (answer.outcome === Outcome.Complete) return ended(DoneStatus.Ok, answer.value, null);
       if (answer.outcome === Outcome.Cancelled) continue;
-      earlier ||= answer.outcome === Outcome.Transient || answer.outcome === Outcome.StaleConnection;
+      earlier ||= mayHaveGoneThrough(answer);
       const failed = { store: id, attempt: answer, credentials };
       const failure = await takeStep(retry, failed, token, deps);
       if (failure !== null) return ended(DoneStatus.Failed, null, failure);
@@ -67,3 +69,19 @@ export async function ask<T>(
     return ended(DoneStatus.Failed, null, asMillraceError(thrown, ErrorCode.Internal));
   }
 }
+
+/**
+ * Whether what failed may have been carried out all the same: there was no answer, or one that says nothing about it. A
+ * status that blames the request was given instead of carrying it out.
+ */
+function mayHaveGoneThrough({ outcome, error }: Answer<unknown>): boolean {
+  const status = error?.status ?? 0;
+  return UNCERTAIN.has(outcome) && (status < 400 || status >= 500);
+}
+
+const UNCERTAIN: ReadonlySet<Outcome> = new Set<Outcome>([
+  Outcome.Transient,
+  Outcome.Throttled,
+  Outcome.Interrupted,
+  Outcome.StaleConnection,
+]);

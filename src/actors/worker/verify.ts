@@ -44,7 +44,7 @@ export async function verifyLanded(
   const { token, maxAttempts } = stream;
   const { store, key, version } = landed;
   const asked = await ask<ObjectInfo>(
-    { store, maxAttempts, token, attempt: (opened) => opened.head(key, token) },
+    { store, maxAttempts, token, again: false, attempt: (opened) => opened.head(key, token) },
     deps,
   );
   if (asked.value === null) {

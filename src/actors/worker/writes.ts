@@ -2,7 +2,8 @@
  * One attempt at a write, and what lets it be made again.
  *
  * Invariants: a write that failed without an answer may have been carried out.
- * 1. An upload that is gone when it is completed again was completed by the attempt before: that is a success.
+ * 1. An upload that is gone when it is completed again was completed by the attempt before if the object is there, in the
+ *    version that it makes where that is known: then that is a success.
  * 2. A condition that does not hold any more may have been broken by that attempt itself. Whether it was cannot be told
  *    for certain, and who asks for a condition may be taking a lock: it is an error, and the error says so.
  */
@@ -23,7 +24,8 @@ export async function attemptWrite(
   if (!earlier || answer.error === null) return answer;
   const { code } = answer.error;
   if (request.kind === 'complete' && code === ErrorCode.NotFound) {
-    return (await completed(store, request, stop)) ?? answer;
+    const found = await completed(store, request, answer.value?.version ?? null, stop);
+    return found ?? { ...answer, error: ambiguous(answer.error) };
   }
   if (code === ErrorCode.AlreadyExists || code === ErrorCode.VersionChanged) {
     return { ...answer, error: ambiguous(answer.error) };
@@ -31,14 +33,20 @@ export async function attemptWrite(
   return answer;
 }
 
-/** The object of an upload that is no more, if it is there. */
+/** The object of an upload that is no more, if it is there; a question that had no answer is asked again with the whole. */
 async function completed(
   store: Store,
-  { key, size }: CompleteRequest,
+  { key, size, ifAbsent, ifVersion }: CompleteRequest,
+  expected: string | null,
   stop: StopSignal,
 ): Promise<Answer<WriteResult> | null> {
-  const { outcome, value } = await store.head(key, stop);
-  return outcome === Outcome.Complete && value?.size === size ? written({ version: value.version }) : null;
+  const { outcome, value, error, retryAfterMs } = await store.head(key, stop);
+  if (outcome === Outcome.Refused) return null;
+  if (value === null) return { outcome, value: null, error, retryAfterMs };
+  const conditional = ifAbsent || ifVersion !== null;
+  // The size alone may be that of the object before, or of what another writer has put.
+  const same = expected === null ? !conditional : value.version === expected;
+  return same && value.size === size ? written({ version: value.version }) : null;
 }
 
 function ambiguous(error: MillraceError): MillraceError {

@@ -13,19 +13,19 @@ import type { Exchange } from '../../protocol/http.js';
 import { Outcome, type Answer } from '../../protocol/store.js';
 import {
   unsupportedWrite,
+  WRITTEN,
   written,
   type PartRequest,
   type PutRequest,
-  type UnfinishedUpload,
   type WriteRequest,
   type WriteResult,
 } from '../../protocol/writes.js';
 import { strongTag } from '../http/etag.js';
-import { XmlError, XmlScanner } from '../http/xml.js';
+import { leaves, readDocument, readUploads, textIn } from '../http/xml-documents.js';
 import { md5In } from './announced.js';
 import { answerContext } from './classify.js';
 import { readErrorBody } from './error-body.js';
-import { crc32Text, partReceipt } from './writes.js';
+import { crc32Text, partReceipt, uploadTag } from './writes.js';
 
 export interface WriteCase {
   readonly request: WriteRequest;
@@ -45,7 +45,8 @@ export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
       return corrupted(write, request) ?? written({ version: tag });
     case 'part': {
       if (tag === null) return unreadable(write, 'an answer without an ETag');
-      const part = partReceipt(tag, crc32Text(request.body), request.body.length);
+      const isMd5 = md5In(exchange, write.service) !== null;
+      const part = partReceipt(tag, crc32Text(request.body), request.body.length, isMd5);
       return corrupted(write, request) ?? written({ part });
     }
     case 'begin': {
@@ -63,8 +64,10 @@ export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
       return written();
     case 'delete':
       return request.keys.length === 1 ? written() : deleted(write, request.keys);
-    case 'uploads':
-      return uploads(write);
+    case 'uploads': {
+      const page = readUploads(exchange.body);
+      return page === null ? unreadable(write, 'no ListMultipartUploadsResult') : written(page);
+    }
   }
 }
 
@@ -79,7 +82,9 @@ export function judgeRefused({ request, exchange, uri, context }: WriteCase): An
   if (request.kind === 'delete' && status === 404 && code === 'NoSuchKey') return written();
   if (code === 'NoSuchUpload') {
     const what = 'there is no such upload: it was aborted or completed by somebody else';
-    return refused(Outcome.Refused, error(ErrorCode.NotFound, what));
+    const gone = refused(Outcome.Refused, error(ErrorCode.NotFound, what));
+    if (request.kind !== 'complete') return gone;
+    return { ...gone, value: { ...WRITTEN, version: uploadTag(request.parts) } };
   }
   if (code === 'ConditionalRequestConflict') {
     return refused(Outcome.Transient, error(ErrorCode.ServiceUnavailable, 'another write was under way'));
@@ -139,28 +144,23 @@ function corrupted(write: WriteCase, { body }: PutRequest | PartRequest): Answer
   return refused(Outcome.Transient, error);
 }
 
-/** Text of a leaf right below the root, or null where the document is another one. */
-function textIn(body: Uint8Array | null, root: string, leaf: string): string | null {
-  let found: string | null = null;
-  const read = readDocument(body, root, (xml, name) => {
-    if (name !== leaf) return false;
-    found = leafText(xml, name);
-    return true;
-  });
-  return read ? found : null;
-}
-
 function deleted(write: WriteCase, keys: readonly Uint8Array[]): Answer<WriteResult> {
   const failures: [number, MillraceError][] = [];
+  let strange = false;
   const rows = new Map(keys.map((key, index) => [Buffer.from(key).toString('utf8'), index]));
   const read = readDocument(write.exchange.body, 'DeleteResult', (xml, name) => {
     if (name !== 'Error') return false;
     const { Key = '', Code = '' } = leaves(xml, name);
     const row = rows.get(Key);
-    if (row !== undefined) failures.push([row, notDeleted(write, Key, Code)]);
+    if (row === undefined) strange = true;
+    else failures.push([row, notDeleted(write, Key, Code)]);
     return true;
   });
-  return read ? written({ failures }) : unreadable(write, 'no DeleteResult');
+  if (!read) return unreadable(write, 'no DeleteResult');
+  // Which of the keys it is about cannot be told, and none may be said to be deleted that is not.
+  return strange
+    ? unreadable(write, 'a failure of a key that it was not asked about')
+    : written({ failures });
 }
 
 function notDeleted({ uri, exchange, context }: WriteCase, key: string, code: string): MillraceError {
@@ -170,84 +170,5 @@ function notDeleted({ uri, exchange, context }: WriteCase, key: string, code: st
     code === 'AccessDenied' ? ErrorCode.AccessDenied : ErrorCode.ServiceUnavailable,
     `${which}: not deleted: the service says ${known}`,
     { ...answerContext(context, exchange), uri: which, serviceCode: known },
-  );
-}
-
-function uploads(write: WriteCase): Answer<WriteResult> {
-  const found: UnfinishedUpload[] = [];
-  let urlEncoded = false;
-  let truncated = false;
-  let nextKey = '';
-  let nextUpload = '';
-  const raw: { key: string; upload: string; startedMs: number }[] = [];
-  const read = readDocument(write.exchange.body, 'ListMultipartUploadsResult', (xml, name) => {
-    if (name === 'Upload') {
-      const { Key = '', UploadId = '', Initiated = '' } = leaves(xml, name);
-      raw.push({ key: Key, upload: UploadId, startedMs: Date.parse(Initiated) });
-    } else if (name === 'EncodingType') urlEncoded = leafText(xml, name) === 'url';
-    else if (name === 'IsTruncated') truncated = leafText(xml, name) === 'true';
-    else if (name === 'NextKeyMarker') nextKey = leafText(xml, name);
-    else if (name === 'NextUploadIdMarker') nextUpload = leafText(xml, name);
-    else return false;
-    return true;
-  });
-  if (!read) return unreadable(write, 'no ListMultipartUploadsResult');
-  const plain = (text: string): string => (urlEncoded ? decodeURIComponent(text.replaceAll('+', ' ')) : text);
-  for (const { key, upload, startedMs } of raw) {
-    const started = Number.isNaN(startedMs) ? null : startedMs;
-    found.push({ key: new Uint8Array(Buffer.from(plain(key), 'utf8')), upload, startedMs: started });
-  }
-  const next = truncated ? JSON.stringify([plain(nextKey), nextUpload]) : null;
-  return written({ uploads: found, next });
-}
-
-/** Reads a document, child by child of its root; `take` consumes a child or says that it is not wanted. */
-function readDocument(
-  body: Uint8Array | null,
-  root: string,
-  take: (xml: XmlScanner, name: string) => boolean,
-): boolean {
-  if (body === null) return false;
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
-  // `complete` keeps its connection alive with white space before the document.
-  const xml = new XmlScanner(text.trimStart());
-  try {
-    if (xml.root() !== root) return false;
-    for (let name = xml.child(root); name !== null; name = xml.child(root)) {
-      if (!take(xml, name)) xml.skip(name);
-    }
-    xml.finish();
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof XmlError || thrown instanceof URIError) return false;
-    throw thrown;
-  }
-}
-
-const LEAVES = new Set(['Key', 'Code', 'UploadId', 'Initiated']);
-
-function leaves(xml: XmlScanner, parent: string): Partial<Record<string, string>> {
-  const found: Partial<Record<string, string>> = {};
-  for (let name = xml.child(parent); name !== null; name = xml.child(parent)) {
-    if (LEAVES.has(name)) found[name] = leafText(xml, name);
-    else xml.skip(name);
-  }
-  return found;
-}
-
-function leafText(xml: XmlScanner, name: string): string {
-  xml.leaf(name);
-  return unescapeXml(xml.text.slice(xml.start, xml.end));
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
-
-function unescapeXml(text: string): string {
-  return text.replaceAll(
-    /&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/g,
-    (_, hex, dec, name) => {
-      if (name !== undefined) return ENTITIES[name as string]!;
-      return String.fromCodePoint(hex === undefined ? Number(dec) : Number.parseInt(hex as string, 16));
-    },
   );
 }

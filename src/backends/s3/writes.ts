@@ -12,21 +12,28 @@
 import { combineCrc } from '../../protocol/checksums/combine.js';
 import { crc32 } from '../../protocol/checksums/crc.js';
 import { digestOf } from '../../protocol/checksums/digest.js';
-import { crcToDigest, digestToCrc, fromBase64, toBase64 } from '../../protocol/checksums/values.js';
+import {
+  crcToDigest,
+  digestToCrc,
+  fromBase64,
+  md5OfETag,
+  toBase64,
+} from '../../protocol/checksums/values.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type {
   CompleteRequest,
   CopyRequest,
   DeleteRequest,
   PutRequest,
-  UploadsRequest,
   WriteCondition,
   WriteLimits,
   WriteRequest,
 } from '../../protocol/writes.js';
-import { encodeKey, encodeQuery, encodeQueryBytes } from '../http/encoding.js';
+import { encodeKey, encodeQuery } from '../http/encoding.js';
+import { escapeXml, uploadsQuery } from '../http/xml-documents.js';
 import type { S3DataConfig } from './config.js';
-import type { WriteParts } from './sigv4-write.js';
+import { AWS4 } from '../http/sigv4.js';
+import { signedHeaders, type WriteParts } from '../http/sigv4-write.js';
 
 const MIB = 1024 * 1024;
 
@@ -51,6 +58,19 @@ const FULL_OBJECT: Header = ['x-amz-checksum-type', 'FULL_OBJECT'];
 /** The CRC-32 of a body as S3 writes it. */
 export function crc32Text(body: Uint8Array): string {
   return toBase64(crcToDigest('crc32', crc32(body)));
+}
+
+/** All headers of the request, names and values in turn; without credentials the bare ones. */
+export function writeHeaders(config: S3DataConfig, parts: WriteParts, nowMs: number): string[] {
+  const { credentials, hostHeader, expectedBucketOwner, requesterPays } = config;
+  const headers: Header[] = [...parts.headers, ['host', hostHeader]];
+  if (expectedBucketOwner !== null) headers.push(['x-amz-expected-bucket-owner', expectedBucketOwner]);
+  if (requesterPays) headers.push(['x-amz-request-payer', 'requester']);
+  if (credentials === null) return [...headers.flat(), 'user-agent', 'millrace'];
+  if (credentials.sessionToken !== undefined)
+    headers.push(['x-amz-security-token', credentials.sessionToken]);
+  const signing = { ...config, scheme: AWS4, credentials, secure: config.origin.secure };
+  return [...signedHeaders(signing, { ...parts, headers }, nowMs), 'user-agent', 'millrace'];
 }
 
 /** What is sent for a write. Throws `InvalidArgument` for what S3 has no words for. */
@@ -116,9 +136,22 @@ function copyHeaders(request: CopyRequest): Header[] {
   return headers;
 }
 
-/** What is kept of a part until its upload is completed. */
-export function partReceipt(etag: string, crc: string, length: number): string {
-  return `${etag} ${crc} ${length}`;
+/** What is kept of a part until its upload is completed; `isMd5`: whether its ETag may be the MD5 of its bytes. */
+export function partReceipt(etag: string, crc: string, length: number, isMd5: boolean): string {
+  return `${etag} ${crc} ${length}${isMd5 ? '' : OPAQUE}`;
+}
+
+const OPAQUE = ' opaque';
+
+/**
+ * The ETag of the object that these parts make: the MD5 of their MD5s and how many there are, as S3 and what speaks like it
+ * have it. Null where the ETags of the parts are no MD5s, because the service encrypts with keys of its own.
+ */
+export function uploadTag(parts: readonly string[]): string | null {
+  const sums = parts.map((receipt) => (receipt.endsWith(OPAQUE) ? null : md5OfETag(receipt.split(' ')[0]!)));
+  const known = sums.filter((sum) => sum !== null);
+  if (known.length < parts.length) return null;
+  return `"${Buffer.from(digestOf('md5', Buffer.concat(known))).toString('hex')}-${parts.length}"`;
 }
 
 function completeParts(request: CompleteRequest): Omit<WriteParts, 'path'> {
@@ -169,20 +202,4 @@ function xmlText(key: Uint8Array): string {
     'a key has characters that a request for many deletions cannot carry: delete it by itself',
     { phase: 'write' },
   );
-}
-
-function escapeXml(text: string): string {
-  return text.replaceAll(/[&<>"\r\n\t]/g, (char) => ESCAPES[char] ?? `&#${char.charCodeAt(0)};`);
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-function uploadsQuery({ prefix, continuation }: UploadsRequest): string {
-  const [key, upload] = continuation === null ? [] : (JSON.parse(continuation) as [string, string]);
-  let query = 'encoding-type=url';
-  if (key !== undefined) query += `&key-marker=${encodeQuery(key)}`;
-  query += '&max-uploads=1000';
-  if (prefix.length > 0) query += `&prefix=${encodeQueryBytes(prefix)}`;
-  if (upload !== undefined) query += `&upload-id-marker=${encodeQuery(upload)}`;
-  return `${query}&uploads=`;
 }

@@ -106,13 +106,15 @@ async function* rows(
   stop: StopOptions,
 ): AsyncGenerator<CopiedRow, void, undefined> {
   const linked = linkStop(stop);
-  const token = linked.token ?? supervisor.token;
-  const run = new CopyRun(supervisor, plan, token);
   try {
-    await run.open();
-    for (let row = await run.next(); row !== null; row = await run.next()) yield row;
+    const run = new CopyRun(supervisor, plan, linked.token ?? supervisor.token);
+    try {
+      await run.open();
+      for (let row = await run.next(); row !== null; row = await run.next()) yield row;
+    } finally {
+      await run.close();
+    }
   } finally {
-    await run.close();
     linked.dispose();
   }
 }

@@ -136,6 +136,8 @@ export class CopyRun {
     // After a stop nobody looks at what this gives, and nothing more may be begun.
     while (entries.length < limit && this.#isLive()) {
       await this.#out.room();
+      // Nobody waits for the entries of a run that has ended, and what it would begin is not wanted.
+      if (this.#copies?.stream.token.state !== StopState.Live) return [];
       const object = await this.#rows.next();
       if (object === null) {
         if (entries.length > 0) return entries;
@@ -180,7 +182,7 @@ export class CopyRun {
       supervisor: this.#supervisor,
       target,
       terms: this.#plan.terms,
-      token,
+      tokens: [token],
       stop: { token },
     };
     try {

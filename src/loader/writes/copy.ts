@@ -9,7 +9,7 @@ import type { PlanEntry, SupervisorHandle } from '../../actors/supervisor/types.
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { ObjectInfo } from '../../protocol/store.js';
 import { directStream, openDirect, openStore } from '../direct.js';
-import { stopped } from '../stoppable.js';
+import { untilTurned } from '../stoppable.js';
 import { PUT_NAMES, readTerms, type PutOptions } from './options.js';
 import { partBytesOf, thresholdOf } from './part-plan.js';
 import { putEntry, withTarget, type WrittenObject } from './put.js';
@@ -40,7 +40,8 @@ export async function copyObject(
   const terms = readTerms(options, PUT_NAMES, 'copy');
   const location = locateObject(supervisor, from, 'from');
   return await withTarget(supervisor, to, terms, options, async (deps) => {
-    const store = await openStore(supervisor, location.store, deps.token);
+    const opening = openStore(supervisor, location.store, supervisor.token);
+    const store = await untilTurned(opening, deps.tokens);
     const { size, version, contentType } = await headOf(deps, store, location.key);
     const source = { store, storeName: location.store, key: location.key, size, version, contentType };
     return await copySource(deps, source);
@@ -121,13 +122,13 @@ function rangesOf({ store, key, size, version }: Source, partBytes: number): Par
 }
 
 export async function headOf(
-  { supervisor, stop, token }: Pick<UploadDeps, 'supervisor' | 'stop' | 'token'>,
+  { supervisor, stop }: Pick<UploadDeps, 'supervisor' | 'stop'>,
   store: number,
   key: Uint8Array,
 ): Promise<ObjectInfo> {
   const direct = openDirect(supervisor, directStream(supervisor, {}), null, stop);
   try {
-    return await stopped(direct.stream.head(store, key), token);
+    return await direct.stream.head(store, key);
   } finally {
     await direct.close('completed');
   }

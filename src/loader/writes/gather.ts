@@ -5,6 +5,7 @@
  * 1. Every byte of the stream is in exactly one piece, in order; each piece but the last has the length that was asked for.
  * 2. No more than one piece, and what is left of the chunk that ended it, is held.
  */
+import type { Fill } from '../../actors/supervisor/types.js';
 import { copyBytes } from '../../protocol/copy.js';
 import { userError } from '../references.js';
 import { invalidOption } from '../schema.js';
@@ -16,8 +17,7 @@ export type ChunkSource = AsyncIterable<Chunk> | Iterable<Chunk>;
 /** Consecutive bytes, in the chunks that they came in. */
 export interface Piece {
   readonly length: number;
-  /** Writes all of it into the target. */
-  readonly fill: (target: Uint8Array) => void;
+  readonly fill: Fill;
 }
 
 export class Gatherer {
@@ -47,7 +47,7 @@ export class Gatherer {
     }
     // Looked at here, so that who took the last byte knows that it was the last.
     if (length === bytes) await this.#more();
-    return { length, fill: (target) => fillWith(chunks, target) };
+    return { length, fill: fillOf(chunks) };
   }
 
   /** Lets the stream's own `finally` run. Idempotent; does not wait. */
@@ -92,10 +92,25 @@ export function bytesOf(chunk: unknown, name: string): Uint8Array {
   throw invalidOption(name, 'bytes (a Uint8Array, a view, a buffer) or a text', chunk);
 }
 
-function fillWith(chunks: readonly Uint8Array[], target: Uint8Array): void {
-  let at = 0;
-  for (const chunk of chunks) {
-    copyBytes(chunk, target, at);
-    at += chunk.length;
-  }
+/** Fills from chunks as they are when that is called: memory that was taken away meanwhile is an error, not old bytes of others. */
+export function fillOf(chunks: readonly Uint8Array[]): Fill {
+  return (target, from) => {
+    let start = 0;
+    let filled = 0;
+    for (const chunk of chunks) {
+      const skip = Math.max(0, from + filled - start);
+      const end = Math.min(chunk.length, skip + target.length - filled);
+      if (skip < end) {
+        copyBytes(new Uint8Array(chunk.buffer, chunk.byteOffset + skip, end - skip), target, filled);
+        filled += end - skip;
+      }
+      start += chunk.length;
+      if (filled === target.length) return;
+    }
+    throw invalidOption(
+      'data',
+      'bytes that stay as they are until the call settles',
+      'a buffer that was taken away',
+    );
+  };
 }

@@ -39,6 +39,23 @@ export function partBytesOf(
   return Math.min(alignUp(wanted, partAlignment), maxPartBytes);
 }
 
+/**
+ * Looks whether a stream of which `size` bytes have come still fits into as many parts of `partBytes` as there may be: the
+ * service would say so only when all before was sent.
+ * @throws MillraceError InvalidArgument
+ */
+export function checkRoom(size: number, partBytes: number, limits: WriteLimits, uri: string): void {
+  const { maxParts, maxObjectBytes } = limits;
+  const mostBytes = Math.min(maxObjectBytes, maxParts * partBytes);
+  if (size <= mostBytes) return;
+  throw new MillraceError(
+    ErrorCode.InvalidArgument,
+    `${uri}: the stream has more than ${formatBytes(mostBytes)}, which is ${maxParts} parts of ${formatBytes(partBytes)} or all that an object may have: ` +
+      'give larger partBytes',
+    { phase: 'write', uri },
+  );
+}
+
 function alignUp(bytes: number, alignment: number): number {
   return Math.ceil(bytes / alignment) * alignment;
 }

@@ -7,19 +7,16 @@
  *    before.
  * 3. A call settles only when nothing of it is in flight.
  */
-import type { PlanEntry, SupervisorHandle } from '../../actors/supervisor/types.js';
-import { copyBytes } from '../../protocol/copy.js';
+import type { Fill, PlanEntry, SupervisorHandle } from '../../actors/supervisor/types.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Receipt, SinkSpec } from '../../protocol/messages.js';
-import { formatBytes } from '../../protocol/sizes.js';
-import { StopState } from '../../protocol/stop.js';
-import type { CancellationToken } from '../../protocol/token.js';
 import { openDirect } from '../direct.js';
 import { linkStop, type StopOptions } from '../stop-options.js';
 import type { EntrySource } from '../sources.js';
-import { bytesOf, Gatherer, type Chunk, type ChunkSource, type Piece } from './gather.js';
+import { untilTurned } from '../stoppable.js';
+import { bytesOf, fillOf, Gatherer, type Chunk, type ChunkSource, type Piece } from './gather.js';
 import { PUT_NAMES, readTerms, type PutOptions, type WriteTerms } from './options.js';
-import { partBytesOf, thresholdOf } from './part-plan.js';
+import { checkRoom, partBytesOf, thresholdOf } from './part-plan.js';
 import { openTarget, sinkStream, type WriteTarget } from './target.js';
 import { uploadParts, type PartSource, type Uploaded, type UploadDeps } from './upload.js';
 
@@ -44,13 +41,14 @@ export async function putObject(
 ): Promise<WrittenObject> {
   const terms = readTerms(options, PUT_NAMES, 'put');
   const bytes = bytesOf(data, 'data');
+  // As it is now: of a buffer that is taken away before it is sent nothing would be left, and that would be put.
+  const piece = { length: bytes.length, fill: fillOf([bytes]) };
   return await withTarget(supervisor, uri, terms, options, async (deps) => {
     const { target } = deps;
-    const piece = { length: bytes.length, fill: (to: Uint8Array) => copyBytes(bytes, to) };
-    if (bytes.length <= thresholdOf(target.limits, supervisor.arena.budgetBytes))
-      return await putPiece(deps, piece);
-    const partBytes = partBytesOf(bytes.length, target.limits, terms.partBytes, target.uri);
-    return await uploadParts(deps, bytesSource(target, bytes, partBytes), { size: bytes.length, partBytes });
+    const { length: size } = piece;
+    if (size <= thresholdOf(target.limits, supervisor.arena.budgetBytes)) return await putPiece(deps, piece);
+    const partBytes = partBytesOf(size, target.limits, terms.partBytes, target.uri);
+    return await uploadParts(deps, pieceSource(target, piece, partBytes), { size, partBytes });
   });
 }
 
@@ -69,9 +67,9 @@ export async function putStream(
   const gatherer = new Gatherer(source);
   try {
     return await withTarget(supervisor, uri, terms, options, async (deps) => {
-      const { target, token } = deps;
+      const { target, tokens } = deps;
       const partBytes = partBytesOf(-1, target.limits, terms.partBytes, target.uri);
-      const first = await beforeTurn(gatherer.take(partBytes), token);
+      const first = await untilTurned(gatherer.take(partBytes), tokens);
       if (gatherer.exhausted) return await putPiece(deps, first);
       const maxPartsInFlight = gatheredParts(terms.maxPartsInFlight, partBytes, supervisor.arena.budgetBytes);
       const bounded = { ...deps, terms: { ...terms, maxPartsInFlight } };
@@ -95,9 +93,9 @@ export async function withTarget(
 ): Promise<WrittenObject> {
   const linked = linkStop({ token: stop.token, signal: stop.signal });
   try {
-    const token: CancellationToken = linked.token ?? supervisor.token;
-    const target = await openTarget(supervisor, uri, token);
-    const deps = { supervisor, target, terms, token, stop: { token } };
+    const tokens = linked.token === null ? [supervisor.token] : [linked.token, supervisor.token];
+    const target = await untilTurned(openTarget(supervisor, uri, supervisor.token), tokens);
+    const deps = { supervisor, target, terms, tokens, stop: { token: linked.token ?? undefined } };
     const { size, version } = await put(deps);
     return { uri: target.uri, size, version };
   } finally {
@@ -132,12 +130,7 @@ function putPiece(deps: UploadDeps, { length, fill }: Piece): Promise<Uploaded> 
 }
 
 /** An entry whose bytes are the service's own. */
-function ownEntry(
-  { id, key }: WriteTarget,
-  start: number,
-  length: number,
-  fill: (target: Uint8Array) => void,
-): PlanEntry {
+function ownEntry({ id, key }: WriteTarget, start: number, length: number, fill: Fill): PlanEntry {
   return { store: id, key, size: -1, version: null, pinned: false, start, length, fill };
 }
 
@@ -153,17 +146,19 @@ function once(entry: PlanEntry): EntrySource {
   };
 }
 
-function bytesSource(target: WriteTarget, bytes: Uint8Array, partBytes: number): PartSource {
-  let at = 0;
+/** One piece, cut into parts. */
+function pieceSource(target: WriteTarget, { length: size, fill }: Piece, partBytes: number): PartSource {
+  let next = 0;
   return {
-    size: bytes.length,
+    size,
     next: (limit) => {
-      if (at >= bytes.length) return Promise.resolve(null);
+      if (next >= size) return Promise.resolve(null);
       const entries: PlanEntry[] = [];
-      while (entries.length < limit && at < bytes.length) {
-        const part = bytes.subarray(at, at + partBytes);
-        entries.push(ownEntry(target, at, part.length, (to) => copyBytes(part, to)));
-        at += part.length;
+      while (entries.length < limit && next < size) {
+        const start = next;
+        const length = Math.min(partBytes, size - start);
+        entries.push(ownEntry(target, start, length, (to, from) => fill(to, start + from)));
+        next += length;
       }
       return Promise.resolve(entries);
     },
@@ -177,26 +172,6 @@ const GATHERED_SHARE = 4;
 /** How many parts of a stream may be under way. Pure. */
 function gatheredParts(wanted: number, partBytes: number, budgetBytes: number): number {
   return Math.max(1, Math.min(wanted, Math.floor(budgetBytes / GATHERED_SHARE / partBytes)));
-}
-
-/** An error of our own for what does not fit into the number of parts, before the service gives one at the end. */
-function checkPartCount(size: number, { limits, uri }: WriteTarget, partBytes: number): void {
-  const most = Math.min(limits.maxParts * partBytes, limits.maxObjectBytes);
-  if (size <= most) return;
-  const what = `${uri}: the stream has more than ${formatBytes(most)}, which is as much as its parts may hold: give a larger partBytes`;
-  throw new MillraceError(ErrorCode.InvalidArgument, what, { phase: 'write', uri });
-}
-
-/** Settles as `work` does, or rejects when the token turns: nothing was sent yet, and nothing will be. */
-function beforeTurn<T>(work: Promise<T>, token: CancellationToken): Promise<T> {
-  if (token.state !== StopState.Live) {
-    work.catch(() => {});
-    return Promise.reject(token.error());
-  }
-  return new Promise<T>((resolve, reject) => {
-    const unlink = token.onChange(() => reject(token.error()));
-    work.then(resolve, reject).finally(unlink);
-  });
 }
 
 /** The pieces of a stream, one at a time: what is gathered and not granted memory yet is one part. */
@@ -216,8 +191,8 @@ function gatheredSource(
       if (ready === null && gatherer.exhausted) return null;
       const piece: Piece = ready ?? (await gatherer.take(partBytes));
       ready = null;
-      checkPartCount(start + piece.length, target, partBytes);
-      const entry = ownEntry(target, start, piece.length, (to) => piece.fill(to));
+      checkRoom(start + piece.length, partBytes, target.limits, target.uri);
+      const entry = ownEntry(target, start, piece.length, piece.fill);
       start += piece.length;
       return [entry];
     },

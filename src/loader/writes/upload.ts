@@ -37,8 +37,8 @@ export interface UploadDeps {
   readonly target: WriteTarget;
   readonly terms: WriteTerms;
   readonly stop: StopOptions;
-  /** The caller's stop, linked. */
-  readonly token: CancellationToken;
+  /** What ends it: the caller's stop, and that of the runtime. */
+  readonly tokens: readonly CancellationToken[];
 }
 
 /** Puts an object of `size` bytes (-1 where not known) in parts. Rejects when nothing of it is in flight. */
@@ -71,11 +71,11 @@ async function begin(
   deps: UploadDeps,
   size: number,
 ): Promise<{ readonly id: string; readonly partsInFlight: number }> {
-  const { supervisor, target, terms, token } = deps;
-  for (const each of [token, supervisor.token]) if (each.state !== StopState.Live) throw each.error();
+  const { supervisor, target, terms, tokens } = deps;
+  for (const token of tokens) if (token.state !== StopState.Live) throw token.error();
   const patient = new CancellationToken();
   const drain = (): void => patient.drain('stopped', { deadlineMs: CLEANUP_MS });
-  const unlink = [token, supervisor.token].map((each) => each.onChange(drain));
+  const links = tokens.map((token) => token.onChange(drain));
   const stream = openCleanup(supervisor, patient, { maxAttempts: terms.maxAttempts });
   try {
     const { key } = target;
@@ -86,7 +86,7 @@ async function begin(
       throw new MillraceError(ErrorCode.Internal, `${target.uri}: an upload began without a name`);
     return { id, partsInFlight };
   } finally {
-    for (const each of unlink) each();
+    for (const unlink of links) unlink();
     await stream.finish('completed');
   }
 }
