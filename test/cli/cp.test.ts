@@ -163,7 +163,7 @@ describe('cp -r', () => {
     expect(verifyPattern(objectIdOf('big'), 0, readFileSync(join(target, 'big')))).toBe(-1);
     const evil = await world.run('cp', '-r', 's3://evil/x', target, '--json');
     expect([evil.code, actions(evil.stdout)]).toEqual([1, { copied: 1, failed: 1 }]);
-    expect(new Set(readdirSync(folder, { recursive: true }))).toEqual(
+    expect(new Set(readdirSync(folder, { recursive: true, encoding: 'utf8' }))).toEqual(
       new Set(['a', 'a/b', 'a/b/big', 'a/b/good']),
     );
     expect((await world.run('rm', '-r', target)).code).toBe(0);
