@@ -163,7 +163,7 @@ export interface Place {
 
 export interface PlaceRow {
   readonly scheme: string;
-  open(entries: readonly Entry[]): Promise<Place>;
+  readonly open: (entries: readonly Entry[]) => Promise<Place>;
 }
 
 const BUCKET = 'place';
