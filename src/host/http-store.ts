@@ -6,10 +6,10 @@
  */
 import type { BodySink, Exchange, PreparedRequest, StoreData, Transport } from '../protocol/http.js';
 import { asMillraceError, ErrorCode } from '../protocol/errors.js';
-import type { StopSignal } from '../protocol/stop.js';
+import { isCancelled, type StopSignal } from '../protocol/stop.js';
 import { Outcome, type Answer, type ReadAnswer, type ReadRequest, type Store } from '../protocol/store.js';
 
-/** Answers to HEAD have no body, and a page of any other question is an error document. */
+/** Nothing is to land where an empty object is expected. */
 const NO_BODY = new Uint8Array(0);
 
 /** Ends of the second question that say more than the refused range: that the object is empty, or that it can be asked again. */
@@ -74,7 +74,8 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
     head: (key, stop) =>
       question(
         () => data.prepareHead(key, wallNow()),
-        { kind: 'land', target: NO_BODY },
+        // The facts are in headers, or in a document where a service has no HEAD.
+        page,
         stop,
         (exchange) => data.headAnswer(key, exchange, wallNow()),
       ),
@@ -97,6 +98,8 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
   };
 }
 
+const CANCELLED: Answer<never> = { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
+
 function refused<T>(thrown: unknown): Answer<T> {
   const error = asMillraceError(thrown, ErrorCode.Internal, { phase: 'prepare' });
   return { outcome: Outcome.Refused, value: null, error, retryAfterMs: 0 };
@@ -112,7 +115,7 @@ function questionOver(transport: Transport) {
   ): Promise<Answer<T>> => {
     try {
       const prepared = prepare();
-      if ('outcome' in prepared) return prepared;
+      if ('outcome' in prepared) return isCancelled(stop) ? CANCELLED : prepared;
       // Wait ends: with the exchange, all of whose own waits are bounded.
       return judge(await new Promise((resolve) => transport.exchange(prepared, sink, stop, resolve)));
     } catch (thrown) {

@@ -117,7 +117,7 @@ export interface WriteMessage {
   readonly stream: number;
   readonly store: number;
   readonly request: BareWriteRequest;
-  /** A worker was lost with it, which may have carried it out. */
+  /** Whether a worker that is gone may have carried it out. */
   readonly again: boolean;
   readonly open: StreamSpec | null;
   readonly stores: readonly StoreSpec[];

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createStore } from '../../dist/backends/file/data.js';
-import { createFileScheme } from '../../dist/backends/file/scheme.js';
+import { createFileScheme, WRITE_LIMITS } from '../../dist/backends/file/scheme.js';
 import { storeConformance, type StoreFixture } from './store.conformance.js';
 
 /** A store over a new directory: confined to it, or rooted at `/` and seen through keys below the directory. */
@@ -13,6 +13,7 @@ async function openFiles(): Promise<StoreFixture> {
   const store = createStore(await control.snapshot(0));
   return {
     store,
+    storeName: scheme.parse(root).store,
     put: async (key, bytes) => {
       const path = Buffer.concat([Buffer.from(root), key]);
       await mkdir(Buffer.from(dirname(path.toString('latin1')), 'latin1'), { recursive: true });
@@ -24,6 +25,7 @@ async function openFiles(): Promise<StoreFixture> {
 
 storeConformance('file', {
   open: openFiles,
+  writes: { limits: WRITE_LIMITS, exceptions: ['content-type'] },
   extraKeys: [
     'new\nline',
     'tab\t',

@@ -24,6 +24,7 @@ async function openMemory(): Promise<StoreFixture> {
 }
 
 storeConformance('memory', {
+  writes: null,
   open: openMemory,
   extraKeys: [
     '/leading slash',

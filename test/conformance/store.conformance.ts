@@ -7,8 +7,9 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { cancels, looksAtVersions, readsRanges, readsWhole } from './store.reads.js';
 import { lists, ODD_KEYS, refusesKeys, rollsUp, takesOddKeys } from './store.keys.js';
-import { copies, deletes, puts, putsOddKeys, uploads, type WriteTraits } from './store.writes.js';
 import type { StoreFixture } from './store.kit.js';
+import { writes } from './store.writes.js';
+import type { WriteTraits } from './writes.kit.js';
 
 export type { StoreFixture } from './store.kit.js';
 
@@ -20,8 +21,12 @@ export interface StoreTraits {
   readonly refusedKeys?: readonly string[];
   /** In which order the server lists. @default 'utf-8' */
   readonly keyOrder?: 'utf-8' | 'utf-16';
-  /** Of a store that can be written. */
-  readonly writes?: WriteTraits;
+  /** Whether the server counts rolled-up prefixes as entries of a page. @default true */
+  readonly countsPrefixes?: boolean;
+  /** Whether the server looks at the version that is asked for, so that no byte of another one comes. @default true */
+  readonly refusesOldVersions?: boolean;
+  /** How it writes; null for a store that is read-only. */
+  readonly writes: WriteTraits | null;
 }
 
 export function storeConformance(name: string, traits: StoreTraits): void {
@@ -40,20 +45,14 @@ export function storeConformance(name: string, traits: StoreTraits): void {
     });
     describe('read', () => readsWhole(use));
     describe('read of a range', () => readsRanges(use));
-    describe('version', () => looksAtVersions(use));
+    describe('version', () => looksAtVersions(use, traits.refusesOldVersions ?? true));
     describe('cancel', () => cancels(use));
     describe('list', () => lists(use, traits.keyOrder ?? 'utf-8'));
-    describe('delimiter', () => rollsUp(use));
+    describe('delimiter', () => rollsUp(use, traits.countsPrefixes ?? true));
     const refused = traits.refusedKeys ?? [];
-    const taken = ODD_KEYS.filter((key) => !refused.includes(key));
-    describe('odd keys', () => takesOddKeys(use, [...taken, ...(traits.extraKeys ?? [])]));
+    const taken = [...ODD_KEYS.filter((key) => !refused.includes(key)), ...(traits.extraKeys ?? [])];
+    describe('odd keys', () => takesOddKeys(use, taken));
     if (refused.length > 0) describe('keys of others', () => refusesKeys(use, refused));
-    const { writes } = traits;
-    if (writes === undefined) return;
-    describe('put', () => puts(use));
-    describe('upload', () => uploads(use, writes));
-    if (writes.copies !== 'broken') describe('copy', () => copies(use, writes));
-    describe('delete', () => deletes(use));
-    describe('odd keys of writes', () => putsOddKeys(use, taken));
+    if (traits.writes !== null) writes(use, traits.writes, taken);
   });
 }

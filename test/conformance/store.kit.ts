@@ -7,6 +7,8 @@ import { readOnce } from '../kit/attempts.js';
 
 export interface StoreFixture {
   readonly store: Store;
+  /** Its canonical name, such as `s3://bucket`, for stores that write. */
+  readonly storeName?: string;
   /** Creates or replaces an object. */
   put(key: Uint8Array, bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;

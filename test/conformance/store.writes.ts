@@ -1,348 +1,266 @@
 /**
- * Conformance: what every store that can be written does. Objects are read back through the same store.
+ * Conformance: what every store that writes must do.
  *
- * A service that cannot do one of these says so with `Unsupported`; a server that gets one wrong is named as a trait of its
- * fixture, and the claim stands for the others.
+ * A fixture names what its service gets wrong; whatever is not named there is asserted.
  */
-import { expect, it } from 'vitest';
-import { patternBytes } from '../../dist/backends/memory/pattern.js';
+import { describe, expect, it } from 'vitest';
 import { NEVER, StopState } from '../../dist/protocol/stop.js';
-import type { Answer, Store } from '../../dist/protocol/store.js';
+import type { Answer } from '../../dist/protocol/store.js';
 import type { WriteRequest, WriteResult } from '../../dist/protocol/writes.js';
 import { manualSignal } from './signals.js';
-import { hashOf, keyOf, list, MIB, read, sameBytes, type Use, whole } from './store.kit.js';
+import { keyOf, keysOf, list, MIB, type Use } from './store.kit.js';
+import { endsUploads, uploadsParts } from './store.uploads.js';
+import {
+  bytesFor,
+  complete,
+  copy,
+  del,
+  deleteAll,
+  holds,
+  isMissing,
+  outcomeOf,
+  part,
+  put,
+  succeed,
+  unless,
+  uploadsBelow,
+  type WriteTraits,
+} from './writes.kit.js';
 
-export interface WriteTraits {
-  /** Canonical name of the store, for copies inside of it. */
-  readonly name: string;
-  /** Bytes of a part that is not the last. @default 5 MiB, which is S3's least */
-  readonly partBytes?: number;
-  /** Whether the server copies, says with `Unsupported` that it does not, or fails in its own way. @default 'yes' */
-  readonly copies?: 'yes' | 'unsupported' | 'broken';
-  /** Whether the server lists an upload of which there is a part. @default true */
-  readonly listsUploads?: boolean;
-  /** Whether an upload that was aborted is listed no more. @default true */
-  readonly forgetsAborted?: boolean;
+export function writes(use: Use, traits: WriteTraits, odd: readonly (string | Uint8Array)[]): void {
+  describe('put', () => putsWhole(use, traits));
+  describe('conditions of a put', () => keepsConditions(use, traits));
+  describe('upload in parts', () => uploadsParts(use, traits));
+  describe('upload that ends otherwise', () => endsUploads(use, traits));
+  const copyIsBroken = traits.exceptions?.includes('copy-broken') === true;
+  if (!copyIsBroken) describe('copy', () => copies(use, traits));
+  describe('delete', () => deletes(use, traits, odd));
+  describe('cancelled before', () => writesNothing(use));
 }
 
-const NO_CONDITION = { ifAbsent: false, ifVersion: null, contentType: null };
-
-async function write(store: Store, request: WriteRequest, stop = NEVER): Promise<Answer<WriteResult>> {
-  return await store.write(request, stop);
-}
-
-async function mustWrite(store: Store, request: WriteRequest): Promise<WriteResult> {
-  const answer = await write(store, request);
-  expect(answer).toMatchObject({ outcome: 'complete', error: null });
-  if (answer.value === null) throw new Error('no result');
-  return answer.value;
-}
-
-const putOf = (key: Uint8Array, body: Uint8Array): WriteRequest & { kind: 'put' } => ({
-  kind: 'put',
-  key,
-  body,
-  ...NO_CONDITION,
-});
-
-/** Bytes in shared memory, where those of a runtime are. */
-function payload(name: string, size: number, generation = 1): Uint8Array {
-  const bytes = new Uint8Array(new SharedArrayBuffer(size));
-  bytes.set(patternBytes(size, generation, hashOf(name)));
-  return bytes;
-}
-
-async function expectObject(store: Store, key: Uint8Array, bytes: Uint8Array): Promise<string | null> {
-  const { answer, target } = await read(store, whole(key, bytes.length));
-  expect(answer).toMatchObject({ outcome: 'complete', landed: bytes.length, error: null });
-  expect(sameBytes(target, bytes)).toBe(true);
-  return answer.version;
-}
-
-async function expectNone(store: Store, key: Uint8Array): Promise<void> {
-  expect((await store.head(key, NEVER)).error?.code).toBe('NotFound');
-}
-
-export function puts(use: Use): void {
-  it.each([0, 1, 4097, MIB + 1])('puts an object of %i bytes, and tells its version', async (size) => {
-    const { store } = use();
-    const name = `put/${size}`;
-    const bytes = payload(name, size);
-    const { version } = await mustWrite(store, putOf(keyOf(name), bytes));
-    expect(await expectObject(store, keyOf(name), bytes)).toBe(version);
-  });
-
-  it('replaces an object, which then has another version', async () => {
-    const { store } = use();
-    const key = keyOf('put/replaced');
-    const first = await mustWrite(store, putOf(key, payload('put/replaced', 300)));
-    const bytes = payload('put/replaced', 200, 2);
-    const second = await mustWrite(store, putOf(key, bytes));
-    expect(second.version).not.toBe(first.version);
-    await expectObject(store, key, bytes);
-  });
-
-  it('keeps the type of the content', async () => {
-    const { store } = use();
-    const key = keyOf('put/typed');
-    await mustWrite(store, { ...putOf(key, payload('put/typed', 10)), contentType: 'text/x-claim' });
-    expect((await store.head(key, NEVER)).value?.contentType).toBe('text/x-claim');
-  });
-
-  it('creates an object only where there is none', async () => {
-    const { store } = use();
-    const key = keyOf('put/created');
-    const bytes = payload('put/created', 100);
-    await mustWrite(store, { ...putOf(key, bytes), ifAbsent: true });
-    const again = await write(store, { ...putOf(key, payload('put/created', 50, 2)), ifAbsent: true });
-    expect(again).toMatchObject({ outcome: 'refused', value: null });
-    expect(again.error?.code).toBe('AlreadyExists');
-    await expectObject(store, key, bytes);
-  });
-
-  it('replaces an object only in the version that was named', async () => {
-    const { store } = use();
-    const key = keyOf('put/pinned');
-    const first = await mustWrite(store, putOf(key, payload('put/pinned', 100)));
-    const bytes = payload('put/pinned', 90, 2);
-    await mustWrite(store, { ...putOf(key, bytes), ifVersion: first.version });
-    const late = await write(store, {
-      ...putOf(key, payload('put/pinned', 80, 3)),
-      ifVersion: first.version,
-    });
-    expect(late).toMatchObject({ outcome: 'version-changed', value: null });
-    expect(late.error?.code).toBe('VersionChanged');
-    await expectObject(store, key, bytes);
-  });
-
-  it('writes nothing under a cancelled token', async () => {
-    const { store } = use();
-    const stop = manualSignal();
-    stop.set(StopState.Cancelled);
-    const answer = await write(store, putOf(keyOf('put/cancelled'), payload('put/cancelled', 10)), stop);
-    expect(answer.outcome).toBe('cancelled');
-    expect(stop.linked).toBe(0);
-    await expectNone(store, keyOf('put/cancelled'));
-  });
-}
-
-interface Begun {
-  readonly key: Uint8Array;
-  readonly upload: string;
-  readonly bytes: Uint8Array;
-  part(index: number, from?: Uint8Array): Promise<string>;
-  complete(parts: readonly string[], change?: object): Promise<Answer<WriteResult>>;
-}
-
-async function begin(use: Use, name: string, partBytes: number, count: number): Promise<Begun> {
-  const { store } = use();
-  const key = keyOf(name);
-  const bytes = payload(name, partBytes * (count - 1) + 1234);
-  const { upload } = await mustWrite(store, { kind: 'begin', key, size: bytes.length, ...NO_CONDITION });
-  if (upload === null) throw new Error('an upload without a name');
-  return {
-    key,
-    upload,
-    bytes,
-    async part(index, from = bytes) {
-      const start = index * partBytes;
-      const body = from.subarray(start, Math.min(start + partBytes, bytes.length));
-      const last = index === count - 1;
-      const { part } = await mustWrite(store, { kind: 'part', key, upload, index, start, body, last });
-      if (part === null) throw new Error('a part without a name');
-      return part;
-    },
-    complete: (parts, change = {}) =>
-      write(store, { kind: 'complete', key, upload, parts, size: bytes.length, ...NO_CONDITION, ...change }),
-  };
-}
-
-export function uploads(use: Use, traits: WriteTraits): void {
-  const partBytes = traits.partBytes ?? 5 * MIB;
-
-  it('makes an object of its parts, all at once and not before it is complete', async () => {
-    const upload = await begin(use, 'upload/whole', partBytes, 3);
-    const parts = [];
-    for (const index of [0, 1, 2]) parts.push(await upload.part(index));
-    await expectNone(use().store, upload.key);
-    const done = await upload.complete(parts, { contentType: 'text/x-claim' });
-    expect(done).toMatchObject({ outcome: 'complete', error: null });
-    expect(await expectObject(use().store, upload.key, upload.bytes)).toBe(done.value?.version);
-    expect((await use().store.head(upload.key, NEVER)).value?.contentType).toBe('text/x-claim');
-  });
-
-  it('replaces a part that is sent again', async () => {
-    const upload = await begin(use, 'upload/again', partBytes, 2);
-    await upload.part(0, patternBytes(upload.bytes.length, 7, 7));
-    const parts = [await upload.part(0), await upload.part(1)];
-    expect((await upload.complete(parts)).outcome).toBe('complete');
-    await expectObject(use().store, upload.key, upload.bytes);
-  });
-
-  it('keeps two uploads of one key apart', async () => {
-    const one = await begin(use, 'upload/two', partBytes, 2);
-    const other = await begin(use, 'upload/two', partBytes, 2);
-    expect(other.upload).not.toBe(one.upload);
-    const bytes = payload('upload/two', one.bytes.length, 5);
-    const parts = [
-      await one.part(0),
-      await other.part(0, bytes),
-      await one.part(1),
-      await other.part(1, bytes),
-    ];
-    expect((await one.complete([parts[0]!, parts[2]!])).outcome).toBe('complete');
-    await expectObject(use().store, one.key, one.bytes);
-  });
-
-  it('is complete only where there is no object, when that is asked', async () => {
-    const { store } = use();
-    const upload = await begin(use, 'upload/created', partBytes, 1);
-    const parts = [await upload.part(0)];
-    const there = payload('upload/created', 77, 2);
-    await use().put(upload.key, there);
-    const late = await begin(use, 'upload/created', partBytes, 1);
-    const done = await late.complete([await late.part(0)], { ifAbsent: true });
-    expect(done).toMatchObject({ outcome: 'refused', value: null });
-    expect(done.error?.code).toBe('AlreadyExists');
-    await expectObject(store, upload.key, there);
-    expect(parts).toHaveLength(1);
-  });
-
-  it('leaves nothing visible when it is aborted, and the object as it was', async () => {
-    const { store } = use();
-    const fresh = await begin(use, 'upload/aborted', partBytes, 2);
-    await fresh.part(0);
-    await mustWrite(store, { kind: 'abort', key: fresh.key, upload: fresh.upload });
-    await expectNone(store, fresh.key);
-    expect((await list(store, { prefix: fresh.key })).count).toBe(0);
-    // Somebody who does not know that it was done does it again.
-    await mustWrite(store, { kind: 'abort', key: fresh.key, upload: fresh.upload });
-    const old = payload('upload/kept', 500);
-    await mustWrite(store, putOf(keyOf('upload/kept'), old));
-    const over = await begin(use, 'upload/kept', partBytes, 2);
-    await over.part(0);
-    await mustWrite(store, { kind: 'abort', key: over.key, upload: over.upload });
-    await expectObject(store, over.key, old);
-  });
-
-  it.runIf(traits.listsUploads !== false)('is listed while it is not complete', async () => {
-    const { store } = use();
-    const upload = await begin(use, 'unfinished/listed', partBytes, 2);
-    const parts = [await upload.part(0)];
-    const listed = async (): Promise<string[]> => {
-      const request = { kind: 'uploads', prefix: keyOf('unfinished/'), continuation: null } as const;
-      return (await mustWrite(store, request)).uploads.map(({ key }) => Buffer.from(key).toString());
-    };
-    expect(await listed()).toEqual(['unfinished/listed']);
-    parts.push(await upload.part(1));
-    expect((await upload.complete(parts)).outcome).toBe('complete');
-    expect(await listed()).toEqual([]);
-    const given = await begin(use, 'unfinished/aborted', partBytes, 2);
-    await given.part(0);
-    await mustWrite(store, { kind: 'abort', key: given.key, upload: given.upload });
-    expect(await listed()).toEqual(traits.forgetsAborted === false ? ['unfinished/aborted'] : []);
-  });
-}
-
-export function copies(use: Use, traits: WriteTraits): void {
-  const copyOf = (key: string, source: string): WriteRequest & { kind: 'copy' } => ({
-    kind: 'copy',
-    key: keyOf(key),
-    sourceStore: traits.name,
-    sourceKey: keyOf(source),
-    sourceVersion: null,
-    ifAbsent: false,
-    ifVersion: null,
-  });
-
-  it.runIf(traits.copies === 'unsupported')('says that it cannot copy inside the service', async () => {
-    await use().put(keyOf('copy/refused'), payload('copy/refused', 10));
-    const answer = await write(use().store, copyOf('copy/there', 'copy/refused'));
-    expect(answer).toMatchObject({ outcome: 'refused', value: null });
-    expect(answer.error?.code).toBe('Unsupported');
-    await expectNone(use().store, keyOf('copy/there'));
-  });
-  if ((traits.copies ?? 'yes') !== 'yes') return;
-
-  it.each([0, 9000])('copies an object of %i bytes inside the service', async (size) => {
-    const { store } = use();
-    const bytes = payload('copy/a source+%20?', size);
-    await use().put(keyOf('copy/a source+%20?'), bytes);
-    const { version } = await mustWrite(store, copyOf(`copy/${size}`, 'copy/a source+%20?'));
-    expect(await expectObject(store, keyOf(`copy/${size}`), bytes)).toBe(version);
-  });
-
-  it('says that there is no source', async () => {
-    const answer = await write(use().store, copyOf('copy/nothing', 'copy/missing'));
-    expect(answer).toMatchObject({ outcome: 'refused', value: null });
-    expect(answer.error?.code).toBe('NotFound');
-  });
-
-  it('copies only the version that was named', async () => {
-    const { store } = use();
-    const old = await mustWrite(store, putOf(keyOf('copy/pinned'), payload('copy/pinned', 100)));
-    const bytes = payload('copy/pinned', 90, 2);
-    const now = await mustWrite(store, putOf(keyOf('copy/pinned'), bytes));
-    const late = await write(store, {
-      ...copyOf('copy/of-pinned', 'copy/pinned'),
-      sourceVersion: old.version,
-    });
-    expect(late.error?.code).toBe('VersionChanged');
-    await mustWrite(store, { ...copyOf('copy/of-pinned', 'copy/pinned'), sourceVersion: now.version });
-    await expectObject(store, keyOf('copy/of-pinned'), bytes);
-  });
-
-  it('copies only where there is no object, when that is asked', async () => {
-    const { store } = use();
-    const there = payload('copy/there', 30, 2);
-    await use().put(keyOf('copy/source'), payload('copy/source', 40));
-    await use().put(keyOf('copy/there'), there);
-    const answer = await write(store, { ...copyOf('copy/there', 'copy/source'), ifAbsent: true });
-    expect(answer.error?.code).toBe('AlreadyExists');
-    await expectObject(store, keyOf('copy/there'), there);
-  });
-}
-
-export function deletes(use: Use): void {
-  const deletion = (name: string, ifVersion: string | null = null): WriteRequest => ({
-    kind: 'delete',
-    keys: [keyOf(name)],
-    ifVersion,
-  });
-
-  it('deletes an object, and one that is not there', async () => {
-    const { store } = use();
-    await use().put(keyOf('delete/it'), payload('delete/it', 10));
-    expect((await mustWrite(store, deletion('delete/it'))).failures).toEqual([]);
-    await expectNone(store, keyOf('delete/it'));
-    expect((await mustWrite(store, deletion('delete/it'))).failures).toEqual([]);
-  });
-
-  it('deletes an object only in the version that was named', async () => {
-    const { store } = use();
-    const old = await mustWrite(store, putOf(keyOf('delete/pinned'), payload('delete/pinned', 100)));
-    const bytes = payload('delete/pinned', 90, 2);
-    const now = await mustWrite(store, putOf(keyOf('delete/pinned'), bytes));
-    const late = await write(store, deletion('delete/pinned', old.version));
-    expect(late.error?.code).toBe('VersionChanged');
-    await expectObject(store, keyOf('delete/pinned'), bytes);
-    await mustWrite(store, deletion('delete/pinned', now.version));
-    await expectNone(store, keyOf('delete/pinned'));
-  });
-}
-
-export function putsOddKeys(use: Use, odd: readonly (string | Uint8Array)[]): void {
-  it.each(odd.map((each) => [JSON.stringify(typeof each === 'string' ? each : [...each]), each] as const))(
-    'writes, reads and deletes %s',
-    async (_, each) => {
-      const { store } = use();
-      const bytesOfKey = typeof each === 'string' ? Buffer.from(each) : each;
-      const key = new Uint8Array(Buffer.concat([Buffer.from('odd-write/'), bytesOfKey]));
-      const bytes = payload(Buffer.from(key).toString('latin1'), 333);
-      await mustWrite(store, putOf(key, bytes));
-      await expectObject(store, key, bytes);
-      await mustWrite(store, { kind: 'delete', keys: [key], ifVersion: null });
-      await expectNone(store, key);
+function putsWhole(use: Use, traits: WriteTraits): void {
+  const { limits } = traits;
+  it.each([0, 1, 4097, MIB + 1, limits.multipartThreshold])(
+    'makes an object of %i bytes, and tells the version that it has',
+    async (size) => {
+      const key = keyOf(`write/put/${size}`);
+      const bytes = bytesFor('put', size);
+      const { version } = await succeed(use().store, put(key, bytes));
+      const seen = await holds(use, key, bytes);
+      if (version !== null) expect(version).toBe(seen);
+      expect((await use().store.head(key, NEVER)).value).toMatchObject({ size, version: seen });
+      expect(keysOf(await list(use().store, { prefix: key }))).toEqual([`write/put/${size}`]);
     },
   );
+
+  it('takes its body out of shared memory, and nothing beside it', async () => {
+    const key = keyOf('write/put/shared');
+    const memory = new Uint8Array(new SharedArrayBuffer(70_000));
+    memory.set(bytesFor('shared', 70_000));
+    await succeed(use().store, put(key, memory.subarray(1000, 60_000)));
+    await holds(use, key, bytesFor('shared', 70_000).subarray(1000, 60_000));
+  });
+
+  unless(traits, 'content-type')('keeps the type of the content, of uploads too', async () => {
+    const key = keyOf('write/put/typed');
+    const contentType = 'text/x-claim';
+    const typeOf = async (): Promise<unknown> => (await use().store.head(key, NEVER)).value?.contentType;
+    await succeed(use().store, { ...put(key, bytesFor('typed', 10)), contentType });
+    expect(await typeOf()).toBe(contentType);
+    await succeed(use().store, put(key, bytesFor('typed', 10)));
+    expect(await typeOf()).not.toBe(contentType);
+    const terms = { ifAbsent: false, ifVersion: null, contentType };
+    const { upload } = await succeed(use().store, { kind: 'begin', key, size: 10, ...terms });
+    const receipt = await part(use().store, key, upload!, 0, MIB, bytesFor('typed', 10));
+    await succeed(use().store, { ...complete(key, upload!, [receipt], 10), contentType });
+    expect(await typeOf()).toBe(contentType);
+  });
+
+  it('replaces an object, and gives it another version', async () => {
+    const key = keyOf('write/put/replaced');
+    await succeed(use().store, put(key, bytesFor('replaced', 9000)));
+    const first = await holds(use, key, bytesFor('replaced', 9000));
+    await succeed(use().store, put(key, bytesFor('replaced', 9000, 2)));
+    expect(await holds(use, key, bytesFor('replaced', 9000, 2))).not.toBe(first);
+    await succeed(use().store, put(key, bytesFor('replaced', 10, 3)));
+    await holds(use, key, bytesFor('replaced', 10, 3));
+  });
+
+  it('keeps sixteen puts at once apart', async () => {
+    const objects = Array.from({ length: 16 }, (_, i) => ({
+      key: keyOf(`write/put/at-once/${i}`),
+      bytes: bytesFor(`at-once/${i}`, 100_000 + 1013 * i),
+    }));
+    await Promise.all(objects.map(({ key, bytes }) => succeed(use().store, put(key, bytes))));
+    for (const { key, bytes } of objects) await holds(use, key, bytes);
+  });
+}
+
+function keepsConditions(use: Use, traits: WriteTraits): void {
+  it('creates only where there is nothing, when told so', async () => {
+    const key = keyOf('write/if/absent');
+    await succeed(use().store, put(key, bytesFor('absent', 500), { ifAbsent: true }));
+    const refused = await use().store.write(put(key, bytesFor('absent', 600, 2), { ifAbsent: true }), NEVER);
+    expect(outcomeOf(refused)).toEqual(['refused', 'AlreadyExists']);
+    await holds(use, key, bytesFor('absent', 500));
+  });
+
+  unless(traits, 'put-if-version')('replaces the very version that it is told', async () => {
+    const key = keyOf('write/if/version');
+    await succeed(use().store, put(key, bytesFor('version', 500)));
+    const version = await holds(use, key, bytesFor('version', 500));
+    await succeed(use().store, put(key, bytesFor('version', 700, 2), { ifVersion: version }));
+    await holds(use, key, bytesFor('version', 700, 2));
+  });
+
+  it('refuses to replace another version, or none', async () => {
+    const key = keyOf('write/if/other');
+    await succeed(use().store, put(key, bytesFor('other', 500)));
+    const ifVersion = await holds(use, key, bytesFor('other', 500));
+    await succeed(use().store, put(key, bytesFor('other', 600, 2)));
+    const changed = await use().store.write(put(key, bytesFor('other', 700, 3), { ifVersion }), NEVER);
+    expect(outcomeOf(changed)).toEqual(['version-changed', 'VersionChanged']);
+    await holds(use, key, bytesFor('other', 600, 2));
+    await succeed(use().store, del([key]));
+    const gone = await use().store.write(put(key, bytesFor('other', 700, 3), { ifVersion }), NEVER);
+    expect(outcomeOf(gone)).toEqual(['version-changed', 'VersionChanged']);
+    await isMissing(use, key);
+  });
+}
+
+function copies(use: Use, traits: WriteTraits): void {
+  if (traits.exceptions?.includes('copy-unsupported') === true) return saysThatItCannotCopy(use);
+  const source = async (name: string, size: number): Promise<{ key: Uint8Array; bytes: Uint8Array }> => {
+    const key = keyOf(`write/copy/${name}`);
+    const bytes = bytesFor(name, size);
+    await succeed(use().store, put(key, bytes));
+    return { key, bytes };
+  };
+
+  it.each([0, 1, 3 * MIB + 17])('copies an object of %i bytes', async (size) => {
+    const { key, bytes } = await source(`from-${size}`, size);
+    const version = await holds(use, key, bytes);
+    const to = keyOf(`write/copy/to-${size} ü`);
+    const copied = await succeed(use().store, copy(use(), key, to, { sourceVersion: version }));
+    const seen = await holds(use, to, bytes);
+    if (copied.version !== null) expect(copied.version).toBe(seen);
+    await holds(use, key, bytes);
+  });
+
+  it('keeps eight copies at once apart', async () => {
+    const sources = [];
+    for (let i = 0; i < 8; i += 1) sources.push(await source(`at-once/${i}`, 3 * MIB + i));
+    const to = (i: number): Uint8Array => keyOf(`write/copy/at-once-to/${i}`);
+    await Promise.all(sources.map(({ key }, i) => succeed(use().store, copy(use(), key, to(i)))));
+    for (const [i, { bytes }] of sources.entries()) await holds(use, to(i), bytes);
+  });
+
+  it('says that there is nothing to copy', async () => {
+    const to = keyOf('write/copy/to-none');
+    const answer = await use().store.write(copy(use(), keyOf('write/copy/none'), to), NEVER);
+    expect(outcomeOf(answer)).toEqual(['refused', 'NotFound']);
+    await isMissing(use, to);
+  });
+
+  unless(traits, 'copy-source-version')('copies no other version than it is told', async () => {
+    const { key, bytes } = await source('old', 2000);
+    const sourceVersion = await holds(use, key, bytes);
+    await succeed(use().store, put(key, bytesFor('old', 2000, 2)));
+    const to = keyOf('write/copy/to-old');
+    const answer = await use().store.write(copy(use(), key, to, { sourceVersion }), NEVER);
+    expect(outcomeOf(answer)).toEqual(['version-changed', 'VersionChanged']);
+    await isMissing(use, to);
+  });
+
+  unless(traits, 'copy-conditions')('copies only where there is nothing, when told so', async () => {
+    const { key } = await source('fresh', 2000);
+    const there = await source('there', 100);
+    const answer = await use().store.write(copy(use(), key, there.key, { ifAbsent: true }), NEVER);
+    expect(outcomeOf(answer)).toEqual(['refused', 'AlreadyExists']);
+    await holds(use, there.key, there.bytes);
+  });
+}
+
+function saysThatItCannotCopy(use: Use): void {
+  it('says that it cannot copy inside the service', async () => {
+    const key = keyOf('write/copy/refused');
+    await succeed(use().store, put(key, bytesFor('refused', 10)));
+    const to = keyOf('write/copy/nowhere');
+    expect(outcomeOf(await use().store.write(copy(use(), key, to), NEVER))).toEqual([
+      'refused',
+      'Unsupported',
+    ]);
+    await isMissing(use, to);
+  });
+}
+
+function deletes(use: Use, traits: WriteTraits, odd: readonly (string | Uint8Array)[]): void {
+  it('deletes an object, and one that is not there as well', async () => {
+    const key = keyOf('write/delete/one');
+    await succeed(use().store, put(key, bytesFor('one', 10)));
+    await succeed(use().store, del([key]));
+    await isMissing(use, key);
+    await succeed(use().store, del([key]));
+    await succeed(use().store, del([keyOf('write/delete/never/was')]));
+  });
+
+  it('puts, heads and deletes odd keys, all together', async () => {
+    const keys = odd.map((each) =>
+      Uint8Array.from(Buffer.concat([Buffer.from('write/odd/'), Buffer.from(each as string)])),
+    );
+    for (const [i, key] of keys.entries()) {
+      await succeed(use().store, put(key, bytesFor('odd', 20 + i)));
+      expect((await use().store.head(key, NEVER)).value?.size).toBe(20 + i);
+    }
+    for (const [i, key] of keys.entries()) await holds(use, key, bytesFor('odd', 20 + i));
+    const kept = keyOf('write/odd-kept');
+    await succeed(use().store, put(kept, bytesFor('kept', 5)));
+    await deleteAll(use().store, [...keys, keyOf('write/odd/never was')], traits.limits.deletesPerRequest);
+    expect(keysOf(await list(use().store, { prefix: keyOf('write/odd') }))).toEqual(['write/odd-kept']);
+  });
+
+  unless(traits, 'delete-if-version')('deletes no other version than it is told', async () => {
+    const key = keyOf('write/delete/version');
+    await succeed(use().store, put(key, bytesFor('deleted', 10)));
+    const ifVersion = await holds(use, key, bytesFor('deleted', 10));
+    await succeed(use().store, put(key, bytesFor('deleted', 10, 2)));
+    const answer = await use().store.write({ ...del([key]), ifVersion }, NEVER);
+    expect(outcomeOf(answer)).toEqual(['version-changed', 'VersionChanged']);
+    const version = await holds(use, key, bytesFor('deleted', 10, 2));
+    await succeed(use().store, { ...del([key]), ifVersion: version });
+    await isMissing(use, key);
+  });
+}
+
+function writesNothing(use: Use): void {
+  const requests = (key: Uint8Array, source: Uint8Array): [string, WriteRequest][] => [
+    ['put', put(key, bytesFor('never', 100))],
+    ['begin', { kind: 'begin', key, size: 10, ifAbsent: false, ifVersion: null, contentType: null }],
+    ['copy', copy(use(), source, key)],
+    ['delete', del([source])],
+    ['uploads', { kind: 'uploads', prefix: key, continuation: null }],
+  ];
+
+  it('changes nothing under a cancelled token, and leaves nothing linked to it', async () => {
+    const source = keyOf('write/cancelled/source');
+    const key = keyOf('write/cancelled/never');
+    await succeed(use().store, put(source, bytesFor('source', 100)));
+    const stop = manualSignal();
+    stop.set(StopState.Cancelled);
+    for (const [name, request] of requests(key, source)) {
+      const answer: Answer<WriteResult> = await use().store.write(request, stop);
+      expect([name, answer.outcome, answer.error]).toEqual([name, 'cancelled', null]);
+    }
+    expect(stop.linked).toBe(0);
+    await isMissing(use, key);
+    await holds(use, source, bytesFor('source', 100));
+    expect(await uploadsBelow(use().store, key)).toEqual([]);
+  });
+
+  it('leaves nothing linked to the token of a write that went well', async () => {
+    const stop = manualSignal();
+    const answer = await use().store.write(put(keyOf('write/linked'), bytesFor('linked', 100)), stop);
+    expect(answer.outcome).toBe('complete');
+    expect(stop.linked).toBe(0);
+  });
 }

@@ -198,3 +198,10 @@ export class Crew {
     this.#timers.set(index, cancel);
   }
 }
+
+/** A job is off the worker. */
+export function unload(worker: Worker, weight: number): void {
+  worker.rows -= 1;
+  worker.outstanding -= weight;
+  if (worker.rows === 0) worker.exclusive = false;
+}

@@ -17,7 +17,7 @@ import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { answerIn, Asks } from './asks.js';
 import { blame, type Loss } from './blame.js';
-import { Crew, type Worker } from './crew.js';
+import { Crew, unload, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Fills } from './fills.js';
 import { Grants } from './grants.js';
@@ -461,11 +461,4 @@ export class Supervisor implements SupervisorHandle {
   #fenceAll(): void {
     for (const worker of this.#crew.alive()) this.#fence(worker);
   }
-}
-
-/** A job is off the worker. */
-function unload(worker: Worker, weight: number): void {
-  worker.rows -= 1;
-  worker.outstanding -= weight;
-  if (worker.rows === 0) worker.exclusive = false;
 }

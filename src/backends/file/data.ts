@@ -4,7 +4,6 @@
  * Nothing is kept open between calls, so `update` and `close` have next to nothing to do. Files have no checksum that
  * the service gives, so `verify` changes nothing here; the version is what is looked at.
  */
-import { unsupportedWrite } from '../../protocol/writes.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { type StopSignal, StopState } from '../../protocol/stop.js';
 import {
@@ -21,6 +20,7 @@ import { createPace, type Pace } from './pace.js';
 import { readFile } from './read.js';
 import { closeRead, createRoot, factsOf, type Root } from './root.js';
 import { createSavedWalks } from './saved-walks.js';
+import { writeFile } from './write.js';
 
 /** What the control half sends: the root as a latin1 string of path bytes, absolute, with a trailing slash. */
 export interface FileConfig {
@@ -39,7 +39,7 @@ export function createStore(snapshot: StoreSnapshot): Store {
     read: (request, target, stop, done) => readFile(root, pace, request, target, stop, done),
     head: (key, stop) => headFile(root, pace, key, stop),
     list: (request, stop) => listFiles(root, pace, saved, request, stop),
-    write: (request) => Promise.resolve(unsupportedWrite(`file:// cannot do "${request.kind}"`)),
+    write: (request, stop) => writeFile(root, pace, request, stop),
     update: () => {},
     close: () => {
       saved.clear();

@@ -1,9 +1,11 @@
 /**
- * The worker's half of the direct store: reads past the page cache; `head` and `list` are those of the file store.
+ * The worker's half of the direct store: reads past the page cache; all else is that of the file store.
+ *
+ * What is written goes into the page cache and from there to the device: direct writes would wait for each of theirs, and
+ * ends that are no multiple of a block could not be written so at all.
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Store, StoreSnapshot } from '../../protocol/store.js';
-import { unsupportedWrite } from '../../protocol/writes.js';
 import { createBounces } from './bounce.js';
 import { type FileConfig, headFile, rootOf } from './data.js';
 import { type DirectCounters, directCounters } from './direct-counters.js';
@@ -14,6 +16,7 @@ import { listFiles } from './list.js';
 import { createPace } from './pace.js';
 import { createRoot } from './root.js';
 import { createSavedWalks } from './saved-walks.js';
+import { writeFile } from './write.js';
 
 /** What is done where O_DIRECT is refused: an error, or reads through the page cache, which are counted. */
 export type DirectFallback = 'error' | 'buffered';
@@ -42,7 +45,7 @@ export function createDirectStore(snapshot: StoreSnapshot, disk: Disk, counters:
     read: (request, target, stop, done) => readDirect(files, request, target, stop, done),
     head: (key, stop) => headFile(root, pace, key, stop),
     list: (request, stop) => listFiles(root, pace, saved, request, stop),
-    write: (request) => Promise.resolve(unsupportedWrite(`direct:// cannot do "${request.kind}"`)),
+    write: (request, stop) => writeFile(root, pace, request, stop),
     update: () => {},
     close: () => {
       saved.clear();

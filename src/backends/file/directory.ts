@@ -23,10 +23,14 @@ export interface Walking {
 }
 
 /**
- * Names of the regular files, symbolic links and directories (not links to them) in `path` that begin with `begin`.
- * Throws the error of opendir.
+ * Names of the regular files, symbolic links and directories (not links to them) in `path` that are wanted. Throws the
+ * error of opendir.
  */
-export async function sortedEntries(walking: Walking, path: Buffer, begin: string): Promise<string[]> {
+export async function sortedEntries(
+  walking: Walking,
+  path: Buffer,
+  wanted: (name: string) => boolean,
+): Promise<string[]> {
   const runs: string[][] = [];
   let run: string[] = [];
   const options = { encoding: 'latin1', bufferSize: CHUNK_ENTRIES } as const;
@@ -35,7 +39,7 @@ export async function sortedEntries(walking: Walking, path: Buffer, begin: strin
     let seen = 0;
     for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
       const name = sortName(entry);
-      if (name !== '' && name.startsWith(begin)) run.push(name);
+      if (name !== '' && wanted(name)) run.push(name);
       if (run.length === RUN_ENTRIES) {
         runs.push(run.sort(compareNames));
         run = [];

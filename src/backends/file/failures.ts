@@ -49,14 +49,44 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ['ESTALE', transient('the network filesystem has replaced it')],
 ]);
 
+/** What has another meaning, or only one, where something is written. */
+const WRITE_MEANINGS: ReadonlyMap<string, Meaning> = new Map([
+  ['ENOENT', refused(ErrorCode.NotFound, 'there is no such file or directory')],
+  ['ENOTDIR', refused(ErrorCode.Filesystem, 'a part of its path is a file, which nothing can be put below')],
+  ['EEXIST', refused(ErrorCode.AlreadyExists, 'there is something of that name already')],
+  ['EACCES', refused(ErrorCode.AccessDenied, 'this process may not write there')],
+  ['EPERM', refused(ErrorCode.AccessDenied, 'this process may not write there')],
+  ['EROFS', refused(ErrorCode.AccessDenied, 'the filesystem is mounted read-only')],
+  ['ENOSPC', refused(ErrorCode.Filesystem, 'the filesystem is full')],
+  ['EDQUOT', refused(ErrorCode.Filesystem, 'the quota of the filesystem is used up')],
+  [
+    'EFBIG',
+    refused(
+      ErrorCode.InvalidArgument,
+      'it is larger than the filesystem, or a limit of this process, allows',
+    ),
+  ],
+]);
+
+/** The meaning of what a filesystem call threw while it wrote; as `failureOf` otherwise. */
+export function writeFailureOf(thrown: unknown, action: string, context: ErrorContext): Failure {
+  return failureOf(thrown, action, context, WRITE_MEANINGS);
+}
+
 /**
  * The meaning of what a filesystem call threw. A `MillraceError` passes with its context filled up.
  * @param action what was tried, such as `open`: it goes into the message
+ * @param first looked at before the meanings of every call
  */
-export function failureOf(thrown: unknown, action: string, context: ErrorContext): Failure {
+export function failureOf(
+  thrown: unknown,
+  action: string,
+  context: ErrorContext,
+  first: ReadonlyMap<string, Meaning> = MEANINGS,
+): Failure {
   if (thrown instanceof MillraceError) return { outcome: Outcome.Refused, error: thrown.with(context) };
   const errno = systemCode(thrown);
-  const meaning = errno === undefined ? undefined : MEANINGS.get(errno);
+  const meaning = errno === undefined ? undefined : (first.get(errno) ?? MEANINGS.get(errno));
   const detail = thrown instanceof Error ? thrown.message : String(thrown);
   // An errno is upper case without underscore; Node's own codes (ERR_INVALID_ARG_TYPE) would be defects of ours.
   const code = errno !== undefined && /^E[A-Z0-9]+$/.test(errno) ? ErrorCode.Filesystem : ErrorCode.Internal;

@@ -9,7 +9,7 @@
  * 3. A regular file is listed, also through a symbolic link, with the size of its target. Links to directories are
  *    not followed, so there are no circles and nothing is listed twice; FIFOs, sockets, devices, broken links and
  *    links that leave the root are no objects. A directory that cannot be read fails the listing: to leave it out in
- *    silence would lose items.
+ *    silence would lose items. Names that writes are prepared under are not listed.
  * 4. What comes or goes during a listing may be in it or not; everything that stays is in it exactly once.
  */
 import { lstatSync, type Stats, statSync } from 'node:fs';
@@ -20,6 +20,7 @@ import { type Answer, type KeyPage, type ListRequest, Outcome } from '../../prot
 import { rankOf, sortedEntries, type Walking } from './directory.js';
 import { failureOf } from './failures.js';
 import type { Pace } from './pace.js';
+import { isReserved } from './reserved.js';
 import { checkKey, factsOf, latin1Buffer, type Root } from './root.js';
 import type { SavedWalks } from './saved-walks.js';
 
@@ -133,7 +134,8 @@ function settle(stack: Frame[]): Frame | undefined {
 
 async function openFrame(listing: Listing, directory: string, begin: string): Promise<Frame> {
   const path = latin1Buffer(listing.root.path + directory);
-  const names = await sortedEntries(listing, path, begin);
+  const wanted = (name: string): boolean => name.startsWith(begin) && !isReserved(name);
+  const names = await sortedEntries(listing, path, wanted);
   return { directory, names, at: 0 };
 }
 

@@ -7,6 +7,7 @@
  *    descriptor lies, symbolic links resolved, and that must be inside the root. A link that is swapped between a
  *    check and an open therefore gains nothing.
  * 3. A descriptor that is refused is closed and not a byte is read from it.
+ * 4. Names that begin with `RESERVED` are what writes are prepared under, and no objects.
  *
  * With the root `/` there is nothing to leave, and links are followed wherever they lead: data sets that are trees of
  * links into a cache beside them are common. Who serves names that strangers choose sets a root.
@@ -24,6 +25,7 @@ import {
   statSync,
 } from 'node:fs';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { RESERVED } from './reserved.js';
 import { type LocalScheme, uriFromPath } from './uri.js';
 
 /** The bytes of a path, or the text where they are ASCII and both are the same. */
@@ -39,10 +41,19 @@ export interface Root {
   uriOf(key: string): string;
   /** Opens for reading, never waits for the other end of a FIFO; throws `AccessDenied` for what lies outside. */
   open(path: FilePath, flags?: number): number;
+  /** Opens a directory; throws as `open` does. */
+  enter(path: FilePath): Entered;
   /** Opens a directory with `use`, under a name that stays that directory whatever happens to its path. */
   withDirectory<T>(path: Buffer, use: (name: PathLike) => T): T;
   /** Whether the path, symbolic links resolved, lies inside. Throws as realpath does. */
   holds(path: Buffer): boolean;
+}
+
+/** A directory that is open. */
+export interface Entered {
+  /** Path of an entry, which stays in that directory whatever happens to the directory's own path. */
+  at(name: string): Buffer;
+  close(): void;
 }
 
 /**
@@ -51,12 +62,13 @@ export interface Root {
  */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 /** Linux, and not a container that was given no /proc. */
-const HAS_PROC = process.platform === 'linux' && existsSync('/proc/self/fd');
+export const HAS_PROC = process.platform === 'linux' && existsSync('/proc/self/fd');
 /** An empty, `.` or `..` segment. */
 const ODD_SEGMENT = /(?:^|\/)\.{0,2}(?:\/|$)/;
 const IS_ASCII = /^[\x01-\x7f]*$/;
-/** Is in every key that has an odd segment, a NUL, or a byte that is not ASCII. */
-const ODD_OR_NOT_ASCII = /(?:^|\/)\.{0,2}(?:\/|$)|[\0\x80-\xff]/;
+/** Is in every key that has an odd or reserved segment, a NUL, or a byte that is not ASCII. */
+const ODD_OR_NOT_ASCII = /(?:^|\/)\.(?:\.?(?:\/|$)|millrace-upload-)|(?:^|\/)(?:\/|$)|[\0\x80-\xff]/;
+const RESERVED_SEGMENT = new RegExp(`(?:^|/)${RESERVED.replace('.', '\\.')}`);
 
 /** @param scheme of the URIs that it makes */
 export function createRoot(path: string, scheme: LocalScheme = 'file'): Root {
@@ -93,6 +105,11 @@ export function createRoot(path: string, scheme: LocalScheme = 'file'): Root {
     },
     uriOf: (key) => uriFromPath(path + key, scheme),
     open,
+    enter: (directory) => {
+      const fd = open(directory, constants.O_DIRECTORY);
+      const name = HAS_PROC ? `/proc/self/fd/${fd}` : textOf(directory);
+      return { at: (entry) => latin1Buffer(`${name}/${entry}`), close: () => closeRead(fd) };
+    },
     withDirectory: (directory, use) => {
       if (!confined) return use(directory);
       const fd = open(directory, constants.O_DIRECTORY);
@@ -153,12 +170,22 @@ export function kindOf(stats: Stats): string {
 
 /** @throws MillraceError InvalidArgument */
 export function checkKey(key: string): void {
+  if (RESERVED_SEGMENT.test(key)) {
+    throw new MillraceError(
+      ErrorCode.InvalidArgument,
+      `not the key of an object: ${JSON.stringify(key)}: names that begin with "${RESERVED}" are kept for what is being written`,
+    );
+  }
   if (!ODD_SEGMENT.test(key) && !key.includes('\0')) return;
   throw new MillraceError(
     ErrorCode.InvalidArgument,
     `not the key of a file: ${JSON.stringify(key)}: expected a path relative to the root without empty, "." and ".." ` +
       'segments and without NUL, such as "data/a.bin"',
   );
+}
+
+function textOf(path: FilePath): string {
+  return typeof path === 'string' ? path : path.toString('latin1');
 }
 
 export function latin1Buffer(bytes: string): Buffer {
@@ -179,10 +206,10 @@ function whereIs(fd: number, path: FilePath): string {
 }
 
 function outside(path: FilePath, root: string, scheme: LocalScheme): MillraceError {
-  const name = uriFromPath(typeof path === 'string' ? path : path.toString('latin1'), scheme);
+  const name = uriFromPath(textOf(path), scheme);
   return new MillraceError(
     ErrorCode.AccessDenied,
     `${name} leads outside of the root ${uriFromPath(root, scheme)}: only what lies inside ` +
-      'can be read; copy or bind-mount what is needed, or choose a root that holds both',
+      'can be used; copy or bind-mount what is needed, or choose a root that holds both',
   );
 }

@@ -47,14 +47,25 @@ export class Rows {
   }
 }
 
+/** The rows of a walk, and none where there is nothing to walk: a directory that the first copy makes. */
+export function orEmpty(rows: Rows): Pick<Rows, 'next'> {
+  return {
+    next: () =>
+      rows.next().catch((thrown: unknown) => {
+        if (thrown instanceof MillraceError && thrown.code === ErrorCode.NotFound) return null;
+        throw thrown;
+      }),
+  };
+}
+
 /** Finds the rows of a target listing for keys that come in ascending order. */
 export class Matcher {
-  readonly #rows: Rows;
+  readonly #rows: Pick<Rows, 'next'>;
   #current: ListedObject | null = null;
   #started = false;
   #lastAsked: Uint8Array | null = null;
 
-  constructor(rows: Rows) {
+  constructor(rows: Pick<Rows, 'next'>) {
     this.#rows = rows;
   }
 
