@@ -7,6 +7,7 @@
 import { createAzureScheme } from '../backends/azure/scheme.js';
 import { createDirectScheme, fallbackOf } from '../backends/file/direct-scheme.js';
 import { createFileScheme } from '../backends/file/scheme.js';
+import { createGcsScheme } from '../backends/gcs/scheme.js';
 import { createMemoryScheme } from '../backends/memory/scheme.js';
 import { createS3Scheme } from '../backends/s3/scheme.js';
 import { checkNames, type ExplainRow, invalidOption } from '../loader/schema.js';
@@ -16,6 +17,7 @@ import type { Scheme } from '../protocol/store.js';
 import type { WriteLimits } from '../protocol/writes.js';
 
 export type { AzureAccessToken, AzureOptions, AzureTokenCredential } from '../backends/azure/scheme.js';
+export type { GcsAccessToken, GcsHmacKey, GcsOptions, GcsServiceAccount } from '../backends/gcs/scheme.js';
 
 /** A store of one's own, under `stores: {name: {module, config}}`; its URIs are `name://bucket/key`. */
 export interface CustomStore {
@@ -25,7 +27,7 @@ export interface CustomStore {
   readonly config?: unknown;
 }
 
-export const BUILT_IN_SCHEMES = ['s3', 'az', 'file', 'direct', 'memory'] as const;
+export const BUILT_IN_SCHEMES = ['s3', 'az', 'gs', 'file', 'direct', 'memory'] as const;
 
 /** Splits an object of more than this into ranges; the same as for the network stores that we know. */
 const PART_BYTES = 8 * 1024 * 1024;
@@ -56,6 +58,7 @@ export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme
   const schemes: Scheme[] = [
     createS3Scheme(stores.s3 ?? {}),
     createAzureScheme(stores.az ?? {}),
+    createGcsScheme(stores.gs ?? {}),
     createFileScheme(stores.file ?? {}),
     createDirectScheme(stores.direct ?? {}),
     createMemoryScheme((stores.memory ?? []) as Parameters<typeof createMemoryScheme>[0]),

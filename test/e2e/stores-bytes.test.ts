@@ -5,7 +5,6 @@ import { mix32 } from '../kit/pattern.mjs';
 import { expectIdle, expectSum, fault, KIB, MIB, type LoaderOptions } from './kit.js';
 import { PLACES, type Entry, type Place } from './stores.kit.js';
 
-type Dataset = Parameters<Runtime['loader']>[0];
 const COUNT = 10_000;
 /** What a URI, a query, a path, a shell or an encoding may take for its own; each can be part of a key of every scheme. */
 const ODD = [
@@ -54,7 +53,11 @@ describe.each(PLACES)('$scheme', ({ open }) => {
   });
 
   /** Each once, each with its bytes. */
-  async function brings(entries: readonly Entry[], dataset: Dataset, options: LoaderOptions) {
+  async function brings(
+    entries: readonly Entry[],
+    dataset: Parameters<Runtime['loader']>[0],
+    options: LoaderOptions,
+  ) {
     const left = new Map(entries.map(({ key, size }) => [key, size]));
     const loader = runtime.loader(dataset, options);
     for await (const batch of loader) {

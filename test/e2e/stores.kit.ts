@@ -88,7 +88,7 @@ export interface CredentialSource {
 export interface RenewingRow {
   readonly service: Service;
   /** With a lifetime, what is fetched expires by the clock of the origin. */
-  begin(origin: Origin, lifetimeMs?: number): Promise<CredentialSource>;
+  readonly begin: (origin: Origin, lifetimeMs?: number) => Promise<CredentialSource>;
 }
 
 /** A function of the test that makes credentials, tells the origin of them, and is counted. */
@@ -163,7 +163,7 @@ export interface Place {
 
 export interface PlaceRow {
   readonly scheme: string;
-  open(entries: readonly Entry[]): Promise<Place>;
+  readonly open: (entries: readonly Entry[]) => Promise<Place>;
 }
 
 const BUCKET = 'place';
