@@ -8,7 +8,16 @@ export {
   type TerminalRecord,
 } from './host/runtime.js';
 export type { DecoratorSpec } from './decorators/declared.js';
-export type { AzureAccessToken, AzureOptions, AzureTokenCredential, CustomStore } from './host/schemes.js';
+export type {
+  AzureAccessToken,
+  AzureOptions,
+  AzureTokenCredential,
+  CustomStore,
+  GcsAccessToken,
+  GcsHmacKey,
+  GcsOptions,
+  GcsServiceAccount,
+} from './host/schemes.js';
 export type { Batch } from './loader/batch.js';
 export {
   ObjectDataset,
@@ -34,6 +43,7 @@ export type { DeletedRow, DeleteOptions, DeletePrefixOptions } from './loader/wr
 export type { Chunk, ChunkSource } from './loader/writes/gather.js';
 export type { PutOptions, WriteOptions } from './loader/writes/options.js';
 export type { WrittenObject } from './loader/writes/put.js';
+export type { AbortUploadOptions, UnfinishedUpload } from './loader/writes/uploads.js';
 export type { TransformContext, TransformFunction } from './protocol/context.js';
 export { ErrorCode, MillraceError, type ErrorContext, type ErrorPhase } from './protocol/errors.js';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './protocol/sizes.js';

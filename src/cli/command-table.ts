@@ -62,6 +62,8 @@ const LOADER: Readonly<Record<string, OptionSpec>> = {
   attempts: { value: 'N', help: 'attempts at one object or part before it fails' },
 };
 
+const DRY_RUN: OptionSpec = { short: 'n', help: 'tell what would be done, and do nothing' };
+
 export const COMMANDS = {
   ls: {
     summary: 'list one level below a prefix, or everything',
@@ -115,6 +117,67 @@ export const COMMANDS = {
       'outside of the directory.',
     ],
   },
+  put: {
+    summary: 'files, or standard input, to objects',
+    operands: 'SOURCE... URI',
+    minOperands: 2,
+    maxOperands: Infinity,
+    options: {
+      'content-type': { value: 'TYPE', help: 'media type of the objects, such as text/plain' },
+      'if-absent': { help: 'only where there is no such object yet' },
+      'if-version': { value: 'VERSION', help: 'only where the object has this version, as stat tells it' },
+      'part-size': {
+        value: 'SIZE',
+        help: 'bytes of one part of a large object (default: what the service is best with)',
+      },
+      ...COMMON,
+    },
+    notes: [
+      'SOURCE is a path, or "-" for standard input, whose length need not be known. A URI that ends in "/" takes the',
+      'names of the files; several sources need one.',
+      'An object is there as a whole or not at all. After SIGINT or SIGTERM no object is begun, and one that was sent in',
+      'parts is given up. A process that is killed may leave parts: "millrace doctor URI" finds them.',
+    ],
+  },
+  cp: {
+    summary: 'one object, or everything below a folder, to another place',
+    operands: 'SOURCE TARGET',
+    minOperands: 2,
+    maxOperands: 2,
+    options: {
+      recursive: { short: 'r', help: 'SOURCE and TARGET are folders: copy everything below SOURCE' },
+      'dry-run': DRY_RUN,
+      update: {
+        short: 'u',
+        help: 'leave out what TARGET has in the same size and not older, or in the same version',
+      },
+      'no-clobber': { help: 'leave out what TARGET has already, whatever it is' },
+      concurrency: { value: 'N', help: 'with -r: objects at the same time (default: 64)' },
+      ...COMMON,
+    },
+    notes: [
+      'Both are URIs of any scheme, or paths. A TARGET that ends in "/" takes the name of SOURCE. With -r both are taken',
+      'as folders, and a slash is added where there is none. Inside a service it copies without the bytes coming here.',
+      'One that fails keeps no other: it is named, and the exit code is 1. Begun again with -u, it goes on.',
+      'Nothing is removed from TARGET that SOURCE does not have.',
+    ],
+  },
+  rm: {
+    summary: 'delete objects, or everything below folders',
+    operands: 'URI...',
+    minOperands: 1,
+    maxOperands: Infinity,
+    options: {
+      recursive: { short: 'r', help: 'the URIs are folders: delete everything below them' },
+      'dry-run': DRY_RUN,
+      force: { short: 'f', help: 'with -r: allow a whole bucket' },
+      ...COMMON,
+    },
+    notes: [
+      'An object that is not there is no failure. With -r a slash is added where there is none, so that "logs" never means',
+      '"logs-old" as well. A whole bucket needs --force; the root of the file system is refused.',
+    ],
+  },
   load: {
     summary: 'run a loader over a prefix and tell what came',
     operands: 'URI',
@@ -134,6 +197,24 @@ export const COMMANDS = {
     maxOperands: 1,
     options: { ...LOADER, ...COMMON },
     notes: ['Nothing is fetched.'],
+  },
+  doctor: {
+    summary: 'what is installed and works; for a URI, whether it can be reached, and unfinished uploads',
+    operands: '[URI]',
+    minOperands: 0,
+    maxOperands: 1,
+    options: {
+      'abort-older-than': {
+        value: 'AGE',
+        help: 'give up uploads below the URI that were begun so long ago: 24h',
+      },
+      'dry-run': DRY_RUN,
+      ...COMMON,
+    },
+    notes: [
+      'An unfinished upload may still be under way: give an age that none of yours takes.',
+      'No secret is printed. Exit code 1: something that was looked at does not work.',
+    ],
   },
 } as const satisfies Readonly<Record<string, CommandSpec>>;
 

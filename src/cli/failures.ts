@@ -1,5 +1,6 @@
 /** Errors as the command shows them: one line, or with `-v` all that is known. */
-import { MillraceError } from '../index.js';
+import { ErrorCode, MillraceError } from '../index.js';
+import { UsageError } from './args.js';
 import { escapeControls } from './text.js';
 
 /** What `fn` failed with, or null: for what still has to be told after a failure. */
@@ -10,6 +11,28 @@ export async function failureOf(fn: () => Promise<void>): Promise<unknown> {
   } catch (error) {
     return error ?? new Error('a failure without a reason');
   }
+}
+
+/** Options and operands that cannot be meant; what a service calls invalid has a status. */
+export function isUsage(error: unknown): boolean {
+  if (error instanceof UsageError) return true;
+  return (
+    error instanceof MillraceError &&
+    error.code === ErrorCode.InvalidArgument &&
+    error.status === undefined &&
+    (error.phase === 'configure' || error.phase === 'plan')
+  );
+}
+
+/** Whether a call ended with no more than the stop that it was given. */
+export function isDrained(error: unknown): boolean {
+  return error instanceof MillraceError && error.code === ErrorCode.Draining;
+}
+
+/** What to do about an error that its own message cannot know: which command found it. Null for most. */
+export function hintFor(thrown: unknown): string | null {
+  if (!(thrown instanceof MillraceError) || thrown.code !== ErrorCode.Unauthenticated) return null;
+  return '"millrace doctor" tells which credentials are found; --profile names others, and --anonymous sends none';
 }
 
 /** `NotFound: ...`, in one line that no name in it can break or colour. */

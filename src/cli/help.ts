@@ -4,9 +4,9 @@ import { COMMANDS, type CommandName, type CommandSpec, type OptionSpec } from '.
 export function mainHelp(): string {
   const rows = Object.entries<CommandSpec>(COMMANDS).map(([name, { summary }]) => [name, summary] as const);
   return [
-    'millrace: objects and byte ranges from S3 and disk, by worker threads, within one byte budget',
+    'millrace: objects and byte ranges of S3 and disk, by worker threads, within one byte budget',
     '',
-    'usage: millrace COMMAND [OPTIONS] URI...',
+    'usage: millrace COMMAND [OPTIONS] OPERANDS',
     '',
     ...columns(rows),
     '',

@@ -7,23 +7,38 @@
  *    and 143 after a drain by SIGHUP, SIGINT and SIGTERM.
  * 3. With `--json` every line of standard error is a document, and none holds a control character.
  */
-import { ErrorCode, MillraceError, Runtime } from '../index.js';
-import { type CommandLine, UsageError } from './args.js';
+import { Runtime } from '../index.js';
+import type { CommandLine } from './args.js';
 import { cat } from './commands/cat.js';
+import { cp } from './commands/cp.js';
+import { doctor } from './commands/doctor.js';
 import { explain } from './commands/explain.js';
 import { get } from './commands/get.js';
 import { load } from './commands/load.js';
 import { ls } from './commands/ls.js';
+import { put } from './commands/put.js';
+import { rm } from './commands/rm.js';
 import { stat } from './commands/stat.js';
 import type { CommandName } from './command-table.js';
-import { failureDetails, failureLine, failureRecord } from './failures.js';
+import { failureDetails, failureLine, failureRecord, hintFor, isUsage } from './failures.js';
 import { createOutput, OutputClosed } from './output.js';
 import type { Command, Ending } from './session.js';
 import { escapeControls, jsonLine } from './text.js';
 import { exitCodeOf, type Signals } from './signals.js';
 import { flag, runtimeOptions } from './values.js';
 
-const RUNNERS: Readonly<Record<CommandName, Command>> = { ls, stat, cat, get, load, explain };
+const RUNNERS: Readonly<Record<CommandName, Command>> = {
+  ls,
+  stat,
+  cat,
+  get,
+  put,
+  cp,
+  rm,
+  load,
+  explain,
+  doctor,
+};
 
 export interface Ended {
   readonly exitCode: number;
@@ -37,13 +52,14 @@ type Run = Extract<CommandLine, { kind: 'run' }>;
 export async function runCommand(
   line: Run,
   signals: Signals,
-  streams: Pick<NodeJS.Process, 'stdout' | 'stderr'>,
+  streams: Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr'>,
   say: (text: string) => void,
 ): Promise<Ended> {
   const tell: Tell = {
     say,
     // A document stands alone on its line, so that a program can read it.
     document: flag(line.values, 'json') ? (value) => void streams.stderr.write(`${jsonLine(value)}\n`) : null,
+    hinted: new Set(),
   };
   let runtime: Runtime | null = null;
   let exitCode = 0;
@@ -59,7 +75,9 @@ export async function runCommand(
       screen: streams.stderr,
       json: tell.document !== null,
       say,
-      warn: (uri, error) => sayLeftOut(uri, error, tell),
+      warn: (uri, error) => sayOne('skipped', uri, error, tell),
+      fail: (uri, error) => sayOne('failed', uri, error, tell, flag(line.values, 'verbose')),
+      input: () => streams.stdin,
       beforeDeath: signals.beforeDeath,
     });
     exitCode = ending.ok ? 0 : 1;
@@ -78,12 +96,23 @@ export async function runCommand(
 interface Tell {
   readonly say: (line: string) => void;
   readonly document: ((value: unknown) => void) | null;
+  /** Hints that were given: each is given once. */
+  readonly hinted: Set<string>;
+}
+
+function sayHint(error: unknown, tell: Tell): void {
+  const hint = hintFor(error);
+  if (hint === null || tell.hinted.has(hint)) return;
+  tell.hinted.add(hint);
+  tell.say(hint);
 }
 
 /** The terminal record, where the output does not tell it: after a signal or a failure. */
 function sayRecord(signal: string | null, { error, record }: Ending, tell: Tell): void {
-  if (error instanceof OutputClosed || (signal === null && error === null)) return;
-  if (tell.document === null) tell.say(`ended by ${signal ?? 'the failure'}: ${record.line}`);
+  const early = signal !== null || error !== null;
+  if (error instanceof OutputClosed || (!early && record.always !== true)) return;
+  if (tell.document === null)
+    tell.say(`${early ? `ended by ${signal ?? 'the failure'}: ` : ''}${record.line}`);
   else tell.document(signal === null ? record.document : { reason: signal, ...record.document });
 }
 
@@ -95,23 +124,17 @@ function sayFailure(error: unknown, verbose: boolean, tell: Tell): number {
     tell.say(failureLine(error));
     if (verbose) for (const detail of failureDetails(error)) tell.say(detail);
   }
+  sayHint(error, tell);
   return isUsage(error) ? 2 : 1;
 }
 
-/** Options and operands that cannot be meant; what a service calls invalid has a status. */
-function isUsage(error: unknown): boolean {
-  if (error instanceof UsageError) return true;
-  return (
-    error instanceof MillraceError &&
-    error.code === ErrorCode.InvalidArgument &&
-    error.status === undefined &&
-    (error.phase === 'configure' || error.phase === 'plan')
-  );
-}
-
-function sayLeftOut(uri: string, error: unknown, tell: Tell): void {
-  if (tell.document !== null) tell.document({ skipped: uri, error: failureRecord(error) });
-  else tell.say(`skipped ${escapeControls(uri)}: ${failureLine(error)}`);
+function sayOne(what: string, uri: string, error: unknown, tell: Tell, verbose = false): void {
+  if (tell.document !== null) tell.document({ [what]: uri, error: failureRecord(error, verbose) });
+  else {
+    tell.say(`${what} ${escapeControls(uri)}: ${failureLine(error)}`);
+    if (verbose) for (const detail of failureDetails(error)) tell.say(detail);
+  }
+  sayHint(error, tell);
 }
 
 async function closed(runtime: Runtime | null, say: (text: string) => void): Promise<readonly string[]> {

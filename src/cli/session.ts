@@ -17,6 +17,10 @@ export interface Session {
   readonly say: (line: string) => void;
   /** Tells of one object that was left out, as a line or with `--json` as a document. */
   readonly warn: (uri: string, error: unknown) => void;
+  /** Tells why one object failed, as `warn` does; with -v all that is known. */
+  readonly fail: (uri: string, error: unknown) => void;
+  /** Standard input; opened when it is asked for. */
+  readonly input: () => AsyncIterable<Uint8Array>;
   readonly beforeDeath: (fn: () => void) => () => void;
 }
 
@@ -27,7 +31,12 @@ export interface Ending {
   /** What ended it early; null where nothing did. */
   readonly error: unknown;
   /** What is printed on standard error after a signal: a line for people, and a document for `--json`. */
-  readonly record: { readonly line: string; readonly document: Record<string, unknown> };
+  readonly record: {
+    readonly line: string;
+    readonly document: Record<string, unknown>;
+    /** It is printed however the command ended. */
+    readonly always?: boolean;
+  };
 }
 
 export type Command = (session: Session) => Promise<Ending>;

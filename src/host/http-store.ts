@@ -9,7 +9,7 @@ import { asMillraceError, ErrorCode } from '../protocol/errors.js';
 import { isCancelled, type StopSignal } from '../protocol/stop.js';
 import { Outcome, type Answer, type ReadAnswer, type ReadRequest, type Store } from '../protocol/store.js';
 
-/** Answers to HEAD have no body, and a page of any other question is an error document. */
+/** Nothing is to land where an empty object is expected. */
 const NO_BODY = new Uint8Array(0);
 
 /** Ends of the second question that say more than the refused range: that the object is empty, or that it can be asked again. */
@@ -74,7 +74,8 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
     head: (key, stop) =>
       question(
         () => data.prepareHead(key, wallNow()),
-        { kind: 'land', target: NO_BODY },
+        // The facts are in headers, or in a document where a service has no HEAD.
+        page,
         stop,
         (exchange) => data.headAnswer(key, exchange, wallNow()),
       ),

@@ -38,6 +38,12 @@ import {
 import type { Chunk, ChunkSource } from '../loader/writes/gather.js';
 import type { PutOptions } from '../loader/writes/options.js';
 import { putObject, putStream, type WrittenObject } from '../loader/writes/put.js';
+import {
+  abortUpload,
+  listUploads,
+  type AbortUploadOptions,
+  type UnfinishedUpload,
+} from '../loader/writes/uploads.js';
 import { Arena, PAGE_BYTES, type ArenaStats } from '../protocol/arena.js';
 import type { WorkerStats } from '../protocol/messages.js';
 import type { ObjectInfo } from '../protocol/store.js';
@@ -202,6 +208,16 @@ export class Runtime {
   /** Deletes every object whose URI begins with `prefix`; a row for each. */
   deletePrefix(prefix: string, options?: DeletePrefixOptions): AsyncIterableIterator<DeletedRow> {
     return deletePrefix(this.#supervisor, prefix, options);
+  }
+
+  /** Uploads of objects below `prefix` that were begun and never ended: their parts are stored, and no listing shows them. */
+  uploads(prefix: string, options?: StopOptions): AsyncIterableIterator<UnfinishedUpload> {
+    return listUploads(this.#supervisor, prefix, options);
+  }
+
+  /** Gives up an unfinished upload and its parts; one that has ended is no failure. */
+  abortUpload(uri: string, upload: string, options?: AbortUploadOptions): Promise<void> {
+    return abortUpload(this.#supervisor, uri, upload, options);
   }
 
   /** Each effective option, where its value comes from, and why. */

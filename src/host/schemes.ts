@@ -7,14 +7,17 @@
 import { createAzureScheme } from '../backends/azure/scheme.js';
 import { createDirectScheme, fallbackOf } from '../backends/file/direct-scheme.js';
 import { createFileScheme } from '../backends/file/scheme.js';
+import { createGcsScheme } from '../backends/gcs/scheme.js';
 import { createMemoryScheme } from '../backends/memory/scheme.js';
 import { createS3Scheme } from '../backends/s3/scheme.js';
 import { checkNames, type ExplainRow, invalidOption } from '../loader/schema.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
+import { shownUri } from '../protocol/shown-uri.js';
 import type { Scheme } from '../protocol/store.js';
 import type { WriteLimits } from '../protocol/writes.js';
 
 export type { AzureAccessToken, AzureOptions, AzureTokenCredential } from '../backends/azure/scheme.js';
+export type { GcsAccessToken, GcsHmacKey, GcsOptions, GcsServiceAccount } from '../backends/gcs/scheme.js';
 
 /** A store of one's own, under `stores: {name: {module, config}}`; its URIs are `name://bucket/key`. */
 export interface CustomStore {
@@ -24,7 +27,7 @@ export interface CustomStore {
   readonly config?: unknown;
 }
 
-export const BUILT_IN_SCHEMES = ['s3', 'az', 'file', 'direct', 'memory'] as const;
+export const BUILT_IN_SCHEMES = ['s3', 'az', 'gs', 'file', 'direct', 'memory'] as const;
 
 /** Splits an object of more than this into ranges; the same as for the network stores that we know. */
 const PART_BYTES = 8 * 1024 * 1024;
@@ -55,6 +58,7 @@ export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme
   const schemes: Scheme[] = [
     createS3Scheme(stores.s3 ?? {}),
     createAzureScheme(stores.az ?? {}),
+    createGcsScheme(stores.gs ?? {}),
     createFileScheme(stores.file ?? {}),
     createDirectScheme(stores.direct ?? {}),
     createMemoryScheme((stores.memory ?? []) as Parameters<typeof createMemoryScheme>[0]),
@@ -98,7 +102,7 @@ function customScheme(name: string, store: CustomStore): Scheme {
       if (match === null) {
         throw new MillraceError(
           ErrorCode.InvalidArgument,
-          `${uri} is not a URI of this store: expected ${name}://bucket/key`,
+          `${shownUri(uri)} is not a URI of this store: expected ${name}://bucket/key`,
           {
             phase: 'configure',
           },

@@ -14,20 +14,29 @@ import type { KeyPage } from '../protocol/store.js';
 /** The most that S3 puts on one page; other stores take it as well. */
 const PAGE_KEYS = 1000;
 
-export interface PageWalk {
+export interface Pages<P> {
   /** The next page, or null behind the last. */
-  next(): Promise<KeyPage | null>;
+  next(): Promise<P | null>;
 }
+
+export type PageWalk = Pages<KeyPage>;
 
 export function createPageWalk(
   list: (request: StreamListRequest) => Promise<KeyPage>,
   target: Pick<StreamListRequest, 'store' | 'prefix' | 'delimiter'>,
 ): PageWalk {
-  let ahead: Promise<KeyPage> | null = null;
+  return createPages((continuation) => list({ ...target, continuation, limit: PAGE_KEYS }));
+}
+
+/** Pages of any kind; `request` asks for the one that begins where the page before said, null for the first. */
+export function createPages<P extends { readonly next: string | null }>(
+  request: (continuation: string | null) => Promise<P>,
+): Pages<P> {
+  let ahead: Promise<P> | null = null;
   let ended = false;
   const circle = createCircleWatch();
-  const ask = (continuation: string | null): Promise<KeyPage> => {
-    const page = list({ ...target, continuation, limit: PAGE_KEYS });
+  const ask = (continuation: string | null): Promise<P> => {
+    const page = request(continuation);
     // Looked at when it is wanted; until then nobody else may call it unhandled.
     page.catch(() => {});
     return page;

@@ -21,6 +21,10 @@ export interface StoreTraits {
   readonly refusedKeys?: readonly string[];
   /** In which order the server lists. @default 'utf-8' */
   readonly keyOrder?: 'utf-8' | 'utf-16';
+  /** Whether the server counts rolled-up prefixes as entries of a page. @default true */
+  readonly countsPrefixes?: boolean;
+  /** Whether the server looks at the version that is asked for, so that no byte of another one comes. @default true */
+  readonly refusesOldVersions?: boolean;
   /** How it writes; null for a store that is read-only. */
   readonly writes: WriteTraits | null;
 }
@@ -41,10 +45,10 @@ export function storeConformance(name: string, traits: StoreTraits): void {
     });
     describe('read', () => readsWhole(use));
     describe('read of a range', () => readsRanges(use));
-    describe('version', () => looksAtVersions(use));
+    describe('version', () => looksAtVersions(use, traits.refusesOldVersions ?? true));
     describe('cancel', () => cancels(use));
     describe('list', () => lists(use, traits.keyOrder ?? 'utf-8'));
-    describe('delimiter', () => rollsUp(use));
+    describe('delimiter', () => rollsUp(use, traits.countsPrefixes ?? true));
     const refused = traits.refusedKeys ?? [];
     const taken = [...ODD_KEYS.filter((key) => !refused.includes(key)), ...(traits.extraKeys ?? [])];
     describe('odd keys', () => takesOddKeys(use, taken));

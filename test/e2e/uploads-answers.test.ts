@@ -1,6 +1,6 @@
 /** Answers to uploads that are lost, wrong, late or hostile, and what comes of the call. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CancellationToken, MillraceError, type Runtime } from '../../dist/index.js';
+import { CancellationToken, type MillraceError, type Runtime } from '../../dist/index.js';
 import { startOrigin, type Fault, type Operation, type Origin, type Rule } from '../kit/origin.mjs';
 import { KIB, MIB, s3Options, startRuntime } from './kit.js';
 import {

@@ -1,93 +1,101 @@
 /** Checksums of the service: looked at for what came by one answer, and for what came in parts. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectDataset, type Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
-import { expectIdle, fault, MIB, startRuntime, type LoaderOptions } from './kit.js';
+import type { Origin } from '../kit/origin.mjs';
+import { expectIdle, fault, MIB, type LoaderOptions } from './kit.js';
+import { runtimeOf, SERVICES, startService } from './stores.kit.js';
 
 const BUCKET = 'verify';
 const SIZES = { 'a-small': 5000, 'b-large': 20 * MIB + 3, 'c-larger': 33 * MIB };
 type Key = keyof typeof SIZES;
 
-let origin: Origin;
-let runtime: Runtime;
-beforeAll(async () => {
-  const objects = (Object.keys(SIZES) as Key[]).map((key) => ({ bucket: BUCKET, key, size: SIZES[key] }));
-  origin = await startOrigin({ objects });
-  runtime = await startRuntime(origin);
-});
-afterEach(async () => {
-  await origin.reset();
-  await expectIdle(runtime);
-});
-afterAll(async () => {
-  await runtime.close();
-  await origin.stop();
-});
+/** Those that tell a checksum of the whole whichever way it was written. */
+const TELLING = SERVICES.filter(({ checksum }) => checksum !== null);
 
-/** Loads all objects; the kinds of checksum that they were found to have, and the keys whose bytes are wrong. */
-async function load(options: LoaderOptions = {}): Promise<{ verified: unknown; wrong: string[] }> {
-  const loader = runtime.loader(ObjectDataset.fromPrefix(`s3://${BUCKET}/`), options);
-  const wrong: string[] = [];
-  for await (const batch of loader) {
-    for (const item of batch) {
-      if (fault(item.key, item.bytes, SIZES[item.key as Key]) !== null) wrong.push(item.key);
+describe.each(TELLING)('$scheme', (service) => {
+  const checksum = service.checksum!;
+  const uriOf = (key: string): string => service.uriOf(origin, BUCKET, key);
+  let origin: Origin;
+  let runtime: Runtime;
+  beforeAll(async () => {
+    const objects = (Object.keys(SIZES) as Key[]).map((key) => ({ bucket: BUCKET, key, size: SIZES[key] }));
+    origin = await startService(service, { objects });
+    runtime = await runtimeOf(service, origin);
+  });
+  afterEach(async () => {
+    await origin.reset();
+    await expectIdle(runtime);
+  });
+  afterAll(async () => {
+    await runtime.close();
+    await origin.stop();
+  });
+
+  /** Loads all objects; the kinds of checksum that they were found to have, and the keys whose bytes are wrong. */
+  async function load(options: LoaderOptions = {}): Promise<{ verified: unknown; wrong: string[] }> {
+    const loader = runtime.loader(ObjectDataset.fromPrefix(uriOf('')), options);
+    const wrong: string[] = [];
+    for await (const batch of loader) {
+      for (const item of batch) {
+        if (fault(item.key, item.bytes, SIZES[item.key as Key]) !== null) wrong.push(item.key);
+      }
     }
+    return { verified: loader.report!.verified, wrong };
   }
-  return { verified: loader.report!.verified, wrong };
-}
 
-/** Flips a byte of the next answers with parts of an object. */
-const corrupt = (key: Key, times = 1000): Promise<unknown> =>
-  origin.script({ key, op: 'get', times, do: { lie: 'wrong-bytes' } });
+  /** Flips a byte of the next answers with parts of an object. */
+  const corrupt = (key: Key, times = 1000): Promise<unknown> =>
+    origin.script({ key, op: 'get', times, do: { lie: 'wrong-bytes' } });
 
-describe('what came in parts', () => {
-  test('is verified as a whole, and the report says by what', async () => {
-    expect(await load()).toEqual({ verified: { crc32: 3 }, wrong: [] });
-    const heads = (await origin.requests()).filter(({ op }) => op === 'head');
-    expect(heads.map(({ key }) => key).toSorted()).toEqual(['b-large', 'c-larger']);
+  describe('what came in parts', () => {
+    test('is verified as a whole, and the report says by what', async () => {
+      expect(await load()).toEqual({ verified: { [checksum]: 3 }, wrong: [] });
+      const heads = (await origin.requests()).filter(({ op }) => op === 'head');
+      expect(heads.map(({ key }) => key).toSorted()).toEqual(['b-large', 'c-larger']);
+    });
+
+    test('is fetched again when one part is not what the service has', async () => {
+      await corrupt('b-large', 1);
+      expect(await load()).toEqual({ verified: { [checksum]: 3 }, wrong: [] });
+      expect((await origin.stats()).faults).toBe(1);
+    });
+
+    test('is an error when that does not help', async () => {
+      await corrupt('c-larger');
+      await expect(load()).rejects.toMatchObject({ code: 'ChecksumMismatch', uri: uriOf('c-larger') });
+    });
+
+    test('is handed out as it came where nothing is to be verified', async () => {
+      await corrupt('c-larger');
+      expect(await load({ verify: 'never' })).toEqual({ verified: {}, wrong: ['c-larger'] });
+      expect((await origin.requests()).filter(({ op }) => op === 'head')).toEqual([]);
+    });
+
+    test('does not fail because the service tells no checksum, unless that was asked for', async () => {
+      await origin.script({ key: 'b-large', op: 'head', do: { status: 403 } });
+      expect(await load()).toEqual({ verified: { [checksum]: 2 }, wrong: [] });
+      await expect(load({ verify: 'always' })).rejects.toMatchObject({ code: 'AccessDenied' });
+    });
   });
 
-  test('is fetched again when one part is not what the service has', async () => {
-    await corrupt('b-large', 1);
-    expect(await load()).toEqual({ verified: { crc32: 3 }, wrong: [] });
-    expect((await origin.stats()).faults).toBe(1);
+  test('a direct call tells what its object was verified by', async () => {
+    const verifiedBy = async (key: Key, options: object): Promise<unknown> => {
+      const result = await runtime.get(uriOf(key), options);
+      const { verified } = result;
+      result.release();
+      return verified;
+    };
+    expect(await verifiedBy('b-large', {})).toBe(checksum);
+    expect(await verifiedBy('a-small', { size: SIZES['a-small'] })).toBe(checksum);
+    // One of unknown size comes as a range, whose answer has no checksum: it is asked for only where that was wanted.
+    expect(await verifiedBy('a-small', {})).toBeNull();
+    await origin.script({ key: 'a-small', op: 'get', do: service.unversioned });
+    expect(await verifiedBy('a-small', { verify: 'always' })).toBe(checksum);
+    expect(await verifiedBy('b-large', { verify: 'never' })).toBeNull();
   });
 
-  test('is an error when that does not help', async () => {
-    await corrupt('c-larger');
-    await expect(load()).rejects.toMatchObject({ code: 'ChecksumMismatch', uri: `s3://${BUCKET}/c-larger` });
+  test('what was resumed after a cut is verified', async () => {
+    await origin.script({ key: 'a-small', op: 'get', nth: [1], do: { cutAfter: 2000 } });
+    expect(await load()).toEqual({ verified: { [checksum]: 3 }, wrong: [] });
   });
-
-  test('is handed out as it came where nothing is to be verified', async () => {
-    await corrupt('c-larger');
-    expect(await load({ verify: 'never' })).toEqual({ verified: {}, wrong: ['c-larger'] });
-    expect((await origin.requests()).filter(({ op }) => op === 'head')).toEqual([]);
-  });
-
-  test('does not fail because the service tells no checksum, unless that was asked for', async () => {
-    await origin.script({ key: 'b-large', op: 'head', do: { status: 403 } });
-    expect(await load()).toEqual({ verified: { crc32: 2 }, wrong: [] });
-    await expect(load({ verify: 'always' })).rejects.toMatchObject({ code: 'AccessDenied' });
-  });
-});
-
-test('a direct call tells what its object was verified by', async () => {
-  const verifiedBy = async (key: Key, options: object): Promise<unknown> => {
-    const result = await runtime.get(`s3://${BUCKET}/${key}`, options);
-    const { verified } = result;
-    result.release();
-    return verified;
-  };
-  expect(await verifiedBy('b-large', {})).toBe('crc32');
-  expect(await verifiedBy('a-small', { size: SIZES['a-small'] })).toBe('crc32');
-  // One of unknown size comes as a range, whose answer has no checksum: it is asked for only where that was wanted.
-  expect(await verifiedBy('a-small', {})).toBeNull();
-  await origin.script({ key: 'a-small', op: 'get', do: { lie: 'no-etag' } });
-  expect(await verifiedBy('a-small', { verify: 'always' })).toBe('crc32');
-  expect(await verifiedBy('b-large', { verify: 'never' })).toBeNull();
-});
-
-test('what was resumed after a cut is verified', async () => {
-  await origin.script({ key: 'a-small', op: 'get', nth: [1], do: { cutAfter: 2000 } });
-  expect(await load()).toEqual({ verified: { crc32: 3 }, wrong: [] });
 });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { KINDS as AZURE_OPTIONS } from '../../dist/backends/azure/options.js';
+import { KINDS as GCS_OPTIONS } from '../../dist/backends/gcs/options.js';
 import { KINDS as S3_OPTIONS } from '../../dist/backends/s3/options.js';
 import { readCommandLine } from '../../dist/cli/args.js';
 import { COMMANDS, type OptionSpec } from '../../dist/cli/command-table.js';
@@ -73,6 +74,7 @@ describe('options', () => {
   it('of the stores are those that the stores take', () => {
     expect([...documented('`stores.s3`').keys()].toSorted()).toEqual(Object.keys(S3_OPTIONS).toSorted());
     expect([...documented('`stores.az`').keys()].toSorted()).toEqual(Object.keys(AZURE_OPTIONS).toSorted());
+    expect([...documented('`stores.gs`').keys()].toSorted()).toEqual(Object.keys(GCS_OPTIONS).toSorted());
     expect([...documented('`stores.file`').keys()]).toEqual(FILE_OPTIONS);
     expect([...documented('`stores.direct`').keys()]).toEqual(DIRECT_OPTIONS);
     expect([...documented('A store of your own').keys()]).toEqual(CUSTOM_OPTIONS);

@@ -41,3 +41,10 @@ export function encodeQueryBytes(value: Uint8Array): string {
 export function encodeQuery(value: string): string {
   return encodeQueryBytes(Buffer.from(value, 'utf8'));
 }
+
+/** The form of a key that is one segment of a path, or a value of a query: slashes are escaped too. */
+export function encodeSegment(key: Uint8Array): string {
+  const plain = viewOf(key).toString('latin1');
+  if (!UNRESERVED.test(plain)) return encodeQueryBytes(key);
+  return plain.includes('/') ? plain.replaceAll('/', '%2F') : plain;
+}

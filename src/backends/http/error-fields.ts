@@ -27,6 +27,7 @@ export function errorField(text: string, name: string): string | null {
   if (end < 0 || !text.startsWith(`</${name}>`, end)) return null;
   return text
     .slice(start, Math.min(end, start + MAX_FIELD_CHARS))
+    .replace(/&#x?[\da-fA-F]{1,6};/g, ' ')
     .replace(/&(amp|lt|gt|quot|apos);/g, (_, entity: string) => ENTITIES[entity]!)
     .replace(/\p{Cc}+/gu, ' ')
     .trim();

@@ -122,7 +122,9 @@ export function judgeRead(read: ReadCase): ReadAnswer | null {
     case ExchangeOutcome.TooLong:
       return tooLong(read);
     case ExchangeOutcome.Interrupted:
-      return isBody(exchange.status) ? (unfit(read) ?? interrupted(read)) : null;
+      if (isBody(exchange.status)) return unfit(read) ?? interrupted(read);
+      // A refusal whose document broke off is still the refusal that its status names.
+      return exchange.status === 416 ? outside(read) : null;
     case ExchangeOutcome.Complete:
       if (isBody(exchange.status)) return unfit(read) ?? complete(read);
       return exchange.status === 416 ? outside(read) : null;
@@ -174,10 +176,11 @@ function unfit(read: ReadCase): ReadAnswer | null {
       const what = 'the service answered with a range that was not asked for';
       return answer(Outcome.Refused, { error: failure(read, ErrorCode.ProtocolViolation, what) });
     }
-    return size >= 0 && size !== request.length ? sizeChanged(read, size) : null;
+    if (size < 0 || size === request.length) return null;
+    return versionOf(read) === null ? foreign(read) : sizeChanged(read, size);
   }
   if (exchange.status === 200) {
-    if (request.start === 0) return null;
+    if (request.start === 0) return versionOf(read) === null ? foreign(read) : null;
     const what = 'the service ignored the Range header and answered with the whole object';
     return answer(Outcome.Refused, { error: failure(read, ErrorCode.RangeRejected, what) });
   }
@@ -188,6 +191,17 @@ function unfit(read: ReadCase): ReadAnswer | null {
     return null;
   const what = `the service answered with another range (${exchange.header('content-range') ?? 'none named'})`;
   return answer(Outcome.Refused, { error: failure(read, ErrorCode.RangeRejected, what) });
+}
+
+/**
+ * A success that is not what was asked for and does not say of which object it is: the page of a proxy, or an error document
+ * with a wrong status, would become the object. Such pages pass.
+ */
+function foreign(read: ReadCase): ReadAnswer {
+  const what =
+    `the answer has another length or range than was asked for and names no version of the object, as every answer of ` +
+    `the service does; something before it (a proxy, a login page) may have answered`;
+  return answer(Outcome.Transient, { error: failure(read, ErrorCode.ProtocolViolation, what) });
 }
 
 function sizeChanged(read: ReadCase, size: number): ReadAnswer {

@@ -23,18 +23,17 @@ import {
 import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
 import { announced } from './announced.js';
 import { answerContext, classify, type Asked } from './classify.js';
-import type { S3DataConfig } from './config.js';
+import type { S3Credentials, S3DataConfig } from './config.js';
 import { encodeKey } from '../http/encoding.js';
 import { sameTag, strongTag } from '../http/etag.js';
 import { readErrorBody } from './error-body.js';
-import { listQuery, MAX_PAGE_BYTES, parsePage } from './listing.js';
+import { listQuery, MAX_PAGE_BYTES, parsePage } from '../http/xml-listing.js';
 import { judgeExchange, type Verdict } from '../http/answers.js';
 import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/reads.js';
-import { createSigner, type SignedParts, type Signer } from './sigv4.js';
+import { AWS4, createSigner, type SignedParts, type Signer } from '../http/sigv4.js';
 import { createSkew, type Suspect } from '../http/skew.js';
 import { judgeRefused, judgeWritten } from './write-answers.js';
-import { writeHeaders } from './sigv4-write.js';
-import { writeParts } from './writes.js';
+import { writeHeaders, writeParts } from './writes.js';
 import { keyText } from '../http/keys.js';
 
 /** What a snapshot gives, with everything that stays the same per request worked out. */
@@ -53,7 +52,15 @@ function adopt(snapshot: StoreSnapshot): Current {
   const config = snapshot.config as S3DataConfig;
   const { credentials, expectedBucketOwner, requesterPays } = config;
   const signer =
-    credentials === null ? null : createSigner({ ...config, host: config.hostHeader, credentials });
+    credentials === null
+      ? null
+      : createSigner({
+          ...config,
+          scheme: AWS4,
+          host: config.hostHeader,
+          credentials,
+          tail: signedTail(config, credentials),
+        });
   const constant = ['User-Agent', 'millrace'];
   if (signer !== null) constant.push(...signer.constant);
   else {
@@ -70,6 +77,18 @@ function adopt(snapshot: StoreSnapshot): Current {
     listPath: `${config.pathPrefix}/`,
     dialect: dialectOf(config.service),
   };
+}
+
+/** Headers that follow `x-amz-date` in the alphabet and never change within one snapshot. */
+function signedTail(
+  { expectedBucketOwner, requesterPays }: S3DataConfig,
+  { sessionToken }: S3Credentials,
+): [name: string, value: string][] {
+  const tail: [string, string][] = [];
+  if (expectedBucketOwner !== null) tail.push(['x-amz-expected-bucket-owner', expectedBucketOwner]);
+  if (requesterPays) tail.push(['x-amz-request-payer', 'requester']);
+  if (sessionToken !== undefined) tail.push(['x-amz-security-token', sessionToken]);
+  return tail;
 }
 
 function dialectOf(service: string): ReadDialect {
@@ -287,7 +306,7 @@ function objectInfo(exchange: Exchange, uri: string, dialect: ReadDialect): Answ
 /** A page, or a transient failure: a page that was cut on its way is worth asking for again. */
 function listed(exchange: Exchange, context: ErrorContext): Answer<KeyPage> {
   try {
-    const value = parsePage(exchange.body ?? new Uint8Array(0), answerContext(context, exchange));
+    const value = parsePage(exchange.body ?? new Uint8Array(0), 'ETag', answerContext(context, exchange));
     return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
   } catch (thrown) {
     if (!(thrown instanceof MillraceError)) throw thrown;

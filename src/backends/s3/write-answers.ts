@@ -17,16 +17,15 @@ import {
   written,
   type PartRequest,
   type PutRequest,
-  type UnfinishedUpload,
   type WriteRequest,
   type WriteResult,
 } from '../../protocol/writes.js';
 import { strongTag } from '../http/etag.js';
-import { XmlError, XmlScanner } from '../http/xml.js';
+import { leaves, readDocument, readUploads, textIn } from '../http/xml-documents.js';
 import { md5In } from './announced.js';
 import { answerContext } from './classify.js';
 import { readErrorBody } from './error-body.js';
-import { crc32Text, partReceipt, uploadsContinuation, uploadTag } from './writes.js';
+import { crc32Text, partReceipt, uploadTag } from './writes.js';
 
 export interface WriteCase {
   readonly request: WriteRequest;
@@ -65,8 +64,10 @@ export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
       return written();
     case 'delete':
       return request.keys.length === 1 ? written() : deleted(write, request.keys);
-    case 'uploads':
-      return uploads(write);
+    case 'uploads': {
+      const page = readUploads(exchange.body);
+      return page === null ? unreadable(write, 'no ListMultipartUploadsResult') : written(page);
+    }
   }
 }
 
@@ -143,17 +144,6 @@ function corrupted(write: WriteCase, { body }: PutRequest | PartRequest): Answer
   return refused(Outcome.Transient, error);
 }
 
-/** Text of a leaf right below the root, or null where the document is another one. */
-function textIn(body: Uint8Array | null, root: string, leaf: string): string | null {
-  let found: string | null = null;
-  const read = readDocument(body, root, (xml, name) => {
-    if (name !== leaf) return false;
-    found = leafText(xml, name);
-    return true;
-  });
-  return read ? found : null;
-}
-
 function deleted(write: WriteCase, keys: readonly Uint8Array[]): Answer<WriteResult> {
   const failures: [number, MillraceError][] = [];
   let strange = false;
@@ -180,96 +170,5 @@ function notDeleted({ uri, exchange, context }: WriteCase, key: string, code: st
     code === 'AccessDenied' ? ErrorCode.AccessDenied : ErrorCode.ServiceUnavailable,
     `${which}: not deleted: the service says ${known}`,
     { ...answerContext(context, exchange), uri: which, serviceCode: known },
-  );
-}
-
-function uploads(write: WriteCase): Answer<WriteResult> {
-  const found: UnfinishedUpload[] = [];
-  let urlEncoded = false;
-  let truncated = false;
-  let nextKey = '';
-  let nextUpload = '';
-  const raw: { key: string; upload: string; startedMs: number }[] = [];
-  const read = readDocument(write.exchange.body, 'ListMultipartUploadsResult', (xml, name) => {
-    if (name === 'Upload') {
-      const { Key = '', UploadId = '', Initiated = '' } = leaves(xml, name);
-      raw.push({ key: Key, upload: UploadId, startedMs: Date.parse(Initiated) });
-    } else if (name === 'EncodingType') urlEncoded = leafText(xml, name) === 'url';
-    else if (name === 'IsTruncated') truncated = leafText(xml, name) === 'true';
-    else if (name === 'NextKeyMarker') nextKey = leafText(xml, name);
-    else if (name === 'NextUploadIdMarker') nextUpload = leafText(xml, name);
-    else return false;
-    return true;
-  });
-  // A page that says that there is more and not where would begin the listing again.
-  if (!read || (truncated && nextKey === '')) return unreadable(write, 'no ListMultipartUploadsResult');
-  const plain = (text: string): Uint8Array<ArrayBuffer> =>
-    urlEncoded ? percentDecoded(text) : new Uint8Array(Buffer.from(text, 'utf8'));
-  for (const { key, upload, startedMs } of raw) {
-    const started = Number.isNaN(startedMs) ? null : startedMs;
-    found.push({ key: plain(key), upload, startedMs: started });
-  }
-  const next = truncated ? uploadsContinuation(plain(nextKey), nextUpload) : null;
-  return written({ uploads: found, next });
-}
-
-/** Bytes of a key that was encoded as in a query; what is no escape stands for itself. */
-function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
-  const latin = Buffer.from(text.replaceAll('+', ' '), 'utf8').toString('latin1');
-  const plain = latin.replaceAll(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return new Uint8Array(Buffer.from(plain, 'latin1'));
-}
-
-/** Reads a document, child by child of its root; `take` consumes a child or says that it is not wanted. */
-function readDocument(
-  body: Uint8Array | null,
-  root: string,
-  take: (xml: XmlScanner, name: string) => boolean,
-): boolean {
-  if (body === null) return false;
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
-  // `complete` keeps its connection alive with white space before the document.
-  const xml = new XmlScanner(text.trimStart());
-  try {
-    if (xml.root() !== root) return false;
-    for (let name = xml.child(root); name !== null; name = xml.child(root)) {
-      if (!take(xml, name)) xml.skip(name);
-    }
-    xml.finish();
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof XmlError) return false;
-    throw thrown;
-  }
-}
-
-const LEAVES = new Set(['Key', 'Code', 'UploadId', 'Initiated']);
-
-function leaves(xml: XmlScanner, parent: string): Partial<Record<string, string>> {
-  const found: Partial<Record<string, string>> = {};
-  for (let name = xml.child(parent); name !== null; name = xml.child(parent)) {
-    if (LEAVES.has(name)) found[name] = leafText(xml, name);
-    else xml.skip(name);
-  }
-  return found;
-}
-
-function leafText(xml: XmlScanner, name: string): string {
-  xml.leaf(name);
-  return unescapeXml(xml.text.slice(xml.start, xml.end));
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
-
-function unescapeXml(text: string): string {
-  return text.replaceAll(
-    /&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/g,
-    (_, hex, dec, name) => {
-      if (name !== undefined) return ENTITIES[name as string]!;
-      const code = hex === undefined ? Number(dec) : Number.parseInt(hex as string, 16);
-      return code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
-    },
   );
 }

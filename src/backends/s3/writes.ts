@@ -25,14 +25,15 @@ import type {
   CopyRequest,
   DeleteRequest,
   PutRequest,
-  UploadsRequest,
   WriteCondition,
   WriteLimits,
   WriteRequest,
 } from '../../protocol/writes.js';
-import { encodeKey, encodeQuery, encodeQueryBytes } from '../http/encoding.js';
+import { encodeKey, encodeQuery } from '../http/encoding.js';
+import { escapeXml, uploadsQuery } from '../http/xml-documents.js';
 import type { S3DataConfig } from './config.js';
-import type { WriteParts } from './sigv4-write.js';
+import { AWS4 } from '../http/sigv4.js';
+import { signedHeaders, type WriteParts } from '../http/sigv4-write.js';
 
 const MIB = 1024 * 1024;
 
@@ -57,6 +58,19 @@ const FULL_OBJECT: Header = ['x-amz-checksum-type', 'FULL_OBJECT'];
 /** The CRC-32 of a body as S3 writes it. */
 export function crc32Text(body: Uint8Array): string {
   return toBase64(crcToDigest('crc32', crc32(body)));
+}
+
+/** All headers of the request, names and values in turn; without credentials the bare ones. */
+export function writeHeaders(config: S3DataConfig, parts: WriteParts, nowMs: number): string[] {
+  const { credentials, hostHeader, expectedBucketOwner, requesterPays } = config;
+  const headers: Header[] = [...parts.headers, ['host', hostHeader]];
+  if (expectedBucketOwner !== null) headers.push(['x-amz-expected-bucket-owner', expectedBucketOwner]);
+  if (requesterPays) headers.push(['x-amz-request-payer', 'requester']);
+  if (credentials === null) return [...headers.flat(), 'user-agent', 'millrace'];
+  if (credentials.sessionToken !== undefined)
+    headers.push(['x-amz-security-token', credentials.sessionToken]);
+  const signing = { ...config, scheme: AWS4, credentials, secure: config.origin.secure };
+  return [...signedHeaders(signing, { ...parts, headers }, nowMs), 'user-agent', 'millrace'];
 }
 
 /** What is sent for a write. Throws `InvalidArgument` for what S3 has no words for. */
@@ -188,25 +202,4 @@ function xmlText(key: Uint8Array): string {
     'a key has characters that a request for many deletions cannot carry: delete it by itself',
     { phase: 'write' },
   );
-}
-
-function escapeXml(text: string): string {
-  return text.replaceAll(/[&<>"\r\n\t]/g, (char) => ESCAPES[char] ?? `&#${char.charCodeAt(0)};`);
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-/** Where a page of uploads ended. */
-export function uploadsContinuation(key: Uint8Array, upload: string): string {
-  return JSON.stringify([Buffer.from(key).toString('latin1'), upload]);
-}
-
-function uploadsQuery({ prefix, continuation }: UploadsRequest): string {
-  const [key, upload] = continuation === null ? [] : (JSON.parse(continuation) as [string, string]);
-  let query = 'encoding-type=url';
-  if (key !== undefined) query += `&key-marker=${encodeQueryBytes(Buffer.from(key, 'latin1'))}`;
-  query += '&max-uploads=1000';
-  if (prefix.length > 0) query += `&prefix=${encodeQueryBytes(prefix)}`;
-  if (upload !== undefined) query += `&upload-id-marker=${encodeQuery(upload)}`;
-  return `${query}&uploads=`;
 }

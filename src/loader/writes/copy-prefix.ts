@@ -9,6 +9,7 @@
  */
 import type { SupervisorHandle } from '../../actors/supervisor/types.js';
 import type { MillraceError } from '../../protocol/errors.js';
+import type { ObjectLocation } from '../../protocol/store.js';
 import { locate } from '../references.js';
 import { checkNames, flag, invalidOption, whole } from '../schema.js';
 import { linkStop, type StopOptions } from '../stop-options.js';
@@ -68,12 +69,16 @@ export function copyPrefix(
   for (const [name, uri] of Object.entries({ from, to })) {
     if (typeof uri !== 'string') throw invalidOption(name, 'a URI such as "s3://bucket/2026/"', uri);
   }
-  const terms = readTerms({ maxAttempts: options.maxAttempts }, ['maxAttempts'], 'copyPrefix');
   const source = locate(supervisor.stores, from, () => 'from');
   const target = locate(supervisor.stores, to, () => 'to');
-  if (source.store === target.store && Buffer.from(target.key).indexOf(source.key) === 0) {
-    throw invalidOption('to', `a place outside of ${from}: its copies would be listed and copied again`, to);
+  if (isBelow(target, source)) {
+    throw invalidOption(
+      'to',
+      `a URI that does not begin with ${from}: copies would be copied again, without end`,
+      to,
+    );
   }
+  const terms = readTerms({ maxAttempts: options.maxAttempts }, ['maxAttempts'], 'copyPrefix');
   return rows(
     supervisor,
     {
@@ -87,6 +92,12 @@ export function copyPrefix(
     },
     { token: options.token, signal: options.signal },
   );
+}
+
+/** Whether what is written there would be listed here. */
+function isBelow(target: ObjectLocation, source: ObjectLocation): boolean {
+  const { length } = source.key;
+  return target.store === source.store && Buffer.compare(target.key.subarray(0, length), source.key) === 0;
 }
 
 async function* rows(

@@ -3,10 +3,11 @@
  *
  * Invariants:
  * 1. The stream of small objects ends last: its plan says that it is at its end when every copy beside it has ended.
- * 2. Each listed object makes exactly one row, unless the run was stopped.
+ * 2. Each listed object makes exactly one row, unless the run was stopped: then what was copied has one, and the error of
+ *    the stop comes behind it. Nothing is begun after a stop.
  */
 import type { ItemRecord, PlanEntry, SupervisorHandle } from '../../actors/supervisor/types.js';
-import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
+import { asMillraceError, ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { SinkSpec } from '../../protocol/messages.js';
 import type { ObjectLocation } from '../../protocol/store.js';
 import { StopState } from '../../protocol/stop.js';
@@ -15,6 +16,7 @@ import { type DirectStream, directStream, openDirect, openStore } from '../direc
 import { createPageWalk } from '../listing.js';
 import type { CopiedRow } from './copy-prefix.js';
 import { copySource, headOf, schemeOf } from './copy.js';
+import { STOPS } from './options.js';
 import { Lanes } from './lanes.js';
 import type { WriteTerms } from './options.js';
 import { Outbox } from './outbox.js';
@@ -92,9 +94,13 @@ export class CopyRun {
     };
     const source = { next: (limit: number) => this.#entries(limit), close: () => {} };
     this.#copies = openDirect(this.#supervisor, options, source, { token: this.#token });
+    // Copies beside the stream may end after it: the rows of those that succeeded come before the end.
     this.#pumped = this.#pump(this.#copies).then(
       () => this.#out.end(null),
-      (thrown: unknown) => this.#out.end({ thrown }),
+      async (thrown: unknown) => {
+        await this.#lanes.idle();
+        this.#out.end({ thrown });
+      },
     );
   }
 
@@ -127,7 +133,8 @@ export class CopyRun {
   /** The next objects that go through the stream of small ones; what needs a copy of its own is begun beside it. */
   async #entries(limit: number): Promise<readonly PlanEntry[] | null> {
     const entries: PlanEntry[] = [];
-    while (entries.length < limit) {
+    // After a stop nobody looks at what this gives, and nothing more may be begun.
+    while (entries.length < limit && this.#isLive()) {
       await this.#out.room();
       // Nobody waits for the entries of a run that has ended, and what it would begin is not wanted.
       if (this.#copies?.stream.token.state !== StopState.Live) return [];
@@ -145,6 +152,10 @@ export class CopyRun {
     return entries;
   }
 
+  #isLive(): boolean {
+    return this.#copies?.stream.token.state === StopState.Live;
+  }
+
   async #leftOut(object: ListedObject): Promise<CopiedRow['action'] | null> {
     const { skipExisting, dryRun } = this.#plan;
     const there = (await this.#matcher?.find(this.#targetKey(object.key))) ?? null;
@@ -159,6 +170,7 @@ export class CopyRun {
   }
 
   async #copyAlone({ key, size, version }: ListedObject): Promise<void> {
+    if (!this.#isLive()) return;
     const token = this.#copies!.stream.token;
     const targetKey = this.#targetKey(key);
     const target = {
@@ -174,11 +186,16 @@ export class CopyRun {
       stop: { token },
     };
     try {
-      const known = size < 0 || version === null ? await headOf(deps, this.#source, key) : { size, version };
+      const known =
+        size < 0 || version === null
+          ? await headOf(deps, this.#source, key)
+          : { size, version, contentType: null };
       const source = { store: this.#source, storeName: this.#plan.from.store, key, ...known };
       await copySource(deps, source);
       this.#row(key, known.size, 'copied', null);
     } catch (thrown) {
+      // A stop is told once, behind the rows, and not for each object that it has kept.
+      if (!this.#isLive() && thrown instanceof MillraceError && STOPS.has(thrown.code)) return;
       this.#row(key, size, 'failed', asMillraceError(thrown, ErrorCode.Internal, { phase: 'write' }));
     }
   }

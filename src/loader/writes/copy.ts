@@ -23,6 +23,8 @@ export interface Source {
   readonly key: Uint8Array;
   readonly size: number;
   readonly version: string | null;
+  /** Goes with the bytes where they go through memory; inside a service it does by itself. Null where not known. */
+  readonly contentType: string | null;
 }
 
 /**
@@ -40,16 +42,21 @@ export async function copyObject(
   return await withTarget(supervisor, to, terms, options, async (deps) => {
     const opening = openStore(supervisor, location.store, supervisor.token);
     const store = await untilTurned(opening, deps.tokens);
-    const { size, version } = await headOf(deps, store, location.key);
-    return await copySource(deps, { store, storeName: location.store, key: location.key, size, version });
+    const { size, version, contentType } = await headOf(deps, store, location.key);
+    const source = { store, storeName: location.store, key: location.key, size, version, contentType };
+    return await copySource(deps, source);
   });
 }
 
 /** Copies an object whose size and version are known. */
 export async function copySource(deps: UploadDeps, source: Source): Promise<Uploaded> {
-  const inside = schemeOf(source.storeName) === schemeOf(deps.target.name);
+  const { target, terms } = deps;
+  // A service copies the type with the object: one with another type has to be written anew.
+  const inside = schemeOf(source.storeName) === schemeOf(target.name) && terms.contentType === null;
   const done = inside ? await copyInside(deps, source) : null;
-  return done ?? (await copyThrough(deps, source));
+  if (done !== null) return done;
+  const contentType = terms.contentType ?? source.contentType;
+  return await copyThrough({ ...deps, terms: { ...terms, contentType } }, source);
 }
 
 /** By the service itself, or null where it cannot. */

@@ -2,8 +2,10 @@
  * `delete` and `deletePrefix`.
  *
  * Invariants:
- * 1. Nothing is deleted that was not listed under the very prefix, and nothing at all in a dry run.
+ * 1. Nothing is deleted that was not listed under the very prefix, and nothing at all in a dry run; a whole store only where
+ *    that was said.
  * 2. What could not be deleted is told, row by row, and does not keep the rest.
+ * 3. A stop ends the walk behind the rows of what was deleted already: nothing is deleted without a row.
  */
 import type { StreamHandle, SupervisorHandle } from '../../actors/supervisor/types.js';
 import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
@@ -14,7 +16,7 @@ import { createPageWalk, keyOf } from '../listing.js';
 import { locate } from '../references.js';
 import { checkNames, flag, invalidOption, whole } from '../schema.js';
 import type { StopOptions } from '../stop-options.js';
-import { WRITE_NAMES, readTerms, type WriteOptions } from './options.js';
+import { STOPS, WRITE_NAMES, readTerms, type WriteOptions } from './options.js';
 import { locateObject, openWritable, type WritableStore } from './target.js';
 
 export type DeleteOptions = Omit<WriteOptions, 'ifAbsent'>;
@@ -45,6 +47,8 @@ export async function deleteObject(
 export interface DeletePrefixOptions extends StopOptions {
   /** Tells what would be deleted, and deletes nothing. @default false */
   readonly dryRun?: boolean | undefined;
+  /** Allows a prefix that is a whole store, such as `s3://bucket/`; otherwise that is an error. @default false */
+  readonly wholeStore?: boolean | undefined;
   /** Requests that are under way at the same time. @default 16 */
   readonly maxConcurrency?: number | undefined;
 }
@@ -68,10 +72,14 @@ export function deletePrefix(
   prefix: string,
   options: DeletePrefixOptions = {},
 ): AsyncIterableIterator<DeletedRow> {
-  checkNames(['token', 'signal', 'dryRun', 'maxConcurrency'], options, 'deletePrefix');
-  const { dryRun = false, maxConcurrency = 16 } = options;
+  checkNames(['token', 'signal', 'dryRun', 'wholeStore', 'maxConcurrency'], options, 'deletePrefix');
+  const { dryRun = false, wholeStore = false, maxConcurrency = 16 } = options;
   if (typeof prefix !== 'string') throw invalidOption('prefix', 'a URI such as "s3://bucket/2025/"', prefix);
   const location = locate(supervisor.stores, prefix, () => 'prefix');
+  if (location.key.length === 0 && !flag(wholeStore, 'wholeStore')) {
+    const expected = 'a prefix that is not the whole store (to delete all of it, set wholeStore: true)';
+    throw invalidOption('prefix', expected, prefix);
+  }
   const plan = {
     ...location,
     dryRun: flag(dryRun, 'dryRun'),
@@ -99,65 +107,74 @@ async function* rows(
     const target = { store: store.id, prefix: plan.key, delimiter: null };
     const pages = createPageWalk((request) => stream.list(request), target);
     for (let page = await pages.next(); page !== null; page = await pages.next()) {
-      const failures = plan.dryRun ? null : await deletePage(stream, store, page, plan.lanes);
+      const ends = plan.dryRun ? null : await deletePage(stream, store, page, plan.lanes);
       for (let row = 0; row < page.count; row += 1) {
-        const error = failures?.get(row) ?? null;
-        const action = failures === null ? 'would-delete' : error === null ? 'deleted' : 'failed';
+        const error = ends === null ? null : ends.byRow[row];
+        if (error === undefined) continue;
+        const action = ends === null ? 'would-delete' : error === null ? 'deleted' : 'failed';
         const uri = supervisor.stores.uri(store.id, keyOf(page, row));
         yield { uri, size: page.sizes[row]!, action, error };
       }
+      if (ends !== null && ends.stopped !== null) throw ends.stopped;
     }
   } finally {
     await direct.close('completed');
   }
 }
 
-/** Deletes all keys of a page, in as many requests at the same time as there are lanes; the failures by row. */
+/** What became of the rows of a page. */
+interface PageEnds {
+  /** Null for a row that was deleted, its error for one that failed, undefined for one that a stop has kept. */
+  readonly byRow: (MillraceError | null | undefined)[];
+  /** What the walk ends with, after a stop. */
+  stopped: MillraceError | null;
+}
+
+/** Deletes all keys of a page, in as many requests at the same time as there are lanes. Never rejects. */
 async function deletePage(
   stream: StreamHandle,
-  { id, limits }: WritableStore,
+  store: WritableStore,
   page: KeyPage,
   lanes: number,
-): Promise<Map<number, MillraceError>> {
-  const failures = new Map<number, MillraceError>();
+): Promise<PageEnds> {
+  const byRow: PageEnds['byRow'] = Array.from({ length: page.count });
+  const ends: PageEnds = { byRow, stopped: null };
   let next = 0;
   const lane = async (): Promise<void> => {
-    while (next < page.count) {
+    while (next < page.count && ends.stopped === null) {
       const first = next;
-      next = Math.min(page.count, first + limits.deletesPerRequest);
-      const keys: Uint8Array[] = [];
-      // Copied: a message carries the whole buffer that a view lies in.
-      for (let row = first; row < next; row += 1) keys.push(keyOf(page, row).slice());
-      const failed = await deleteKeys(stream, id, keys);
-      for (const [at, error] of failed) failures.set(first + at, error);
+      next = Math.min(page.count, first + store.limits.deletesPerRequest);
+      await deleteRows(stream, store, page, { first, end: next }, ends);
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
-  return failures;
+  return ends;
 }
 
-type Failures = readonly (readonly [index: number, error: MillraceError])[];
-
-/** A request that fails as a whole has failed for each of its keys. Rejects only when the stream was told to stop. */
-async function deleteKeys(
+/** One request; where its service has no words for one of many keys, one for each of them. */
+async function deleteRows(
   stream: StreamHandle,
-  store: number,
-  keys: readonly Uint8Array[],
-): Promise<Failures> {
+  store: WritableStore,
+  page: KeyPage,
+  { first, end }: { readonly first: number; readonly end: number },
+  ends: PageEnds,
+): Promise<void> {
+  const keys: Uint8Array[] = [];
+  // Copied: a message carries the whole buffer that a view lies in.
+  for (let row = first; row < end; row += 1) keys.push(keyOf(page, row).slice());
   try {
-    return (await stream.write(store, { kind: 'delete', keys, ifVersion: null })).failures;
+    const result = await stream.write(store.id, { kind: 'delete', keys, ifVersion: null });
+    ends.byRow.fill(null, first, end);
+    for (const [at, error] of result.failures) ends.byRow[first + at] = error;
   } catch (thrown) {
-    if (stream.token.state !== StopState.Live) throw thrown;
     const error = asMillraceError(thrown, ErrorCode.Internal, { phase: 'write' });
-    if (error.code !== ErrorCode.Unsupported || keys.length === 1)
-      return keys.map((_, index) => [index, error]);
+    if (stream.token.state !== StopState.Live && STOPS.has(error.code)) ends.stopped ??= error;
+    else if (error.code !== ErrorCode.Unsupported || end - first === 1) ends.byRow.fill(error, first, end);
+    else {
+      for (let row = first; row < end && ends.stopped === null; row += 1)
+        await deleteRows(stream, store, page, { first: row, end: row + 1 }, ends);
+    }
   }
-  // One of them cannot be said together with others.
-  const failures: (readonly [number, MillraceError])[] = [];
-  for (const [index, key] of keys.entries()) {
-    for (const [, error] of await deleteKeys(stream, store, [key])) failures.push([index, error]);
-  }
-  return failures;
 }
 
 function stopOf({ token, signal }: StopOptions): StopOptions {

@@ -1,6 +1,6 @@
 /** Options of the verbs that write. */
-import { whole } from '../schema.js';
-import { checkNames, flag, invalidOption } from '../schema.js';
+import { ErrorCode } from '../../protocol/errors.js';
+import { checkNames, flag, invalidOption, whole } from '../schema.js';
 import type { StopOptions } from '../stop-options.js';
 
 export interface WriteOptions extends StopOptions {
@@ -17,7 +17,10 @@ export interface PutOptions extends WriteOptions {
   readonly contentType?: string | undefined;
   /** Bytes of one part of an object that is put in parts. @default what the scheme says, or more where it must be */
   readonly partBytes?: number | undefined;
-  /** Parts of one object that are under way at the same time. @default 8 */
+  /**
+   * Parts of one object that are under way at the same time; of a stream no more than a quarter of the memory budget holds.
+   * @default 8
+   */
   readonly maxPartsInFlight?: number | undefined;
 }
 
@@ -30,6 +33,13 @@ export interface WriteTerms {
   readonly maxPartsInFlight: number;
   readonly maxAttempts: number;
 }
+
+/** What a call fails with because it was told to stop. */
+export const STOPS: ReadonlySet<ErrorCode> = new Set([
+  ErrorCode.Draining,
+  ErrorCode.Cancelled,
+  ErrorCode.DeadlineExceeded,
+]);
 
 const STOP_NAMES = ['token', 'signal'];
 export const WRITE_NAMES = [...STOP_NAMES, 'ifAbsent', 'ifVersion', 'maxAttempts'];

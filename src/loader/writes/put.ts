@@ -71,7 +71,9 @@ export async function putStream(
       const partBytes = partBytesOf(-1, target.limits, terms.partBytes, target.uri);
       const first = await untilTurned(gatherer.take(partBytes), tokens);
       if (gatherer.exhausted) return await putPiece(deps, first);
-      return await uploadParts(deps, gatheredSource(target, gatherer, first, partBytes), {
+      const maxPartsInFlight = gatheredParts(terms.maxPartsInFlight, partBytes, supervisor.arena.budgetBytes);
+      const bounded = { ...deps, terms: { ...terms, maxPartsInFlight } };
+      return await uploadParts(bounded, gatheredSource(target, gatherer, first, partBytes), {
         size: -1,
         partBytes,
       });
@@ -162,6 +164,14 @@ function pieceSource(target: WriteTarget, { length: size, fill }: Piece, partByt
     },
     close: () => {},
   };
+}
+
+/** What is gathered of a stream is held until its part is there, beside the budget: no more than this share of it. */
+const GATHERED_SHARE = 4;
+
+/** How many parts of a stream may be under way. Pure. */
+function gatheredParts(wanted: number, partBytes: number, budgetBytes: number): number {
+  return Math.max(1, Math.min(wanted, Math.floor(budgetBytes / GATHERED_SHARE / partBytes)));
 }
 
 /** The pieces of a stream, one at a time: what is gathered and not granted memory yet is one part. */

@@ -76,7 +76,7 @@ async function begin(
   const patient = new CancellationToken();
   const drain = (): void => patient.drain('stopped', { deadlineMs: CLEANUP_MS });
   const links = tokens.map((token) => token.onChange(drain));
-  const stream = openCleanup(supervisor, patient);
+  const stream = openCleanup(supervisor, patient, { maxAttempts: terms.maxAttempts });
   try {
     const { key } = target;
     const { ifAbsent, ifVersion, contentType } = terms;

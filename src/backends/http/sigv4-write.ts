@@ -1,5 +1,5 @@
 /**
- * AWS Signature Version 4 for requests that write: any headers, a body.
+ * Signature Version 4 for requests that write: any headers, a body.
  *
  * Invariants:
  * 1. Every header that is given is signed, and so is the checksum of the body among them.
@@ -10,8 +10,13 @@
  * authorization header" in the Amazon S3 API reference.
  */
 import { createHmac, hash } from 'node:crypto';
-import type { S3DataConfig } from './config.js';
-import { amzDate, deriveSigningKey, EMPTY_BODY_SHA256 } from './sigv4.js';
+import {
+  amzDate,
+  deriveSigningKey,
+  EMPTY_BODY_SHA256,
+  type SignatureScheme,
+  type SigningKey,
+} from './sigv4.js';
 
 export interface WriteParts {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
@@ -24,29 +29,34 @@ export interface WriteParts {
   readonly body: Uint8Array | null;
 }
 
-/** All headers of the request, names and values in turn; without credentials the bare ones. */
-export function writeHeaders(config: S3DataConfig, parts: WriteParts, nowMs: number): string[] {
-  const { credentials, hostHeader, expectedBucketOwner, requesterPays } = config;
+export interface WriteSigning {
+  readonly scheme: SignatureScheme;
+  readonly region: string;
+  readonly service: string;
+  readonly credentials: SigningKey;
+  /** Whether the request goes over TLS. */
+  readonly secure: boolean;
+}
+
+/** All headers of the request, with those that the signature adds, names and values in turn. */
+export function signedHeaders(signing: WriteSigning, parts: WriteParts, nowMs: number): string[] {
+  const { scheme, region, service, credentials, secure } = signing;
+  const { algorithm, header, terminal } = scheme;
   const all: [string, string][] = parts.headers.map(([name, value]) => [name, value]);
-  all.push(['host', hostHeader]);
-  if (expectedBucketOwner !== null) all.push(['x-amz-expected-bucket-owner', expectedBucketOwner]);
-  if (requesterPays) all.push(['x-amz-request-payer', 'requester']);
-  if (credentials === null) return [...all.flat(), 'user-agent', 'millrace'];
   const date = amzDate(nowMs);
-  const payload = payloadHash(parts.body, config.origin.secure);
-  all.push(['x-amz-content-sha256', payload], ['x-amz-date', date]);
-  if (credentials.sessionToken !== undefined) all.push(['x-amz-security-token', credentials.sessionToken]);
+  const payload = payloadHash(parts.body, secure);
+  all.push([`${header}content-sha256`, payload], [`${header}date`, date]);
   all.sort(([a], [b]) => (a < b ? -1 : 1));
   const signed = all.map(([name]) => name).join(';');
   const lines = all.map(([name, value]) => `${name}:${value.trim().replaceAll(/ +/g, ' ')}\n`).join('');
   const canonical = `${parts.method}\n${parts.path}\n${parts.query}\n${lines}\n${signed}\n${payload}`;
   const day = date.slice(0, 8);
-  const scope = `${day}/${config.region}/${config.service}/aws4_request`;
-  const toSign = `AWS4-HMAC-SHA256\n${date}\n${scope}\n${hash('sha256', canonical, 'hex')}`;
-  const key = deriveSigningKey(credentials.secretAccessKey, day, config.region, config.service);
+  const scope = `${day}/${region}/${service}/${terminal}`;
+  const toSign = `${algorithm}\n${date}\n${scope}\n${hash('sha256', canonical, 'hex')}`;
+  const key = deriveSigningKey(scheme, credentials.secretAccessKey, day, region, service);
   const signature = createHmac('sha256', key).update(toSign).digest('hex');
-  const authorization = `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
-  return [...all.flat(), 'authorization', authorization, 'user-agent', 'millrace'];
+  const authorization = `${algorithm} Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
+  return [...all.flat(), 'authorization', authorization];
 }
 
 function payloadHash(body: Uint8Array | null, secure: boolean): string {

@@ -1,5 +1,6 @@
 /**
- * AWS Signature Version 4 for requests without a body, with the signature in the `Authorization` header.
+ * Signature Version 4, of AWS and in Google's words, for requests without a body, with the signature in the `Authorization`
+ * header.
  *
  * Invariants:
  * 1. The signed headers are exactly those that are sent.
@@ -8,11 +9,39 @@
  * 3. The payload hash is that of the empty body: no request of the data half has one, and unlike `UNSIGNED-PAYLOAD`
  *    it is accepted over plain HTTP as well.
  *
- * Source of the rules: "Create a signed AWS API request" in the AWS IAM user guide; S3 does not normalise the path.
+ * Source of the rules: "Create a signed AWS API request" in the AWS IAM user guide; S3 does not normalise the path. "Signatures"
+ * in the Cloud Storage documentation for Google's.
  */
 import { createHmac, hash } from 'node:crypto';
-import { hmacUnder } from '../http/hmac.js';
-import type { S3Credentials } from './config.js';
+import { hmacUnder } from './hmac.js';
+
+/** What differs between the services that sign this way. */
+export interface SignatureScheme {
+  readonly algorithm: string;
+  readonly keyPrefix: string;
+  readonly terminal: string;
+  /** What the names of its own headers begin with. */
+  readonly header: string;
+}
+
+export const AWS4: SignatureScheme = {
+  algorithm: 'AWS4-HMAC-SHA256',
+  keyPrefix: 'AWS4',
+  terminal: 'aws4_request',
+  header: 'x-amz-',
+};
+export const GOOG4: SignatureScheme = {
+  algorithm: 'GOOG4-HMAC-SHA256',
+  keyPrefix: 'GOOG4',
+  terminal: 'goog4_request',
+  header: 'x-goog-',
+};
+
+/** What signs. Never part of a message, an error or a log. */
+export interface SigningKey {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
 
 /** SHA-256 of nothing. */
 export const EMPTY_BODY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
@@ -33,12 +62,13 @@ export interface SignedParts {
 
 /** What stays the same for all requests of one snapshot. */
 export interface SignerConfig {
+  readonly scheme: SignatureScheme;
   readonly host: string;
   readonly region: string;
   readonly service: string;
-  readonly credentials: S3Credentials;
-  readonly expectedBucketOwner: string | null;
-  readonly requesterPays: boolean;
+  readonly credentials: SigningKey;
+  /** Headers that every request has and that follow the date's in the alphabet, in its order. */
+  readonly tail: readonly (readonly [name: string, value: string])[];
 }
 
 export interface Signer {
@@ -62,37 +92,32 @@ function hmac(key: string | Buffer, value: string): Buffer {
   return createHmac('sha256', key).update(value).digest();
 }
 
-export function deriveSigningKey(secret: string, date: string, region: string, service: string): Buffer {
-  return hmac(hmac(hmac(hmac(`AWS4${secret}`, date), region), service), 'aws4_request');
+export function deriveSigningKey(
+  { keyPrefix, terminal }: SignatureScheme,
+  secret: string,
+  date: string,
+  region: string,
+  service: string,
+): Buffer {
+  return hmac(hmac(hmac(hmac(`${keyPrefix}${secret}`, date), region), service), terminal);
 }
 
-/** Headers that follow `x-amz-date` in the alphabet and never change within one snapshot. */
-function constantTail(config: SignerConfig): [name: string, value: string][] {
-  const tail: [string, string][] = [];
-  if (config.expectedBucketOwner !== null) {
-    tail.push(['x-amz-expected-bucket-owner', config.expectedBucketOwner]);
-  }
-  if (config.requesterPays) tail.push(['x-amz-request-payer', 'requester']);
-  const token = config.credentials.sessionToken;
-  if (token !== undefined) tail.push(['x-amz-security-token', token]);
-  return tail;
-}
-
-function signedNames(variant: number, tail: readonly [string, string][]): string {
+function signedNames(variant: number, { scheme, tail }: SignerConfig): string {
   const names = ['host'];
   if (variant & IF_MATCH) names.push('if-match');
   if (variant & RANGE) names.push('range');
   if (variant & CHECKSUM) names.push('x-amz-checksum-mode');
-  names.push('x-amz-content-sha256', 'x-amz-date', ...tail.map(([name]) => name));
+  names.push(`${scheme.header}content-sha256`, `${scheme.header}date`, ...tail.map(([name]) => name));
   return names.join(';');
 }
 
 export function createSigner(config: SignerConfig): Signer {
-  const { host, region, service, credentials } = config;
-  const tail = constantTail(config);
+  const { scheme, host, region, service, credentials, tail } = config;
+  const { algorithm, header } = scheme;
+  const dateHeader = `${header}date`;
   const tailText = tail.map(([name, value]) => `${name}:${value.trim()}\n`).join('');
   const hostText = `host:${host}\n`;
-  const variants = Array.from({ length: 8 }, (_, variant) => signedNames(variant, tail));
+  const variants = Array.from({ length: 8 }, (_, variant) => signedNames(variant, config));
   let second = Number.NaN;
   let date = '';
   let day = '';
@@ -105,14 +130,14 @@ export function createSigner(config: SignerConfig): Signer {
     second = Math.floor(nowMs / 1000);
     date = amzDate(nowMs);
     const today = date.slice(0, 8);
-    const scope = `${today}/${region}/${service}/aws4_request`;
-    dateText = `x-amz-content-sha256:${EMPTY_BODY_SHA256}\nx-amz-date:${date}\n${tailText}\n`;
-    stringToSignHead = `AWS4-HMAC-SHA256\n${date}\n${scope}\n`;
+    const scope = `${today}/${region}/${service}/${scheme.terminal}`;
+    dateText = `${header}content-sha256:${EMPTY_BODY_SHA256}\n${header}date:${date}\n${tailText}\n`;
+    stringToSignHead = `${algorithm}\n${date}\n${scope}\n`;
     if (today === day) return;
     day = today;
-    const key = deriveSigningKey(credentials.secretAccessKey, day, region, service);
+    const key = deriveSigningKey(scheme, credentials.secretAccessKey, day, region, service);
     hmacHex = hmacUnder(key, 'hex');
-    authorizationHead = `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=`;
+    authorizationHead = `${algorithm} Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=`;
   }
 
   function sign(parts: SignedParts, nowMs: number): string[] {
@@ -136,13 +161,13 @@ export function createSigner(config: SignerConfig): Signer {
     const text = `${parts.method}\n${parts.path}\n${parts.query}\n${hostText}${varying}${dateText}${names}\n${EMPTY_BODY_SHA256}`;
     const signature = hmacHex(stringToSignHead + hash('sha256', text, 'hex'));
     const authorization = `${authorizationHead}${names}, Signature=${signature}`;
-    const headers = ['x-amz-date', date, 'Authorization', authorization];
+    const headers = [dateHeader, date, 'Authorization', authorization];
     if (ifMatch !== null) headers.push('If-Match', ifMatch);
     if (range !== null) headers.push('Range', range);
     if (checksum) headers.push('x-amz-checksum-mode', 'ENABLED');
     return headers;
   }
 
-  const constant = ['Host', host, 'x-amz-content-sha256', EMPTY_BODY_SHA256, ...tail.flat()];
+  const constant = ['Host', host, `${header}content-sha256`, EMPTY_BODY_SHA256, ...tail.flat()];
   return { constant, sign };
 }

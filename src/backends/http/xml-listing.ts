@@ -1,5 +1,5 @@
 /**
- * ListObjectsV2: its query, and its answer as a packed page.
+ * ListObjectsV2, of S3 and of the XML API of Cloud Storage: its query, and its answer as a packed page.
  *
  * Invariants:
  * 1. A page is whole or refused: XML that is cut, malformed or lacks a field that the page needs is a
@@ -9,15 +9,15 @@
  * 3. `+` is a space and `%2B` a plus, as S3 encodes them; servers that write `%20` for a space (radosgw) are read by
  *    the same rule. A server that ignored `encoding-type` (no `EncodingType` in the answer) is read literally.
  *
- * Source of the format: ListObjectsV2 in the Amazon S3 API reference.
+ * Source of the format: ListObjectsV2 in the Amazon S3 API reference; "List objects" in the XML API reference of Cloud Storage.
  */
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import type { KeyPage, ListRequest } from '../../protocol/store.js';
-import { encodeQuery, encodeQueryBytes } from '../http/encoding.js';
-import { Escapes, leafBytes, leafText, packSpans, spanTexts, unescape } from '../http/spans.js';
-import { XmlError, XmlScanner } from '../http/xml.js';
+import { encodeQuery, encodeQueryBytes } from './encoding.js';
+import { Escapes, leafBytes, leafText, packSpans, spanTexts, unescape } from './spans.js';
+import { XmlError, XmlScanner } from './xml.js';
 
-/** S3 gives no more on one page. */
+/** Neither service gives more on one page. */
 const MAX_KEYS = 1000;
 /**
  * 1,000 keys of 1,024 bytes, each byte as `%XX`, with about 700 bytes of tags, owner and checksums around each, are
@@ -48,11 +48,15 @@ interface RawPage {
   next: string | null;
 }
 
-/** Parses a page. Throws `ProtocolViolation` with `context`. */
-export function parsePage(body: Uint8Array, context: ErrorContext): KeyPage {
+/** Parses a page; `versionTag` names what the service has for a version. Throws `ProtocolViolation` with `context`. */
+export function parsePage(
+  body: Uint8Array,
+  versionTag: 'ETag' | 'Generation',
+  context: ErrorContext,
+): KeyPage {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   try {
-    return pack(bytes, scan(bytes.toString('latin1')));
+    return pack(bytes, scan(bytes.toString('latin1'), versionTag));
   } catch (thrown) {
     if (!(thrown instanceof XmlError)) throw thrown;
     throw new MillraceError(
@@ -63,7 +67,7 @@ export function parsePage(body: Uint8Array, context: ErrorContext): KeyPage {
   }
 }
 
-function scan(text: string): RawPage {
+function scan(text: string, versionTag: string): RawPage {
   const xml = new XmlScanner(text);
   const page: RawPage = {
     keySpans: [],
@@ -80,7 +84,7 @@ function scan(text: string): RawPage {
   for (;;) {
     const name = xml.child(root);
     if (name === null) break;
-    if (name === 'Contents') readContents(xml, page);
+    if (name === 'Contents') readContents(xml, page, versionTag);
     else if (name === 'CommonPrefixes') readPrefixes(xml, page);
     else if (name === 'IsTruncated') page.truncated = truth(xml, leafText(xml, name));
     else if (name === 'NextContinuationToken') page.next = unescape(leafText(xml, name), xml);
@@ -95,7 +99,7 @@ function scan(text: string): RawPage {
   return page;
 }
 
-function readContents(xml: XmlScanner, page: RawPage): void {
+function readContents(xml: XmlScanner, page: RawPage, versionTag: string): void {
   const row = page.sizes.length;
   let seen = 0;
   page.versionSpans.push(0, 0);
@@ -110,7 +114,7 @@ function readContents(xml: XmlScanner, page: RawPage): void {
     } else if (name === 'Size') {
       page.sizes.push(leafBytes(xml, name));
       seen |= 2;
-    } else if (name === 'ETag') {
+    } else if (name === versionTag) {
       xml.leaf(name);
       // A weak tag is no version: the span stays empty.
       if (xml.text.startsWith('W/', xml.start)) continue;

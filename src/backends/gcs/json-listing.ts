@@ -1,0 +1,73 @@
+/**
+ * A listing of the JSON API: its query, and its answer as a packed page.
+ *
+ * Invariants:
+ * 1. A page is whole or refused: JSON that is cut, or an item without a name or a size, is a `ProtocolViolation`, never a
+ *    page with fewer keys.
+ * 2. A generation stays the text that it came as: it does not fit into a number.
+ *
+ * Source of the format: "Objects: list" in the JSON API reference.
+ */
+import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
+import { createKeyPageBuilder } from '../../protocol/key-page.js';
+import type { KeyPage, ListRequest } from '../../protocol/store.js';
+import { encodeQuery, encodeQueryBytes } from '../http/encoding.js';
+
+/** The service recommends no more, and gives no more. */
+const MAX_RESULTS = 1000;
+/** All that a page needs: of the thirty fields of an object, four. */
+const FIELDS = encodeQuery('items(name,size,generation,updated),prefixes,nextPageToken');
+
+export function listQuery({ continuation, delimiter, limit, prefix }: ListRequest): string {
+  const maxResults = Math.max(1, Math.min(MAX_RESULTS, Math.floor(limit)));
+  let query = `fields=${FIELDS}&maxResults=${maxResults}`;
+  if (prefix.length > 0) query += `&prefix=${encodeQueryBytes(prefix)}`;
+  if (delimiter !== null) query += `&delimiter=${encodeQuery(delimiter)}`;
+  return continuation === null ? query : `${query}&pageToken=${encodeQuery(continuation)}`;
+}
+
+/** What is read of a page; nothing of it is believed before it is looked at. */
+interface RawPage {
+  readonly items?: unknown;
+  readonly prefixes?: unknown;
+  readonly nextPageToken?: unknown;
+}
+
+/** Parses a page. Throws `ProtocolViolation` with `context`. */
+export function parsePage(body: Uint8Array, context: ErrorContext): KeyPage {
+  const violation = (what: string): MillraceError =>
+    new MillraceError(ErrorCode.ProtocolViolation, `The listing page is not one of the JSON API: ${what}`, {
+      phase: 'list',
+      retryable: true,
+      ...context,
+    });
+  const raw = readJson(body);
+  if (raw === null) throw violation('it is no JSON object');
+  const { items = [], prefixes = [], nextPageToken = null } = raw as RawPage;
+  if (!Array.isArray(items)) throw violation('its items are no array');
+  if (!Array.isArray(prefixes) || !prefixes.every((each) => typeof each === 'string')) {
+    throw violation('its prefixes are no texts');
+  }
+  if (nextPageToken !== null && typeof nextPageToken !== 'string') throw violation('its token is no text');
+  const page = createKeyPageBuilder();
+  for (const item of items as Partial<Record<string, unknown>>[]) {
+    const size = typeof item?.size === 'string' && /^\d{1,16}$/.test(item.size) ? Number(item.size) : -1;
+    if (typeof item?.name !== 'string' || size < 0) throw violation('an item has no name or no size');
+    const updated = typeof item.updated === 'string' ? Date.parse(item.updated) : Number.NaN;
+    const generation = typeof item.generation === 'string' ? item.generation : null;
+    page.add(Buffer.from(item.name, 'utf8'), size, generation, updated);
+  }
+  return page.finish(prefixes, nextPageToken === '' ? null : nextPageToken);
+}
+
+/** A JSON object, or null. */
+export function readJson(body: Uint8Array | null): Partial<Record<string, unknown>> | null {
+  if (body === null) return null;
+  try {
+    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+    const value = JSON.parse(text) as unknown;
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
