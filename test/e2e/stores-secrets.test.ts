@@ -44,6 +44,7 @@ interface Way {
 
 const az = (url: string): { endpoint: string } => ({ endpoint: `${url}/${ACCOUNT}` });
 const AZ = { scheme: 'az', begin: `az://${ACCOUNT}/bucket/` };
+const GS = { scheme: 'gs', begin: 'gs://bucket/' };
 const WAYS: readonly Way[] = [
   {
     name: 's3 by a session',
@@ -85,6 +86,18 @@ const WAYS: readonly Way[] = [
       ...az(url),
       credential: () => Promise.resolve({ token: BEARER, expiresOnTimestamp: Date.now() + 3_600_000 }),
     }),
+  },
+  {
+    ...GS,
+    name: 'gs by token',
+    secrets: { BEARER },
+    options: (endpoint) => ({ endpoint, credentials: () => Promise.resolve({ accessToken: BEARER }) }),
+  },
+  {
+    ...GS,
+    name: 'gs by HMAC key',
+    secrets: { SECRET },
+    options: (endpoint) => ({ endpoint, hmac: { accessId: 'GOOG1EMARKER00000000', secret: SECRET } }),
   },
 ];
 
@@ -188,7 +201,8 @@ describe.each(WAYS)('$name', ({ name, scheme, begin, secrets, options, env }) =>
 });
 
 const LITTER = 'sEcrEt+MARKER/that/stands+where+it+must/not+stand=0123456789';
-const SECRETS = { LITTER, SIGNATURE, KEY };
+const PEM = `-----BEGIN PRIVATE KEY-----\n${Buffer.from(LITTER.repeat(4)).toString('base64')}\n-----END PRIVATE KEY-----\n`;
+const SECRETS = { PEM, LITTER, SIGNATURE, KEY };
 
 describe('a URI that holds a secret', () => {
   let runtime: Runtime;
@@ -276,6 +290,20 @@ describe('an option that cannot work', () => {
     ['az', { sasToken: junk }],
     ['az', { endpoint: `http://user:${encodeURIComponent(LITTER)}@127.0.0.1:1` }],
     ['az', { apiVersion: LITTER }],
+    ['gs', { credentials: LITTER }],
+    ['gs', { credentials: { client_email: 'a@b', private_key: LITTER } }],
+    // Not a key: it is refused before anybody is asked for a token.
+    ['gs', { credentials: { client_email: 'a@b.iam.gserviceaccount.com', private_key: PEM } }],
+    ['gs', { credentials: junk }],
+    ['gs', { credentials: wrapped }],
+    ['gs', { credentials: () => Promise.resolve({ accessToken: `${LITTER}\n` }) }],
+    ['gs', { hmac: LITTER }],
+    ['gs', { hmac: { accessId: 'GOOG', secret: `${LITTER}\n` } }],
+    ['gs', { hmacSecret: LITTER }],
+    ['gs', { keyFilename: `/nowhere/${'k'.repeat(20)}.json` }],
+    ['gs', { endpoint: `http://user:${encodeURIComponent(LITTER)}@127.0.0.1:1` }],
+    ['gs', { userProject: `${LITTER} x` }],
+    ['gs', { ca: LITTER }],
     ['file', { root: 5, token: LITTER }],
     ['direct', { root: '/tmp', fallback: 'error', token: LITTER }],
     ['http', { token: LITTER }],
