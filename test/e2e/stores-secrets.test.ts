@@ -139,7 +139,8 @@ beforeAll(async () => {
 });
 afterAll(() => echo.stop());
 
-describe.each(WAYS)('$name', ({ name, scheme, begin, secrets, options, env }) => {
+// Beside each other: most of their time is waited between attempts.
+describe.concurrent.each(WAYS)('$name', ({ scheme, begin, secrets, options }) => {
   test('a service that repeats what it was sent', async () => {
     const uris = FORMATS.flatMap((format) => STATUSES.map((status) => `${begin}${keyOf(status, format)}`));
     const before = echo.requests();
@@ -183,21 +184,23 @@ describe.each(WAYS)('$name', ({ name, scheme, begin, secrets, options, env }) =>
     const told = [refused, crashed, loader.report, await runtime.stats(), await runtime.close()];
     expect(revealed(told.map(seen).join('\n'), secrets)).toEqual([]);
   });
+});
 
-  test.runIf(env !== undefined)('the command', async () => {
-    const uri = `${begin}${keyOf(403, 'xml')}`;
-    const runs = [
-      ['ls', uri],
-      ['cat', uri],
-      ['load', uri, '--json'],
-      ['explain', uri],
-      ['stat', uri, '--nonsense'],
-    ];
-    const exits = await Promise.all(runs.map((args) => runNode(MAIN, { args, env: env!(echo.url) }).exit()));
-    const text = exits.map(({ stdout, stderr }) => stdout + stderr).join('\n');
-    expect(text.length, name).toBeGreaterThan(200);
-    expect(revealed(text, secrets)).toEqual([]);
-  });
+const TOLD = WAYS.filter(({ env }) => env !== undefined);
+
+test.concurrent.each(TOLD)('the command with credentials of $name', async ({ name, begin, secrets, env }) => {
+  const uri = `${begin}${keyOf(403, 'xml')}`;
+  const runs = [
+    ['ls', uri],
+    ['cat', uri],
+    ['load', uri, '--json'],
+    ['explain', uri],
+    ['stat', uri, '--nonsense'],
+  ];
+  const exits = await Promise.all(runs.map((args) => runNode(MAIN, { args, env: env!(echo.url) }).exit()));
+  const text = exits.map(({ stdout, stderr }) => stdout + stderr).join('\n');
+  expect(text.length, name).toBeGreaterThan(200);
+  expect(revealed(text, secrets)).toEqual([]);
 });
 
 const LITTER = 'sEcrEt+MARKER/that/stands+where+it+must/not+stand=0123456789';
