@@ -37,9 +37,9 @@ interface Way {
   /** What all its URIs begin with. */
   readonly begin: string;
   readonly secrets: Secrets;
-  options(url: string): Record<string, unknown>;
+  readonly options: (url: string) => Record<string, unknown>;
   /** Environment of the command, where it can be told by that. */
-  env?(url: string): Record<string, string>;
+  readonly env?: (url: string) => Record<string, string>;
 }
 
 const az = (url: string): { endpoint: string } => ({ endpoint: `${url}/${ACCOUNT}` });
