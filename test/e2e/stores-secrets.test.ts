@@ -37,9 +37,9 @@ interface Way {
   /** What all its URIs begin with. */
   readonly begin: string;
   readonly secrets: Secrets;
-  options(url: string): Record<string, unknown>;
+  readonly options: (url: string) => Record<string, unknown>;
   /** Environment of the command, where it can be told by that. */
-  env?(url: string): Record<string, string>;
+  readonly env?: (url: string) => Record<string, string>;
 }
 
 const az = (url: string): { endpoint: string } => ({ endpoint: `${url}/${ACCOUNT}` });
@@ -142,7 +142,12 @@ afterAll(() => echo.stop());
 // Beside each other: most of their time is waited between attempts.
 describe.concurrent.each(WAYS)('$name', ({ scheme, begin, secrets, options }) => {
   test('a service that repeats what it was sent', async () => {
-    const uris = FORMATS.flatMap((format) => STATUSES.map((status) => `${begin}${keyOf(status, format)}`));
+    // What is tried again takes seconds, and its document is read as that of the others is.
+    const uris = FORMATS.flatMap((format) =>
+      STATUSES.filter((status) => status < 500 || format === 'word').map(
+        (status) => `${begin}${keyOf(status, format)}`,
+      ),
+    );
     const before = echo.requests();
     const { thrown, text } = await failuresOf(options(echo.url), scheme, uris);
     expect(echo.requests() - before).toBeGreaterThan(uris.length * 4);

@@ -98,8 +98,8 @@ describe('a URI', () => {
 
   test.each<[what: string, call: Call, says: RegExp]>([
     ['a write to memory:', put('memory:///new'), /memory/],
-    ['a copy to memory:', (runtime) => runtime.copy('memory:///k', 'memory:///new'), /memory/],
-    ['a deletion in memory:', (runtime) => runtime.delete('memory:///k'), /memory/],
+    ['a copy to memory:', (on) => on.copy('memory:///k', 'memory:///new'), /memory/],
+    ['a deletion in memory:', (on) => on.delete('memory:///k'), /memory/],
   ])('%s is Unsupported', async (_what, call, says) => {
     await expect(call(runtime)).rejects.toMatchObject({
       code: 'Unsupported',
