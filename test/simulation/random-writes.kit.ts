@@ -38,7 +38,7 @@ export function createRandomWrites(seed: number): RandomWrites {
   const sizes = drawSizes(dice);
   const calls = drawCalls(dice, sizes);
   const faults = dice.chance(0.5) ? drawFaults(dice, sizes) : [];
-  const corrupt = drawCorruption(dice, sizes);
+  const corrupt = drawCorruption(dice, sizes, calls);
   const callFaults = dice.chance(0.6) ? drawCallFaults(dice, calls, sizes) : [];
   // Every object fits, and so does a part; the least of these holds one of them at a time.
   const pages = Math.max(...Object.values(sizes).map((size) => Math.ceil(size / PAGE) + 1), 5);
@@ -138,13 +138,20 @@ function drawCalls(dice: Dice, sizes: Record<string, number>): DrawnCall[] {
   return drawn;
 }
 
-function drawCorruption(dice: Dice, sizes: Record<string, number>): SimFault[] {
+function drawCorruption(
+  dice: Dice,
+  sizes: Record<string, number>,
+  calls: readonly DrawnCall[],
+): SimFault[] {
   const faults: SimFault[] = [];
-  if (!dice.chance(0.3)) return faults;
+  // A copy through memory in parts has nothing to look at: no part has a checksum of its own.
+  const unseen = new Set(calls.flatMap(({ call }) => (call.how === 'copy' ? [call.source!] : [])));
+  const keys = Object.keys(sizes).filter((key) => !unseen.has(key) || sizes[key]! <= PAGE);
+  if (keys.length === 0 || !dice.chance(0.3)) return faults;
   do {
     faults.push({
       kind: 'corrupt',
-      key: dice.of(Object.keys(sizes)),
+      key: dice.of(keys),
       atByte: dice.between(0, 5000),
       times: dice.between(1, 4),
       fromByte: dice.of([0, 0, PAGE]),
