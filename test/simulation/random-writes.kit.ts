@@ -24,7 +24,7 @@ export interface RandomWrites {
   readonly writer: Writer;
   /** Nothing was drawn that may keep a load or a write from its end. */
   readonly calm: boolean;
-  /** Workers that die. */
+  /** Workers that die or hang. */
   readonly deaths: number;
   /** A worker may hang, or an answer never come: who waits for it may have to be given up. */
   readonly silent: boolean;
@@ -138,11 +138,7 @@ function drawCalls(dice: Dice, sizes: Record<string, number>): DrawnCall[] {
   return drawn;
 }
 
-function drawCorruption(
-  dice: Dice,
-  sizes: Record<string, number>,
-  calls: readonly DrawnCall[],
-): SimFault[] {
+function drawCorruption(dice: Dice, sizes: Record<string, number>, calls: readonly DrawnCall[]): SimFault[] {
   const faults: SimFault[] = [];
   // A copy through memory in parts has nothing to look at: no part has a checksum of its own.
   const unseen = new Set(calls.flatMap(({ call }) => (call.how === 'copy' ? [call.source!] : [])));
@@ -229,7 +225,8 @@ function misfortunes(
     ]);
     stopped ||= what === 'ends';
     hung ||= what === 'hangs';
-    deaths += what === 'dies' ? 1 : 0;
+    // One that hangs is lost to its jobs as well.
+    deaths += what === 'ends' ? 0 : 1;
     if (awaits < 0) world.sim.atStep(step, act);
     else world.sim.atAwait(step, awaits, act);
   }

@@ -22,21 +22,21 @@ async function survive(seed: number): Promise<void> {
   for (const load of world.loads) {
     wrong.push(...load.violations());
     if (load.failure !== null && !excused(load.failure, pardon))
-      wrong.push(`a load failed: ${String(load.failure)}`);
+      wrong.push(`a load failed: ${(load.failure as Error).message}`);
     for (const { error } of load.record!.failures)
       if (!excused(error, pardon)) wrong.push(`an item failed: ${String(error)}`);
   }
   for (const write of writer.writes) {
     if (write.failure !== null && !excusedWrite(write, drawn))
-      wrong.push(`${write.call.how} ${write.call.key} failed: ${String(write.failure)}`);
+      wrong.push(`${write.call.how} ${write.call.key} failed: ${(write.failure as Error).message}`);
   }
   await world.close();
   wrong.push(...writer.violations(), ...world.leftovers());
   if (!silent && drawn.deaths < 3) {
-    const left = writer
-      .unfinished()
-      .filter((id) => !drawn.spoiledAborts.has(world.origin.uploads.get(id)!.key));
-    wrong.push(...left.map((id) => `upload ${id} of ${world.origin.uploads.get(id)!.key} is left`));
+    const keyOf = (id: string): string => world.origin.uploads.get(id)!.key;
+    const left = [...writer.unfinished(), ...writer.unheard()];
+    for (const id of left)
+      if (!drawn.spoiledAborts.has(keyOf(id))) wrong.push(`upload ${id} of ${keyOf(id)} is left`);
   }
   if (wrong.length > 0) throw new Error(wrong.join('; '));
 }

@@ -180,6 +180,17 @@ export class Writer {
     return [...this.world.origin.uploads.keys()].filter((id) => this.heard.has(id));
   }
 
+  /** Uploads whose `begin` was answered to a worker that lived, and of which no call has heard. */
+  unheard(): string[] {
+    const { origin, crashed } = this.world;
+    const told = origin.writes.filter(
+      ({ kind, outcome, worker }) => kind === 'begin' && outcome === 'complete' && !crashed.has(worker),
+    );
+    return told.flatMap(({ upload }) =>
+      upload !== null && origin.uploads.has(upload) && !this.heard.has(upload) ? [upload] : [],
+    );
+  }
+
   #ofKey(key: string): readonly Write[] {
     return this.writes.filter(({ call }) => call.key === key);
   }
