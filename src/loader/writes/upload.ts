@@ -116,7 +116,9 @@ async function sendParts(
   const inFlight = Math.min(terms.maxPartsInFlight, plan.partsInFlight);
   const flow = {
     batchSize: 1,
-    windowObjects: inFlight + 1,
+    // What takes its parts in their order only must not meet a part that had its memory ready while the one before it was
+    // lost with its worker.
+    windowObjects: inFlight === 1 ? 1 : inFlight + 1,
     maxConcurrentObjects: inFlight,
     onError: 'fail' as const,
   };
@@ -130,8 +132,8 @@ async function sendParts(
       }
       direct.stream.release(batch);
     }
-    // A drain ends the plan early, without an error.
-    if (direct.stream.token.draining) throw direct.stream.token.error();
+    // A drain ends the plan early, without an error, and may have become a cancel since.
+    if (direct.stream.token.state !== StopState.Live) throw direct.stream.token.error();
   } finally {
     await direct.close('failed');
   }
