@@ -116,7 +116,8 @@ async function sendParts(
   const inFlight = Math.min(terms.maxPartsInFlight, plan.partsInFlight);
   const flow = {
     batchSize: 1,
-    windowObjects: inFlight + 1,
+    // One more gets its bytes meanwhile; but what is gathered of a stream is held as often as the window is long.
+    windowObjects: size < 0 ? inFlight : inFlight + 1,
     maxConcurrentObjects: inFlight,
     onError: 'fail' as const,
   };
