@@ -60,7 +60,11 @@ class Target {
       const cancel = world.device(`${request.kind} arrives`, 3, () => {
         look('as it is sent');
         const answer = written(this.#done(request));
-        world.complete(request.kind, () => end(answer));
+        world.complete(request.kind, () => {
+          // However late: until its thread has turned, or is gone, it may read them.
+          if (!over) look('as it is answered');
+          end(answer);
+        });
       });
       unlink = stop.onStop(() =>
         end({ outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 }),
