@@ -3,15 +3,15 @@ import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client
 import { describe } from 'vitest';
 import { createStoreData } from '../../dist/backends/s3/data.js';
 import { createS3Scheme } from '../../dist/backends/s3/scheme.js';
-import { WRITE_LIMITS } from '../../dist/backends/s3/writes.js';
 import { httpStore } from '../../dist/host/http-store.js';
 import { DEFAULT_TRANSPORT_LIMITS } from '../../dist/transport/limits.js';
 import { createTransport } from '../../dist/transport/transport.js';
 import { startOrigin } from '../kit/origin.mjs';
 import { radosgwAvailable, startRadosgw } from '../kit/radosgw.mjs';
 import { skipUnless } from '../kit/require-server.mjs';
-import { storeConformance, type StoreFixture } from './store.conformance.js';
-import type { WriteTraits } from './writes.kit.js';
+import { startSwift, swiftAvailable } from '../kit/swift.mjs';
+import { COLUMNS } from './columns.mjs';
+import { type OpenFixture, storeConformance } from './store.conformance.js';
 
 const BUCKET = 'conformance';
 
@@ -28,7 +28,7 @@ interface Secure {
 }
 
 /** The store of a bucket as a worker has it: the scheme's snapshot, its data half, and the transport. */
-async function openS3(server: Server, secure?: Secure): Promise<StoreFixture> {
+async function openS3(server: Server, secure?: Secure): Promise<OpenFixture> {
   const { url, region, credentials } = server;
   const { accessKeyId, secretAccessKey } = credentials;
   const scheme = createS3Scheme({
@@ -65,39 +65,16 @@ async function openS3(server: Server, secure?: Secure): Promise<StoreFixture> {
   };
 }
 
-const EXTRA_KEYS = ['/leading slash', 'double//slash', 'ends with a slash/', '\t', 'new\nline'];
-
-/** What radosgw gets wrong stands above its types. */
-const RADOSGW_WRITES: WriteTraits = {
-  limits: WRITE_LIMITS,
-  exceptions: [
-    'put-if-version',
-    'complete-conditions',
-    'complete-aborted',
-    'copy-source-version',
-    'copy-conditions',
-    'delete-if-version',
-  ],
-};
-
-storeConformance('s3 from the scripted origin', {
-  open: async () => openS3(await startOrigin()),
-  extraKeys: EXTRA_KEYS,
-  writes: { limits: WRITE_LIMITS },
-});
+storeConformance(COLUMNS.s3, async () => openS3(await startOrigin()));
 
 describe.skipIf(skipUnless(radosgwAvailable()))('with radosgw', () => {
-  storeConformance('s3 from radosgw', {
-    open: async () => openS3(await startRadosgw()),
-    extraKeys: EXTRA_KEYS,
-    writes: RADOSGW_WRITES,
+  storeConformance(COLUMNS.radosgw, async () => openS3(await startRadosgw()));
+  storeConformance(COLUMNS.radosgwTls, async () => {
+    const server = await startRadosgw();
+    return openS3(server, server);
   });
-  storeConformance('s3 from radosgw over TLS', {
-    open: async () => {
-      const server = await startRadosgw();
-      return openS3(server, server);
-    },
-    extraKeys: EXTRA_KEYS,
-    writes: RADOSGW_WRITES,
-  });
+});
+
+describe.skipIf(skipUnless(swiftAvailable()))('with Swift', () => {
+  storeConformance(COLUMNS.swift, async () => openS3(await startSwift()));
 });
