@@ -87,12 +87,14 @@ export function endsUploads(traits: StoreTraits): StoreBehaviour[] {
       await succeed(fixture.store, complete(key, id, [receipt], 3000));
       assert.deepEqual(await keys(), []);
     },
+    'complete-refused',
     'uploads-unlisted',
   );
 
   claim(
     'lists uploads that have not ended, below a prefix alone, and no others',
     listsWhatHasNotEnded,
+    'complete-refused',
     'uploads-by-key',
   );
   return behaviours;

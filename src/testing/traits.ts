@@ -26,16 +26,20 @@ export const StoreException = {
   CountsPrefixes: 'counts-prefixes',
   /** `ifVersion` of a put is refused though it holds. */
   PutIfVersion: 'put-if-version',
-  /** `ifAbsent` of a put is refused though there is nothing. */
+  /** `ifAbsent` of a put is refused, though there be nothing. */
   PutIfAbsent: 'put-if-absent',
   /** What is wrong with a put's condition is answered with another error. */
   PutConditions: 'put-conditions',
+  /** An upload in parts cannot be completed. */
+  CompleteRefused: 'complete-refused',
   /** Conditions of a completion are ignored. */
   CompleteConditions: 'complete-conditions',
   /** The version of a copy's source is ignored. */
   CopySourceVersion: 'copy-source-version',
-  /** Conditions of a copy are ignored. */
+  /** Conditions of a copy are ignored, or refused. */
   CopyConditions: 'copy-conditions',
+  /** Of several keys it cannot be said that they were deleted. */
+  DeleteMany: 'delete-many',
   /** `ifVersion` of a delete is ignored. */
   DeleteIfVersion: 'delete-if-version',
   /** The completion of an upload that was aborted is not answered as if it were not there. */

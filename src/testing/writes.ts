@@ -50,7 +50,7 @@ export function putsWhole(traits: StoreTraits, limits: Limits): StoreBehaviour[]
     await holds(fixture, key, bytesFor('shared', 70_000).subarray(1000, 60_000));
   });
 
-  claim('keeps the type of the content, of uploads too', keepsTheType, 'content-type');
+  claim('keeps the type of the content, of uploads too', keepsTheType, 'content-type', 'complete-refused');
 
   claim('replaces an object, and gives it another version', async (fixture) => {
     const key = keyOf('write/put/replaced');
@@ -148,21 +148,11 @@ export function deletes(traits: StoreTraits, limits: Limits): StoreBehaviour[] {
     await succeed(fixture.store, del([keyOf('write/delete/never/was')]));
   });
 
-  claim('puts, heads and deletes odd keys, all together', async (fixture) => {
-    const { store } = fixture;
-    const keys = takenKeys(traits).map((each) =>
-      Uint8Array.from(Buffer.concat([Buffer.from('write/odd/'), Buffer.from(each as string)])),
-    );
-    for (const [i, key] of keys.entries()) {
-      await succeed(store, put(key, bytesFor('odd', 20 + i)));
-      assert.equal((await store.head(key, NEVER)).value?.size, 20 + i);
-    }
-    for (const [i, key] of keys.entries()) await holds(fixture, key, bytesFor('odd', 20 + i));
-    const kept = keyOf('write/odd-kept');
-    await succeed(store, put(kept, bytesFor('kept', 5)));
-    await deleteAll(store, [...keys, keyOf('write/odd/never was')], limits.deletesPerRequest);
-    assert.deepEqual(keysOf(await list(store, { prefix: keyOf('write/odd') })), ['write/odd-kept']);
-  });
+  claim(
+    'puts, heads and deletes odd keys, all together',
+    (fixture) => deletesOddKeys(fixture, takenKeys(traits), limits.deletesPerRequest),
+    'delete-many',
+  );
 
   claim(
     'deletes no other version than it is told',
@@ -180,6 +170,26 @@ export function deletes(traits: StoreTraits, limits: Limits): StoreBehaviour[] {
     'delete-if-version',
   );
   return behaviours;
+}
+
+async function deletesOddKeys(
+  fixture: StoreFixture,
+  odd: ReturnType<typeof takenKeys>,
+  most: number,
+): Promise<void> {
+  const { store } = fixture;
+  const keys = odd.map((each) =>
+    Uint8Array.from(Buffer.concat([Buffer.from('write/odd/'), Buffer.from(each as string)])),
+  );
+  for (const [i, key] of keys.entries()) {
+    await succeed(store, put(key, bytesFor('odd', 20 + i)));
+    assert.equal((await store.head(key, NEVER)).value?.size, 20 + i);
+  }
+  for (const [i, key] of keys.entries()) await holds(fixture, key, bytesFor('odd', 20 + i));
+  const kept = keyOf('write/odd-kept');
+  await succeed(store, put(kept, bytesFor('kept', 5)));
+  await deleteAll(store, [...keys, keyOf('write/odd/never was')], most);
+  assert.deepEqual(keysOf(await list(store, { prefix: keyOf('write/odd') })), ['write/odd-kept']);
 }
 
 export function writesNothing(traits: StoreTraits): StoreBehaviour[] {

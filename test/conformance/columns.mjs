@@ -27,11 +27,17 @@ const RADOSGW = {
   'delete-if-version': 'radosgw 16.2 ignores `If-Match` of a DELETE',
 };
 
+const SWIFT_PUT = 'Swift s3api 2.30 answers a PUT with any condition with 501';
 /** @type {StoreExceptions} */
 const SWIFT = {
-  'put-if-absent': 'Swift s3api 2.30 answers a PUT with a condition with 501',
-  'put-if-version': 'Swift s3api 2.30 answers a PUT with a condition with 501',
-  'put-conditions': 'Swift s3api 2.30 answers a PUT with a condition with 501',
+  'put-if-absent': SWIFT_PUT,
+  'put-if-version': SWIFT_PUT,
+  'put-conditions': SWIFT_PUT,
+  'copy-conditions': SWIFT_PUT,
+  'complete-refused':
+    'Swift s3api 2.30 takes no completion that lists checksums of its parts (400 MalformedXML)',
+  'delete-many':
+    'Swift s3api 2.30 answers many deletions with an empty element, `<DeleteResult/>`, which the data half of s3 does not take for an answer',
 };
 
 const AZURE_REFUSED = {
