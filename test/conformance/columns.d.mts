@@ -4,10 +4,14 @@ import type { StoreTraits } from '../../dist/testing/index.js';
 export interface Column {
   /** Of the tests. */
   readonly name: string;
+  /** Its head in the tables, unique. */
+  readonly title: string;
   readonly scheme: string;
-  /** What answers, as the page calls it; with the scheme it is unique. */
+  /** What answers, as the page calls it; with what it is asked by. */
   readonly server: string;
   readonly traits: StoreTraits;
+  /** Why no write is claimed of a store that writes elsewhere. */
+  readonly unwritten?: string;
 }
 
 export const COLUMNS: Readonly<
@@ -30,3 +34,13 @@ export const COLUMNS: Readonly<
     Column
   >
 >;
+
+/** Reasons of exceptions, and whose they are. */
+export interface Limits {
+  readonly of: string;
+  /** Whether it is a limit in production, too, or of a server of the tests alone. */
+  readonly isService: boolean;
+  readonly reasons: readonly string[];
+}
+
+export const LIMITS: readonly Limits[];

@@ -23,7 +23,7 @@ function run(name: string, config: string): Promise<Exit> {
   const path = join(folder, name);
   const text = example.replace('config: {}', `config: ${config}`);
   writeFileSync(path, text);
-  return runNode(path, { cwd: folder, nodeArgs: ['--test-reporter=tap'] }).exit();
+  return runNode(path, { cwd: folder, execArgv: ['--test-reporter=tap'] }).exit();
 }
 
 /** Names of the tests that failed. */

@@ -59,7 +59,12 @@ export function createStore({ config }) {
       if (isOver(stop)) return { ...answer('cancelled'), value: null };
       const found = find(key);
       if (found === undefined) return { ...failed('refused', 'NotFound', key), value: null };
-      const value = { size: found.bytes.length, version: found.version, lastModifiedMs: null, contentType: null };
+      const value = {
+        size: found.bytes.length,
+        version: found.version,
+        lastModifiedMs: null,
+        contentType: null,
+      };
       return { ...answer('complete'), value };
     },
 
