@@ -1,7 +1,15 @@
 /** `millrace cp` as a process, against the scripted S3 server. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -21,6 +29,8 @@ beforeAll(async () => {
       { bucket: 'data', prefix: 'small/', count: 40, sizes: [0, 1, 4096, 100_000], perFolder: 10 },
       { bucket: 'data', key: 'small-other', size: 3 },
       { bucket: 'data', key: 'big', size: BIG_BYTES },
+      { bucket: 'evil', key: 'x/../../escaped', size: 5 },
+      { bucket: 'evil', key: 'x/good', size: 5 },
     ],
   });
 });
@@ -144,6 +154,20 @@ describe('cp -r', () => {
     expect([code, keys.length]).toEqual([1, 36]);
     expect(said.match(/failed s3:\S+: AccessDenied/g)).toHaveLength(4);
     expect(said).toContain('copied 36, skipped 0, failed 4');
+  });
+
+  it('writes files, and never outside of the target: keys that lead out are named', async () => {
+    const target = join(folder, 'a', 'b');
+    const big = await world.run('cp', 's3://data/big', `${target}/`, '--json');
+    expect([big.code, actions(big.stdout)]).toEqual([0, { copied: 1 }]);
+    expect(verifyPattern(objectIdOf('big'), 0, readFileSync(join(target, 'big')))).toBe(-1);
+    const evil = await world.run('cp', '-r', 's3://evil/x', target, '--json');
+    expect([evil.code, actions(evil.stdout)]).toEqual([1, { copied: 1, failed: 1 }]);
+    expect(new Set(readdirSync(folder, { recursive: true, encoding: 'utf8' }))).toEqual(
+      new Set(['a', 'a/b', 'a/b/big', 'a/b/good']),
+    );
+    expect((await world.run('rm', '-r', target)).code).toBe(0);
+    expect(existsSync(join(target, 'big'))).toBe(false);
   });
 
   it('takes files larger than the budget, in parts', async () => {

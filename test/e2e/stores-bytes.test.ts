@@ -53,7 +53,11 @@ describe.each(PLACES)('$scheme', ({ open }) => {
   });
 
   /** Each once, each with its bytes. */
-  async function brings(entries: readonly Entry[], dataset: ObjectDataset, options: LoaderOptions) {
+  async function brings(
+    entries: readonly Entry[],
+    dataset: Parameters<Runtime['loader']>[0],
+    options: LoaderOptions,
+  ) {
     const left = new Map(entries.map(({ key, size }) => [key, size]));
     const loader = runtime.loader(dataset, options);
     for await (const batch of loader) {

@@ -10,6 +10,7 @@ import { isSink, type StoreSpec, type StreamSpec } from '../../protocol/messages
 import { Job, JobFlag, JOB_STRIDE, TableBuilder, tableTransfer } from '../../protocol/tables.js';
 import type { Asks } from './asks.js';
 import { JOB_WEIGHT_BYTES, type Crew, type Worker } from './crew.js';
+import type { Fills } from './fills.js';
 import type { IntMap } from './int-map.js';
 import { MAX_PACK_ITEMS } from './grants.js';
 import type { FetchJobRecord } from './jobs.js';
@@ -24,6 +25,7 @@ const MESSAGE_BYTES = 4 * 1024 * 1024;
 export interface DispatchDeps {
   readonly crew: Crew;
   readonly asks: Asks;
+  readonly fills: Fills;
   readonly jobs: IntMap<FetchJobRecord>;
   readonly stores: StoreDirectory;
   ranges(stream: Stream, entry: PlanEntry): RangePlan;
@@ -38,8 +40,17 @@ export class Dispatcher {
     this.#deps = deps;
   }
 
+  beginTurn(): void {
+    this.#deps.fills.beginTurn();
+  }
+
   /** One message of the stream's granted tasks. False when there is no work that may go now, or nobody to take it. */
   send(stream: Stream): boolean {
+    const filled = this.#deps.fills.step(stream);
+    return this.#send(stream) || filled;
+  }
+
+  #send(stream: Stream): boolean {
     const head = stream.granted[0];
     if (head === undefined) return false;
     const alone = head.crashes > 0;

@@ -57,10 +57,11 @@ export class Fills {
 
   #fill(task: Task): void {
     const { entry, offset, filledBytes } = task;
+    const fill = entry.fill!;
     const length = Math.min(entry.length - filledBytes, this.#leftBytes);
     if (length > 0) {
-      const { fill: put } = entry;
-      put!(new Uint8Array(this.#deps.arena.buffer, offset + filledBytes, length), filledBytes);
+      const target = new Uint8Array(this.#deps.arena.buffer, offset + filledBytes, length);
+      fill(target, filledBytes);
       task.filledBytes += length;
       this.#leftBytes -= length;
     }

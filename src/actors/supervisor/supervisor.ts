@@ -52,7 +52,6 @@ export class Supervisor implements SupervisorHandle {
   readonly #slots: TokenSlots;
   readonly #crew: Crew;
   readonly #grants: Grants;
-  readonly #fills: Fills;
   readonly #relief: Relief;
   readonly #dispatcher: Dispatcher;
   readonly #asks = new Asks();
@@ -92,7 +91,6 @@ export class Supervisor implements SupervisorHandle {
       stream.options.ranges ?? this.#schemeRanges(entry);
     this.#results = { arena, uri };
     this.#grants = new Grants({ arena, workers: options.workers, ranges, uri });
-    this.#fills = new Fills({ arena, uri, again: () => this.#poke() });
     this.#relief = new Relief({
       arena,
       grants: this.#grants,
@@ -111,6 +109,7 @@ export class Supervisor implements SupervisorHandle {
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
       asks: this.#asks,
+      fills: new Fills({ arena, uri, again: () => this.#poke() }),
       jobs: this.#jobs,
       stores,
       ranges,
@@ -243,7 +242,7 @@ export class Supervisor implements SupervisorHandle {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    this.#fills.beginTurn();
+    this.#dispatcher.beginTurn();
     try {
       do {
         this.#dispatcher.sendAsks();
@@ -267,7 +266,6 @@ export class Supervisor implements SupervisorHandle {
         if (!this.#crew.hasRoom || !this.#grants.grantNext(stream)) continue;
         progress = true;
       }
-      if (this.#fills.step(stream)) progress = true;
       if (this.#dispatcher.send(stream)) progress = true;
       else if (this.#crew.hasRoom && this.#grants.grantNext(stream)) progress = true;
     }

@@ -29,6 +29,7 @@ export function newTask(sequence: number, entry: PlanEntry, verifiable = false):
     verifiable,
     jobs: 0,
     verified: null,
+    isPartUnverified: false,
     outputs: null,
     skipItems: 0,
   };
@@ -61,6 +62,7 @@ export function resetTask(task: Task): void {
   task.assembled = false;
   task.jobs = 0;
   task.verified = null;
+  task.isPartUnverified = false;
   task.outputs = null;
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Asks } from '../../../dist/actors/supervisor/asks.js';
 import { JOB_WEIGHT_BYTES } from '../../../dist/actors/supervisor/crew.js';
 import { Dispatcher } from '../../../dist/actors/supervisor/dispatch.js';
+import { Fills } from '../../../dist/actors/supervisor/fills.js';
 import { Grants } from '../../../dist/actors/supervisor/grants.js';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
 import { type FetchJobRecord, unlinkJob } from '../../../dist/actors/supervisor/jobs.js';
@@ -47,7 +48,8 @@ async function createKit(
   const asks = new Asks();
   const jobs = new IntMap<FetchJobRecord>();
   const stores = { spec: specOf } as unknown as StoreDirectory;
-  const dispatcher = new Dispatcher({ crew: crew.crew, asks, jobs, stores, ranges: () => ranges });
+  const fills = new Fills({ arena, uri: () => 'fake://x', again: () => {} });
+  const dispatcher = new Dispatcher({ crew: crew.crew, asks, fills, jobs, stores, ranges: () => ranges });
   const { stream, pull } = createStream(arena, entries, options);
   const grants = new Grants({ arena, workers: 1, ranges: () => ranges, uri: () => 'fake://x' });
   if (entries.length > 0) await pull();
