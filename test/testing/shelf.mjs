@@ -14,8 +14,9 @@ export async function put(key, bytes) {
 }
 
 const find = (key) => objects.get(Buffer.from(key).toString('hex'));
+const compare = (a, b) => (a < b ? -1 : 1);
 const isOver = (stop) => stop.state === 2;
-const uriOf = (key) => `shelf://all/${Buffer.from(key)}`;
+const uriOf = (key) => `shelf://all/${Buffer.from(key).toString()}`;
 
 /** @param {{ config: { flaw?: string } }} snapshot */
 export function createStore({ config }) {
@@ -72,7 +73,7 @@ export function createStore({ config }) {
       if (isOver(stop)) return { ...answer('cancelled'), value: null };
       const first = Buffer.from(prefix).toString('hex');
       const rows = [];
-      for (const hex of [...objects.keys()].filter((each) => each.startsWith(first)).sort()) {
+      for (const hex of [...objects.keys()].filter((each) => each.startsWith(first)).sort(compare)) {
         const key = Buffer.from(hex, 'hex');
         const cut = delimiter === null ? -1 : key.indexOf(delimiter, prefix.length);
         const name = cut < 0 ? hex : key.subarray(0, cut + 1).toString('hex');
