@@ -34,10 +34,6 @@ const SWIFT = {
   'put-if-version': SWIFT_PUT,
   'put-conditions': SWIFT_PUT,
   'copy-conditions': SWIFT_PUT,
-  'complete-refused':
-    'Swift s3api 2.30 takes no completion that lists checksums of its parts (400 MalformedXML)',
-  'delete-many':
-    'Swift s3api 2.30 answers many deletions with an empty element, `<DeleteResult/>`, which the data half of s3 does not take for an answer',
 };
 
 const AZURE_REFUSED = {
@@ -231,12 +227,11 @@ export const LIMITS = [
   { of: 'Azure Blob Storage', isService: true, reasons: [AZURE_REFUSED.reason, ...Object.values(AZURE)] },
   { of: 'Google Cloud Storage', isService: true, reasons: [GCS['complete-conditions']] },
   { of: 'file and direct', isService: true, reasons: Object.values(FILE) },
-  { of: 'millrace', isService: true, reasons: [SWIFT['delete-many']] },
   { of: 'Ceph radosgw 16.2', isService: false, reasons: Object.values(RADOSGW) },
   {
     of: 'OpenStack Swift 2.30 with s3api',
     isService: false,
-    reasons: [SWIFT_PUT, SWIFT['complete-refused']],
+    reasons: [SWIFT_PUT],
   },
   { of: 'Azurite 3.35', isService: false, reasons: [...Object.values(AZURITE_OWN), NO_COPY, BROKEN_COPY] },
   {

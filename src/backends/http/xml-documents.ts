@@ -72,14 +72,20 @@ export function readDocument(
   const xml = new XmlScanner(text.trimStart());
   try {
     if (xml.root() !== root) return false;
-    for (let name = xml.child(root); name !== null; name = xml.child(root)) {
-      if (!take(xml, name)) xml.skip(name);
-    }
+    // A root without children, such as that of deletions which all went well, may close itself.
+    if (xml.isEmpty) xml.skip(root);
+    else takeChildren(xml, root, take);
     xml.finish();
     return true;
   } catch (thrown) {
     if (thrown instanceof XmlError) return false;
     throw thrown;
+  }
+}
+
+function takeChildren(xml: XmlScanner, root: string, take: (xml: XmlScanner, name: string) => boolean): void {
+  for (let name = xml.child(root); name !== null; name = xml.child(root)) {
+    if (!take(xml, name)) xml.skip(name);
   }
 }
 

@@ -203,7 +203,8 @@ class S3Data implements StoreData {
     if (unfinished !== null) return unfinished;
     const write = { request, exchange, uri, context, service: this.#current.config.service };
     const succeeded = exchange.status >= 200 && exchange.status < 300;
-    const judged = succeeded ? judgeWritten(write) : judgeRefused(write);
+    // An error may stand in an answer that began as a success.
+    const judged = (succeeded ? judgeWritten(write) : null) ?? judgeRefused(write);
     if (judged !== null) return judged;
     return {
       value: null,

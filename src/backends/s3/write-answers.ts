@@ -46,7 +46,9 @@ export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
     case 'part': {
       if (tag === null) return unreadable(write, 'an answer without an ETag');
       const isMd5 = md5In(exchange, write.service) !== null;
-      const part = partReceipt(tag, crc32Text(request.body), request.body.length, isMd5);
+      const isTaken = exchange.header('x-amz-checksum-crc32') !== undefined;
+      const crc = isTaken ? crc32Text(request.body) : null;
+      const part = partReceipt(tag, crc, request.body.length, isMd5);
       return corrupted(write, request) ?? written({ part });
     }
     case 'begin': {
@@ -97,7 +99,7 @@ export function judgeRefused({ request, exchange, uri, context }: WriteCase): An
     return refused(Outcome.Transient, error(ErrorCode.ChecksumMismatch, what));
   }
   const conditional = 'ifAbsent' in request ? request : null;
-  if (status === 412 && conditional?.ifAbsent === true) {
+  if ((status === 412 || code === 'PreconditionFailed') && conditional?.ifAbsent === true) {
     return refused(Outcome.Refused, error(ErrorCode.AlreadyExists, 'there is such an object already'));
   }
   if (status === 404 && conditional !== null && conditional.ifVersion !== null && code === 'NoSuchKey') {

@@ -3,7 +3,7 @@
  *
  * Invariants:
  * 1. Every body has its CRC-32 with it, which the service checks; an upload is completed with the CRC-32 of the whole
- *    object, combined from those of its parts.
+ *    object, combined from those of its parts, where the service has taken those.
  * 2. A part's receipt holds all that its upload's end needs: ETag, checksum, length.
  *
  * Source of the formats: PutObject, CreateMultipartUpload, UploadPart, CompleteMultipartUpload, CopyObject, DeleteObjects and
@@ -136,12 +136,16 @@ function copyHeaders(request: CopyRequest): Header[] {
   return headers;
 }
 
-/** What is kept of a part until its upload is completed; `isMd5`: whether its ETag may be the MD5 of its bytes. */
-export function partReceipt(etag: string, crc: string, length: number, isMd5: boolean): string {
-  return `${etag} ${crc} ${length}${isMd5 ? '' : OPAQUE}`;
+/**
+ * What is kept of a part until its upload is completed. `crc`: its checksum, or null where the service took none; `isMd5`:
+ * whether its ETag may be the MD5 of its bytes.
+ */
+export function partReceipt(etag: string, crc: string | null, length: number, isMd5: boolean): string {
+  return `${etag} ${crc ?? NO_CRC} ${length}${isMd5 ? '' : OPAQUE}`;
 }
 
 const OPAQUE = ' opaque';
+const NO_CRC = '-';
 
 /**
  * The ETag of the object that these parts make: the MD5 of their MD5s and how many there are, as S3 and what speaks like it
@@ -155,18 +159,24 @@ export function uploadTag(parts: readonly string[]): string | null {
 }
 
 function completeParts(request: CompleteRequest): Omit<WriteParts, 'path'> {
+  const parts = request.parts.map((receipt) => receipt.split(' '));
+  // Servers that know no checksums refuse a completion that names any (Swift).
+  const crcs = parts.every(([, sum]) => sum !== NO_CRC);
   let crc = 0;
   let body = '<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">';
-  for (const [at, receipt] of request.parts.entries()) {
-    const [etag = '', sum = '', length = ''] = receipt.split(' ');
-    crc = combineCrc('crc32', crc, digestToCrc('crc32', fromBase64('crc32', sum)!), Number(length));
-    body += `<Part><PartNumber>${at + 1}</PartNumber><ETag>${escapeXml(etag)}</ETag><ChecksumCRC32>${sum}</ChecksumCRC32></Part>`;
+  for (const [at, [etag = '', sum = '', length = '']] of parts.entries()) {
+    body += `<Part><PartNumber>${at + 1}</PartNumber><ETag>${escapeXml(etag)}</ETag>`;
+    if (crcs) {
+      crc = combineCrc('crc32', crc, digestToCrc('crc32', fromBase64('crc32', sum)!), Number(length));
+      body += `<ChecksumCRC32>${sum}</ChecksumCRC32>`;
+    }
+    body += '</Part>';
   }
   body += '</CompleteMultipartUpload>';
+  const whole: Header[] = [['x-amz-checksum-crc32', toBase64(crcToDigest('crc32', crc))], FULL_OBJECT];
   const headers: Header[] = [
     ['content-type', 'application/xml'],
-    ['x-amz-checksum-crc32', toBase64(crcToDigest('crc32', crc))],
-    FULL_OBJECT,
+    ...(crcs ? whole : []),
     ['x-amz-mp-object-size', String(request.size)],
     ...conditionHeaders(request),
   ];
