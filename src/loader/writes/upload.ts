@@ -122,8 +122,10 @@ async function sendParts(
   const inFlight = Math.min(terms.maxPartsInFlight, plan.partsInFlight);
   const flow = {
     batchSize: 1,
-    // One more gets its bytes meanwhile; but what is gathered of a stream is held as often as the window is long.
-    windowObjects: size < 0 ? inFlight : inFlight + 1,
+    // One more gets its bytes meanwhile, with two exceptions: what takes its parts in their order only must not meet a part
+    // that had its memory ready while the one before it was lost with its worker, and what is gathered of a stream is held as
+    // often as the window is long.
+    windowObjects: inFlight === 1 || size < 0 ? inFlight : inFlight + 1,
     maxConcurrentObjects: inFlight,
     onError: 'fail' as const,
   };
@@ -137,8 +139,8 @@ async function sendParts(
       }
       direct.stream.release(batch);
     }
-    // A drain ends the plan early, without an error.
-    if (direct.stream.token.draining) throw direct.stream.token.error();
+    // A drain ends the plan early, without an error, and may have become a cancel since.
+    if (direct.stream.token.state !== StopState.Live) throw direct.stream.token.error();
   } finally {
     await direct.close('failed');
   }
