@@ -7,7 +7,7 @@ import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/e
 import { StopState } from '../../protocol/stop.js';
 import { Outcome, type Answer, type Store } from '../../protocol/store.js';
 import { DoneStatus } from '../../protocol/tables.js';
-import { takeStep, type AttemptDeps } from './attempts.js';
+import { refundSuccess, takeStep, type AttemptDeps } from './attempts.js';
 import { newRetryState } from './retry.js';
 import { givenUp, type LocalToken } from './tokens.js';
 
@@ -57,7 +57,10 @@ export async function ask<T>(
       if (deps.stopping) return ended(DoneStatus.Left, null, null);
       const credentials = deps.credentials(id);
       const answer = await attempt(store, earlier);
-      if (answer.outcome === Outcome.Complete) return ended(DoneStatus.Ok, answer.value, null);
+      if (answer.outcome === Outcome.Complete) {
+        refundSuccess(deps.context.words, retry);
+        return ended(DoneStatus.Ok, answer.value, null);
+      }
       if (answer.outcome === Outcome.Cancelled) continue;
       earlier ||= mayHaveGoneThrough(answer);
       const failed = { store: id, attempt: answer, credentials };

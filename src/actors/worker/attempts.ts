@@ -5,7 +5,7 @@
  */
 import type { TurnSignal, WorkerContext } from '../../protocol/context.js';
 import type { MillraceError } from '../../protocol/errors.js';
-import { spendRetry } from '../../protocol/words.js';
+import { refundRetry, RETRY_COST, spendRetry } from '../../protocol/words.js';
 import { nextStep, type FailedAttempt, type RetryState } from './retry.js';
 
 /** What the attempts at something in one store need of their worker. */
@@ -23,6 +23,11 @@ export interface Failure {
   readonly attempt: FailedAttempt;
   /** Version of the credentials that it was made with. */
   readonly credentials: number;
+}
+
+/** What an attempt gives back: one for a first success; a retry that helped met a passing fault and costs less. */
+export function refundSuccess(words: Int32Array, retry: RetryState | null): void {
+  refundRetry(words, retry === null || retry.failures === 0 ? 1 : RETRY_COST);
 }
 
 /** Waits as the retry core says; the error when there is to be no further attempt. */

@@ -21,8 +21,7 @@ import type { Output, StreamSpec } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
 import { Outcome, type ReadAnswer, type ReadRequest, type Store } from '../../protocol/store.js';
 import { DoneStatus, Job, JobFlag, JOB_STRIDE, type PackedTable } from '../../protocol/tables.js';
-import { refundRetry, RETRY_COST } from '../../protocol/words.js';
-import { takeStep, type AttemptDeps } from './attempts.js';
+import { refundSuccess, takeStep, type AttemptDeps } from './attempts.js';
 import type { Pending } from './backlog.js';
 import type { Result } from './report.js';
 import { newRetryState, type RetryState } from './retry.js';
@@ -228,9 +227,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
       this.landed += answer.landed;
       this.version = answer.version ?? this.version;
       this.verified = answer.verified ?? null;
-      // What an attempt gives back: one for a first success; a retry that helped met a passing fault and costs less.
-      const failures = this.#retry?.failures ?? 0;
-      refundRetry(this.#deps.context.words, failures === 0 ? 1 : RETRY_COST);
+      refundSuccess(this.#deps.context.words, this.#retry);
       return DoneStatus.Ok;
     }
     if (outcome === Outcome.Cancelled) return givenUp(this.stream.token);

@@ -55,7 +55,8 @@ const NAMES = [
 
 /**
  * Copies every object whose URI begins with `from`; the rest of its key is put behind `to`. Rows come in the order in which
- * they are done; the walk goes on only as they are asked for.
+ * they are done; the walk goes on only as they are asked for. What goes through memory gets the service's own media type:
+ * listings do not tell it.
  * @throws MillraceError InvalidArgument at the call; failures of a listing, Cancelled and others while iterating
  */
 export function copyPrefix(
