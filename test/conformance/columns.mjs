@@ -34,6 +34,8 @@ const SWIFT = {
   'put-if-version': SWIFT_PUT,
   'put-conditions': SWIFT_PUT,
   'copy-conditions': SWIFT_PUT,
+  'complete-conditions':
+    'Swift s3api 2.30 refuses a completion (412) also where the version that it is to replace is right',
 };
 
 const AZURE_REFUSED = {
@@ -231,7 +233,7 @@ export const LIMITS = [
   {
     of: 'OpenStack Swift 2.30 with s3api',
     isService: false,
-    reasons: [SWIFT_PUT],
+    reasons: [SWIFT_PUT, SWIFT['complete-conditions']],
   },
   { of: 'Azurite 3.35', isService: false, reasons: [...Object.values(AZURITE_OWN), NO_COPY, BROKEN_COPY] },
   {
