@@ -73,7 +73,7 @@ async function begin(
 ): Promise<{ readonly id: string; readonly partsInFlight: number }> {
   const { supervisor, target, terms, tokens } = deps;
   for (const token of tokens) if (token.state !== StopState.Live) throw token.error();
-  const patient = new CancellationToken();
+  const patient = new CancellationToken({ clock: supervisor.token.clock });
   const drain = (): void => patient.drain('stopped', { deadlineMs: CLEANUP_MS });
   const links = tokens.map((token) => token.onChange(drain));
   const stream = openCleanup(supervisor, patient, { maxAttempts: terms.maxAttempts });
@@ -177,7 +177,8 @@ async function abort(
   upload: string,
   { maxAttempts }: WriteTerms,
 ): Promise<void> {
-  const stream = openCleanup(supervisor, new CancellationToken().withDeadline(CLEANUP_MS), { maxAttempts });
+  const token = new CancellationToken({ clock: supervisor.token.clock }).withDeadline(CLEANUP_MS);
+  const stream = openCleanup(supervisor, token, { maxAttempts });
   await stream.write(id, { kind: 'abort', key, upload }).catch(() => null);
   await stream.finish('completed');
 }
