@@ -93,7 +93,7 @@ export function createRandomWrites(seed: number): RandomWrites {
     else world.sim.atStep(afterStep, begin);
   }
   const mute = callFaults.some(({ kind }) => kind === 'silence');
-  const drawn = misfortunes(dice, world, mute);
+  const drawn = misfortunes(dice, world);
   // Who waits for an answer that never comes waits until it is stopped.
   if (mute) world.sim.context.after(60_000, () => void world.supervisor.close('drawn', 1000));
   const patient = faults.length + corrupt.length + callFaults.length === 0;
@@ -216,13 +216,11 @@ function drawCallFaults(
 function misfortunes(
   dice: Dice,
   world: World,
-  mute: boolean,
 ): { readonly stopped: boolean; readonly hung: boolean; readonly deaths: number } {
   let stopped = false;
   let hung = false;
   let deaths = 0;
-  // One that was given up and turns again is told of no stop: only the time limits of the transport end its waits.
-  const hangs = (index: number): void => (mute ? world.crash(index) : hang(world, index, dice));
+  const hangs = (index: number): void => hang(world, index, dice);
   for (let i = dice.between(0, 4); i > 0; i -= 1) {
     const step = dice.between(0, 150);
     const awaits = dice.chance(0.4) ? dice.between(0, 5) : -1;
