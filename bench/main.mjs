@@ -8,7 +8,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BASE, CONTENDERS } from './contenders/index.mjs';
-import { writeData } from './lib/data.mjs';
+import { writeAnnounced } from './lib/announced.mjs';
+import { refusesDirect } from './contenders/fio.mjs';
+import { flushData, writeData } from './lib/data.mjs';
 import { installPackages } from './lib/install.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { parseOptions, USAGE } from './lib/options.mjs';
@@ -53,6 +55,11 @@ async function bench(options) {
     folder,
     works.map(({ set }) => set),
   );
+  for (const { set } of works.filter(({ protocol }) => protocol === 'direct')) flushData(folder, set);
+  writeAnnounced(
+    folder,
+    works.filter(({ service }) => service === 'gs').map(({ set }) => set),
+  );
   const origin = await startOrigin(folder);
   try {
     return await measure(options, works, folder, origin);
@@ -64,7 +71,6 @@ async function bench(options) {
 async function measure(options, works, folder, origin) {
   const wanted = CONTENDERS.filter(({ name }) => name === BASE || (options.contender?.test(name) ?? true));
   const unready = new Map(wanted.map((contender) => [contender.name, contender.missing?.(folder) ?? null]));
-  const whyNot = (contender, work) => contender.unable?.(work) ?? unready.get(contender.name);
   const given = process.argv.slice(2).map((text) => (/[^\w-]/.test(text) ? `'${text}'` : text));
   const results = {
     machine: describeMachine(origin.version),
@@ -77,11 +83,14 @@ async function measure(options, works, folder, origin) {
   };
   for (const work of works) {
     const able = wanted.filter((contender) => contender.works(work));
+    const noWork = work.protocol === 'direct' ? refusesDirect(folder) : null;
+    const whyNot = (contender) => noWork ?? contender.unable?.(work) ?? unready.get(contender.name);
     for (const contender of able) {
-      const why = whyNot(contender, work);
-      if (why !== null) results.missing.push({ work: work.name, contender: contender.name, why });
+      const why = whyNot(contender);
+      if (why === null) continue;
+      results.missing.push({ work: work.name, contender: contender.name, why, skipped: noWork !== null });
     }
-    const ready = able.filter((contender) => whyNot(contender, work) === null);
+    const ready = able.filter((contender) => whyNot(contender) === null);
     const rows = await measureWork(options, work, ready, folder, origin, results.missing);
     results.rows.push(...rows);
     if (!options.json) {
@@ -129,7 +138,7 @@ async function measureWork(options, work, contenders, folder, origin, missing) {
       return {
         work: work.name,
         contender: name,
-        signed: work.protocol === 'file' ? null : signed,
+        signed: work.service === null ? null : signed,
         ...summary([...own.values()]),
         ratios: { cpu: ratio(own, base, 'cpuMicrosPerObject'), speed: ratio(own, base, 'objectsPerSecond') },
       };
@@ -154,7 +163,7 @@ try {
     await writeReport(results);
   }
   if (options.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
-  if (results.missing.some(({ contender }) => contender === BASE)) process.exitCode = 1;
+  if (results.missing.some(({ contender, skipped }) => contender === BASE && !skipped)) process.exitCode = 1;
 } catch (error) {
   progress(error instanceof WrongBytes ? error.message : (error.stack ?? String(error)));
   process.exitCode = 1;

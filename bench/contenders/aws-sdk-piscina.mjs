@@ -8,7 +8,7 @@ const TASKS_PER_WORKER = 2;
 export const awsSdkPiscina = {
   name: 'aws-sdk-piscina',
   signed: true,
-  works: ({ protocol }) => protocol !== 'file',
+  works: ({ service }) => service === 's3',
   async open(job) {
     const { Piscina } = await import('piscina');
     const { connections, batchSize } = job.work;

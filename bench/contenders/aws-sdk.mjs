@@ -9,7 +9,7 @@ import { BUCKET } from '../lib/data.mjs';
 import { rangeOf, recycledBuffers } from '../lib/lanes.mjs';
 import { CREDENTIALS, REGION } from './credentials.mjs';
 
-const overNetwork = ({ protocol }) => protocol !== 'file';
+const onS3 = ({ service }) => service === 's3';
 
 /**
  * A client with so many connections. `tuned`: it resolves its middleware once and not for each command, which is an option
@@ -75,7 +75,7 @@ async function openWith(job, pieces, tuned, fetchOne) {
 export const awsSdk = {
   name: 'aws-sdk',
   signed: true,
-  works: overNetwork,
+  works: onS3,
   open: (job, pieces) =>
     openWith(job, pieces, false, async ({ Body }, got) => got(await Body.transformToByteArray())),
 };
@@ -83,7 +83,7 @@ export const awsSdk = {
 export const awsSdkStream = {
   name: 'aws-sdk-stream',
   signed: true,
-  works: overNetwork,
+  works: onS3,
   open(job, pieces) {
     const { connections, pieceBytes } = job.work;
     const free = recycledBuffers(connections, pieceBytes);

@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { BUCKET } from '../lib/data.mjs';
 import { inLanes, rangeOf, recycledBuffers } from '../lib/lanes.mjs';
 
-const overNetwork = ({ protocol }) => protocol !== 'file';
+/** They ask for the paths of S3. */
+const onS3 = ({ service }) => service === 's3';
 
 /** What each request is made of, made once. @param {import('../lib/data.mjs').Piece[]} pieces */
 function requestsOf(pieces) {
@@ -36,7 +37,7 @@ function unexpected(status) {
 export const undici = {
   name: 'undici',
   signed: false,
-  works: overNetwork,
+  works: onS3,
   async open({ work, origin, caFile }, pieces) {
     const { Pool } = await import('undici');
     const { connections, pieceBytes } = work;
@@ -75,7 +76,7 @@ export const undici = {
 export const globalFetch = {
   name: 'fetch',
   signed: false,
-  works: overNetwork,
+  works: onS3,
   open({ work, origin }, pieces) {
     const requests = requestsOf(pieces).map(({ path, headers }) => ({ url: origin + path, headers }));
     const fetchOne = async ({ url, headers }) => {
@@ -90,7 +91,7 @@ export const globalFetch = {
 export const nodeHttp = {
   name: 'node-http',
   signed: false,
-  works: overNetwork,
+  works: onS3,
   open({ work, origin, caFile }, pieces) {
     const { connections, pieceBytes, protocol } = work;
     const secure = protocol === 'https';

@@ -7,25 +7,35 @@
  * it ready in the folder of the run and says why it cannot run at all, or null.
  */
 import { awsSdk, awsSdkStream } from './aws-sdk.mjs';
+import { azureSdk, azureSdkStream } from './azure-sdk.mjs';
 import { awsSdkPiscina } from './aws-sdk-piscina.mjs';
 import { preadSync, preadWindow, readFile } from './files.mjs';
+import { fio } from './fio.mjs';
+import { gcsSdk, gcsSdkChunks, gcsSdkStream } from './gcs-sdk.mjs';
 import { globalFetch, nodeHttp, undici } from './http-clients.mjs';
 import { limit } from './limit/limit.mjs';
-import { millrace, millraceGet } from './millrace.mjs';
+import { millrace, millraceGet, millraceUnverified } from './millrace.mjs';
 import { opendal } from './opendal.mjs';
 
 export const CONTENDERS = [
   millrace,
   millraceGet,
+  millraceUnverified,
   awsSdk,
   awsSdkStream,
   awsSdkPiscina,
+  azureSdk,
+  azureSdkStream,
+  gcsSdk,
+  gcsSdkStream,
+  gcsSdkChunks,
   undici,
   globalFetch,
   nodeHttp,
   readFile,
   preadSync,
   preadWindow,
+  fio,
   opendal,
   limit,
 ];

@@ -20,7 +20,7 @@ async function createOperator({ work, folder, origin }) {
 export const opendal = {
   name: 'opendal',
   signed: true,
-  works: () => true,
+  works: ({ protocol, service }) => service === 's3' || protocol === 'file',
   /** Its TLS has the roots of the public web built in and reads neither SSL_CERT_FILE nor an option. */
   unable: ({ protocol }) =>
     protocol === 'https' ? 'cannot be given the certificate authority of the origin' : null,

@@ -33,6 +33,7 @@ const MAX_LATENCIES = 4_000_000;
  * @typedef {object} Opened a contender, ready to fetch
  * @property {(from: number, count: number, seen: (index: number, bytes: Uint8Array, ms?: number) => void) => Promise<void>} run
  *   fetches the pieces with these numbers and shows the bytes of each, good for the time of the call
+ * @property {number} [step] `from` and `count` are multiples of it; 1 when it is left out
  * @property {() => Promise<void> | void} close
  */
 
@@ -44,7 +45,7 @@ const verified = verifyCount();
 const verifySeconds = await timed(() => opened.run(0, verified, verify));
 let next = verified;
 const warm = await warmUp();
-const figures = await measure(Math.max(job.work.batchSize, Math.round(warm * job.passSeconds)));
+const figures = await measure(stepped(Math.max(job.work.batchSize, Math.round(warm * job.passSeconds))));
 await opened.close();
 process.stdout.write(`${JSON.stringify(figures)}\n`);
 
@@ -55,7 +56,13 @@ function verifyCount() {
     bytes += pieces[count++].length;
   }
   if (count === 0) throw new Error(`nothing to verify in ${job.work.set}`);
-  return count;
+  return stepped(count);
+}
+
+/** The next multiple of what the contender fetches at once. */
+function stepped(count) {
+  const { step = 1 } = opened;
+  return Math.ceil(count / step) * step;
 }
 
 function verify(index, bytes) {
@@ -73,7 +80,7 @@ function verify(index, bytes) {
 async function warmUp() {
   let rate = verified / verifySeconds;
   for (let seconds = 0; seconds < job.warmSeconds;) {
-    const count = Math.max(job.work.batchSize, Math.ceil(rate * (job.warmSeconds - seconds)));
+    const count = stepped(Math.max(job.work.batchSize, Math.ceil(rate * (job.warmSeconds - seconds))));
     const took = await timed(() => opened.run(next, count, look));
     next += count;
     seconds += took;

@@ -4,14 +4,14 @@
  * What it keeps true: each 32-bit word is a hash of its object and its place, so bytes of another object, or of
  * another place of the same one, are seen by their checksum.
  */
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DATA_SETS } from './works.mjs';
 
 /** Below `data` in the folder of a run; also the bucket's name. */
 export const BUCKET = 'bench';
-const SLAB_BYTES = 8 * 2 ** 20;
+const SLAB_BYTES = 16 * 2 ** 20;
 
 /**
  * @typedef {object} Piece
@@ -49,6 +49,16 @@ export function writeData(folder, names) {
       closeSync(file);
     }
     writeFileSync(join(folder, `${name}.list`), `${lines.join('\n')}\n`);
+  }
+}
+
+/** Waits until the objects of a set are on the disk: reads past the page cache would otherwise write them first. */
+export function flushData(folder, name) {
+  const { objects, count } = DATA_SETS[name];
+  for (let object = 0; object < count; object++) {
+    const file = openSync(join(folder, 'data', BUCKET, `${objects}-${object}`), 'r');
+    fsyncSync(file);
+    closeSync(file);
   }
 }
 

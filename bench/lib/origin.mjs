@@ -9,6 +9,7 @@ import { accessSync, chmodSync, constants, readFileSync, writeFileSync } from 'n
 import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
+import { storeLocations, storeMaps } from './origin-stores.mjs';
 
 const READY_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
@@ -121,6 +122,7 @@ ${temporary.join('\n')}
   open_file_cache_valid 1h;
   types { }
   default_type application/octet-stream;
+${storeMaps(folder)}
   server {
     listen 127.0.0.1:${httpPort};
     listen 127.0.0.1:${httpsPort} ssl;
@@ -129,6 +131,7 @@ ${temporary.join('\n')}
     ssl_protocols TLSv1.3;
     root ${folder}/data;
     location = /ready { return 204; }
+${storeLocations(folder)}
   }
 }
 `;

@@ -25,7 +25,10 @@ const QUICK = new Set(['http-4KiB', 'http-128KiB', 'http-8MiB', 'https-4KiB', 'f
  * @property {number} batchSize pieces in a batch of the loader, or in a task of a pool
  */
 
-/** @typedef {{ name: string, protocol: 'http' | 'https' | 'file', set: string, quick: boolean } & DataSet} Work */
+/**
+ * @typedef {{ name: string, protocol: 'http' | 'https' | 'file' | 'direct', service: 's3' | 'az' | 'gs' | null, set: string,
+ *   quick: boolean } & DataSet} Work `service`: whose requests the origin is asked with; null for files
+ */
 
 /** @type {Readonly<Record<string, DataSet>>} */
 export const DATA_SETS = {
@@ -34,22 +37,31 @@ export const DATA_SETS = {
   '8MiB': set('8MiB', 8 * MIB, 32, 8 * MIB, 8, 4),
   '8MiB-of-64MiB': set('64MiB', 64 * MIB, 4, 8 * MIB, 8, 4),
   '8MiB-of-1GiB': set('1GiB', GIB, 1, 8 * MIB, 8, 4),
+  // Four at a time, because so many threads of libuv read files.
+  '16MiB-of-1GiB': set('1GiB', GIB, 1, 16 * MIB, 4, 2),
 };
+
+const S3_SETS = ['4KiB', '128KiB', '8MiB', '8MiB-of-64MiB', '8MiB-of-1GiB'];
 
 /** @type {readonly Work[]} */
 export const WORKS = [
-  ...Object.keys(DATA_SETS).map((name) => work('http', name, name)),
-  ...Object.keys(DATA_SETS).map((name) => work('https', name, name)),
-  work('file', '4KiB', '4KiB'),
-  work('file', '1GiB', '8MiB-of-1GiB'),
+  ...S3_SETS.map((name) => work(`http-${name}`, 'http', 's3', name)),
+  ...S3_SETS.map((name) => work(`https-${name}`, 'https', 's3', name)),
+  ...['4KiB', '8MiB'].map((name) => work(`az-${name}`, 'http', 'az', name)),
+  ...['4KiB', '8MiB', '8MiB-of-64MiB'].map((name) => work(`gs-${name}`, 'http', 'gs', name)),
+  work('file-4KiB', 'file', null, '4KiB'),
+  work('file-1GiB', 'file', null, '8MiB-of-1GiB'),
+  work('direct-1GiB', 'direct', null, '16MiB-of-1GiB'),
 ];
 
 function set(objects, objectBytes, count, pieceBytes, connections, batchSize) {
   return { objects, objectBytes, count, pieceBytes, connections, batchSize };
 }
 
-/** @param {'http' | 'https' | 'file'} protocol @param {string} what @param {string} from a name of DATA_SETS */
-function work(protocol, what, from) {
-  const name = `${protocol}-${what}`;
-  return { name, protocol, set: from, quick: QUICK.has(name), ...DATA_SETS[from] };
+/**
+ * @param {string} name @param {Work['protocol']} protocol @param {Work['service']} service
+ * @param {string} from a name of DATA_SETS
+ */
+function work(name, protocol, service, from) {
+  return { name, protocol, service, set: from, quick: QUICK.has(name), ...DATA_SETS[from] };
 }

@@ -18,8 +18,14 @@
 export const MILLRACE = 'millrace';
 /** The same library called object by object: no rival. */
 export const MILLRACE_GET = 'millrace-get';
+/** The same without a look at the checksums that the service gives: no rival. */
+export const MILLRACE_UNVERIFIED = 'millrace-unverified';
 /** What the machine can do at all: no rival either. */
 export const LIMIT = 'c-limit';
+/** The same for reads past the page cache. */
+export const DEVICE_LIMIT = 'fio';
+
+const NO_RIVALS = new Set([MILLRACE, MILLRACE_GET, MILLRACE_UNVERIFIED, LIMIT, DEVICE_LIMIT]);
 
 /** Objects of more bytes than this are told by the gigabyte, smaller ones by the object. */
 const LARGE_BYTES = 2 ** 20;
@@ -34,7 +40,7 @@ const KEPT_RATIOS = /** @type {Partial<Record<keyof Figures, 'cpu' | 'speed'>>} 
 
 /** @param {Row} row */
 export function isRival({ contender }) {
-  return contender !== MILLRACE && contender !== MILLRACE_GET && contender !== LIMIT;
+  return !NO_RIVALS.has(contender);
 }
 
 /** Works in the order of the run, with those that nobody could do. @param {Results} results */

@@ -3,11 +3,13 @@ import { behindOf } from './behind.mjs';
 import { barChart } from './chart.mjs';
 import {
   cpuText,
+  DEVICE_LIMIT,
   isLarge,
   LIMIT,
   megabytes,
   MILLRACE,
   MILLRACE_GET,
+  MILLRACE_UNVERIFIED,
   number,
   quantity,
   rateText,
@@ -59,7 +61,9 @@ function chartOf(results, work) {
   const kinds = /** @type {Record<string, 'own' | 'limit'>} */ ({
     [MILLRACE]: 'own',
     [MILLRACE_GET]: 'own',
+    [MILLRACE_UNVERIFIED]: 'own',
     [LIMIT]: 'limit',
+    [DEVICE_LIMIT]: 'limit',
   });
   const bars = rows.map((row) => ({
     label: row.contender,
@@ -183,7 +187,7 @@ function standing(results, work) {
 /** @param {Results} results */
 function behindSection(results) {
   const heading = '## Where millrace is not ahead';
-  const about = `Every contender and figure of this run that is better than millrace's; \`${LIMIT}\` is left out, being the limit.`;
+  const about = `Every contender and figure of this run that is better than millrace's; \`${LIMIT}\` and \`${DEVICE_LIMIT}\` are left out, being limits.`;
   const found = behindOf(results);
   const own = results.rows.some(({ contender }) => contender === MILLRACE);
   if (!own) return `${heading}\n\nmillrace was not measured in this run.`;

@@ -5,10 +5,19 @@ export const CONTENDERS = /** @type {Record<string, string>} */ ({
   millrace:
     'a loader with the workers that a service gets by default (one less than cores): batches in shared memory',
   'millrace-get': '`runtime.get` and `getRange`, as many calls in flight as connections',
+  'millrace-unverified': "the loader with `verify: 'never'`: no look at the checksums that the service gives",
   'aws-sdk': 'as documented: `GetObjectCommand`, body through `transformToByteArray`, p-limit',
   'aws-sdk-stream':
     'made as cheap as its options allow: `cacheMiddleware`, body copied into a buffer that is used again, p-limit',
   'aws-sdk-piscina': 'the SDK in two piscina workers, many keys a task, buffers transferred',
+  'azure-sdk': 'as documented: `BlockBlobClient.downloadToBuffer` with the length and one block, p-limit',
+  'azure-sdk-stream':
+    'made as cheap as its calls allow: `download()`, body copied into a buffer that is used again, p-limit',
+  'gcs-sdk': 'as documented: `File.download`, which compares the CRC-32C of whole objects, p-limit',
+  'gcs-sdk-stream':
+    'made as cheap as its calls allow: `createReadStream` without validation, body copied into a buffer that is used again, p-limit',
+  'gcs-sdk-chunks':
+    '`TransferManager.downloadFileInChunks`, one object at a time: it asks for the metadata first, writes to a file, and reads that again for its CRC-32C',
   undici: '`dispatch` of a `Pool`, body copied into a buffer that is used again',
   fetch: 'the global `fetch`, `arrayBuffer()`',
   'node-http': '`http.request` with a keep-alive agent, body copied into a buffer that is used again',
@@ -17,6 +26,7 @@ export const CONTENDERS = /** @type {Record<string, string>} */ ({
   'pread-sync': '`openSync`, `readSync` into a buffer that is used again, `closeSync`: holds the thread',
   'pread-window':
     'the same into 128 MiB, the budget of the loader: what was read stays in memory for a while, as it does in a loader',
+  fio: 'fio, libaio, at the same depth and block size, round and round the same file: what the device gives, not a rival',
   'c-limit': 'one thread in C, blocking calls, one buffer a connection: the limit, not a rival',
 });
 
@@ -30,14 +40,20 @@ export const METHOD = `## What is measured, and how
 - Each pass is **one contender in one process of its own**, on a machine that does nothing else. The contenders of a work take
   turns (A B C, A B C, ...), so that what changes on the machine meets them all. A figure is the median of the rounds.
 - All contenders of a work fetch the same objects or ranges, in the same order, round and round, from the same nginx (one worker
-  process, files in the page cache) over loopback, with the same number of connections: 32, or 8 where pieces have 8 MiB. How many
+  process, files in the page cache) over loopback, with the same number of connections: 32, or 8 where pieces have 8 MiB. The
+  \`az\` and \`gs\` works ask for the paths of Azure and Google, and nginx answers with about as many headers as they send. How many
   objects a pass fetches depends on the contender, so that each runs for one to two seconds; CPU is told per object or per GB
   (10^9 bytes), rate per second.
 - **CPU** is user and system time of the whole process, all of its threads: requests, signatures, TLS, copies, JavaScript, garbage
   collection, and the kernel's part. The server's own is not in it.
-- **Signed**: the request carries a signature of AWS (SigV4), which costs the client CPU. The server does not look at it. Contenders
-  without it are spared that work.
-- **Checksums**: before the clock starts, each process fetches every object of the data set (up to 256 MiB) and compares its CRC-32
+- **Signed**: the request carries a signature of AWS (SigV4) or Azure (shared key), which costs the client CPU, or an access token of
+  Google, which costs next to none. The server looks at none of it. Contenders without it are spared that work.
+- **Checksums of the service**: every client is left at its default. Of \`http\` and \`az\` works nothing is announced; of whole objects
+  of \`gs\` a CRC-32C is, which millrace and \`gcs-sdk\` compare, and \`millrace-unverified\` and \`gcs-sdk-stream\` do not. Nobody
+  compares that of a range.
+- **Past the page cache**: \`direct-1GiB\` reads ranges of 16 MiB, four at a time, from the disk below the folder of temporary files
+  (TMPDIR); its rate is that of the disk. fio compares no bytes.
+- **Bytes**: before the clock starts, each process fetches every object of the data set (up to 256 MiB) and compares its CRC-32
   with the file's; a wrong byte fails the whole run. That pass is a warm-up too, and three seconds of the work itself follow
   it: so long the engine's compilers go on, and services run for months. In the measured pass each object's length, first
   and last byte are looked at, by all contenders alike.
@@ -54,7 +70,7 @@ npm run bench -- --work '^http-4KiB$'      # one work; --contender takes a patte
 npm run bench -- --quick --json            # one JSON object with all figures
 \`\`\`
 
-It needs nginx and openssl, and gcc for the limit in C.`;
+It needs nginx and openssl, gcc for the limit in C, and fio for that of the disk.`;
 
 export const SERVICE_METHOD = `Each figure is from a process of its own: a runtime with two workers and a memory budget of 64 MiB, a consumer that looks at one
 byte of each item. The first batch of a cold runtime waits for the threads and for the SDK to be loaded. Cancels and drains come

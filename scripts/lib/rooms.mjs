@@ -14,6 +14,7 @@ import { closingOf } from './source.mjs';
 export const ARROWS = {
   index: ['host', 'loader', 'decorators', 'protocol'],
   cli: ['index', 'protocol'],
+  testing: ['host', 'backends/memory', 'protocol'],
   host: [
     'loader',
     'decorators',

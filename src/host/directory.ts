@@ -10,6 +10,7 @@
 import type { StoreDirectory } from '../actors/supervisor/types.js';
 import { asMillraceError, ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { StoreSpec } from '../protocol/messages.js';
+import { placeOf } from '../protocol/shown-uri.js';
 import {
   REFRESH_AHEAD_MS,
   type ObjectLocation,
@@ -31,16 +32,6 @@ interface Entry {
   snapshot: StoreSnapshot;
   refreshing: Promise<StoreSnapshot> | null;
   timer: NodeJS.Timeout | null;
-}
-
-/**
- * Scheme and host of a URI that is none of ours. Nothing else is repeated: a presigned URL has a signature in its query
- * and others have a password before the host.
- */
-function placeOf(uri: string): string {
-  const [, scheme = '', host, rest = ''] = /^([^:]*):(?:\/\/([^/?#\\\s]*))?(.*)$/s.exec(uri) ?? [];
-  const place = host === undefined ? `${scheme}:` : `${scheme}://${host.slice(host.lastIndexOf('@') + 1)}`;
-  return rest === '' ? place : `${place}${host === undefined ? '' : '/'}...`;
 }
 
 export class Directory implements StoreDirectory {

@@ -12,6 +12,7 @@ import { createMemoryScheme } from '../backends/memory/scheme.js';
 import { createS3Scheme } from '../backends/s3/scheme.js';
 import { checkNames, type ExplainRow, invalidOption } from '../loader/schema.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
+import { shownUri } from '../protocol/shown-uri.js';
 import type { Scheme } from '../protocol/store.js';
 import type { WriteLimits } from '../protocol/writes.js';
 
@@ -101,7 +102,7 @@ function customScheme(name: string, store: CustomStore): Scheme {
       if (match === null) {
         throw new MillraceError(
           ErrorCode.InvalidArgument,
-          `${uri} is not a URI of this store: expected ${name}://bucket/key`,
+          `${shownUri(uri)} is not a URI of this store: expected ${name}://bucket/key`,
           {
             phase: 'configure',
           },

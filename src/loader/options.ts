@@ -72,7 +72,7 @@ export interface LoaderOptions {
   readonly onError?: 'fail' | 'skip' | undefined;
   /** Module whose default export is run on each object, in the worker. @default null */
   readonly transform?: URL | string | { readonly url: URL | string; readonly options?: unknown } | undefined;
-  /** Whether the service's checksum is looked at, where it gives one. @default false */
+  /** How far the service's checksum is looked at, where it gives one: cheap ones, any, none. @default 'auto' */
   readonly verify?: VerifyPolicy | undefined;
   /** Items in memory of their own that is detached on release: finds use after release. @default false */
   readonly checked?: boolean | undefined;

@@ -8,6 +8,7 @@
  */
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import { suggestion } from '../protocol/nearest.js';
+import { shownUri } from '../protocol/shown-uri.js';
 
 /** Where an effective value comes from. `scheme s3`: a default of that scheme. `derived`: computed from others. */
 export type OptionOrigin = 'given' | 'default' | 'derived' | `scheme ${string}`;
@@ -96,7 +97,7 @@ const MAX_SHOWN_CHARS = 60;
 /** A value for a message. Objects and functions are named by kind alone: they could hold what is secret. */
 export function show(given: unknown): string {
   let text: string;
-  if (typeof given === 'string') text = JSON.stringify(given);
+  if (typeof given === 'string') text = JSON.stringify(shownUri(given));
   else if (typeof given === 'function') text = 'a function';
   else if (Array.isArray(given)) text = 'an array';
   else if (typeof given === 'object' && given !== null) text = 'an object';

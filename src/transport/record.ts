@@ -3,11 +3,12 @@
  *
  * Invariant: a record owns all it shows. The head is one string, copied from the connection's scratch before that is
  * used again; it is searched when somebody asks for a header, and never cut into all of them.
+ *
+ * Looking for a checksum asks for ten headers of each object. So where the lines begin is remembered from one question
+ * to the next, of one head for the whole thread: searching each time was a tenth of the CPU of a 4 KiB object.
  */
 import type { MillraceError } from '../protocol/errors.js';
 import type { Exchange, ExchangeOutcome } from '../protocol/http.js';
-
-const COLON = 58;
 
 export class ExchangeRecord implements Exchange {
   constructor(
@@ -24,15 +25,34 @@ export class ExchangeRecord implements Exchange {
   /** Values of a header that was sent several times are joined by a comma (RFC 9110, 5.3). */
   header(name: string): string | undefined {
     const { head } = this;
+    // A comparison of addresses where the same exchange is asked again.
+    if (head !== indexed) index(head);
     let found: string | undefined;
-    for (let from = head.indexOf('\n') + 1; from > 0; from = head.indexOf('\n', from) + 1) {
+    for (let line = 0; line < starts.length; line++) {
+      const from = starts[line]!;
+      if (lengths[line] !== name.length || !isName(head, from, name)) continue;
       const colon = from + name.length;
-      if (head.charCodeAt(colon) !== COLON || !isName(head, from, name)) continue;
       const value = trimBlanks(head, colon + 1, head.indexOf('\r', colon));
       found = found === undefined ? value : `${found}, ${value}`;
     }
     return found;
   }
+}
+
+/** The head that `starts` is of: they follow from its text alone, so it does not matter whose it is. */
+let indexed = '';
+/** Where its lines begin, but for the first, and how long the name is in each. */
+const starts: number[] = [];
+const lengths: number[] = [];
+
+function index(head: string): void {
+  starts.length = 0;
+  lengths.length = 0;
+  for (let from = head.indexOf('\n') + 1; from > 0; from = head.indexOf('\n', from) + 1) {
+    starts.push(from);
+    lengths.push(head.indexOf(':', from) - from);
+  }
+  indexed = head;
 }
 
 /** Whether `name`, of lower-case letters, digits and hyphens, stands at `from` in any case: bit 5 folds those. */

@@ -52,6 +52,27 @@ describe('goals', () => {
     expect(verdicts([slower, LIMIT]).get(`${SMALL} at most 4x that of \`c-limit\``)).toBe('not met');
   });
 
+  it('of the SDK that compares no checksums are against the loader that compares none', () => {
+    const told = (contender: string, cpu: number) =>
+      row({ work: 'gs-8MiB', contender, cpu, objectBytes: 8 * MIB });
+    const rows = [told('millrace', 5000), told('gcs-sdk', 76_000), told('gcs-sdk-stream', 14_000)];
+    const goal = 'CPU, `gs-8MiB`, no checksums by either: at least 3x less than `gcs-sdk-stream`';
+    expect(verdicts(rows).get(goal)).toBe('not measured');
+    expect(verdicts([...rows, told('millrace-unverified', 3300)]).get(goal)).toBe('met');
+    expect(verdicts([...rows, told('millrace-unverified', 4800)]).get(goal)).toBe('not met');
+    expect(verdicts(rows).get('CPU, `gs-8MiB`: at least 3x less than `gcs-sdk`')).toBe('met');
+  });
+
+  it('of reads past the page cache compare the rate with that of fio, who is no rival', () => {
+    const told = (contender: string, perSecond: number) =>
+      row({ work: 'direct-1GiB', contender, cpu: 4000, perSecond, objectBytes: 16 * MIB });
+    const goal = 'rate, file of 1 GiB past the page cache: at least 0.85 of that of `fio`';
+    const rows = [told('millrace', 90), told('fio', 100)];
+    expect(verdicts(rows).get(goal)).toBe('met');
+    expect(verdicts([told('millrace', 80), told('fio', 100)]).get(goal)).toBe('not met');
+    expect(behindOf(result(rows))).toEqual([]);
+  });
+
   it('are not measured where a row is missing, also when another work of the goal has it', () => {
     const ranges = ['millrace', 'aws-sdk'].map((contender, i) =>
       row({ work: 'http-8MiB-of-64MiB', contender, cpu: 10 + i * 100, objectBytes: 8 * MIB }),

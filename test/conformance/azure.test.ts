@@ -14,8 +14,8 @@ import { createTransport } from '../../dist/transport/transport.js';
 import { azuriteAvailable, startAzurite } from '../kit/azurite.mjs';
 import { startOrigin, type OriginPolicy } from '../kit/origin.mjs';
 import { skipUnless } from '../kit/require-server.mjs';
-import { storeConformance, type StoreFixture } from './store.conformance.js';
-import type { WriteException, WriteTraits } from './writes.kit.js';
+import { COLUMNS } from './columns.mjs';
+import { type OpenFixture, storeConformance } from './store.conformance.js';
 
 const CONTAINER = 'conformance';
 
@@ -28,7 +28,7 @@ interface Server {
 }
 
 /** The store of a container as a worker has it: the scheme's snapshot, its data half, and the transport. */
-async function openAzure(server: Server, auth: AzureOptions): Promise<StoreFixture> {
+async function openAzure(server: Server, auth: AzureOptions): Promise<OpenFixture> {
   const { account, url, ca } = server;
   const credential = new StorageSharedKeyCredential(account.name, account.key);
   // The types of the SDK leave out what the pipeline below it takes.
@@ -79,72 +79,26 @@ async function azurite(secure = false): Promise<Server> {
   return { ...server, account: { name: server.account, key: server.key }, stop: () => server.stop() };
 }
 
-const EXTRA_KEYS = ['double//slash', 'ends with a slash/', '\t', 'new\nline'];
-/** Azure cuts dots off the ends of segments, resolves `.` and `..`, and takes a backslash for a slash. */
-const REFUSED_KEYS = [
-  'back\\slash',
-  'tilde~dash-under_dot.',
-  '...',
-  '..',
-  '../up',
-  'a/./b',
-  'a/../b',
-  'dot./b',
-];
-/** Blocks of an upload that was given up stay with the service for a week. */
-const WRITES: WriteTraits = {
-  limits: createAzureScheme({}).writes!,
-  exceptions: ['abort-keeps', 'complete-aborted', 'uploads-by-key'],
-};
-
-storeConformance('az from the scripted origin', {
-  open: async () => {
-    const server = await origin();
-    return openAzure(server, { accountKey: server.account.key });
-  },
-  extraKeys: EXTRA_KEYS,
-  refusedKeys: REFUSED_KEYS,
-  writes: WRITES,
+storeConformance(COLUMNS.azure, async () => {
+  const server = await origin();
+  return openAzure(server, { accountKey: server.account.key });
 });
 
-storeConformance('az from the scripted origin by access token', {
-  open: async () => {
-    const server = await origin({ tokens: [{ token: 'token-of-a-test' }] });
-    const credential = {
-      getToken: () =>
-        Promise.resolve({ token: 'token-of-a-test', expiresOnTimestamp: Date.now() + 3_600_000 }),
-    };
-    return openAzure(server, { credential });
-  },
-  refusedKeys: REFUSED_KEYS,
-  writes: WRITES,
+storeConformance(COLUMNS.azureToken, async () => {
+  const server = await origin({ tokens: [{ token: 'token-of-a-test' }] });
+  const credential = {
+    getToken: () => Promise.resolve({ token: 'token-of-a-test', expiresOnTimestamp: Date.now() + 3_600_000 }),
+  };
+  return openAzure(server, { credential });
 });
-
-const AZURITE_EXCEPTIONS: readonly WriteException[] = [...WRITES.exceptions!, 'uploads-unlisted'];
-
-/** It lists by UTF-16, has no Put Blob From URL, and gives blobs of which only blocks exist an ETag and a size. */
-const AZURITE_TRAITS = {
-  extraKeys: EXTRA_KEYS,
-  refusedKeys: REFUSED_KEYS,
-  keyOrder: 'utf-16',
-  writes: { ...WRITES, exceptions: [...AZURITE_EXCEPTIONS, 'copy-unsupported'] },
-} as const;
 
 describe.skipIf(skipUnless(azuriteAvailable()))('with Azurite', () => {
-  storeConformance('az from Azurite', {
-    open: async () => {
-      const server = await azurite();
-      return openAzure(server, { accountKey: server.account.key });
-    },
-    ...AZURITE_TRAITS,
+  storeConformance(COLUMNS.azurite, async () => {
+    const server = await azurite();
+    return openAzure(server, { accountKey: server.account.key });
   });
-  storeConformance('az from Azurite by shared access signature, over TLS', {
-    open: async () => {
-      const server = await azurite(true);
-      return openAzure(server, { sasToken: accountSas(server.account) });
-    },
-    ...AZURITE_TRAITS,
-    // Asked by signature for what it does not have, it fails with 500.
-    writes: { ...WRITES, exceptions: [...AZURITE_EXCEPTIONS, 'copy-broken'] },
+  storeConformance(COLUMNS.azuriteSas, async () => {
+    const server = await azurite(true);
+    return openAzure(server, { sasToken: accountSas(server.account) });
   });
 });

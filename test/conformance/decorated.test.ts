@@ -3,7 +3,8 @@ import { createStore } from '../../dist/backends/memory/data.js';
 import { memoryConfig } from '../../dist/backends/memory/scheme.js';
 import { decoratedStore } from '../../dist/host/decorated-store.js';
 import type { StoreSnapshot } from '../../dist/protocol/store.js';
-import { storeConformance, type StoreFixture } from './store.conformance.js';
+import { COLUMNS } from './columns.mjs';
+import { type OpenFixture, storeConformance } from './store.conformance.js';
 
 const BELOW = 'bélow/a/';
 const DECORATORS = [
@@ -13,7 +14,7 @@ const DECORATORS = [
   { limit: { concurrency: 2 } },
 ];
 
-async function openDecorated(): Promise<StoreFixture> {
+async function openDecorated(): Promise<OpenFixture> {
   const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
   const objects = ['a', 'bélow/a', 'bélow/b', 'z'].map((key) => ({
     key: bytesOf(key),
@@ -41,8 +42,4 @@ async function openDecorated(): Promise<StoreFixture> {
   };
 }
 
-storeConformance('decorated memory', {
-  writes: null,
-  open: openDecorated,
-  extraKeys: ['/leading slash', 'double//slash', 'a/'],
-});
+storeConformance(COLUMNS.decorated, openDecorated);

@@ -3,12 +3,12 @@ import { dirname } from 'node:path';
 import { describe } from 'vitest';
 import { createStore } from '../../dist/backends/file/direct-data.js';
 import { createDirectScheme } from '../../dist/backends/file/direct-scheme.js';
-import { WRITE_LIMITS } from '../../dist/backends/file/scheme.js';
 import { directAvailable, makeDirectDirectory } from '../backends/direct/kit.js';
 import { skipUnless } from '../kit/require-server.mjs';
-import { storeConformance, type StoreFixture } from './store.conformance.js';
+import { COLUMNS } from './columns.mjs';
+import { type OpenFixture, storeConformance } from './store.conformance.js';
 
-async function openDirect(): Promise<StoreFixture> {
+async function openDirect(): Promise<OpenFixture> {
   const root = makeDirectDirectory();
   const scheme = createDirectScheme({ root });
   const control = await scheme.open(scheme.parse(`direct://${root}`).store);
@@ -25,9 +25,5 @@ async function openDirect(): Promise<StoreFixture> {
 }
 
 describe.skipIf(skipUnless(directAvailable()))('O_DIRECT', () => {
-  storeConformance('direct', {
-    open: openDirect,
-    writes: { limits: WRITE_LIMITS, exceptions: ['content-type'] },
-    extraKeys: ['new\nline', 'tab\t', '\u0001', Uint8Array.of(0x78, 0xff, 0xfe)],
-  });
+  storeConformance(COLUMNS.direct, openDirect);
 });

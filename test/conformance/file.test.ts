@@ -2,11 +2,12 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createStore } from '../../dist/backends/file/data.js';
-import { createFileScheme, WRITE_LIMITS } from '../../dist/backends/file/scheme.js';
-import { storeConformance, type StoreFixture } from './store.conformance.js';
+import { createFileScheme } from '../../dist/backends/file/scheme.js';
+import { COLUMNS } from './columns.mjs';
+import { type OpenFixture, storeConformance } from './store.conformance.js';
 
 /** A store over a new directory: confined to it, or rooted at `/` and seen through keys below the directory. */
-async function openFiles(): Promise<StoreFixture> {
+async function openFiles(): Promise<OpenFixture> {
   const root = `${await mkdtemp(join(tmpdir(), 'millrace-conformance-'))}/`;
   const scheme = createFileScheme({ root });
   const control = await scheme.open(scheme.parse(root).store);
@@ -23,14 +24,4 @@ async function openFiles(): Promise<StoreFixture> {
   };
 }
 
-storeConformance('file', {
-  open: openFiles,
-  writes: { limits: WRITE_LIMITS, exceptions: ['content-type'] },
-  extraKeys: [
-    'new\nline',
-    'tab\t',
-    '\u0001',
-    Uint8Array.of(0x78, 0xff, 0xfe),
-    Uint8Array.of(0xc3, 0x28, 0x2f, 0x80),
-  ],
-});
+storeConformance(COLUMNS.file, openFiles);

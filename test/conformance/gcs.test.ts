@@ -1,7 +1,6 @@
 /** The gs store with its real transport: against the scripted origin in both dialects, and against Google's own emulator. */
 import { describe } from 'vitest';
 import { createStoreData } from '../../dist/backends/gcs/data.js';
-import { WRITE_LIMITS } from '../../dist/backends/gcs/writes.js';
 import { createGcsScheme, type GcsOptions } from '../../dist/backends/gcs/scheme.js';
 import { openGcsControl } from '../../dist/backends/gcs/control.js';
 import { httpStore } from '../../dist/host/http-store.js';
@@ -10,8 +9,8 @@ import { createTransport } from '../../dist/transport/transport.js';
 import { gcsEmulatorAvailable, startGcsEmulator } from '../kit/gcs-emulator.mjs';
 import { DEFAULT_CREDENTIALS, startOrigin } from '../kit/origin.mjs';
 import { skipUnless } from '../kit/require-server.mjs';
-import { storeConformance, type StoreFixture } from './store.conformance.js';
-import type { WriteException } from './writes.kit.js';
+import { COLUMNS } from './columns.mjs';
+import { type OpenFixture, storeConformance } from './store.conformance.js';
 
 const BUCKET = 'conformance';
 const STORE = `gs://${BUCKET}`;
@@ -28,7 +27,7 @@ async function openGcs(
   server: Server,
   options: GcsOptions,
   env: Record<string, string> = {},
-): Promise<StoreFixture> {
+): Promise<OpenFixture> {
   const scheme = createGcsScheme(options, env);
   const control = await openGcsControl(scheme.parse(`${STORE}/`).store, options, {
     importModule: () => Promise.reject(new Error('nothing here needs the SDK')),
@@ -64,47 +63,21 @@ const origin = (): Promise<Server> =>
     generationOffset: '9007199254740992',
   });
 
-const EXTRA_KEYS = ['/leading slash', 'double//slash', 'ends with a slash/', '\t', 'new\nline'];
-/**
- * An upload takes its condition when it begins (the tests of the store, and of a runtime over it, look at that). The scripted
- * origin does not tell when an upload was begun.
- */
-const EXCEPTIONS: readonly WriteException[] = ['complete-conditions', 'uploads-by-key'];
-const WRITES = { limits: WRITE_LIMITS, exceptions: EXCEPTIONS };
-
-storeConformance('gs from the scripted origin by access token', {
-  open: async () => {
-    const server = await origin();
-    const credentials = (): Promise<{ accessToken: string }> => Promise.resolve({ accessToken: TOKEN });
-    return openGcs(server, { endpoint: server.url, credentials });
-  },
-  extraKeys: EXTRA_KEYS,
-  writes: WRITES,
+storeConformance(COLUMNS.gcs, async () => {
+  const server = await origin();
+  const credentials = (): Promise<{ accessToken: string }> => Promise.resolve({ accessToken: TOKEN });
+  return openGcs(server, { endpoint: server.url, credentials });
 });
 
-storeConformance('gs from the scripted origin by HMAC key', {
-  open: async () => {
-    const server = await origin();
-    const { accessKeyId: accessId, secretAccessKey: secret } = DEFAULT_CREDENTIALS;
-    return openGcs(server, { endpoint: server.url, hmac: { accessId, secret } });
-  },
-  extraKeys: EXTRA_KEYS,
-  // The scripted XML API copies nothing.
-  writes: { ...WRITES, exceptions: [...EXCEPTIONS, 'copy-unsupported'] },
+storeConformance(COLUMNS.gcsHmac, async () => {
+  const server = await origin();
+  const { accessKeyId: accessId, secretAccessKey: secret } = DEFAULT_CREDENTIALS;
+  return openGcs(server, { endpoint: server.url, hmac: { accessId, secret } });
 });
 
 describe.skipIf(skipUnless(gcsEmulatorAvailable()))('with the emulator', () => {
-  storeConformance('gs from the emulator', {
-    open: async () => {
-      const server = await startGcsEmulator();
-      return openGcs(server, {}, { STORAGE_EMULATOR_HOST: server.url });
-    },
-    extraKeys: EXTRA_KEYS,
-    keyOrder: 'utf-16',
-    // It cuts the keys into pages, and names all prefixes on each.
-    countsPrefixes: false,
-    refusesOldVersions: false,
-    // It looks at no condition.
-    writes: null,
+  storeConformance(COLUMNS.gcsEmulator, async () => {
+    const server = await startGcsEmulator();
+    return openGcs(server, {}, { STORAGE_EMULATOR_HOST: server.url });
   });
 });

@@ -1,8 +1,9 @@
 import { createStore } from '../../dist/backends/memory/data.js';
 import { createMemoryScheme, memoryConfig } from '../../dist/backends/memory/scheme.js';
-import { storeConformance, type StoreFixture } from './store.conformance.js';
+import { COLUMNS } from './columns.mjs';
+import { type OpenFixture, storeConformance } from './store.conformance.js';
 
-async function openMemory(): Promise<StoreFixture> {
+async function openMemory(): Promise<OpenFixture> {
   const objects = new Map<string, { key: Uint8Array; bytes: Uint8Array }>();
   const scheme = createMemoryScheme([]);
   const control = await scheme.open('memory:///');
@@ -23,16 +24,4 @@ async function openMemory(): Promise<StoreFixture> {
   };
 }
 
-storeConformance('memory', {
-  writes: null,
-  open: openMemory,
-  extraKeys: [
-    '/leading slash',
-    'double//slash',
-    './dot',
-    '../dots',
-    'a/',
-    'new\nline',
-    Uint8Array.of(0x78, 0xff, 0xfe),
-  ],
-});
+storeConformance(COLUMNS.memory, openMemory);

@@ -20,7 +20,9 @@ import {
   sha256,
   startRuntime,
   type S3Server,
+  type StartOptions,
 } from './kit.js';
+import { runtimeOf, SERVICES, startService } from './stores.kit.js';
 
 const BUCKET = 'bytes';
 const SIZES = [0, 1, 4 * KIB - 1, 4 * KIB, 64 * KIB + 1, 8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 17 * MIB];
@@ -49,20 +51,33 @@ const entries = [...sized, ...named, rooted];
 const sizes = new Map(entries.map(({ key, size }) => [key, size]));
 const sizeOf = (key: string): number => sizes.get(key) ?? -1;
 const inByteOrder = [...sizes.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-const uriOf = ({ key }: Entry): string => `s3://${BUCKET}/${key}`;
 
-function deliversEverything(use: () => S3Server): void {
+/** Where one server has the objects. */
+interface Shop {
+  uriOf(key: string): string;
+  start(options: StartOptions): Promise<Runtime>;
+}
+
+function ofS3(server: S3Server): Shop {
+  return {
+    uriOf: (key) => `s3://${BUCKET}/${key}`,
+    start: (options) => startRuntime(server, options),
+  };
+}
+
+function deliversEverything(use: () => Shop): void {
+  const uriOf = ({ key }: Entry): string => use().uriOf(key);
   describe.each([1, 4])('with %i workers', (workers) => {
     let runtime: Runtime;
     beforeAll(async () => {
-      runtime = await startRuntime(use(), { workers });
+      runtime = await use().start({ workers });
     });
     afterAll(async () => {
       await runtime.close();
     });
 
     test('a listing is delivered in its order, byte for byte', async () => {
-      const loader = runtime.loader(ObjectDataset.fromPrefix(`s3://${BUCKET}/`), { batchSize: 3 });
+      const loader = runtime.loader(ObjectDataset.fromPrefix(use().uriOf('')), { batchSize: 3 });
       expect(await keysInOrder(loader, sizeOf)).toEqual(inByteOrder);
       expect(loader.report).toMatchObject({ delivered: entries.length, listed: 'complete' });
       expectSum(loader.report);
@@ -124,13 +139,17 @@ function deliversEverything(use: () => S3Server): void {
   });
 }
 
-describe('from the scripted origin', () => {
+describe.each(SERVICES)('from the scripted origin of $scheme', (service) => {
   let origin: Origin;
   beforeAll(async () => {
-    origin = await startOrigin({ objects: entries.map((entry) => ({ bucket: BUCKET, ...entry })) });
+    const objects = entries.map((entry) => ({ bucket: BUCKET, ...entry }));
+    origin = await startService(service, { objects });
   });
   afterAll(() => origin.stop());
-  deliversEverything(() => origin);
+  deliversEverything(() => ({
+    uriOf: (key) => service.uriOf(origin, BUCKET, key),
+    start: (options) => runtimeOf(service, origin, options),
+  }));
 });
 
 describe.skipIf(skipUnless(radosgwAvailable()))('from radosgw', () => {
@@ -153,15 +172,19 @@ describe.skipIf(skipUnless(radosgwAvailable()))('from radosgw', () => {
   });
   afterAll(() => server.stop());
   describe('over HTTP', () => {
-    deliversEverything(() => ({ url: server.url, region: server.region, credentials: server.credentials }));
+    deliversEverything(() =>
+      ofS3({ url: server.url, region: server.region, credentials: server.credentials }),
+    );
   });
   describe('over TLS', () => {
-    deliversEverything(() => ({
-      url: server.secureUrl,
-      region: server.region,
-      credentials: server.credentials,
-      ca: server.ca,
-    }));
+    deliversEverything(() =>
+      ofS3({
+        url: server.secureUrl,
+        region: server.region,
+        credentials: server.credentials,
+        ca: server.ca,
+      }),
+    );
   });
 });
 

@@ -30,6 +30,8 @@ export interface Service {
   options(origin: Origin, changes?: object): Record<string, unknown>;
   /** The checksum that it tells of every object, or null where it tells none of some. */
   readonly checksum: string | null;
+  /** Whether the answer to a range tells the checksum of the whole. */
+  readonly tellsInRanges: boolean;
   /** Leaves out of an answer what tells the version. */
   readonly unversioned: Fault;
 }
@@ -40,6 +42,7 @@ const S3: Service = {
   uriOf: (_origin, bucket, key) => `s3://${bucket}/${key}`,
   options: s3Options,
   checksum: 'crc32',
+  tellsInRanges: false,
   unversioned: { lie: 'no-etag' },
 };
 
@@ -54,10 +57,25 @@ const AZ: Service = {
   }),
   // An MD5, and only of what was written by one request.
   checksum: null,
+  tellsInRanges: false,
   unversioned: { lie: 'no-etag' },
 };
 
-export const SERVICES: readonly Service[] = [S3, AZ];
+const GS: Service = {
+  scheme: 'gs',
+  dialect: 'gcs',
+  uriOf: (_origin, bucket, key) => `gs://${bucket}/${key}`,
+  options: ({ url }, changes = {}) => ({
+    endpoint: url,
+    credentials: () => Promise.resolve({ accessToken: TOKEN }),
+    ...changes,
+  }),
+  checksum: 'crc32c',
+  tellsInRanges: true,
+  unversioned: { headers: { 'X-Goog-Generation': null, ETag: null } },
+};
+
+export const SERVICES: readonly Service[] = [S3, AZ, GS];
 
 /** An origin that plays a service. */
 export function startService(service: Service, options: OriginOptions = {}): Promise<Origin> {
@@ -144,7 +162,26 @@ const TOKENS: RenewingRow = {
   },
 };
 
-export const RENEWING: readonly RenewingRow[] = [SESSIONS, TOKENS];
+const METADATA: RenewingRow = {
+  service: GS,
+  begin: async (origin, lifetimeMs = HOUR_MS) => {
+    await origin.configure({ tokenLifetimeSeconds: lifetimeMs / 1000 });
+    const { ask, times } = counted(async () => {
+      const url = `${origin.url}/computeMetadata/v1/instance/service-accounts/default/token`;
+      const answer = await fetch(url, { headers: { 'Metadata-Flavor': 'Google' } });
+      const { access_token: accessToken } = (await answer.json()) as { access_token: string };
+      return { accessToken, expiration: new Date(Date.now() + lifetimeMs) };
+    });
+    return {
+      options: GS.options(origin, { credentials: ask }),
+      // As the origin numbers what it issues.
+      expire: () => origin.expire(`ya29.issued-metadata-${times.length}`),
+      fetchedAtMs: () => times,
+    };
+  },
+};
+
+export const RENEWING: readonly RenewingRow[] = [SESSIONS, TOKENS, METADATA];
 
 export interface Entry {
   readonly key: string;

@@ -30,7 +30,7 @@ async function start(options: StartOptions = {}): Promise<void> {
     workers: 2,
     maxConnections: 8,
     memoryBudget: '16MiB',
-    stuckAfterMs: 300,
+    stuckAfterMs: 1500,
     stores: { block: { module: STORE, config: { words } } },
     ...options,
   });

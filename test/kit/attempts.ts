@@ -1,16 +1,8 @@
 /** One attempt of a store or a transport as a promise, which rejects when it is answered a second time. */
 import type { BodySink, Exchange, PreparedRequest, Transport } from '../../dist/protocol/http.js';
 import type { StopSignal } from '../../dist/protocol/stop.js';
-import type { ReadAnswer, ReadRequest, Store } from '../../dist/protocol/store.js';
 
-export function readOnce(
-  store: Store,
-  request: ReadRequest,
-  target: Uint8Array,
-  stop: StopSignal,
-): Promise<ReadAnswer> {
-  return once((done) => store.read(request, target, stop, done));
-}
+export { readOnce } from '../../dist/testing/kit.js';
 
 export function exchangeOnce(
   transport: Transport,

@@ -12,6 +12,7 @@ import { runNode } from '../kit/process.mjs';
 import { radosgwAvailable, startRadosgw, type Radosgw } from '../kit/radosgw.mjs';
 import { skipUnless } from '../kit/require-server.mjs';
 import { MIB, s3Options, type S3Server } from '../e2e/kit.js';
+import { SERVICES, startService } from '../e2e/stores.kit.js';
 import { ENTRIES, everyDigestIsRight, SUBSET, TOTAL, type Entry } from './scale.kit.js';
 
 const BUCKET = 'scale';
@@ -68,14 +69,18 @@ function bringsEveryByte(
   );
 }
 
-describe('from the scripted origin', () => {
+describe.each(SERVICES)('from the scripted origin of $scheme', (service) => {
   let origin: Origin;
   beforeAll(async () => {
     expect(TOTAL).toBeLessThan(1.5e9);
-    origin = await startOrigin({ objects: ENTRIES.map((entry) => ({ bucket: BUCKET, ...entry })) });
+    const objects = ENTRIES.map((entry) => ({ bucket: BUCKET, ...entry }));
+    origin = await startService(service, { objects });
   });
   afterAll(() => origin.stop());
-  bringsEveryByte(() => ({ uri: `s3://${BUCKET}/`, stores: { s3: s3Options(origin) } }));
+  bringsEveryByte(() => ({
+    uri: service.uriOf(origin, BUCKET, ''),
+    stores: { [service.scheme]: service.options(origin) },
+  }));
 });
 
 describe.skipIf(skipUnless(radosgwAvailable()))('from radosgw', () => {
@@ -88,7 +93,7 @@ describe.skipIf(skipUnless(radosgwAvailable()))('from radosgw', () => {
   bringsEveryByte(() => ({ uri: `s3://${BUCKET}/`, stores: { s3: s3Options(plain(server)) } }));
 });
 
-describe('from files', () => {
+describe.each(['file', 'direct'])('from %s', (scheme) => {
   let root: string;
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'millrace-scale-'));
@@ -97,8 +102,8 @@ describe('from files', () => {
   });
   afterAll(() => rm(root, { recursive: true }));
   bringsEveryByte(() => ({
-    uri: `${pathToFileURL(root).href}/`,
-    stores: {},
+    uri: `${pathToFileURL(root).href.replace(/^file:/, `${scheme}:`)}/`,
+    stores: scheme === 'direct' ? { direct: { fallback: 'buffered' } } : {},
     keyOf: (key) => key.split('/').slice(-2).join('/'),
   }));
 });

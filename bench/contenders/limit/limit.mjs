@@ -9,7 +9,7 @@ const SOURCE = fileURLToPath(new URL('limit.c', import.meta.url));
 export const limit = {
   name: 'c-limit',
   signed: false,
-  works: () => true,
+  works: ({ protocol, service }) => service === 's3' || protocol === 'file',
   unable: ({ protocol }) => (protocol === 'https' ? 'has no TLS library' : null),
   missing(folder) {
     const { error, status, stderr } = spawnSync('gcc', ['-O2', '-Wall', '-o', program(folder), SOURCE], {

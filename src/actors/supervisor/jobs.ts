@@ -141,7 +141,7 @@ function isUnfinished(stream: Stream, task: Task): boolean {
 function landed(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   const { task, part } = job;
   if (row.outputs !== null) task.outputs = row.outputs;
-  task.verified = row.verified;
+  noteVerified(task, part, row.verified);
   // It begins again in another version or size: what comes late of this one tells nothing about the next.
   if (task.restart) return;
   const rest = row.size < 0 ? -1 : Math.max(0, row.size - task.entry.start);
@@ -156,6 +156,13 @@ function landed(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   const isRange = task.entry.length >= 0 && rest >= 0;
   if (isRange) endAt(job, rest);
   if (row.landed !== part.length && !isRange) beginAgain(task, row.size);
+}
+
+/** An object in parts is verified when its whole is, or each of its parts. */
+function noteVerified(task: Task, part: Part, verified: ChecksumAlgorithm | null): void {
+  if (!part.landed) task.isPartUnverified ||= verified === null;
+  else if (verified !== null) task.isPartUnverified = false;
+  if (verified !== null || !part.landed) task.verified = task.isPartUnverified ? null : verified;
 }
 
 /** A range that the user asked for reaches beyond the end of the object: what there is, is what was asked for. */

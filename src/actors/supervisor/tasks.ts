@@ -29,6 +29,7 @@ export function newTask(sequence: number, entry: PlanEntry, verifiable = false):
     verifiable,
     jobs: 0,
     verified: null,
+    isPartUnverified: false,
     outputs: null,
     skipItems: 0,
   };
@@ -62,6 +63,7 @@ export function resetTask(task: Task): void {
   // A first part that stays came by a job of its own.
   task.jobs = task.prefix === null ? 0 : 1;
   task.verified = null;
+  task.isPartUnverified = false;
   task.outputs = null;
 }
 

@@ -198,6 +198,8 @@ export interface Task {
   /** Jobs that were sent for it since it began (again). */
   jobs: number;
   verified: ChecksumAlgorithm | null;
+  /** A part came without a checksum. */
+  isPartUnverified: boolean;
   /** What a transform made; null for the bytes themselves. */
   outputs: readonly TaskOutput[] | null;
   /** Items that were handed out before the task was evicted and fetched again. */

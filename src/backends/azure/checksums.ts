@@ -8,9 +8,10 @@
  * Source of the rules: "Get Blob", "Put Blob" and "Put Block" in the Blob service REST reference.
  */
 import { digestOf } from '../../protocol/checksums/digest.js';
-import type { AnnouncedChecksum } from '../../protocol/checksums/expected.js';
+import type { AnnouncedChecksum, VerifyPolicy } from '../../protocol/checksums/expected.js';
 import { fromAzureCrc64, toAzureCrc64, toBase64 } from '../../protocol/checksums/values.js';
 import type { Exchange } from '../../protocol/http.js';
+import type { ReadRequest } from '../../protocol/store.js';
 
 /** What a service compares bodies by. CRC-64 costs a tenth of MD5; older versions of the service and its emulator lack it. */
 export type BodyChecksum = 'md5' | 'crc64';
@@ -34,12 +35,38 @@ export function sumOf(kind: BodyChecksum, body: Uint8Array): BodySum {
     : { header: 'x-ms-content-crc64', value: toAzureCrc64(digestOf('crc64nvme', body)) };
 }
 
-/** Checksums of the whole blob that an answer announces. */
-export function announced(exchange: Exchange): AnnouncedChecksum[] {
+/** The longest range that the service computes a checksum of ("Get Blob", `x-ms-range-get-content-crc64`). */
+const MAX_SUMMED_RANGE_BYTES = 4 * 1024 * 1024;
+const NO_HEADERS: readonly string[] = [];
+const RANGE_CRC64: readonly string[] = ['x-ms-range-get-content-crc64', 'true'];
+const RANGE_MD5: readonly string[] = ['x-ms-range-get-content-md5', 'true'];
+
+/** The header that asks for the checksum of a range, or none where there is none to be had, or none worth its cost. */
+export function rangeSumHeader(
+  kind: BodyChecksum,
+  { whole, length, verify }: ReadRequest,
+): readonly string[] {
+  if (whole || verify === 'never' || length > MAX_SUMMED_RANGE_BYTES) return NO_HEADERS;
+  if (kind === 'crc64') return RANGE_CRC64;
+  return verify === 'always' ? RANGE_MD5 : NO_HEADERS;
+}
+
+/** Checksums of the range that an answer brought. */
+export function announcedOfRange(exchange: Exchange): AnnouncedChecksum[] {
+  if (exchange.status !== 206) return [];
+  const crc64 = fromAzureCrc64(exchange.header('x-ms-content-crc64') ?? '');
+  if (crc64 !== null) return [{ algorithm: 'crc64nvme', value: toBase64(crc64) }];
+  const md5 = exchange.header('content-md5');
+  return md5 === undefined ? [] : [{ algorithm: 'md5', value: md5 }];
+}
+
+/** Checksums of the whole blob that an answer announces; for `auto`, which looks at no MD5, without that. */
+export function announced(exchange: Exchange, policy: VerifyPolicy): AnnouncedChecksum[] {
   const found: AnnouncedChecksum[] = [];
   const isWhole = exchange.status === 200;
   const crc64 = isWhole ? fromAzureCrc64(exchange.header('x-ms-content-crc64') ?? '') : null;
   if (crc64 !== null) found.push({ algorithm: 'crc64nvme', value: toBase64(crc64) });
+  if (policy === 'auto') return found;
   const value = exchange.header(isWhole ? 'content-md5' : 'x-ms-blob-content-md5');
   if (value !== undefined) found.push({ algorithm: 'md5', value });
   return found;

@@ -24,7 +24,7 @@ import { judgeExchange, type Verdict } from '../http/answers.js';
 import { sameTag, strongTag } from '../http/etag.js';
 import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/reads.js';
 import { createSkew, type Suspect } from '../http/skew.js';
-import { announced, type BodySum } from './checksums.js';
+import { announced, announcedOfRange, rangeSumHeader, type BodySum } from './checksums.js';
 import { answerContext, classify, type Asked } from './classify.js';
 import { readServiceError } from './error-body.js';
 import { listQuery, MAX_PAGE_BYTES, parsePage } from './listing.js';
@@ -35,6 +35,7 @@ import { askedOf, prepareWrite, writtenAnswer } from './writes.js';
 
 const COMMON = {
   announced,
+  announcedOfRange,
   // Where the service tells the size, it does so in Content-Range.
   sizeInRefusal: () => -1,
   errorContext: answerContext,
@@ -104,7 +105,7 @@ class AzureData implements StoreData {
       ifNoneMatch: null,
       range: whole ? null : `bytes=${start}-${start + length - 1}`,
       before: BARE.before,
-      between: BARE.between,
+      between: rangeSumHeader(this.#current.config.bodyChecksum, request),
     };
     const range = whole ? null : { start, length };
     return authorized(this.#current, parts, query, null, range, this.#timeFor(request, nowMs));

@@ -97,9 +97,7 @@ export function checkOptions(options: AzureOptions): void {
   }
   if (options.endpoint !== undefined) checkEndpoint(options.endpoint, 'az option "endpoint"');
   if (options.apiVersion !== undefined && !/^\d{4}-\d{2}-\d{2}$/.test(options.apiVersion)) {
-    throw invalid(
-      `The az option "apiVersion" must be a date such as "${DEFAULT_API_VERSION}"; given: "${options.apiVersion}"`,
-    );
+    throw invalid(`The az option "apiVersion" must be a date such as "${DEFAULT_API_VERSION}"`);
   }
   if (options.ca !== undefined && !options.ca.includes('-----BEGIN CERTIFICATE-----')) {
     throw invalid(

@@ -11,9 +11,8 @@ const DEFAULTS: SchemeDefaults = {
   // A connection carries some 60 MB/s, the service's own limit for one blob over one being far above it: below this size a
   // second one costs more than it saves. The SDKs download by blocks of 4 MiB.
   splitThreshold: 8 * MIB,
-  // Large enough that the 10 to 50 ms before a first byte are a small part of a part's time, small enough that a lost
-  // connection costs little.
-  partBytes: 8 * MIB,
+  // The longest range that the service gives a checksum of, and what the SDKs download by: each part is verified by itself.
+  partBytes: 4 * MIB,
   // At 60 MB/s each, this many parts fill a link of 10 to 25 Gbit/s; more would only queue behind it.
   maxPartsPerObject: 32,
 };

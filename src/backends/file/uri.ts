@@ -12,6 +12,7 @@
  * POSIX paths only. Sources: RFC 8089 (file URIs), RFC 3986 section 2.3 and 3.3 (what need not be encoded in a path).
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { shownUri } from '../../protocol/shown-uri.js';
 
 /** In the path of every `file:///` URI that does not stand for itself: bytes to decode or to refuse, odd segments, a slash at its end. */
 const NEEDS_WORK = /[^!-~]|[%?#]|\/\.{0,2}(?:\/|$)/;
@@ -52,14 +53,15 @@ export function pathFromUri(given: string, cwd: string, own: LocalScheme = 'file
     throw invalid(
       given,
       own,
-      `its scheme is "${scheme}"; write "./${given}" if it is a file name with a colon`,
+      `its scheme is "${scheme}"; write "./${shownUri(given)}" if it is a file name with a colon`,
     );
   }
   let rest = given.slice(own.length + 1);
   const host = AUTHORITY.exec(rest)?.[1];
   if (host !== undefined) {
     if (host !== '' && host.toLowerCase() !== 'localhost') {
-      throw invalid(given, own, `it names the host "${host}"; a ${own} URI has three slashes`);
+      const named = /[@:]/.test(host) ? 'a host' : `the host "${host}"`;
+      throw invalid(given, own, `it names ${named}; a ${own} URI has three slashes`);
     }
     rest = rest.slice(2 + host.length);
   }
@@ -116,7 +118,7 @@ function latin1(text: string): string {
 function invalid(given: unknown, own: LocalScheme, why: string): MillraceError {
   return new MillraceError(
     ErrorCode.InvalidArgument,
-    `not a ${own} URI or path: ${JSON.stringify(given)}: ${why}; expected one such as "${own}:///srv/data/a.bin", ` +
+    `not a ${own} URI or path: ${JSON.stringify(typeof given === 'string' ? shownUri(given) : given)}: ${why}; expected one such as "${own}:///srv/data/a.bin", ` +
       '"/srv/data/a.bin" or "./data/"',
     { phase: 'configure' },
   );

@@ -7,7 +7,7 @@
  * put in parts have no MD5.
  */
 import { digestOf } from '../../protocol/checksums/digest.js';
-import type { AnnouncedChecksum } from '../../protocol/checksums/expected.js';
+import type { AnnouncedChecksum, VerifyPolicy } from '../../protocol/checksums/expected.js';
 import { toBase64 } from '../../protocol/checksums/values.js';
 import type { Exchange } from '../../protocol/http.js';
 
@@ -27,10 +27,10 @@ export function hashIn(header: string | undefined, name: 'crc32c' | 'md5'): stri
   return null;
 }
 
-/** The checksums that an answer with bytes, or headers of an object, announces. */
-export function announced(exchange: Exchange): AnnouncedChecksum[] {
+/** The checksums that an answer with bytes, or headers of an object, announces; for `auto` without MD5, at which it never looks. */
+export function announced(exchange: Exchange, policy: VerifyPolicy = 'always'): AnnouncedChecksum[] {
   const header = exchange.header('x-goog-hash');
-  return checksumsOf(hashIn(header, 'crc32c'), hashIn(header, 'md5'));
+  return checksumsOf(hashIn(header, 'crc32c'), policy === 'auto' ? null : hashIn(header, 'md5'));
 }
 
 /** Of texts as the service writes them; anything else is as if it was not there. */

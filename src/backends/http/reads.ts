@@ -9,7 +9,11 @@
 import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
 import { implementation } from '../../protocol/checksums/crc.js';
 import { hasDigest } from '../../protocol/checksums/digest.js';
-import { type AnnouncedChecksum, chooseChecksum } from '../../protocol/checksums/expected.js';
+import {
+  type AnnouncedChecksum,
+  chooseChecksum,
+  type VerifyPolicy,
+} from '../../protocol/checksums/expected.js';
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import { ExchangeOutcome, type Exchange } from '../../protocol/http.js';
 import { Outcome, type ReadAnswer, type ReadRequest } from '../../protocol/store.js';
@@ -32,8 +36,13 @@ export interface ReadDialect {
   version(exchange: Exchange): string | null;
   /** Whether an answer says that its bytes are of another version; one that says nothing does not. */
   isOther(exchange: Exchange, version: string): boolean;
-  /** Checksums of the whole object that an answer announces. */
-  announced(exchange: Exchange): readonly AnnouncedChecksum[];
+  /**
+   * Checksums of the whole object that an answer announces. Those that `auto` never looks at may be left out for it:
+   * finding them costs more than the rest of a small object's answer.
+   */
+  announced(exchange: Exchange, policy: VerifyPolicy): readonly AnnouncedChecksum[];
+  /** Checksums of the bytes of a range, where the service gives them and was asked to. */
+  announcedOfRange?(exchange: Exchange): readonly AnnouncedChecksum[];
   /** Size of the object that a 416 tells in its body, or -1. */
   sizeInRefusal(exchange: Exchange): number;
   /** The context of an error about this answer: request id, status, the service's code. */
@@ -241,8 +250,8 @@ function complete(read: ReadCase): ReadAnswer {
     return answer(Outcome.Interrupted, { landed, size, version, error });
   }
   let verified: ChecksumAlgorithm | null = null;
-  if (request.verify !== 'never' && request.start === 0 && landed === size) {
-    const choice = chooseChecksum(read.dialect.announced(exchange), request.verify, implementation);
+  if (request.verify !== 'never') {
+    const choice = chooseChecksum(announcedOf(read, landed === size), request.verify, implementation);
     if (choice.verify) {
       verified = choice.algorithm;
       if (!hasDigest(verified, target.subarray(0, landed), choice.digest)) {
@@ -255,6 +264,14 @@ function complete(read: ReadCase): ReadAnswer {
   // Field by field: this is the answer that there are millions of, and a spread copies by name.
   return { outcome: Outcome.Complete, landed, size, version, error: null, retryAfterMs: 0, verified };
 }
+
+/** The checksums that an answer announces of the very bytes that it brought. */
+function announcedOf({ dialect, exchange, request }: ReadCase, whole: boolean): readonly AnnouncedChecksum[] {
+  if (whole && request.start === 0) return dialect.announced(exchange, request.verify);
+  return dialect.announcedOfRange?.(exchange) ?? NOTHING;
+}
+
+const NOTHING: readonly AnnouncedChecksum[] = [];
 
 /**
  * 416. Services say it for any range of an empty object: from the first byte on, that is all of it. A service that does not

@@ -4,6 +4,7 @@
  * Invariant: `keyOfUri(uriOfKey(key))` has the bytes of `key`.
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { shownUri } from '../../protocol/shown-uri.js';
 
 /** The only store of the scheme. */
 export const STORE = 'memory:///';
@@ -23,7 +24,7 @@ export function keyOfUri(uri: string): Uint8Array {
   if (rest === null || /%(?![0-9A-Fa-f]{2})/.test(rest)) {
     throw new MillraceError(
       ErrorCode.InvalidArgument,
-      `not a memory URI: ${JSON.stringify(uri)}; expected one such as "memory:///data/a%20b.bin"`,
+      `not a memory URI: ${JSON.stringify(shownUri(uri))}; expected one such as "memory:///data/a%20b.bin"`,
       { phase: 'configure' },
     );
   }

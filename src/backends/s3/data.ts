@@ -98,7 +98,7 @@ function dialectOf(service: string): ReadDialect {
       const tag = exchange.header('etag');
       return tag !== undefined && !sameTag(tag, version);
     },
-    announced: (exchange) => announced(exchange, service),
+    announced: (exchange, policy) => announced(exchange, service, policy),
     sizeInRefusal: (exchange) => readErrorBody(exchange.body).actualObjectSize,
     errorContext: (context, exchange) => answerContext(context, exchange, readErrorBody(exchange.body)),
   };
@@ -298,7 +298,7 @@ function objectInfo(exchange: Exchange, uri: string, dialect: ReadDialect): Answ
     version: strongTag(exchange.header('etag')),
     lastModifiedMs: Number.isNaN(modified) ? null : modified,
     contentType: exchange.header('content-type') ?? null,
-    checksums: dialect.announced(exchange),
+    checksums: dialect.announced(exchange, 'always'),
   };
   return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
 }

@@ -8,6 +8,7 @@
  * 3. A URI of the bucket that came last is read by a shorter way, which accepts and gives exactly what the long one does.
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { shownUri } from '../../protocol/shown-uri.js';
 import type { ObjectLocation } from '../../protocol/store.js';
 import { keyText, plainKey } from '../http/keys.js';
 
@@ -44,7 +45,7 @@ export function checkBucket(bucket: string, given: string): void {
   }
   if (!BUCKET.test(bucket) || bucket.includes('..') || ADDRESS.test(bucket)) {
     throw invalid(
-      `"${bucket}" is not a bucket name; expected 3 to 63 lower-case letters, digits, "-" and ".", ` +
+      `"${bucket.split(/[?#]/, 1)[0]}" is not a bucket name; expected 3 to 63 lower-case letters, digits, "-" and ".", ` +
         `beginning and ending with a letter or a digit, and not an IP address`,
     );
   }
@@ -74,7 +75,7 @@ export function parseUri(uri: string): ObjectLocation {
 function parseWhole(uri: string): ObjectLocation {
   if (!uri.startsWith(PREFIX)) {
     throw invalid(
-      `"${uri}" is not an s3 URI; expected s3://bucket/key, such as s3://logs/2026/11/part-0.json`,
+      `"${shownUri(uri)}" is not an s3 URI; expected s3://bucket/key, such as s3://logs/2026/11/part-0.json`,
     );
   }
   const rest = uri.slice(PREFIX.length);

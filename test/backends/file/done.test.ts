@@ -6,7 +6,7 @@ import { createRoot, factsOf } from '../../../dist/backends/file/root.js';
 import { patternBytes } from '../../../dist/backends/memory/pattern.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import type { ReadAnswer, ReadRequest } from '../../../dist/protocol/store.js';
-import { manualSignal } from '../../conformance/signals.js';
+import { manualSignal } from '../../../dist/testing/signals.js';
 import { pathFromUri } from '../../../dist/backends/file/uri.js';
 import { keyOf, newDirectory, readKey, storeAt } from './kit.js';
 

@@ -8,7 +8,7 @@ import { createRoot } from '../../../dist/backends/file/root.js';
 import { createSavedWalks } from '../../../dist/backends/file/saved-walks.js';
 import { NEVER, type StopSignal, StopState } from '../../../dist/protocol/stop.js';
 import type { KeyPage, ListRequest, Store } from '../../../dist/protocol/store.js';
-import { type ManualSignal, manualSignal } from '../../conformance/signals.js';
+import { type ManualSignal, manualSignal } from '../../../dist/testing/signals.js';
 import { keyOf, keysOf, listRequest, newDirectory, storeAt, unprivileged } from './kit.js';
 
 async function pages(storeOf: () => Store, request: Partial<ListRequest>): Promise<KeyPage[]> {

@@ -18,7 +18,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { PIECE_BYTES } from '../../../dist/backends/file/read.js';
 import { patternBytes } from '../../../dist/backends/memory/pattern.js';
 import { StopState } from '../../../dist/protocol/stop.js';
-import { manualSignal, turn } from '../../conformance/signals.js';
+import { manualSignal, turn } from '../../../dist/testing/signals.js';
 import { keyOf, newDirectory, readKey, storeAt, unprivileged } from './kit.js';
 import { readOnce } from '../../kit/attempts.js';
 

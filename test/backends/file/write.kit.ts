@@ -4,7 +4,7 @@ import { NEVER, StopState, type StopSignal } from '../../../dist/protocol/stop.j
 import type { Answer, Store } from '../../../dist/protocol/store.js';
 import type { WriteRequest, WriteResult } from '../../../dist/protocol/writes.js';
 import { patternBytes } from '../../../dist/backends/memory/pattern.js';
-import { manualSignal, type ManualSignal } from '../../conformance/signals.js';
+import { manualSignal, type ManualSignal } from '../../../dist/testing/signals.js';
 import { keyOf } from './kit.js';
 
 export const MIB = 1024 * 1024;

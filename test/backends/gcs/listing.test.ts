@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keysOf, listRequest, versionsOf } from '../../conformance/store.kit.js';
+import { keysOf, listRequest, versionsOf } from '../../../dist/testing/kit.js';
 import { data, exchange, HMAC, NOW, utf8 } from './kit.js';
 
 describe('a listing by token', () => {

@@ -5,7 +5,7 @@ import { fillPattern, patternBytes } from '../../../dist/backends/memory/pattern
 import { createMemoryScheme, memoryConfig } from '../../../dist/backends/memory/scheme.js';
 import { NEVER } from '../../../dist/protocol/stop.js';
 import type { KeyPage, ListRequest, Store } from '../../../dist/protocol/store.js';
-import { manualSignal } from '../../conformance/signals.js';
+import { manualSignal } from '../../../dist/testing/signals.js';
 import { readOnce } from '../../kit/attempts.js';
 
 type Objects = Parameters<typeof createMemoryScheme>[0];

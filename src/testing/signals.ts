@@ -1,5 +1,5 @@
-/** Stop signals for tests: cancelled by hand, and counting what is linked to them. */
-import { type StopSignal, StopState } from '../../dist/protocol/stop.js';
+/** Stop signals for claims: cancelled by hand, and counting what is linked to them. */
+import { type StopSignal, StopState } from '../protocol/stop.js';
 
 export interface ManualSignal extends StopSignal {
   set(state: StopState): void;

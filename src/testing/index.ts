@@ -1,0 +1,57 @@
+/**
+ * What every store does, as plain behaviours for any test runner: the package's entry `millrace/testing`.
+ *
+ * Every payload tells its object and its place in each byte; every target lies between guard bytes in shared memory.
+ * The very same behaviours are claimed of millrace's own stores, against the servers of docs/backends.md.
+ */
+import { cancels } from './cancels.js';
+import { copies } from './copies.js';
+import { endsUploads } from './endings.js';
+import { refusesKeys, takesOddKeys } from './keys.js';
+import { lists, rollsUp } from './lists.js';
+import { looksAtVersions, readsRanges, readsWhole } from './reads.js';
+import type { StoreBehaviour, StoreTraits } from './traits.js';
+import { uploadsParts } from './uploads.js';
+import { deletes, keepsConditions, putsWhole, writesNothing } from './writes.js';
+
+export { customStore as asStore } from '../host/custom-store.js';
+export {
+  type StoreBehaviour,
+  StoreException,
+  type StoreExceptions,
+  type StoreFixture,
+  type StoreTraits,
+} from './traits.js';
+
+/**
+ * What is claimed of a store with these traits, in an order that reads well; any other order does as well.
+ *
+ * Behaviours share the fixture's store and put objects of some 200 MB into it, of which nothing is deleted: give them a
+ * bucket or directory of their own. Each makes a few attempts and waits for no longer than the store does, so it is the
+ * runner's time-out that ends one that hangs; the largest moves 64 MiB.
+ */
+export function storeBehaviours(traits: StoreTraits): StoreBehaviour[] {
+  const { writes } = traits;
+  const reading = [
+    readsWhole,
+    readsRanges,
+    looksAtVersions,
+    cancels,
+    lists,
+    rollsUp,
+    takesOddKeys,
+    refusesKeys,
+  ];
+  const behaviours = reading.flatMap((claims) => claims(traits));
+  if (writes === null) return behaviours;
+  return [
+    ...behaviours,
+    ...putsWhole(traits, writes),
+    ...keepsConditions(traits),
+    ...uploadsParts(traits),
+    ...endsUploads(traits),
+    ...copies(traits),
+    ...deletes(traits, writes),
+    ...writesNothing(traits),
+  ];
+}
