@@ -233,6 +233,7 @@ function misfortunes(
       ['dies', () => atWrite(world, dice, (at) => world.crash(at))],
       ['dies', () => atWrite(world, dice, (at) => world.crash(at))],
       ['hangs', () => atWrite(world, dice, hangs)],
+      ['hangs', () => atBegin(world, hangs)],
       ['ends', () => dice.of(world.tokens).cancel('drawn')],
       ['ends', () => dice.of(world.tokens).drain('drawn', { deadlineMs: dice.of([0, 30, 5000]) })],
       ['ends', () => world.token.drain('drawn', { deadlineMs: dice.of([30, 5000]) })],
@@ -260,6 +261,20 @@ function atWrite(world: World, dice: Dice, strike: (index: number) => void): voi
     world.origin.onWrite = before;
     strike(worker.index);
   };
+}
+
+/** The worker of the next write with bytes is struck as that begins: what has not left yet leaves behind its back. */
+function atBegin(world: World, strike: (index: number) => void): void {
+  const { writes } = world.origin;
+  let seen = writes.length;
+  const unwatch = world.sim.afterEachStep(() => {
+    const write = writes.slice(seen).find(({ kind }) => kind === 'put' || kind === 'part');
+    seen = writes.length;
+    if (write === undefined) return;
+    unwatch();
+    const { index } = world.sim.workers.find(({ name }) => name === write.worker)!;
+    strike(index);
+  });
 }
 
 /** Whether a write may have failed with this. */
