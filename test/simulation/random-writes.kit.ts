@@ -29,6 +29,9 @@ export interface RandomWrites {
   /** A worker may hang, or an answer never come: who waits for it may have to be given up. */
   readonly silent: boolean;
   readonly stopped: boolean;
+  /** Keys about which more goes wrong than attempts can make good, and those of which an answer may be lost. */
+  readonly spoiled: ReadonlySet<string>;
+  readonly lost: ReadonlySet<string>;
   /** Keys whose abort may be refused. */
   readonly spoiledAborts: ReadonlySet<string>;
 }
@@ -42,6 +45,7 @@ export function createRandomWrites(seed: number): RandomWrites {
   const callFaults = dice.chance(0.6) ? drawCallFaults(dice, calls, sizes) : [];
   // Every object fits, and so does a part; the least of these holds one of them at a time.
   const pages = Math.max(...Object.values(sizes).map((size) => Math.ceil(size / PAGE) + 1), 5);
+  const slow = dice.chance(0.3);
   const world = new World({
     seed,
     // Loads do not read what calls write over.
@@ -63,6 +67,8 @@ export function createRandomWrites(seed: number): RandomWrites {
         [1, 20],
         [0, 0],
         [1, 400],
+        // Longer than a worker may be stuck: what it sends goes on behind its back.
+        [1, slow ? 6000 : 400],
       ]),
     },
     simulation: {
@@ -86,16 +92,21 @@ export function createRandomWrites(seed: number): RandomWrites {
     if (afterStep === 0) begin();
     else world.sim.atStep(afterStep, begin);
   }
+  const mute = callFaults.some(({ kind }) => kind === 'silence');
   const drawn = misfortunes(dice, world);
+  // Who waits for an answer that never comes waits until it is stopped.
+  if (mute) world.sim.context.after(60_000, () => void world.supervisor.close('drawn', 1000));
   const patient = faults.length + corrupt.length + callFaults.length === 0;
-  const silent = drawn.hung || callFaults.some(({ kind }) => kind === 'silence');
+  const silent = drawn.hung || mute;
   return {
     world,
     writer,
-    calm: patient && !drawn.stopped && drawn.deaths < 3 && !silent,
+    calm: patient && !drawn.stopped && drawn.deaths < 3 && !silent && !slow,
     deaths: drawn.deaths,
-    silent,
-    stopped: drawn.stopped,
+    silent: silent || slow,
+    spoiled: spoiledKeys([...faults, ...corrupt], callFaults),
+    lost: new Set(callFaults.filter(({ kind }) => kind === 'lost').map(({ key }) => key!)),
+    stopped: drawn.stopped || mute,
     spoiledAborts: new Set(callFaults.filter(({ on }) => on === 'abort').map(({ key }) => key!)),
   };
 }
@@ -194,6 +205,7 @@ function drawCallFaults(
         },
         { kind: 'stale-credentials' },
         { kind: 'clock-skew' },
+        { kind: 'silence', applied: dice.chance(0.5) },
         { kind: 'refuse', error: new MillraceError(ErrorCode.AccessDenied, 'drawn') },
       ]),
     });
@@ -208,6 +220,7 @@ function misfortunes(
   let stopped = false;
   let hung = false;
   let deaths = 0;
+  const hangs = (index: number): void => hang(world, index, dice);
   for (let i = dice.between(0, 4); i > 0; i -= 1) {
     const step = dice.between(0, 150);
     const awaits = dice.chance(0.4) ? dice.between(0, 5) : -1;
@@ -216,7 +229,11 @@ function misfortunes(
       ['dies', () => world.crash(index)],
       ['dies', () => world.crash(index)],
       ['dies', () => world.crash(index)],
-      ['hangs', () => hang(world, index, dice)],
+      ['hangs', () => hangs(index)],
+      ['dies', () => atWrite(world, dice, (at) => world.crash(at))],
+      ['dies', () => atWrite(world, dice, (at) => world.crash(at))],
+      ['hangs', () => atWrite(world, dice, hangs)],
+      ['hangs', () => atBegin(world, hangs)],
       ['ends', () => dice.of(world.tokens).cancel('drawn')],
       ['ends', () => dice.of(world.tokens).drain('drawn', { deadlineMs: dice.of([0, 30, 5000]) })],
       ['ends', () => world.token.drain('drawn', { deadlineMs: dice.of([30, 5000]) })],
@@ -233,20 +250,62 @@ function misfortunes(
   return { stopped, hung, deaths };
 }
 
+/** From now on, the worker of the first such write is struck as soon as that was carried out, before it is told. */
+function atWrite(world: World, dice: Dice, strike: (index: number) => void): void {
+  const kind = dice.of(WRITES);
+  const before = world.origin.onWrite;
+  world.origin.onWrite = (write) => {
+    before(write);
+    const worker = world.sim.workers.find(({ name }) => name === write.worker)!;
+    if (write.kind !== kind || world.sim.worker(worker.index) !== worker) return;
+    world.origin.onWrite = before;
+    strike(worker.index);
+  };
+}
+
+/** The worker of the next write with bytes is struck as that begins: what has not left yet leaves behind its back. */
+function atBegin(world: World, strike: (index: number) => void): void {
+  const { writes } = world.origin;
+  let seen = writes.length;
+  const unwatch = world.sim.afterEachStep(() => {
+    const write = writes.slice(seen).find(({ kind }) => kind === 'put' || kind === 'part');
+    seen = writes.length;
+    if (write === undefined) return;
+    unwatch();
+    const { index } = world.sim.workers.find(({ name }) => name === write.worker)!;
+    strike(index);
+  });
+}
+
 /** Whether a write may have failed with this. */
 export function excusedWrite({ call, failure }: Write, drawn: RandomWrites): boolean {
-  const { code, cause } = failure as MillraceError;
-  if (code === ErrorCode.Internal || code === ErrorCode.Released || code === ErrorCode.WorkerCrashed)
-    return drawn.deaths >= 3 && code === ErrorCode.WorkerCrashed;
-  if (call.how === 'stream' && call.chunks!.throwsAt < call.size && /broke/.test(String(cause))) return true;
+  const { code, cause, message } = failure as MillraceError;
+  const { options, how, key } = call;
+  if (code === ErrorCode.Internal || code === ErrorCode.Released) return false;
+  if (how === 'stream' && call.chunks!.throwsAt < call.size && /broke/.test(String(cause))) return true;
   // Too long for parts of the length that was given.
-  if (call.how === 'stream' && code === ErrorCode.InvalidArgument)
-    return call.size > 12 * call.options.partBytes!;
-  const { writes } = drawn.writer;
-  const contended = writes.filter((other) => other.call.key === call.key).length > 1 || call.key === 'old';
+  if (how === 'stream' && code === ErrorCode.InvalidArgument) return call.size > 12 * options.partBytes!;
+  const contended = drawn.writer.writes.filter((other) => other.call.key === key).length > 1;
+  const there = contended || key === 'old';
+  // Nobody else has made it: who takes a lock has to be told that it may be its own.
   if (code === ErrorCode.AlreadyExists)
-    return call.options.ifAbsent === true && (contended || drawn.deaths > 0 || !drawn.calm);
-  return (
-    !drawn.calm || (contended && drawn.deaths > 0) || (call.options.ifAbsent === true && drawn.deaths > 0)
-  );
+    return options.ifAbsent === true && (there || /an earlier attempt/.test(message));
+  if (drawn.stopped || drawn.deaths >= 3 || drawn.silent || drawn.spoiled.has(key)) return true;
+  if (how === 'copy' && drawn.spoiled.has(call.source!)) return true;
+  const uncertain = drawn.deaths > 0 || drawn.lost.has(key);
+  return uncertain && (contended || options.ifAbsent === true);
+}
+
+/** Keys about which more goes wrong than the attempts at one write can make good. */
+function spoiledKeys(faults: readonly SimFault[], callFaults: readonly SimCallFault[]): Set<string> {
+  const keys = new Set(faults.map(({ key }) => key!));
+  const times = new Map<string, number>();
+  for (const fault of callFaults) {
+    const key = fault.key!;
+    const most = { 'stale-credentials': 2, 'clock-skew': 1, lost: 4, silence: 0, refuse: 0 }[fault.kind];
+    const sum = (times.get(`${fault.kind} ${key}`) ?? 0) + (fault.times ?? 1);
+    times.set(`${fault.kind} ${key}`, sum);
+    if (sum > most) keys.add(key);
+  }
+  return keys;
 }

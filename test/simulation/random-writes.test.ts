@@ -8,6 +8,13 @@ import { createRandomWrites, excusedWrite } from './random-writes.kit.js';
 
 const [FROM = 0, TO = 400] = (process.env.SIMULATION_SEEDS ?? '').split(':').filter(Boolean).map(Number);
 
+/**
+ * Worlds that find what others seldom do: a worker that was given up, turns again and waits for ever, and one that sends on out
+ * of memory which has another
+ * owner.
+ */
+const FOUND = [867, 2172];
+
 async function survive(seed: number): Promise<void> {
   const drawn = createRandomWrites(seed);
   const { world, writer, calm, silent } = drawn;
@@ -57,6 +64,10 @@ async function surviveAll(seeds: Iterable<number>): Promise<void> {
 function* range(from: number, to: number): Iterable<number> {
   for (let seed = from; seed < to; seed += 1) yield seed;
 }
+
+it('holds what it promises in worlds that write where it seldom goes wrong', async () => {
+  await surviveAll(FOUND);
+});
 
 it(`holds what it promises in worlds that write, ${FROM} to ${TO}`, async () => {
   await surviveAll(range(FROM, TO));

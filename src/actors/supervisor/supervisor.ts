@@ -369,6 +369,12 @@ export class Supervisor implements SupervisorHandle {
       if (worker.knownStreams.delete(stream.id))
         worker.link.control.post({ kind: 'close-stream', stream: stream.id });
     }
+    // One that was given up and turns all the same would wait for answers that nobody wants any more, and never end.
+    const { id, slot, epoch } = stream;
+    for (const worker of this.#crew.fenced) {
+      if (worker.knownStreams.delete(id))
+        worker.link.control.post({ kind: 'token', slot, epoch, state: StopState.Cancelled });
+    }
     this.#poke();
   }
 

@@ -128,6 +128,8 @@ export class SimOrigin {
   readonly reads: SimRead[] = [];
   /** Called for each piece that lands, just after it was written. */
   onLanding: (landing: SimLanding) => void = () => {};
+  /** Called for each write that has arrived, just after it was carried out or was not. */
+  onWrite: (write: SimWrite) => void = () => {};
   leastSnapshot: number;
   /** Stores that are open. */
   open = 0;

@@ -101,6 +101,7 @@ export class Writing {
       this.#record.applied = true;
       this.#record.upload ??= answer.value?.upload ?? null;
     }
+    this.#origin.onWrite(this.#record);
     const told = fault === null ? answer : answerOfCallFault(fault, key);
     if (told !== null) this.#complete(told);
   }
