@@ -26,7 +26,7 @@ export interface CopyPrefixOptions extends StopOptions {
   readonly skipEqual?: boolean | undefined;
   /** Leaves out what the target has already, whatever it is. @default false */
   readonly skipExisting?: boolean | undefined;
-  /** Objects that are copied at the same time. @default 64 */
+  /** Objects that are copied at the same time, at most 1000. @default 64 */
   readonly maxConcurrentObjects?: number | undefined;
   /** @default 5 */
   readonly maxAttempts?: number | undefined;
@@ -88,7 +88,7 @@ export function copyPrefix(
       dryRun: flag(dryRun, 'dryRun'),
       skipEqual: flag(skipEqual, 'skipEqual'),
       skipExisting: flag(skipExisting, 'skipExisting'),
-      lanes: whole(1, 10_000)(maxConcurrentObjects, 'maxConcurrentObjects'),
+      lanes: whole(1, 1000)(maxConcurrentObjects, 'maxConcurrentObjects'),
       terms,
     },
     { token: options.token, signal: options.signal },

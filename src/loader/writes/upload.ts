@@ -185,7 +185,11 @@ async function abort(
   { maxAttempts }: WriteTerms,
 ): Promise<void> {
   const token = new CancellationToken({ clock: supervisor.token.clock }).withDeadline(CLEANUP_MS);
-  const stream = openCleanup(supervisor, token, { maxAttempts });
-  await stream.write(id, { kind: 'abort', key, upload }).catch(() => null);
-  await stream.finish('completed');
+  try {
+    const stream = openCleanup(supervisor, token, { maxAttempts });
+    await stream.write(id, { kind: 'abort', key, upload }).catch(() => null);
+    await stream.finish('completed');
+  } catch {
+    // Too many streams are open for one more: the upload stays listed.
+  }
 }
