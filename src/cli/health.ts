@@ -44,7 +44,6 @@ interface OptionalPackage {
 
 export const PACKAGES: readonly OptionalPackage[] = [
   { name: '@aws-sdk/client-s3', scheme: 's3', purpose: 's3:// needs it, for credentials and endpoints' },
-  { name: '@azure/storage-blob', scheme: 'az', purpose: 'for az://' },
   {
     name: '@azure/identity',
     scheme: 'az',

@@ -4,13 +4,14 @@ import { COMMANDS, type CommandName, type CommandSpec, type OptionSpec } from '.
 export function mainHelp(): string {
   const rows = Object.entries<CommandSpec>(COMMANDS).map(([name, { summary }]) => [name, summary] as const);
   return [
-    'millrace: objects and byte ranges of S3 and disk, by worker threads, within one byte budget',
+    'millrace: objects of S3, Azure, Google Cloud Storage and disk, by worker threads, within one byte budget',
     '',
     'usage: millrace COMMAND [OPTIONS] OPERANDS',
     '',
     ...columns(rows),
     '',
-    'A URI is s3://bucket/key, file:///path or a path. "millrace COMMAND --help" tells the options of a command.',
+    'A URI is s3://bucket/key, az://account/container/key, gs://bucket/key, file:///path, direct:///path or a path.',
+    '"millrace COMMAND --help" tells the options of a command.',
     'Exit codes: 0 done, 1 failed or something left out, 2 wrong usage, 129, 130 and 143 after a drain by SIGHUP, SIGINT and SIGTERM.',
     '',
   ].join('\n');
