@@ -12,10 +12,15 @@ import { checkPrefix } from './options.js';
 /** `below` is taken literally: end it with `/` to mean a folder. @throws MillraceError InvalidArgument */
 export function prefix(store: AsyncStore, below: string): AsyncStore {
   const begin = Buffer.from(checkPrefix(below, 'prefix'));
+  /** One array for one key: by it the stores below know which attempts belong together. */
+  const joints = new WeakMap<Uint8Array, Uint8Array>();
   const full = (key: Uint8Array): Uint8Array => {
+    const known = joints.get(key);
+    if (known !== undefined) return known;
     const joined = new Uint8Array(begin.length + key.length);
     joined.set(begin);
     joined.set(key, begin.length);
+    joints.set(key, joined);
     return joined;
   };
   const write = store.write?.bind(store);

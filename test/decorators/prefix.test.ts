@@ -29,6 +29,24 @@ describe('prefix', () => {
     expect(inner.calls).toEqual(['read a/ü/x', 'head a/ü/y', 'list a/ü/c']);
   });
 
+  it('makes of one key the same array each time, so that the attempts at it are known to belong together', async () => {
+    const keys: Uint8Array[] = [];
+    const inner: AsyncStore = {
+      ...handStore(),
+      head: async (asked) => {
+        keys.push(asked);
+        return { outcome: 'transient', value: null, error: null, retryAfterMs: 0 };
+      },
+    };
+    const store = prefix(inner, 'a/');
+    const [x, other] = [key('x'), key('x')];
+    await store.head(x, NEVER);
+    await store.head(x, NEVER);
+    await store.head(other, NEVER);
+    expect(keys[1]).toBe(keys[0]);
+    expect(keys[2]).not.toBe(keys[0]);
+  });
+
   it('is taken off every key and prefix that is listed', async () => {
     const store = prefix(listing(['a/ü/c', 'a/ü/cé', 'a/ü/'], ['a/ü/c/']), 'a/ü/');
     const { value } = await store.list(LIST, NEVER);

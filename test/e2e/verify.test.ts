@@ -99,3 +99,37 @@ describe.each(TELLING)('$scheme', (service) => {
     expect(await load()).toEqual({ verified: { [checksum]: 3 }, wrong: [] });
   });
 });
+
+describe('az tells a checksum of each part', () => {
+  const az = SERVICES.find(({ scheme }) => scheme === 'az')!;
+  let origin: Origin;
+  let runtime: Runtime;
+  beforeAll(async () => {
+    origin = await startService(az, { objects: [{ bucket: BUCKET, key: 'parts', size: SIZES['b-large'] }] });
+    runtime = await runtimeOf(az, origin);
+  });
+  afterAll(async () => {
+    await runtime.close();
+    await origin.stop();
+  });
+  const read = async (): Promise<unknown> => {
+    const result = await runtime.get(az.uriOf(origin, BUCKET, 'parts'), { size: SIZES['b-large'] });
+    const wrong = fault('parts', result.bytes, SIZES['b-large']);
+    const { verified } = result;
+    result.release();
+    return { verified, wrong };
+  };
+
+  test('so that a blob in parts is verified, and one flipped byte is fetched again', async () => {
+    expect(await read()).toEqual({ verified: 'crc64nvme', wrong: null });
+    await origin.reset();
+    await origin.script({ key: 'parts', op: 'get', nth: [3], do: { lie: 'wrong-bytes' } });
+    expect(await read()).toEqual({ verified: 'crc64nvme', wrong: null });
+    expect(await origin.stats()).toMatchObject({ faults: 1, requests: 7 });
+  });
+
+  test('and bytes without theirs are an error in the end', async () => {
+    await origin.script({ key: 'parts', op: 'get', do: { lie: 'wrong-bytes' } });
+    await expect(read()).rejects.toMatchObject({ code: 'ChecksumMismatch' });
+  });
+});

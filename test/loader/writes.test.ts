@@ -112,6 +112,43 @@ describe('a stream', () => {
     await own.delete(`${OUT}stream`);
     await own.close();
   });
+
+  it('is not read further than twice the parts that may be under way while none of them is done', async () => {
+    const own = await startRuntime(origin);
+    await origin.script({ op: 'put-part', do: { stall: 'before-head' } });
+    const token = new CancellationToken();
+    const chunk = new Uint8Array(MIB).fill(7);
+    let read = 0;
+    const endless = function* (): Generator<Uint8Array> {
+      for (;;) {
+        read += 1;
+        yield chunk;
+      }
+    };
+    const put = own.putStream(`${OUT}endless`, endless(), { token, maxPartsInFlight: 1 }).catch(code);
+    await origin.waitFor({ stalled: 1 });
+    // Each question goes to the workers and back, so that whatever could be read in between was read.
+    for (let turn = 0; turn < 50; turn += 1) await own.stats();
+    // Two parts of 8 MiB, and the chunk that tells whether there is another.
+    expect(read).toBeLessThanOrEqual(17);
+    token.cancel('enough');
+    expect(await put).toBe('Cancelled');
+    await own.close();
+  });
+
+  it('whose iterator throws when it is ended leaves nothing behind, and does not hide what went wrong', async () => {
+    const chunks: unknown[] = [new Uint8Array(9 * MIB), new Uint8Array(9 * MIB), 7];
+    const source = {
+      [Symbol.iterator]: () => ({
+        next: () => ({ done: false, value: chunks.shift() as Uint8Array }),
+        return: () => {
+          throw new Error('the end was not expected');
+        },
+      }),
+    };
+    await expect(runtime.putStream(`${OUT}broken`, source)).rejects.toThrow(/a chunk of the stream/);
+    expect((await runtime.stats()).streams).toBe(0);
+  });
 });
 
 describe('a prefix', () => {
@@ -142,6 +179,17 @@ describe('a prefix', () => {
     expect(new Set(rows.map(({ uri }) => uri)).size).toBe(2500);
     await origin.reset();
     expect(await all(runtime.deletePrefix(`${OUT}k/`))).toHaveLength(1000);
+  });
+});
+
+describe('attempts beyond the first', () => {
+  it('are counted for a put, as they are for a question', async () => {
+    const retries = async () =>
+      Object.values((await runtime.stats()).workers).reduce((sum, worker) => sum + worker!.retries, 0);
+    const before = await retries();
+    await origin.script({ op: 'put', nth: 1, do: { status: 503, code: 'SlowDown' } });
+    await runtime.put(`${OUT}again`, 'x');
+    expect((await retries()) - before).toBe(1);
   });
 });
 

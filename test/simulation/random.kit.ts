@@ -8,7 +8,7 @@ import { World } from './world.kit.js';
 
 const encoder = new TextEncoder();
 
-class Dice {
+export class Dice {
   readonly #random: () => number;
 
   constructor(seed: number, name: string) {
@@ -95,7 +95,7 @@ export function excused(error: unknown, { memoryIsHeld, mustComplete }: RandomWo
   return !mustComplete && code !== ErrorCode.Internal && code !== ErrorCode.Released;
 }
 
-function drawSizes(dice: Dice): Record<string, number> {
+export function drawSizes(dice: Dice): Record<string, number> {
   const sizes: Record<string, number> = {};
   const count = dice.between(1, 10);
   for (let i = 0; i < count; i += 1) {
@@ -104,7 +104,7 @@ function drawSizes(dice: Dice): Record<string, number> {
   return sizes;
 }
 
-function drawFaults(dice: Dice, sizes: Record<string, number>): SimFault[] {
+export function drawFaults(dice: Dice, sizes: Record<string, number>): SimFault[] {
   const faults: SimFault[] = [];
   while (dice.chance(0.45)) {
     const key = dice.of(Object.keys(sizes));
@@ -128,7 +128,7 @@ function drawFaults(dice: Dice, sizes: Record<string, number>): SimFault[] {
   return faults;
 }
 
-function drawLoad(dice: Dice, sizes: Record<string, number>): LoadOptions {
+export function drawLoad(dice: Dice, sizes: Record<string, number>): LoadOptions {
   const transformed = dice.chance(0.3);
   const keys = Object.keys(sizes);
   const batchSize = dice.between(1, 4);
@@ -190,7 +190,7 @@ function misfortunes(
   return { stopped: stopped || deaths >= 3, hung };
 }
 
-function hang(world: World, index: number, dice: Dice): void {
+export function hang(world: World, index: number, dice: Dice): void {
   const worker = world.sim.worker(index);
   worker.hang();
   world.sim.context.after(dice.of([10, 1000, 20_000]), () => worker.resume());

@@ -9,6 +9,7 @@ import type { RuntimeRecord, StoreDirectory } from '../../dist/actors/supervisor
 import { runWorker } from '../../dist/actors/worker/worker.js';
 import { Arena } from '../../dist/protocol/arena.js';
 import type { TransformFunction } from '../../dist/protocol/context.js';
+import type { WriteLimits } from '../../dist/protocol/writes.js';
 import { CancellationToken } from '../../dist/protocol/token.js';
 import { createRuntimeWords, fillRetryBudget } from '../../dist/protocol/words.js';
 import { createSimOrigin, type SimOriginOptions } from '../../dist/runtime/simulation/origin.js';
@@ -29,6 +30,8 @@ export interface WorldOptions {
   readonly concurrency?: number;
   readonly transform?: TransformFunction;
   readonly origin?: Omit<SimOriginOptions, 'objects'>;
+  /** What the store takes of writes. @default it is read-only */
+  readonly writes?: WriteLimits | null;
   readonly simulation?: Partial<SimulationOptions>;
 }
 
@@ -81,7 +84,7 @@ export class World {
     });
     this.token = new WatchedToken({ clock: this.sim.clock });
     this.tokens = [0, 1, 2].map(() => new WatchedToken({ clock: this.sim.clock }));
-    this.supervisor = new Supervisor(this.sim.context, this.arena, words, STORES, {
+    this.supervisor = new Supervisor(this.sim.context, this.arena, words, storesOf(options), {
       workers,
       concurrency,
       stuckAfterMs: 5000,
@@ -135,24 +138,28 @@ export class World {
     for (const token of [this.token, ...this.tokens]) {
       if (token.listeners > 0) left.push(`${token.listeners} listeners of a token of the service`);
     }
-    for (const read of this.origin.reads) {
-      const { listeners } = read.stop as unknown as { readonly listeners: number };
-      if (!this.crashed.has(read.worker) && listeners > 0)
-        left.push(`${listeners} listeners of a token in ${read.worker}`);
+    for (const { stop, worker } of [...this.origin.reads, ...this.origin.writes]) {
+      const { listeners } = stop as unknown as { readonly listeners: number };
+      if (!this.crashed.has(worker) && listeners > 0)
+        left.push(`${listeners} listeners of a token in ${worker}`);
     }
+    if (this.supervisor.stats.streams > 0) left.push(`${this.supervisor.stats.streams} streams`);
     return left;
   }
 }
 
 const SCHEME = { splitThreshold: 2 * PAGE, partBytes: PAGE, maxPartsPerObject: 2 };
 
-const STORES: StoreDirectory = {
-  locate: (uri) => ({ store: 'sim', key: encoder.encode(uri) }),
-  idOf: () => STORE,
-  open: () => Promise.resolve(STORE),
-  uri: (_id, key) => `sim://${decoder.decode(key)}`,
-  defaults: () => SCHEME,
-  writes: () => null,
-  schemeOf: () => ({ name: 'sim', defaults: SCHEME }),
-  spec: () => storeSpec(1),
-};
+function storesOf({ writes = null, origin = {} }: WorldOptions): StoreDirectory {
+  const defaults = { ...SCHEME, checksums: origin.checksums ?? false };
+  return {
+    locate: (uri) => ({ store: 'sim:', key: encoder.encode(uri.replace('sim://', '')) }),
+    idOf: () => STORE,
+    open: () => Promise.resolve(STORE),
+    uri: (_id, key) => `sim://${decoder.decode(key)}`,
+    defaults: () => defaults,
+    writes: () => writes,
+    schemeOf: () => ({ name: 'sim', defaults }),
+    spec: () => storeSpec(1),
+  };
+}

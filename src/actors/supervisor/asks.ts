@@ -42,22 +42,21 @@ export class Asks {
   #waiting: Ask[] = [];
   readonly #out = new Map<number, Ask>();
 
-  // Keys are copied: a message carries the whole buffer that they lie in, other keys too.
-
   list(stream: Stream, request: StreamListRequest): Promise<KeyPage> {
     return this.#ask(stream, {
       kind: 'list',
       ...request,
-      prefix: request.prefix.slice(),
+      prefix: ownBytes(request.prefix),
     }) as Promise<KeyPage>;
   }
 
   head(stream: Stream, store: number, key: Uint8Array): Promise<ObjectInfo> {
-    return this.#ask(stream, { kind: 'head', store, key: key.slice() }) as Promise<ObjectInfo>;
+    return this.#ask(stream, { kind: 'head', store, key: ownBytes(key) }) as Promise<ObjectInfo>;
   }
 
   write(stream: Stream, store: number, request: BareWriteRequest): Promise<WriteResult> {
-    return this.#ask(stream, { kind: 'write', store, request, again: false }) as Promise<WriteResult>;
+    const body = { kind: 'write', store, request: withOwnKeys(request), again: false } as const;
+    return this.#ask(stream, body) as Promise<WriteResult>;
   }
 
   get next(): Ask | null {
@@ -138,6 +137,26 @@ export class Asks {
           answer === null ? reject(error ?? stream.token.error()) : resolve(answer),
       });
     });
+  }
+}
+
+/** Copied: a message carries the whole buffer that a view lies in, other keys too. A Buffer's own `slice` is such a view. */
+function ownBytes(key: Uint8Array): Uint8Array {
+  return new Uint8Array(key);
+}
+
+function withOwnKeys(request: BareWriteRequest): BareWriteRequest {
+  switch (request.kind) {
+    case 'delete':
+      return { ...request, keys: request.keys.map(ownBytes) };
+    case 'uploads':
+      return { ...request, prefix: ownBytes(request.prefix) };
+    case 'copy':
+      return { ...request, key: ownBytes(request.key), sourceKey: ownBytes(request.sourceKey) };
+    case 'begin':
+    case 'complete':
+    case 'abort':
+      return { ...request, key: ownBytes(request.key) };
   }
 }
 

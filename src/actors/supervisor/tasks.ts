@@ -60,7 +60,8 @@ export function resetTask(task: Task): void {
   task.nextByte = task.prefix?.length ?? 0;
   task.restart = false;
   task.assembled = false;
-  task.jobs = 0;
+  // A first part that stays came by a job of its own.
+  task.jobs = task.prefix === null ? 0 : 1;
   task.verified = null;
   task.isPartUnverified = false;
   task.outputs = null;

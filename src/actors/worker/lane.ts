@@ -67,6 +67,8 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   /** What a transform made of it, or null; set by the worker. */
   outputs: readonly Output[] | null = null;
   verified: ChecksumAlgorithm | null = null;
+  /** Attempts beyond the first at what follows the read, its checksums and the write to a sink; counted by the worker. */
+  askedAgain = 0;
   /** What is wanted, and the attempt at it. */
   readonly #request: { -readonly [Field in keyof ReadRequest]: ReadRequest[Field] } = {
     key: NO_BYTES,
@@ -79,8 +81,8 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   #start = 0;
   #length = 0;
   #attempts = 0;
-  /** Whether an attempt began behind the first byte. */
-  #resumed = false;
+  /** Whether no answer came to its end with all of the bytes: the last one began behind the first, or broke off. */
+  #pieced = false;
   /** Whether the present attempt was answered. */
   #answers = false;
   #credentials = 0;
@@ -134,13 +136,13 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     const { flags, policy } = this;
     if (policy === 'never' || this.verified !== null || this.status !== DoneStatus.Ok) return false;
     if ((flags & JobFlag.Landed) !== 0) return true;
-    if ((flags & JobFlag.Whole) !== 0) return this.#resumed;
+    if ((flags & JobFlag.Whole) !== 0) return this.#pieced;
     // An answer to a range has no checksum of the object, even where it is all of it. Asking for it is a request of its own.
     return policy === 'always' && (flags & JobFlag.First) !== 0 && this.#start === 0 && this.complete;
   }
 
   get retries(): number {
-    return Math.max(0, this.#attempts - 1);
+    return Math.max(0, this.#attempts - 1) + this.askedAgain;
   }
 
   /** Whether what landed is all of the object: a first part may be less. */
@@ -168,8 +170,9 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     this.error = null;
     this.outputs = null;
     this.verified = null;
+    this.askedAgain = 0;
     this.#attempts = 0;
-    this.#resumed = false;
+    this.#pieced = false;
     this.#retry = null;
   }
 
@@ -192,7 +195,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     request.version = this.version;
     request.verify = landed === 0 ? this.policy : 'never';
     this.#attempts += 1;
-    this.#resumed = landed > 0;
+    this.#pieced = landed > 0;
     this.#answers = false;
     try {
       this.#credentials = this.#deps.credentials(this.store);
@@ -238,7 +241,10 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     if (outcome === Outcome.SizeChanged) return DoneStatus.SizeChanged;
     if (outcome === Outcome.Interrupted) {
       this.landed = this.version === null ? 0 : this.landed + answer.landed;
-      if (this.landed >= this.#length) return DoneStatus.Ok;
+      if (this.landed >= this.#length) {
+        this.#pieced = true;
+        return DoneStatus.Ok;
+      }
     }
     return null;
   }

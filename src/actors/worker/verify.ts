@@ -1,7 +1,9 @@
 /**
  * Looks at the checksum of an object that came in pieces and lies in its lease as a whole.
  *
- * Invariant: the thread's event loop turns every few milliseconds, however long the object and slow the checksum.
+ * Invariants:
+ * 1. The thread's event loop turns every few milliseconds, however long the object and slow the checksum.
+ * 2. Nothing more is computed once the token has turned.
  */
 import type { WorkerContext } from '../../protocol/context.js';
 import { algorithms, type ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
@@ -9,10 +11,11 @@ import { implementation } from '../../protocol/checksums/crc.js';
 import { startChecksum } from '../../protocol/checksums/digest.js';
 import { chooseChecksum, type VerifyPolicy } from '../../protocol/checksums/expected.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { StopState } from '../../protocol/stop.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import type { ObjectInfo } from '../../protocol/store.js';
-import { ask, type AskingDeps } from './asking.js';
-import type { LocalToken } from './tokens.js';
+import { ask, type Asked, type AskingDeps } from './asking.js';
+import { givenUp, type LocalToken } from './tokens.js';
 
 /** How long one piece of the work may hold the event loop. */
 const SLICE_MS = 4;
@@ -33,20 +36,37 @@ export interface Verdict {
   readonly verified: ChecksumAlgorithm | null;
 }
 
+/** What the landed bytes are worth, and what it took to find out. */
+export interface Verification {
+  readonly verdict: Verdict;
+  /** Attempts at the question for the checksums beyond the first. */
+  readonly retries: number;
+}
+
 const UNVERIFIED: Verdict = { status: DoneStatus.Ok, error: null, verified: null };
 
-/** What the landed bytes are worth; asks the service for the object's checksums. Never rejects. */
+/** Asks the service for the object's checksums and looks whether the landed bytes have one of them. Never rejects. */
 export async function verifyLanded(
   landed: Landed,
   stream: { readonly token: LocalToken; readonly maxAttempts: number },
   deps: AskingDeps & { readonly context: Pick<WorkerContext, 'sleep'> },
-): Promise<Verdict> {
+): Promise<Verification> {
   const { token, maxAttempts } = stream;
-  const { store, key, version } = landed;
+  const { store, key } = landed;
   const asked = await ask<ObjectInfo>(
     { store, maxAttempts, token, again: false, attempt: (opened) => opened.head(key, token) },
     deps,
   );
+  return { verdict: await judge(landed, asked, token, deps.context), retries: asked.retries };
+}
+
+async function judge(
+  landed: Landed,
+  asked: Asked<ObjectInfo>,
+  token: LocalToken,
+  context: Pick<WorkerContext, 'sleep'>,
+): Promise<Verdict> {
+  const { version } = landed;
   if (asked.value === null) {
     const { status, error } = asked;
     // Cheap checksums are looked at where there are any: a service that does not tell them loses nobody an object.
@@ -62,7 +82,9 @@ export async function verifyLanded(
   const running = startChecksum(algorithm);
   const sliceBytes = Math.ceil((SLICE_MS * 1e6) / algorithms[algorithm].costNsPerByte);
   for (let at = 0; at < landed.bytes.length; at += sliceBytes) {
-    if (at > 0) await deps.context.sleep(0, token);
+    if (at > 0) await context.sleep(0, token);
+    // A sleep of a token that has turned is none: the rest would hold the event loop in one piece.
+    if (token.state !== StopState.Live) return { status: givenUp(token), error: null, verified: null };
     running.update(landed.bytes.subarray(at, at + sliceBytes));
   }
   if (Buffer.compare(running.digest(), digest) === 0)

@@ -270,7 +270,7 @@ class Worker implements LaneDeps<Stream> {
     const bytes = new Uint8Array(this.context.arena, offset, landed);
     const uri = this.#stores.uri(store, decoder.decode(key));
     const { token, spec } = stream;
-    const verdict = await verifyLanded(
+    const { verdict, retries } = await verifyLanded(
       { store, key, version, policy, bytes, uri },
       { token, maxAttempts: spec.maxAttempts },
       this,
@@ -278,6 +278,7 @@ class Worker implements LaneDeps<Stream> {
     lane.status = verdict.status;
     lane.error = verdict.error;
     lane.verified = verdict.verified;
+    this.#askedAgain(lane, retries);
     this.#step(lane);
   }
 
@@ -287,7 +288,7 @@ class Worker implements LaneDeps<Stream> {
     const body = new Uint8Array(this.context.arena, offset, landed);
     const request = sinkRequest(sink, lane.key, lane.start, body);
     const { token, spec } = stream;
-    const { status, value, error } = await ask(
+    const { status, value, error, retries } = await ask(
       {
         store: sink.store,
         maxAttempts: spec.maxAttempts,
@@ -299,9 +300,15 @@ class Worker implements LaneDeps<Stream> {
     );
     lane.status = status;
     lane.error = error;
+    this.#askedAgain(lane, retries);
     if (value !== null)
       lane.outputs = [{ kind: 'value', value: { version: value.version, part: value.part } }];
     this.#report(lane);
+  }
+
+  #askedAgain(lane: Lane<Stream>, retries: number): void {
+    this.#retries += retries;
+    lane.askedAgain += retries;
   }
 
   async #answer(message: QuestionMessage, stream: Stream): Promise<void> {

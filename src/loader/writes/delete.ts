@@ -160,8 +160,7 @@ async function deleteRows(
   ends: PageEnds,
 ): Promise<void> {
   const keys: Uint8Array[] = [];
-  // Copied: a message carries the whole buffer that a view lies in.
-  for (let row = first; row < end; row += 1) keys.push(keyOf(page, row).slice());
+  for (let row = first; row < end; row += 1) keys.push(keyOf(page, row));
   try {
     const result = await stream.write(store.id, { kind: 'delete', keys, ifVersion: null });
     ends.byRow.fill(null, first, end);

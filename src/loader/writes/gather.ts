@@ -55,7 +55,7 @@ export class Gatherer {
     if (this.#ended) return;
     this.#ended = true;
     this.#rest = new Uint8Array(0);
-    void Promise.resolve(this.#iterator.return?.()).catch(() => {});
+    void endOf(this.#iterator);
   }
 
   /** Whether there is anything left; asks the stream where nothing is in hand. */
@@ -73,6 +73,14 @@ export class Gatherer {
     }
     return this.#rest.length > 0;
   }
+}
+
+/** Never rejects: nobody asked for more of it, so what it throws at its end is nobody's failure. */
+async function endOf(iterator: AsyncIterator<Chunk> | Iterator<Chunk>): Promise<void> {
+  try {
+    // Wait ends: when the user's own code does; nobody waits for it.
+    await iterator.return?.();
+  } catch {}
 }
 
 function iteratorOf(source: ChunkSource): AsyncIterator<Chunk> | Iterator<Chunk> {

@@ -53,8 +53,8 @@ export async function putObject(
 }
 
 /**
- * Writes an object of the bytes of an iterable, whose number need not be known. It is asked for more only as the parts
- * before were granted memory; a chunk must not change before the part that it belongs to was sent.
+ * Writes an object of the bytes of an iterable, whose number need not be known. It is asked for more only as parts before
+ * are done; a chunk must not change before the part that it belongs to was sent.
  * @throws MillraceError (rejects) as `putObject`, and what the iterable throws as `InvalidArgument` with its cause
  */
 export async function putStream(
@@ -166,7 +166,10 @@ function pieceSource(target: WriteTarget, { length: size, fill }: Piece, partByt
   };
 }
 
-/** What is gathered of a stream is held until its part is there, beside the budget: no more than this share of it. */
+/**
+ * The chunks of a stream's part are held until that is done, beside the budget: for what is under way no more than this share
+ * of it. Up to as many parts again are gathered meanwhile, to come next.
+ */
 const GATHERED_SHARE = 4;
 
 /** How many parts of a stream may be under way. Pure. */
@@ -174,7 +177,7 @@ function gatheredParts(wanted: number, partBytes: number, budgetBytes: number): 
   return Math.max(1, Math.min(wanted, Math.floor(budgetBytes / GATHERED_SHARE / partBytes)));
 }
 
-/** The pieces of a stream, one at a time: what is gathered and not granted memory yet is one part. */
+/** The pieces of a stream, one at a time: no more of them wait for memory than parts may be under way. */
 function gatheredSource(
   target: WriteTarget,
   gatherer: Gatherer,

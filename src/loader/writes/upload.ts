@@ -4,7 +4,8 @@
  * Invariants:
  * 1. Nothing is visible before all parts are there and `complete` has succeeded.
  * 2. An upload that was begun and not completed is aborted, however it ended: by a failure, a cancel, a drain, the end of
- *    the runtime. What could not be aborted within `CLEANUP_MS` stays listed by the service.
+ *    the runtime. What could not be aborted within `CLEANUP_MS` stays listed by the service, and so does what a begin has made
+ *    that had no answer: it is made again, and nobody knows the name of the first.
  * 3. Each part is sent with the length that its place demands: a source that ends early fails the upload.
  */
 import type { SupervisorHandle } from '../../actors/supervisor/types.js';
@@ -15,7 +16,7 @@ import { CancellationToken } from '../../protocol/token.js';
 import { directStream, openCleanup, openDirect } from '../direct.js';
 import type { EntrySource } from '../sources.js';
 import type { StopOptions } from '../stop-options.js';
-import type { WriteTerms } from './options.js';
+import { STOPS, type WriteTerms } from './options.js';
 import { sinkStream, type WriteTarget } from './target.js';
 
 /** How long what cleans up may take after a cancel. */
@@ -49,7 +50,7 @@ export async function uploadParts(
 ): Promise<Uploaded> {
   const { supervisor, target, terms } = deps;
   // Held open until the end, so that the runtime does not close before what was begun is aborted.
-  const anchor = openCleanup(supervisor, new CancellationToken());
+  const anchor = openCleanup(supervisor, new CancellationToken({ clock: supervisor.token.clock }));
   try {
     const { id, partsInFlight } = await begin(deps, plan.size);
     let result: Uploaded | null = null;
@@ -73,7 +74,7 @@ async function begin(
 ): Promise<{ readonly id: string; readonly partsInFlight: number }> {
   const { supervisor, target, terms, tokens } = deps;
   for (const token of tokens) if (token.state !== StopState.Live) throw token.error();
-  const patient = new CancellationToken();
+  const patient = new CancellationToken({ clock: supervisor.token.clock });
   const drain = (): void => patient.drain('stopped', { deadlineMs: CLEANUP_MS });
   const links = tokens.map((token) => token.onChange(drain));
   const stream = openCleanup(supervisor, patient, { maxAttempts: terms.maxAttempts });
@@ -85,6 +86,11 @@ async function begin(
     if (id === null)
       throw new MillraceError(ErrorCode.Internal, `${target.uri}: an upload began without a name`);
     return { id, partsInFlight };
+  } catch (thrown) {
+    // The patient stream's own stop is ours, and says nothing to the caller about his.
+    const turned = tokens.find(({ state }) => state !== StopState.Live);
+    const stopped = thrown instanceof MillraceError && STOPS.has(thrown.code);
+    throw stopped && turned !== undefined ? turned.error() : thrown;
   } finally {
     for (const unlink of links) unlink();
     await stream.finish('completed');
@@ -116,7 +122,10 @@ async function sendParts(
   const inFlight = Math.min(terms.maxPartsInFlight, plan.partsInFlight);
   const flow = {
     batchSize: 1,
-    windowObjects: inFlight + 1,
+    // One more gets its bytes meanwhile, with two exceptions: what takes its parts in their order only must not meet a part
+    // that had its memory ready while the one before it was lost with its worker, and what is gathered of a stream is held as
+    // often as the window is long.
+    windowObjects: inFlight === 1 || size < 0 ? inFlight : inFlight + 1,
     maxConcurrentObjects: inFlight,
     onError: 'fail' as const,
   };
@@ -130,8 +139,8 @@ async function sendParts(
       }
       direct.stream.release(batch);
     }
-    // A drain ends the plan early, without an error.
-    if (direct.stream.token.draining) throw direct.stream.token.error();
+    // A drain ends the plan early, without an error, and may have become a cancel since.
+    if (direct.stream.token.state !== StopState.Live) throw direct.stream.token.error();
   } finally {
     await direct.close('failed');
   }
@@ -175,7 +184,8 @@ async function abort(
   upload: string,
   { maxAttempts }: WriteTerms,
 ): Promise<void> {
-  const stream = openCleanup(supervisor, new CancellationToken().withDeadline(CLEANUP_MS), { maxAttempts });
+  const token = new CancellationToken({ clock: supervisor.token.clock }).withDeadline(CLEANUP_MS);
+  const stream = openCleanup(supervisor, token, { maxAttempts });
   await stream.write(id, { kind: 'abort', key, upload }).catch(() => null);
   await stream.finish('completed');
 }

@@ -56,8 +56,7 @@ async function* walk(
     const { stream } = direct;
     const { id } = await openWritable(supervisor, store, stream.token);
     const ask = (continuation: string | null): Promise<WriteResult> =>
-      // Copied: a message carries the whole buffer that a view lies in.
-      stream.write(id, { kind: 'uploads', prefix: prefix.slice(), continuation });
+      stream.write(id, { kind: 'uploads', prefix, continuation });
     const pages = createPages(ask);
     for (let page = await pages.next(); page !== null; page = await pages.next()) {
       for (const { key, upload, startedMs } of page.uploads) {
@@ -93,7 +92,7 @@ export async function abortUpload(
   const direct = openDirect(supervisor, directStream(supervisor, { maxAttempts }), null, stop);
   try {
     const { id } = await openWritable(supervisor, store, direct.stream.token);
-    await direct.stream.write(id, { kind: 'abort', key: key.slice(), upload });
+    await direct.stream.write(id, { kind: 'abort', key, upload });
   } finally {
     await direct.close('completed');
   }

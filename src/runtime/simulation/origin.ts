@@ -8,13 +8,11 @@
 import type { MillraceError } from '../../protocol/errors.js';
 import type { Outcome, ReadRequest } from '../../protocol/store.js';
 import type { StopSignal } from '../../protocol/stop.js';
+import type { WriteRequest } from '../../protocol/writes.js';
+import type { SimCallFault } from './faults.js';
+import type { SimObject, SimUpload, SimWritten } from './objects.js';
 
-export interface SimObject {
-  readonly size: number;
-  readonly version: string | null;
-  /** Writes the object's bytes from `offset` on; `target` is exactly as long as what is wanted. */
-  fill(offset: number, target: Uint8Array): void;
-}
+export type { SimObject } from './objects.js';
 
 /** What goes wrong with one read. */
 export type SimFaultKind =
@@ -31,6 +29,8 @@ export type SimFaultKind =
   | { readonly kind: 'replace'; readonly object: SimObject }
   /** So many bytes land, and then nothing ever comes: only a stop ends the read. */
   | { readonly kind: 'silence'; readonly afterBytes: number }
+  /** All bytes land, and one of them is not the object's. */
+  | { readonly kind: 'corrupt'; readonly atByte: number }
   /** A permanent refusal. */
   | { readonly kind: 'refuse'; readonly error: MillraceError };
 
@@ -50,6 +50,14 @@ export interface SimOriginOptions {
   /** A body lands in at most so many pieces. @default 4 */
   readonly maxPieces?: number;
   readonly faults?: readonly SimFault[];
+  /** What goes wrong with heads and writes. */
+  readonly callFaults?: readonly SimCallFault[];
+  /** Whether heads tell a checksum, and whole objects are looked at as they land. @default false */
+  readonly checksums?: boolean;
+  /** Whether it copies objects by itself. @default true */
+  readonly copies?: boolean;
+  /** Parts of an upload that it takes at the same time; 1: only in their order. @default Infinity */
+  readonly partsInFlight?: number;
   /** Reads with an older snapshot are refused as stale credentials. @default 0 */
   readonly leastSnapshot?: number;
   /**
@@ -77,6 +85,21 @@ export interface SimRead {
   outcome: Outcome | null;
 }
 
+/** One write, as the service saw it. */
+export interface SimWrite {
+  readonly worker: string;
+  readonly kind: WriteRequest['kind'];
+  readonly key: string;
+  readonly beganAtMs: number;
+  readonly stop: StopSignal;
+  /** Whether the service has carried it out, whoever has heard of that. */
+  applied: boolean;
+  /** What a `begin` made, or the upload that it is about. */
+  upload: string | null;
+  /** Null while it is under way. */
+  outcome: Outcome | null;
+}
+
 /** Bytes written by a read. */
 export interface SimLanding {
   readonly worker: string;
@@ -90,6 +113,17 @@ export class SimOrigin {
   readonly latencyMs: readonly [least: number, most: number];
   readonly maxPieces: number;
   readonly slowCancel: boolean;
+  readonly checksums: boolean;
+  readonly copies: boolean;
+  readonly partsInFlight: number;
+  /** Uploads that were begun and have not ended. */
+  readonly uploads = new Map<string, SimUpload>();
+  /** Uploads that were ever begun. */
+  begun = 0;
+  /** Every object that was ever written, in order. */
+  readonly written: SimWritten[] = [];
+  /** Every write that was ever begun, in order. */
+  readonly writes: SimWrite[] = [];
   /** Every read that was ever begun, in order. */
   readonly reads: SimRead[] = [];
   /** Called for each piece that lands, just after it was written. */
@@ -98,6 +132,7 @@ export class SimOrigin {
   /** Stores that are open. */
   open = 0;
   readonly #faults: { readonly fault: SimFault; left: number }[];
+  readonly #callFaults: { readonly fault: SimCallFault; left: number }[];
 
   constructor(options: SimOriginOptions) {
     this.objects = new Map(options.objects);
@@ -105,6 +140,10 @@ export class SimOrigin {
     this.maxPieces = options.maxPieces ?? 4;
     this.slowCancel = options.slowCancel ?? false;
     this.leastSnapshot = options.leastSnapshot ?? 0;
+    this.checksums = options.checksums ?? false;
+    this.copies = options.copies ?? true;
+    this.partsInFlight = options.partsInFlight ?? Infinity;
+    this.#callFaults = (options.callFaults ?? []).map((fault) => ({ fault, left: fault.times ?? 1 }));
     this.#faults = (options.faults ?? []).map((fault) => ({ fault, left: fault.times ?? 1 }));
   }
 
@@ -127,6 +166,16 @@ export class SimOrigin {
     const found = this.#faults.find(
       ({ fault, left }) =>
         left > 0 && (fault.key === undefined || fault.key === key) && request.start >= (fault.fromByte ?? 0),
+    );
+    if (found === undefined) return null;
+    found.left -= 1;
+    return found.fault;
+  }
+
+  /** Takes the fault that this head or write meets, if there is one. */
+  takeCallFault(on: SimCallFault['on'], key: string): SimCallFault | null {
+    const found = this.#callFaults.find(
+      ({ fault, left }) => left > 0 && fault.on === on && (fault.key === undefined || fault.key === key),
     );
     if (found === undefined) return null;
     found.left -= 1;

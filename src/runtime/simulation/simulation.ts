@@ -114,6 +114,7 @@ class World implements Simulation {
       seed: options.seed,
       scheduler,
       supervisor,
+      service: { name: 'service', turning: true, thrown: rethrow },
       runWorker: options.runWorker,
       stores: options.stores,
       transforms: options.transforms ?? noTransform,

@@ -44,6 +44,8 @@ export interface SimWorld {
    * is dead, until its exit was delivered. Returns the function that takes it back.
    */
   device(label: string, delayMs: number, fn: () => void): () => void;
+  /** What the service does with something that has left this machine: happens whatever becomes of the thread. */
+  service(label: string, delayMs: number, fn: () => void): void;
   /** Something the thread has to turn for: never happens to one that is dead, waits for one that hangs. */
   complete(label: string, fn: () => void): void;
 }
@@ -52,6 +54,8 @@ export interface WorkerSetup {
   readonly seed: number;
   readonly scheduler: Scheduler;
   readonly supervisor: Mortal;
+  /** The storage service. */
+  readonly service: Party;
   readonly runWorker: (context: WorkerContext) => Promise<void>;
   readonly stores: (spec: StoreSpec, world: SimWorld) => Store;
   readonly transforms: (spec: TransformSpec) => TransformFunction;
@@ -242,6 +246,9 @@ export class SimWorker {
       device: (label, delayMs, fn) => {
         if (this.#state === 'exited') return () => {};
         return scheduler.after(this.#device, `${this.name} ${label}`, delayMs, fn);
+      },
+      service: (label, delayMs, fn) => {
+        scheduler.after(this.#setup.service, `service: ${this.name} ${label}`, delayMs, fn);
       },
       complete: (label, fn) => {
         if (!this.#thread.dead) this.#completions.push(label, fn);

@@ -53,6 +53,40 @@ describe('a question', () => {
     expect(await list).toBe(page);
   });
 
+  it('carries its keys alone, not the page that they were cut from, be they views of a Buffer or of an array', () => {
+    const { asks, stream, send } = createAsks();
+    const page = Buffer.from(new Uint8Array(1000).fill(7).buffer);
+    const key = page.subarray(10, 14);
+    const settled = [
+      asks.list(stream, { ...LIST, prefix: key }),
+      asks.head(stream, 1, key),
+      asks.write(stream, 1, { kind: 'delete', keys: [key, key], ifVersion: null }),
+      asks.write(stream, 1, { kind: 'uploads', prefix: key, continuation: null }),
+      asks.write(stream, 1, { kind: 'abort', key, upload: 'u' }),
+      asks.write(stream, 1, {
+        kind: 'copy',
+        key,
+        sourceStore: 'x://y',
+        sourceKey: key,
+        sourceVersion: null,
+        ifAbsent: false,
+        ifVersion: null,
+      }),
+    ];
+    for (const wait of settled) wait.catch(() => {});
+    const buffers: number[] = [];
+    for (let ask = asks.next; ask !== null; ask = asks.next) {
+      const look = (value: unknown): void => {
+        if (value instanceof Uint8Array) buffers.push(value.buffer.byteLength);
+        else if (typeof value === 'object' && value !== null) Object.values(value).forEach(look);
+      };
+      look(ask.body);
+      send(0);
+    }
+    expect(buffers).toEqual([4, 4, 4, 4, 4, 4, 4, 4]);
+    stream.token.cancel('enough');
+  });
+
   it('ends with its error, or with that of the token when there is none', async () => {
     const { asks, stream, crew, send } = createAsks();
     const [failed, cancelled] = [asks.head(stream, 1, keyOf(0)), asks.head(stream, 1, keyOf(1))];

@@ -8,6 +8,7 @@ import {
   DoneStatus,
   Job,
   JOB_STRIDE,
+  JobFlag,
   TableBuilder,
   type PackedTable,
 } from '../../../dist/protocol/tables.js';
@@ -24,7 +25,7 @@ const complete: ReadAnswer = {
 };
 
 /** One job for the first bytes of the arena. */
-function tableOf(key: string): PackedTable {
+function tableOf(key: string, flags = 0): PackedTable {
   const builder = new TableBuilder(JOB_STRIDE);
   const base = builder.addRow();
   builder.set(base + Job.Id, 7);
@@ -32,6 +33,7 @@ function tableOf(key: string): PackedTable {
   builder.set(base + Job.KeyLength, builder.blobLength);
   builder.set(base + Job.Capacity, BYTES);
   builder.set(base + Job.Length, BYTES);
+  builder.set(base + Job.Flags, flags);
   return builder.take();
 }
 
@@ -57,9 +59,9 @@ function laneOf(store: () => Store | Promise<Store>) {
   };
   const lane = new Lane(0, deps);
   const stream: LaneStream = { spec: { maxAttempts: 3 }, token: new LocalToken(words, 0, 1) };
-  const begin = (key: string): void =>
-    lane.begin({ message: {} as JobMessage, next: 1, open: 1 }, tableOf(key), 0, stream);
-  return { begin, ended, state };
+  const begin = (key: string, flags = 0): void =>
+    lane.begin({ message: {} as JobMessage, next: 1, open: 1 }, tableOf(key, flags), 0, stream);
+  return { begin, ended, state, lane };
 }
 
 /** A store whose reads are answered by `read`, and the keys that were read. */
@@ -100,6 +102,16 @@ describe('a lane', () => {
     await opening;
     expect(keys).toEqual([]);
     expect(ended).toEqual([{ status: DoneStatus.Left, landed: 0, version: null }]);
+  });
+
+  it('has no checksum looked at of a whole object whose answer broke off behind its last byte, and says so', () => {
+    const answers = [{ ...complete, outcome: Outcome.Interrupted }, complete];
+    const { store } = storeOf((done) => done(answers.shift()!));
+    const { begin, ended, lane } = laneOf(() => store);
+    begin('a', JobFlag.Whole | JobFlag.Verify | JobFlag.VerifyAlways);
+    expect([ended.at(-1)!.status, lane.unverified]).toEqual([DoneStatus.Ok, true]);
+    begin('b', JobFlag.Whole | JobFlag.Verify | JobFlag.VerifyAlways);
+    expect([ended.at(-1)!.status, lane.unverified]).toEqual([DoneStatus.Ok, false]);
   });
 
   it('fails a job whose store cannot be opened, and one whose read throws', async () => {

@@ -95,7 +95,7 @@ describe('against the scripted origin', () => {
       result.release();
     });
     const parts = await origin.requests({ op: 'get' });
-    expect(parts.length).toBe(3);
+    expect(parts.length).toBe(6);
     expect(parts.filter(({ ifMatch }) => ifMatch === null)).toHaveLength(1);
   });
 

@@ -1,0 +1,130 @@
+/**
+ * One write of the simulation: its body leaves piece by piece, the service carries it out, an answer comes back.
+ *
+ * Invariants:
+ * 1. Each piece is read out of the request's body at a step of its own, and none once the write has resolved or the exit of
+ *    its thread was seen.
+ * 2. What has left as a whole is carried out, whatever has become of the thread and of the stop meanwhile; what has not
+ *    never is.
+ */
+import { ErrorCode } from '../../protocol/errors.js';
+import { between } from '../../protocol/seeded.js';
+import { StopState, type StopSignal } from '../../protocol/stop.js';
+import { Outcome, type Answer } from '../../protocol/store.js';
+import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
+import { answerOfCallFault, spoiled } from './faults.js';
+import type { SimOrigin, SimWrite } from './origin.js';
+import { carryOut, keyOfWrite } from './service.js';
+import type { SimWorld } from './worker.js';
+
+export interface WriteAttempt {
+  readonly request: WriteRequest;
+  readonly stop: StopSignal;
+  readonly snapshotVersion: number;
+  done(answer: Answer<WriteResult>): void;
+}
+
+const CANCELLED: Answer<WriteResult> = {
+  outcome: Outcome.Cancelled,
+  value: null,
+  error: null,
+  retryAfterMs: 0,
+};
+
+export class Writing {
+  readonly #world: SimWorld;
+  readonly #origin: SimOrigin;
+  readonly #attempt: WriteAttempt;
+  readonly #record: SimWrite;
+  readonly #source: Uint8Array;
+  /** What has left. */
+  readonly #body: Uint8Array;
+  #sent = 0;
+  #sending = true;
+  #stopping = false;
+  #cancelDevice: () => void = () => {};
+  #unlink: () => void = () => {};
+
+  constructor(world: SimWorld, origin: SimOrigin, attempt: WriteAttempt) {
+    this.#world = world;
+    this.#origin = origin;
+    this.#attempt = attempt;
+    const { request, stop } = attempt;
+    this.#source = 'body' in request ? request.body : new Uint8Array();
+    this.#body = new Uint8Array(this.#source.length);
+    this.#record = {
+      worker: world.name,
+      kind: request.kind,
+      key: keyOfWrite(request),
+      beganAtMs: world.now(),
+      stop,
+      applied: false,
+      upload: 'upload' in request ? request.upload : null,
+      outcome: null,
+    };
+  }
+
+  begin(): void {
+    this.#origin.writes.push(this.#record);
+    if (this.#attempt.stop.state === StopState.Cancelled) return this.#end(CANCELLED);
+    this.#send();
+    this.#unlink = this.#attempt.stop.onStop(() => this.#stop());
+    if (this.#record.outcome !== null) this.#unlink();
+  }
+
+  #send(): void {
+    const { kind, key } = this.#record;
+    this.#cancelDevice = this.#world.device(`${key} ${kind} leaves`, this.#delayMs(), () => {
+      const { length } = this.#body;
+      const least = Math.ceil(length / this.#origin.maxPieces);
+      const piece = between(() => this.#world.random(), least, length);
+      const end = Math.min(length, this.#sent + piece);
+      this.#body.set(this.#source.subarray(this.#sent, end), this.#sent);
+      this.#sent = end;
+      if (this.#stopping) return this.#complete(CANCELLED);
+      if (end < length) return this.#send();
+      this.#sending = false;
+      this.#world.service(`${key} ${kind} arrives`, this.#delayMs(), () => this.#arrive());
+    });
+  }
+
+  /** The request has reached the service. */
+  #arrive(): void {
+    const { key, kind } = this.#record;
+    const { request, snapshotVersion } = this.#attempt;
+    if (snapshotVersion < this.#origin.leastSnapshot)
+      return this.#complete(spoiled(Outcome.StaleCredentials, key, ErrorCode.Unauthenticated));
+    const fault = this.#origin.takeCallFault(kind, key);
+    const carriesOut = fault === null || ('applied' in fault && fault.applied);
+    const answer = carriesOut ? carryOut(this.#origin, request, this.#body) : null;
+    if (answer !== null && answer.outcome === Outcome.Complete) {
+      this.#record.applied = true;
+      this.#record.upload ??= answer.value?.upload ?? null;
+    }
+    const told = fault === null ? answer : answerOfCallFault(fault, key);
+    if (told !== null) this.#complete(told);
+  }
+
+  #stop(): void {
+    if (this.#origin.slowCancel && this.#sending) this.#stopping = true;
+    else this.#end(CANCELLED);
+  }
+
+  #delayMs(): number {
+    const [least, most] = this.#origin.latencyMs;
+    return between(() => this.#world.random(), least, most);
+  }
+
+  #complete(answer: Answer<WriteResult>): void {
+    const { key, kind } = this.#record;
+    this.#world.complete(`${key} ${kind} ${answer.outcome}`, () => this.#end(answer));
+  }
+
+  #end(answer: Answer<WriteResult>): void {
+    if (this.#record.outcome !== null) return;
+    this.#record.outcome = answer.outcome;
+    this.#cancelDevice();
+    this.#unlink();
+    this.#attempt.done(answer);
+  }
+}
