@@ -21,11 +21,12 @@ export function storeConformance({ name, traits }: Column, open: () => Promise<O
       fixture?.store.close();
       await fixture?.close();
     });
-    const behaviours = storeBehaviours(traits);
+    // What a column names as the service's own limit is in docs/backends.md, with the reason, and no test.
+    const behaviours = storeBehaviours(traits).filter(({ skip }) => skip === null);
     for (const group of new Set(behaviours.map((each) => each.group))) {
       describe(group, () => {
         for (const each of behaviours.filter((behaviour) => behaviour.group === group)) {
-          it.skipIf(each.skip !== null)(each.name, async () => {
+          it(each.name, async () => {
             if (fixture === undefined) throw new Error('the store did not open');
             await each.run(fixture);
           });
