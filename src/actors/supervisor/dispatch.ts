@@ -147,7 +147,7 @@ export class Dispatcher {
     table.set(base + Job.Capacity, task.capacity - part.from);
     table.set(base + Job.Start, entry.start + part.from);
     table.set(base + Job.Length, part.length);
-    table.set(base + Job.Flags, flagsOf(stream, task, part, { first, single }));
+    table.set(base + Job.Flags, flagsOf(stream, task, part, single));
     if (part.copy !== null) {
       table.set(base + Job.CopyOffset, part.copy.offset);
       table.set(base + Job.CopyLength, part.copy.length);
@@ -172,14 +172,9 @@ export class Dispatcher {
   }
 }
 
-function flagsOf(
-  { options }: Stream,
-  task: Task,
-  part: Part,
-  { first, single }: { readonly first: boolean; readonly single: boolean },
-): number {
+function flagsOf({ options }: Stream, task: Task, part: Part, single: boolean): number {
   let flags = part.whole ? JobFlag.Whole : 0;
-  if (first) flags |= JobFlag.First;
+  if (task.length < 0) flags |= JobFlag.First;
   if (part.landed) flags |= JobFlag.Landed;
   if (options.transform !== null && (single || part.landed)) flags |= JobFlag.Transform;
   const verified = part.landed ? isUnverified(options.verify, task) : options.verify !== 'never';

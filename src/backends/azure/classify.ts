@@ -7,10 +7,10 @@
  *
  * Source of the codes: "Common REST API error codes" and "Blob service error codes" in the Azure Storage REST reference.
  */
-import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
+import { ErrorCode, type ErrorContext } from '../../protocol/errors.js';
 import type { Exchange } from '../../protocol/http.js';
 import { Outcome } from '../../protocol/store.js';
-import { refusalContext, retryAfter, type Verdict } from '../http/answers.js';
+import { refusalContext, type Verdict, verdictOf, type Ruling } from '../http/answers.js';
 import { isRepeatable } from '../http/secrets.js';
 import type { AzureAuth } from './config.js';
 import type { ServiceError } from './error-body.js';
@@ -31,11 +31,6 @@ export interface Asked {
   readonly context: ErrorContext;
 }
 
-interface Ruling {
-  readonly outcome: Outcome;
-  readonly code: ErrorCode;
-  readonly message: string;
-}
 type Rule = (asked: Asked, service: ServiceError, exchange: Exchange) => Ruling;
 
 const refuse = (code: ErrorCode, message: string): Ruling => ({ outcome: Outcome.Refused, code, message });
@@ -253,11 +248,7 @@ function byStatus({ status }: Exchange): Rule {
 export function classify(asked: Asked, exchange: Exchange, service: ServiceError, nowMs: number): Verdict {
   const rule = (service.code === null ? undefined : BY_CODE.get(service.code)) ?? byStatus(exchange);
   const ruling = rule(asked, service, exchange);
-  return {
-    outcome: ruling.outcome,
-    error: new MillraceError(ruling.code, ruling.message, answerContext(asked.context, exchange, service)),
-    retryAfterMs: ruling.outcome === Outcome.Refused ? 0 : retryAfter(exchange.header('retry-after'), nowMs),
-  };
+  return verdictOf(ruling, exchange, answerContext(asked.context, exchange, service), nowMs);
 }
 
 export function answerContext(

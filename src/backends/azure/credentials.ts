@@ -9,7 +9,7 @@
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { bounded } from '../http/bounded.js';
-import { createGenerations, type Generation, type Resolved } from '../http/generations.js';
+import { clockHint, createGenerations, type Generation, type Resolved } from '../http/generations.js';
 import { describe } from '../http/secrets.js';
 import { PLACES, type Source } from './choice.js';
 import type { AzureAuth } from './config.js';
@@ -106,14 +106,10 @@ function tokenOf(given: AzureAccessToken | null): Resolved<AzureAuth> {
 }
 
 function expired(source: Source, nowMs: number | null): MillraceError {
-  const clock =
-    nowMs === null
-      ? ''
-      : `, or set this machine's clock, which may be ahead (it says ${new Date(nowMs).toISOString()})`;
   const how = source.kind === 'known' ? 'give a new one' : 'renew them (az login)';
   return new MillraceError(
     ErrorCode.Unauthenticated,
-    `The Azure credentials have expired or are not accepted, and their source gives no newer ones; ${how}${clock}`,
+    `The Azure credentials have expired or are not accepted, and their source gives no newer ones; ${how}${clockHint(nowMs)}`,
     { phase: 'configure' },
   );
 }

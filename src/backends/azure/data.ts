@@ -7,10 +7,9 @@
  * 2. A success costs no text for errors, and nothing that is given out holds a secret but the prepared request's own
  *    headers and target.
  */
-import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
+import { type ErrorContext } from '../../protocol/errors.js';
 import type { Exchange, PreparedRequest, StoreData } from '../../protocol/http.js';
 import {
-  Outcome,
   type Answer,
   type KeyPage,
   type ListRequest,
@@ -20,7 +19,7 @@ import {
   type StoreSnapshot,
 } from '../../protocol/store.js';
 import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
-import { judgeExchange, type Verdict } from '../http/answers.js';
+import { judgeExchange, type Verdict, listed, infoInHead } from '../http/answers.js';
 import { sameTag, strongTag } from '../http/etag.js';
 import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/reads.js';
 import { createSkew, type Suspect } from '../http/skew.js';
@@ -140,7 +139,7 @@ class AzureData implements StoreData {
     const uri = this.#uriOf(key);
     const unfinished = judgeExchange(exchange, answerContext({ uri }, exchange));
     if (unfinished !== null) return unfinished;
-    if (exchange.status === 200) return objectInfo(exchange, uri);
+    if (exchange.status === 200) return infoInHead(exchange, answerContext({ uri }, exchange));
     const asked = { uri, verb: 'read', creates: false, context: { uri } } as const;
     return { value: null, ...this.#refused(key, exchange, asked, nowMs) };
   }
@@ -150,7 +149,7 @@ class AzureData implements StoreData {
     const context: ErrorContext = { uri, phase: 'list' };
     const unfinished = judgeExchange(exchange, answerContext(context, exchange));
     if (unfinished !== null) return unfinished;
-    if (exchange.status === 200) return listed(exchange, context);
+    if (exchange.status === 200) return listed(exchange, answerContext(context, exchange), parsePage);
     const asked = { uri, verb: 'list', creates: false, context } as const;
     return { value: null, ...this.#refused(request, exchange, asked, nowMs) };
   }
@@ -190,36 +189,5 @@ class AzureData implements StoreData {
     if (skewed !== null) return skewed;
     const expired = expiresAtMs !== null && this.#skew.serviceTime(nowMs) >= expiresAtMs;
     return classify({ ...asked, account, container, auth, expired }, exchange, service, nowMs);
-  }
-}
-
-function objectInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
-  const length = exchange.header('content-length') ?? '';
-  if (!/^\d{1,15}$/.test(length)) {
-    const error = new MillraceError(
-      ErrorCode.ProtocolViolation,
-      `${uri}: the answer to HEAD has no Content-Length`,
-      answerContext({ uri }, exchange),
-    );
-    return { outcome: Outcome.Refused, value: null, error, retryAfterMs: 0 };
-  }
-  const modified = Date.parse(exchange.header('last-modified') ?? '');
-  const value: ObjectInfo = {
-    size: Number(length),
-    version: strongTag(exchange.header('etag')),
-    lastModifiedMs: Number.isNaN(modified) ? null : modified,
-    contentType: exchange.header('content-type') ?? null,
-  };
-  return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
-}
-
-/** A page, or a transient failure: a page that was cut on its way is worth asking for again. */
-function listed(exchange: Exchange, context: ErrorContext): Answer<KeyPage> {
-  try {
-    const value = parsePage(exchange.body ?? new Uint8Array(0), answerContext(context, exchange));
-    return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
-  } catch (thrown) {
-    if (!(thrown instanceof MillraceError)) throw thrown;
-    return { outcome: Outcome.Transient, value: null, error: thrown, retryAfterMs: 0 };
   }
 }

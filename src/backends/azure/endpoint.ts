@@ -5,9 +5,9 @@
  * 1. An access token goes over TLS, or to this very machine; never in the clear over a network.
  * 2. Requests for one account never go to an endpoint whose path names another.
  */
-import { createHash } from 'node:crypto';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Origin } from '../../protocol/http.js';
+import { originOf } from '../http/origin.js';
 import type { Choice } from './choice.js';
 import { checkEndpoint, type AzureOptions } from './options.js';
 import { PUBLIC_SUFFIX, type ContainerName } from './uri.js';
@@ -39,18 +39,8 @@ export function addressOf(
         `shared access signature in the place of the credential`,
     );
   }
-  const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
-  const ca = options.ca ?? null;
-  const trust = ca === null ? '' : `#ca=${createHash('sha256').update(ca).digest('hex').slice(0, 16)}`;
   return {
-    origin: {
-      id: `${url.protocol}//${url.hostname}:${port}${trust}`,
-      secure,
-      host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-      port,
-      ca,
-      serverName: null,
-    },
+    origin: originOf(url, options.ca ?? null),
     basePath: basePathOf(url, account, origin),
     hostHeader: url.host,
   };

@@ -34,9 +34,16 @@ export interface FileConfig {
 export function createStore(snapshot: StoreSnapshot): Store {
   const root = createRoot(rootOf(snapshot));
   const pace = createPace();
+  return localStore(root, pace, (request, target, stop, done) =>
+    readFile(root, pace, request, target, stop, done),
+  );
+}
+
+/** A store of local files: all but how their bytes are read. */
+export function localStore(root: Root, pace: Pace, read: Store['read']): Store {
   const saved = createSavedWalks();
   return {
-    read: (request, target, stop, done) => readFile(root, pace, request, target, stop, done),
+    read,
     head: (key, stop) => headFile(root, pace, key, stop),
     list: (request, stop) => listFiles(root, pace, saved, request, stop),
     write: (request, stop) => writeFile(root, pace, request, stop),
@@ -48,7 +55,7 @@ export function createStore(snapshot: StoreSnapshot): Store {
 }
 
 /** Opens the file as a read would, so that it answers as a read would, and no path can be asked about that cannot be read. */
-export async function headFile(
+async function headFile(
   root: Root,
   pace: Pace,
   key: Uint8Array,

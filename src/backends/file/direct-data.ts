@@ -7,16 +7,13 @@
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Store, StoreSnapshot } from '../../protocol/store.js';
 import { createBounces } from './bounce.js';
-import { type FileConfig, headFile, rootOf } from './data.js';
+import { type FileConfig, localStore, rootOf } from './data.js';
 import { type DirectCounters, directCounters } from './direct-counters.js';
 import { type DirectFiles, readDirect } from './direct-read.js';
 import { createDevices } from './direct-devices.js';
 import { type Disk, systemDisk } from './disk.js';
-import { listFiles } from './list.js';
 import { createPace } from './pace.js';
 import { createRoot } from './root.js';
-import { createSavedWalks } from './saved-walks.js';
-import { writeFile } from './write.js';
 
 /** What is done where O_DIRECT is refused: an error, or reads through the page cache, which are counted. */
 export type DirectFallback = 'error' | 'buffered';
@@ -36,21 +33,13 @@ export function createStore(snapshot: StoreSnapshot): Store {
 export function createDirectStore(snapshot: StoreSnapshot, disk: Disk, counters: DirectCounters): Store {
   const root = createRoot(rootOf(snapshot), 'direct');
   const pace = createPace();
-  const saved = createSavedWalks();
   const bounces = createBounces();
   const devices = createDevices(disk, bounces);
   const buffered = fallbackIn(snapshot) === 'buffered';
   const files: DirectFiles = { root, pace, disk, devices, bounces, counters, buffered };
-  return {
-    read: (request, target, stop, done) => readDirect(files, request, target, stop, done),
-    head: (key, stop) => headFile(root, pace, key, stop),
-    list: (request, stop) => listFiles(root, pace, saved, request, stop),
-    write: (request, stop) => writeFile(root, pace, request, stop),
-    update: () => {},
-    close: () => {
-      saved.clear();
-    },
-  };
+  return localStore(root, pace, (request, target, stop, done) =>
+    readDirect(files, request, target, stop, done),
+  );
 }
 
 function fallbackIn(snapshot: StoreSnapshot): DirectFallback {

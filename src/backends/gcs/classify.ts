@@ -10,10 +10,10 @@
  *
  * Sources: "HTTP status and error codes for JSON", "... for XML" and "Retry strategy" in the Cloud Storage documentation.
  */
-import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
+import { ErrorCode, type ErrorContext } from '../../protocol/errors.js';
 import type { Exchange } from '../../protocol/http.js';
 import { Outcome } from '../../protocol/store.js';
-import { refusalContext, retryAfter, type Verdict } from '../http/answers.js';
+import { refusalContext, type Verdict, verdictOf, type Ruling } from '../http/answers.js';
 import { isRepeatable } from '../http/secrets.js';
 import type { GcsAuth } from './config.js';
 import type { ServiceError } from './error-body.js';
@@ -29,11 +29,6 @@ export interface Asked {
   readonly context: ErrorContext;
 }
 
-interface Ruling {
-  readonly outcome: Outcome;
-  readonly code: ErrorCode;
-  readonly message: string;
-}
 type Rule = (asked: Asked, service: ServiceError, status: number) => Ruling;
 
 const refuse = (code: ErrorCode, message: string): Ruling => ({ outcome: Outcome.Refused, code, message });
@@ -173,12 +168,8 @@ function byStatus(status: number): Rule {
 export function classify(asked: Asked, exchange: Exchange, service: ServiceError, nowMs: number): Verdict {
   const { status } = exchange;
   const rule = (service.code === null ? undefined : BY_CODE.get(service.code)) ?? byStatus(status);
-  const { outcome, code, message } = rule(asked, service, status);
-  return {
-    outcome,
-    error: new MillraceError(code, message, answerContext(asked.context, exchange, service)),
-    retryAfterMs: outcome === Outcome.Refused ? 0 : retryAfter(exchange.header('retry-after'), nowMs),
-  };
+  const context = answerContext(asked.context, exchange, service);
+  return verdictOf(rule(asked, service, status), exchange, context, nowMs);
 }
 
 export function answerContext(

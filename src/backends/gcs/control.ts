@@ -8,9 +8,8 @@
  * 2. Concurrent calls of `snapshot` share one question; one that failed is not remembered.
  * 3. Every wait is bounded, and every rejection is a `MillraceError` without a secret in it.
  */
-import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { StoreControl, StoreSnapshot } from '../../protocol/store.js';
-import { createSharing, identityOf, remembered } from '../http/sharing.js';
+import { controlOf, createSharing, identityOf, remembered } from '../http/sharing.js';
 import type { GcsDataConfig } from './config.js';
 import {
   asksForTokens,
@@ -57,20 +56,11 @@ export async function openGcsControl(
     sharing.release(key);
     throw thrown;
   }
-  let closed = false;
-  return {
-    async snapshot(staleVersion): Promise<StoreSnapshot> {
-      if (closed) {
-        throw new MillraceError(ErrorCode.Released, `The store ${store} is closed`, { phase: 'configure' });
-      }
-      return snapshotOf(bucket, options, address, await shared.source.after(staleVersion));
-    },
-    close(): void {
-      if (closed) return;
-      closed = true;
-      sharing.release(key);
-    },
-  };
+  return controlOf(
+    store,
+    async (staleVersion) => snapshotOf(bucket, options, address, await shared.source.after(staleVersion)),
+    () => sharing.release(key),
+  );
 }
 
 function snapshotOf(

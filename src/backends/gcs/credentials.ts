@@ -9,7 +9,7 @@
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { bounded } from '../http/bounded.js';
-import { createGenerations, type Generation, type Resolved } from '../http/generations.js';
+import { clockHint, createGenerations, type Generation, type Resolved } from '../http/generations.js';
 import { describe } from '../http/secrets.js';
 import type { GcsAuth } from './config.js';
 import { asAccessToken, type GcsOptions } from './options.js';
@@ -110,14 +110,10 @@ function isSame(one: GcsAuth, other: GcsAuth): boolean {
 
 /** `nowMs` where only this machine's clock says so: no answer of the service has told its time yet. */
 function expired(nowMs: number | null): MillraceError {
-  const clock =
-    nowMs === null
-      ? ''
-      : `, or set this machine's clock, which may be ahead (it says ${new Date(nowMs).toISOString()})`;
   return new MillraceError(
     ErrorCode.Unauthenticated,
     'The Google credentials have expired or are not accepted, and their source gives no newer ones; renew them ' +
-      `(gcloud auth application-default login)${clock}`,
+      `(gcloud auth application-default login)${clockHint(nowMs)}`,
     { phase: 'configure' },
   );
 }

@@ -20,7 +20,7 @@ import {
   type StoreSnapshot,
 } from '../../protocol/store.js';
 import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
-import { judgeExchange, type Verdict } from '../http/answers.js';
+import { judgeExchange, type Verdict, listed } from '../http/answers.js';
 import { keyText } from '../http/keys.js';
 import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/reads.js';
 import { createSkew } from '../http/skew.js';
@@ -127,7 +127,11 @@ class GcsData implements StoreData {
     const context: ErrorContext = { uri, phase: 'list' };
     const unfinished = judgeExchange(exchange, answerContext(context, exchange));
     if (unfinished !== null) return unfinished;
-    if (exchange.status === 200) return listed(this.#current, exchange, context);
+    if (exchange.status === 200) {
+      return listed(exchange, answerContext(context, exchange), (body, about) =>
+        this.#current.signer === null ? parsePage(body, about) : parseXmlPage(body, 'Generation', about),
+      );
+    }
     return { value: null, ...this.#refused(request, exchange, this.#asked(uri, null, context), nowMs) };
   }
 
@@ -241,19 +245,6 @@ function unreadableInfo(exchange: Exchange, uri: string): Answer<ObjectInfo> {
 
 function uriOf(config: GcsDataConfig, key: Uint8Array): string {
   return `gs://${config.bucket}/${keyText(key)}`;
-}
-
-/** A page, or a transient failure: a page that was cut on its way is worth asking for again. */
-function listed({ signer }: Current, exchange: Exchange, context: ErrorContext): Answer<KeyPage> {
-  const body = exchange.body ?? new Uint8Array(0);
-  const about = answerContext(context, exchange);
-  try {
-    const value = signer === null ? parsePage(body, about) : parseXmlPage(body, 'Generation', about);
-    return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
-  } catch (thrown) {
-    if (!(thrown instanceof MillraceError)) throw thrown;
-    return { outcome: Outcome.Transient, value: null, error: thrown, retryAfterMs: 0 };
-  }
 }
 
 /** The key that errors about a write name. */

@@ -4,9 +4,9 @@
  * Invariant: an emulator is taken from the environment only where no endpoint is given, as the SDK does it, and then it
  * is never sent credentials.
  */
-import { createHash } from 'node:crypto';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Origin } from '../../protocol/http.js';
+import { originOf } from '../http/origin.js';
 import { checkEndpoint, type GcsOptions } from './options.js';
 
 const SERVICE = 'https://storage.googleapis.com';
@@ -31,19 +31,8 @@ export function addressOf(options: GcsOptions, env: Env): Address {
   const url = emulated
     ? checkEndpoint(withProtocol(env[EMULATOR]!), `environment variable ${EMULATOR}`)
     : checkEndpoint(options.endpoint ?? SERVICE, 'gs option "endpoint"');
-  const secure = url.protocol === 'https:';
-  const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
-  const ca = options.ca ?? null;
-  const trust = ca === null ? '' : `#ca=${createHash('sha256').update(ca).digest('hex').slice(0, 16)}`;
   return {
-    origin: {
-      id: `${url.protocol}//${url.hostname}:${port}${trust}`,
-      secure,
-      host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-      port,
-      ca,
-      serverName: null,
-    },
+    origin: originOf(url, options.ca ?? null),
     pathPrefix: url.pathname.replace(/\/+$/, ''),
     hostHeader: url.host,
     emulated,

@@ -2,7 +2,7 @@
  * The optional peer `@google-cloud/storage`: loading it, and the one part of it that is used, which finds credentials and
  * makes access tokens of them. HMAC keys, functions that give tokens and anonymous requests need no package.
  */
-import { ErrorCode, MillraceError, systemCode } from '../../protocol/errors.js';
+import { importPackage, unavailable } from '../http/packages.js';
 import type { GcsServiceAccount } from './options.js';
 
 const SDK = '@google-cloud/storage';
@@ -30,19 +30,12 @@ interface SdkModule {
 export async function loadSdk(
   importModule: (name: string) => Promise<unknown>,
 ): Promise<(options: SdkOptions) => Promise<AuthClient>> {
-  let loaded: unknown;
-  try {
-    loaded = await importModule(SDK);
-  } catch (cause) {
-    const missing = systemCode(cause) === 'ERR_MODULE_NOT_FOUND' || systemCode(cause) === 'MODULE_NOT_FOUND';
-    throw unavailable(
-      missing
-        ? `gs:// with a service account or application default credentials needs the optional package ${SDK}, which is not ` +
-            `installed: npm install ${SDK}; or set one of the gs options hmac, anonymous, or credentials to a function`
-        : `The package ${SDK} is installed but could not be loaded; install it again: npm install ${SDK}`,
-      cause,
-    );
-  }
+  const loaded = await importPackage(
+    SDK,
+    importModule,
+    `gs:// with a service account or application default credentials needs the optional package ${SDK}, which is not ` +
+      `installed: npm install ${SDK}; or set one of the gs options hmac, anonymous, or credentials to a function`,
+  );
   const { Storage } = loaded as Partial<SdkModule>;
   if (typeof Storage !== 'function') throw unavailable(`The package ${SDK} has no Storage; ${WANTED}`);
   return async (options) => {
@@ -55,7 +48,3 @@ export async function loadSdk(
 }
 
 const WANTED = `a release of its seventh or eighth generation is needed: npm install ${SDK}@8`;
-
-function unavailable(message: string, cause?: unknown): MillraceError {
-  return new MillraceError(ErrorCode.ModuleUnavailable, message, { phase: 'configure', cause });
-}

@@ -6,13 +6,68 @@
  */
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import { ExchangeOutcome, type Exchange } from '../../protocol/http.js';
-import { Outcome, type Answer } from '../../protocol/store.js';
+import { Outcome, type Answer, type KeyPage, type ObjectInfo } from '../../protocol/store.js';
+import { strongTag } from './etag.js';
 
 /** What an answer that is not a success means. */
 export interface Verdict {
   readonly outcome: Outcome;
   readonly error: MillraceError;
   readonly retryAfterMs: number;
+}
+
+/** What a store's own rules make of a refusal. */
+export interface Ruling {
+  readonly outcome: Outcome;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** `context` is that of the error, with what the answer told. */
+export function verdictOf(
+  { outcome, code, message }: Ruling,
+  exchange: Exchange,
+  context: ErrorContext,
+  nowMs: number,
+): Verdict {
+  return {
+    outcome,
+    error: new MillraceError(code, message, context),
+    retryAfterMs: outcome === Outcome.Refused ? 0 : retryAfter(exchange.header('retry-after'), nowMs),
+  };
+}
+
+/** A page, or a transient failure: a page that was cut on its way is worth asking for again. */
+export function listed(
+  exchange: Exchange,
+  context: ErrorContext,
+  parse: (body: Uint8Array, context: ErrorContext) => KeyPage,
+): Answer<KeyPage> {
+  try {
+    const value = parse(exchange.body ?? new Uint8Array(0), context);
+    return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
+  } catch (thrown) {
+    if (!(thrown instanceof MillraceError)) throw thrown;
+    return { outcome: Outcome.Transient, value: null, error: thrown, retryAfterMs: 0 };
+  }
+}
+
+/** What a HEAD with `Content-Length`, `ETag` and the like tells; `context` is that of an error about it. */
+export function infoInHead(exchange: Exchange, context: ErrorContext): Answer<ObjectInfo> {
+  const length = exchange.header('content-length') ?? '';
+  if (!/^\d{1,15}$/.test(length)) {
+    const what = `${context.uri}: the answer to HEAD has no Content-Length`;
+    const error = new MillraceError(ErrorCode.ProtocolViolation, what, context);
+    return { outcome: Outcome.Refused, value: null, error, retryAfterMs: 0 };
+  }
+  const modified = Date.parse(exchange.header('last-modified') ?? '');
+  const value: ObjectInfo = {
+    size: Number(length),
+    version: strongTag(exchange.header('etag')),
+    lastModifiedMs: Number.isNaN(modified) ? null : modified,
+    contentType: exchange.header('content-type') ?? null,
+  };
+  return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
 }
 
 /** Whether the answer carries the bytes of an object, as far as its status tells. */

@@ -30,6 +30,12 @@ export interface GenerationSource<C> {
   expired(nowMs: number | null): MillraceError;
 }
 
+/** The rest of a sentence about credentials that are over: no answer of the service has told its time yet. */
+export function clockHint(nowMs: number | null): string {
+  if (nowMs === null) return '';
+  return `, or set this machine's clock, which may be ahead (it says ${new Date(nowMs).toISOString()})`;
+}
+
 export interface Generations<C> {
   /** A generation after `stale` (0 for any) that is not about to expire. */
   after(stale: number): Promise<Generation<C>>;

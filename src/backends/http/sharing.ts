@@ -4,6 +4,9 @@
  * Invariant: what is shared lives exactly as long as somebody uses it.
  */
 
+import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import type { StoreControl, StoreSnapshot } from '../../protocol/store.js';
+
 /** One kind of shared thing, by a key that tells which of them. */
 export interface Sharing<T> {
   /** What is shared under the key, made when nobody has it yet. Each call is paired with one of `release`. */
@@ -29,6 +32,26 @@ export function createSharing<T>(close: (shared: T) => void): Sharing<T> {
       if (entry === undefined || --entry.users > 0) return;
       open.delete(key);
       close(entry.value);
+    },
+  };
+}
+
+/** The control half of one store: `snapshot` until it is closed, and what it shares released once. */
+export function controlOf(
+  store: string,
+  snapshot: (staleVersion: number) => Promise<StoreSnapshot>,
+  release: () => void,
+): StoreControl {
+  let closed = false;
+  return {
+    async snapshot(staleVersion): Promise<StoreSnapshot> {
+      if (!closed) return snapshot(staleVersion);
+      throw new MillraceError(ErrorCode.Released, `The store ${store} is closed`, { phase: 'configure' });
+    },
+    close(): void {
+      if (closed) return;
+      closed = true;
+      release();
     },
   };
 }

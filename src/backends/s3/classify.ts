@@ -6,13 +6,13 @@
  *    by its status (and the region header) alone, which its message says.
  * 2. Every verdict names what was refused and what to do; none repeats a header, a signature or a credential.
  */
-import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
+import { ErrorCode, type ErrorContext } from '../../protocol/errors.js';
 import type { Exchange } from '../../protocol/http.js';
 import { Outcome } from '../../protocol/store.js';
 import type { S3Credentials } from './config.js';
 import { regionName, type ServiceError } from './error-body.js';
 import { isRepeatable } from '../http/secrets.js';
-import { refusalContext, retryAfter, type Verdict } from '../http/answers.js';
+import { refusalContext, type Verdict, verdictOf, type Ruling } from '../http/answers.js';
 
 /** What is known about the request that was refused. */
 export interface Asked {
@@ -30,11 +30,6 @@ export interface Asked {
 }
 
 type Rule = (asked: Asked, service: ServiceError, exchange: Exchange) => Ruling;
-interface Ruling {
-  readonly outcome: Outcome;
-  readonly code: ErrorCode;
-  readonly message: string;
-}
 
 const refuse = (code: ErrorCode, message: string): Ruling => ({ outcome: Outcome.Refused, code, message });
 
@@ -210,11 +205,7 @@ export function classify(asked: Asked, exchange: Exchange, service: ServiceError
       : redirects(asked, exchange)
         ? wrongRegion(asked, service, exchange)
         : byStatus(asked, service, exchange);
-  return {
-    outcome: ruling.outcome,
-    error: new MillraceError(ruling.code, ruling.message, answerContext(asked.context, exchange, service)),
-    retryAfterMs: ruling.outcome === Outcome.Refused ? 0 : retryAfter(exchange.header('retry-after'), nowMs),
-  };
+  return verdictOf(ruling, exchange, answerContext(asked.context, exchange, service), nowMs);
 }
 
 /** A redirect, or a bare refusal that carries the name of another region than the one used. */

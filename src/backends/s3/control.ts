@@ -11,7 +11,7 @@
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { StoreControl, StoreSnapshot } from '../../protocol/store.js';
 import { bounded } from '../http/bounded.js';
-import { createSharing, identityOf, remembered } from '../http/sharing.js';
+import { controlOf, createSharing, identityOf, remembered } from '../http/sharing.js';
 import type { S3DataConfig } from './config.js';
 import { createCredentialSource, type CredentialSource, type S3Generation } from './credentials.js';
 import { discoverRegion, resolveAddress, type Address } from './endpoint.js';
@@ -70,7 +70,6 @@ interface Opened extends Shared {
 function createControl(bucket: string, shared: Opened): StoreControl {
   const { options } = shared;
   let addresses: Promise<Address[]> | null = null;
-  let closed = false;
 
   function locate(): Promise<Address[]> {
     addresses ??= bounded(
@@ -84,22 +83,14 @@ function createControl(bucket: string, shared: Opened): StoreControl {
     return addresses;
   }
 
-  return {
-    async snapshot(staleVersion): Promise<StoreSnapshot> {
-      if (closed) {
-        throw new MillraceError(ErrorCode.Released, `The store s3://${bucket} is closed`, {
-          phase: 'configure',
-        });
-      }
+  return controlOf(
+    `s3://${bucket}`,
+    async (staleVersion) => {
       const [where, generation] = await Promise.all([locate(), shared.source.after(staleVersion)]);
       return snapshotOf(bucket, options, where, generation);
     },
-    close(): void {
-      if (closed) return;
-      closed = true;
-      shared.release();
-    },
-  };
+    () => shared.release(),
+  );
 }
 
 /** Where the bucket is reached: at each of the endpoints of the options, or at the one that they and the environment give. */

@@ -9,7 +9,7 @@
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { bounded } from '../http/bounded.js';
-import { createGenerations, type Generation, type Resolved } from '../http/generations.js';
+import { clockHint, createGenerations, type Generation, type Resolved } from '../http/generations.js';
 import type { S3Credentials } from './config.js';
 import { asCredentials, type S3ExpiringCredentials, type S3Options } from './options.js';
 import type { Env } from './profile.js';
@@ -112,14 +112,10 @@ async function chainClient(options: S3Options, world: CredentialsWorld): Promise
 
 /** `nowMs` where only this machine's clock says so: no answer of the service has told its time yet. */
 function expired(nowMs: number | null): MillraceError {
-  const clock =
-    nowMs === null
-      ? ''
-      : `, or set this machine's clock, which may be ahead (it says ${new Date(nowMs).toISOString()})`;
   return new MillraceError(
     ErrorCode.Unauthenticated,
     'The S3 credentials have expired, and their source gives no newer ones; renew them (for SSO: aws sso login)' +
-      clock,
+      clockHint(nowMs),
     { phase: 'configure' },
   );
 }

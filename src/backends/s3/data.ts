@@ -11,7 +11,6 @@ import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/erro
 import { HeaderBlock } from '../../protocol/headers.js';
 import type { Exchange, PreparedRequest, StoreData } from '../../protocol/http.js';
 import {
-  Outcome,
   type Answer,
   type KeyPage,
   type ListRequest,
@@ -28,7 +27,7 @@ import { encodeKey } from '../http/encoding.js';
 import { sameTag, strongTag } from '../http/etag.js';
 import { readErrorBody } from './error-body.js';
 import { listQuery, MAX_PAGE_BYTES, parsePage } from '../http/xml-listing.js';
-import { judgeExchange, type Verdict } from '../http/answers.js';
+import { judgeExchange, type Verdict, listed, infoInHead } from '../http/answers.js';
 import { checkReadable, judgeRead, LazyRead, type ReadDialect } from '../http/reads.js';
 import { AWS4, createSigner, type SignedParts, type Signer } from '../http/sigv4.js';
 import { createSkew, type Suspect } from '../http/skew.js';
@@ -169,8 +168,15 @@ class S3Data implements StoreData {
     const uri = uriOf(this.#current.config, key);
     const unfinished = judgeExchange(exchange, answerContext({ uri }, exchange));
     if (unfinished !== null) return unfinished;
-    if (exchange.status === 200) return objectInfo(exchange, uri, this.#current.dialect);
+    if (exchange.status === 200) return this.#info(exchange, uri);
     return { value: null, ...this.#refused(key, exchange, this.#asked(uri, true, { uri }, nowMs), nowMs) };
+  }
+
+  #info(exchange: Exchange, uri: string): Answer<ObjectInfo> {
+    const answer = infoInHead(exchange, answerContext({ uri }, exchange));
+    if (answer.value === null) return answer;
+    const checksums = this.#current.dialect.announced(exchange, 'always');
+    return { ...answer, value: { ...answer.value, checksums } };
   }
 
   listAnswer(request: ListRequest, exchange: Exchange, nowMs: number): Answer<KeyPage> {
@@ -178,7 +184,11 @@ class S3Data implements StoreData {
     const context: ErrorContext = { uri, phase: 'list' };
     const unfinished = judgeExchange(exchange, answerContext(context, exchange));
     if (unfinished !== null) return unfinished;
-    if (exchange.status === 200) return listed(exchange, context);
+    if (exchange.status === 200) {
+      return listed(exchange, answerContext(context, exchange), (body, about) =>
+        parsePage(body, 'ETag', about),
+      );
+    }
     return {
       value: null,
       ...this.#refused(request, exchange, this.#asked(uri, false, context, nowMs), nowMs),
@@ -281,38 +291,6 @@ function unsignedHeaders({ ifMatch, range, checksum }: SignedParts): string[] {
 
 function uriOf(config: S3DataConfig, key: Uint8Array): string {
   return `s3://${config.bucket}/${keyText(key)}`;
-}
-
-function objectInfo(exchange: Exchange, uri: string, dialect: ReadDialect): Answer<ObjectInfo> {
-  const length = exchange.header('content-length') ?? '';
-  if (!/^\d{1,15}$/.test(length)) {
-    const error = new MillraceError(
-      ErrorCode.ProtocolViolation,
-      `${uri}: the answer to HEAD has no Content-Length`,
-      answerContext({ uri }, exchange),
-    );
-    return { outcome: Outcome.Refused, value: null, error, retryAfterMs: 0 };
-  }
-  const modified = Date.parse(exchange.header('last-modified') ?? '');
-  const value: ObjectInfo = {
-    size: Number(length),
-    version: strongTag(exchange.header('etag')),
-    lastModifiedMs: Number.isNaN(modified) ? null : modified,
-    contentType: exchange.header('content-type') ?? null,
-    checksums: dialect.announced(exchange, 'always'),
-  };
-  return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
-}
-
-/** A page, or a transient failure: a page that was cut on its way is worth asking for again. */
-function listed(exchange: Exchange, context: ErrorContext): Answer<KeyPage> {
-  try {
-    const value = parsePage(exchange.body ?? new Uint8Array(0), 'ETag', answerContext(context, exchange));
-    return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
-  } catch (thrown) {
-    if (!(thrown instanceof MillraceError)) throw thrown;
-    return { outcome: Outcome.Transient, value: null, error: thrown, retryAfterMs: 0 };
-  }
 }
 
 /** The key that errors about a write name; empty for what is about the whole bucket. */

@@ -7,11 +7,11 @@
  *    step after the rules.
  * 2. What cannot be signed here (multi-region access points need another algorithm) is refused by name, not sent.
  */
-import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { Origin } from '../../protocol/http.js';
+import { originOf } from '../http/origin.js';
 import { regionName } from './error-body.js';
 import type { S3Options } from './options.js';
 import { SILENT_LOGGER, type SdkEndpoint, type SdkModule } from './sdk.js';
@@ -46,20 +46,8 @@ export async function resolveAddress(sdk: SdkModule, wanted: Wanted): Promise<Ad
     );
   }
   const { url } = found;
-  const secure = url.protocol === 'https:';
-  const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const ca = options.ca ?? null;
-  const trust = ca === null ? '' : `#ca=${createHash('sha256').update(ca).digest('hex').slice(0, 16)}`;
   return {
-    origin: {
-      id: `${url.protocol}//${url.hostname}:${port}${trust}`,
-      secure,
-      host,
-      port,
-      ca,
-      serverName: null,
-    },
+    origin: originOf(url, options.ca ?? null),
     pathPrefix: url.pathname.replace(/\/+$/, ''),
     hostHeader: url.host,
     region: scheme?.signingRegion ?? region,

@@ -2,7 +2,7 @@
  * The optional peer `@aws-sdk/client-s3`: loading it, and the few parts of it that the control half uses. Only what is
  * described here is relied on, so any version of the SDK's third generation that the peer range allows will do.
  */
-import { ErrorCode, MillraceError, systemCode } from '../../protocol/errors.js';
+import { importPackage, unavailable } from '../http/packages.js';
 
 export interface SdkCredentialsProvider {
   (options?: { forceRefresh?: boolean }): Promise<unknown>;
@@ -50,27 +50,17 @@ const SDK = '@aws-sdk/client-s3';
 
 /** Imports the SDK. Rejects with `ModuleUnavailable`, which says how to install it. */
 export async function loadSdk(importModule: (name: string) => Promise<unknown>): Promise<SdkModule> {
-  let loaded: unknown;
-  try {
-    loaded = await importModule(SDK);
-  } catch (cause) {
-    const missing = systemCode(cause) === 'ERR_MODULE_NOT_FOUND' || systemCode(cause) === 'MODULE_NOT_FOUND';
-    throw new MillraceError(
-      ErrorCode.ModuleUnavailable,
-      missing
-        ? `s3:// needs the optional package ${SDK}, which is not installed: npm install ${SDK}`
-        : `The package ${SDK} is installed but could not be loaded; install it again: npm install ${SDK}`,
-      { phase: 'configure', cause },
-    );
-  }
+  const loaded = await importPackage(
+    SDK,
+    importModule,
+    `s3:// needs the optional package ${SDK}, which is not installed: npm install ${SDK}`,
+  );
   const module = loaded as Partial<SdkModule> | null;
   if (typeof module?.S3Client === 'function' && typeof module.GetObjectCommand === 'function') {
     return module as SdkModule;
   }
-  throw new MillraceError(
-    ErrorCode.ModuleUnavailable,
+  throw unavailable(
     `The package ${SDK} has no S3Client; a third-generation release is needed: npm install ${SDK}@3`,
-    { phase: 'configure' },
   );
 }
 
