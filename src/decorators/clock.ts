@@ -1,4 +1,5 @@
 /** What decorators wait with: a clock that a test can hold in its hand, and waits that end when their call is stopped. */
+import { sleep } from '../protocol/sleep.js';
 import type { TurnSignal } from '../protocol/context.js';
 import { StopState, type StopSignal } from '../protocol/stop.js';
 
@@ -9,26 +10,9 @@ export interface DecoratorClock {
   sleep(ms: number, stop: TurnSignal): Promise<void>;
 }
 
-/** A timer of Node fires at once when it is to wait for longer than this. */
-const LONGEST_MS = 2 ** 31 - 1;
-
 export const REAL_CLOCK: DecoratorClock = {
   now: () => performance.now(),
-  sleep: (ms, stop) =>
-    new Promise((resolve) => {
-      let unlink = (): void => {};
-      let ended = false;
-      const end = (): void => {
-        ended = true;
-        clearTimeout(timer);
-        unlink();
-        resolve();
-      };
-      const timer = setTimeout(end, Math.min(ms, LONGEST_MS));
-      unlink = stop.onTurn(end);
-      // A signal that has turned calls back at once, before there is anything to unlink.
-      if (ended) unlink();
-    }),
+  sleep,
 };
 
 /** Workers give a signal that tells of a drain too; one that does not, turns when it is cancelled. */

@@ -1,5 +1,6 @@
 /** The world of a worker actor on a real thread. */
-import type { TransformFunction, TurnSignal, WorkerContext } from '../../protocol/context.js';
+import { sleep } from '../../protocol/sleep.js';
+import type { TransformFunction, WorkerContext } from '../../protocol/context.js';
 import { OwnWord } from '../../protocol/context.js';
 import type { StoreSpec, TransformSpec } from '../../protocol/messages.js';
 import { PortReceiver, PortSender } from '../../protocol/port.js';
@@ -47,21 +48,4 @@ export function createThreadContext(
       for (const port of [task.jobs, task.results, task.control, task.questions]) port.close();
     },
   };
-}
-
-function sleep(ms: number, stop: TurnSignal): Promise<void> {
-  return new Promise((resolve) => {
-    let unlink = (): void => {};
-    let ended = false;
-    const end = (): void => {
-      ended = true;
-      clearTimeout(timer);
-      unlink();
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    unlink = stop.onTurn(end);
-    // A token that has turned calls back at once, before there is anything to unlink.
-    if (ended) unlink();
-  });
 }
