@@ -116,7 +116,7 @@ export function pardonOf(draw: Draw, memoryIsHeld: boolean): (error: unknown) =>
       case ErrorCode.BudgetTooSmall:
         return true;
       case ErrorCode.WorkerStuck:
-        return draw.struck('worker.stall', 'worker.zombie', 'port.close', 'clock.leap') >= 2;
+        return deaths >= 2;
       case ErrorCode.WorkerCrashed:
         // Three deaths may be laid to one item; more than one thread dies when time leaps.
         return deaths >= 3 || draw.struck('clock.leap') > 0;
@@ -146,7 +146,7 @@ export async function loadOnceMore(world: World): Promise<string[]> {
   return wrong.map((line) => `once more: ${line}`);
 }
 
-export function drawWorld(draw: Draw, sizes: Record<string, number>): World {
+export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 1000): World {
   const { oracle, sites } = draw;
   const largest = Math.max(...Object.values(sizes));
   const fits = Math.ceil(largest / PAGE) + 1;
@@ -163,6 +163,7 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>): World {
     arenaBytes: PAGE * Math.max(least, oracle.of([64, 20, 8, 5, 3], 'pages')),
     origin: {
       drawn: draw,
+      pageKeys,
       replacement: (key) =>
         sizes[key] === undefined ? null : patternObject(key, sizes[key], (generation += 1)),
       checksums: oracle.chance(0.3, 'the service tells checksums'),

@@ -75,5 +75,7 @@ async function fail(tally: Tally, scenario: Scenario, run: Run, { explain }: Sli
   tally.failures.push({ scenario: scenario.name, seed, violations, report });
 }
 
+// Errors by the thousand, of which nobody reads where they were made.
+Error.stackTraceLimit = 0;
 await main(JSON.parse(process.argv[2]!) as Slice, (tally) => process.send?.(tally));
 process.disconnect?.();
