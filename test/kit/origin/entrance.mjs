@@ -18,7 +18,7 @@ export class Unread {
   /** @param {import('node:net').Socket} raw */
   constructor(raw) {
     this.#raw = raw;
-    raw.pause();
+    // Not paused: a socket without a reader holds back by itself, and one that is paused would have to be resumed.
     raw.on('error', () => {});
   }
 
