@@ -58,8 +58,6 @@ const CASES: readonly Case[] = [
     secure: true,
   },
 ];
-const ROWS = SERVICES.flatMap((service) => CASES.map((one) => ({ scheme: service.scheme, service, ...one })));
-
 let baseline: Holdings;
 beforeAll(async () => {
   baseline = await takeBaseline();
@@ -99,28 +97,40 @@ async function read(runtime: Runtime, service: Service, origin: Origin): Promise
   );
 }
 
-test.concurrent.each(ROWS)(
-  '$scheme: $what',
-  async ({ service, rules, aborted, landed, secure = false }) => {
-    const objects = Object.entries(SIZES).map(([key, size]) => ({ bucket: BUCKET, key, size }));
-    const origin = await startService(service, { objects, secure });
-    const stores = { [service.scheme]: service.options(origin, secure ? { ca: origin.ca } : {}) };
-    const runtime = await runtimeOf(service, origin, { workers: 1, memoryBudget: '48MiB', stores });
-    try {
-      await origin.script([...rules]);
-      await read(runtime, service, origin);
-      const stats = await origin.stats();
-      for (const [i, { times = 1 }] of rules.entries()) expect(stats.fired[String(i)]).toBe(times);
-      expect(stats.aborted).toBe(aborted);
-      const cut = (await origin.requests({ op: 'get' })).filter(({ complete }) => !complete);
-      if (landed !== null) expect(cut.map(({ bodyBytes }) => bodyBytes)).toEqual(cut.map(() => landed));
-      if (landed !== null) for (const key of Object.keys(SIZES)) await expectOnlyTheMissing(origin, key);
-      await expectIdle(runtime);
-    } finally {
-      expect(await runtime.close()).toMatchObject({ unreleasedBytes: 0, stuckWorkers: [] });
-      await origin.waitFor({ connections: 0, stalled: 0 });
-      await origin.stop();
+async function givenUpAndResumed(service: Service, one: Case): Promise<void> {
+  const { rules, secure = false } = one;
+  const objects = Object.entries(SIZES).map(([key, size]) => ({ bucket: BUCKET, key, size }));
+  const origin = await startService(service, { objects, secure });
+  const stores = { [service.scheme]: service.options(origin, secure ? { ca: origin.ca } : {}) };
+  const runtime = await runtimeOf(service, origin, { workers: 1, memoryBudget: '48MiB', stores });
+  try {
+    await origin.script([...rules]);
+    await read(runtime, service, origin);
+    const stats = await origin.stats();
+    for (const [i, { times = 1 }] of rules.entries()) expect(stats.fired[String(i)]).toBe(times);
+    expect(stats.aborted).toBe(one.aborted);
+    const cut = (await origin.requests({ op: 'get' })).filter(({ complete }) => !complete);
+    if (one.landed !== null) {
+      expect(cut.map(({ bodyBytes }) => bodyBytes)).toEqual(cut.map(() => one.landed));
+      for (const key of Object.keys(SIZES)) await expectOnlyTheMissing(origin, key);
     }
+    await expectIdle(runtime);
+  } finally {
+    expect(await runtime.close()).toMatchObject({ unreleasedBytes: 0, stuckWorkers: [] });
+    await origin.waitFor({ connections: 0, stalled: 0 });
+    await origin.stop();
+  }
+}
+
+// One test per service, because only so many tests may run beside each other.
+test.concurrent.each(SERVICES)(
+  '$scheme: silence before a head and in mid-body, drops, unread connections and endless handshakes are given up',
+  async (service) => {
+    const ends = await Promise.allSettled(CASES.map((one) => givenUpAndResumed(service, one)));
+    const wrong = ends.flatMap((end, i) =>
+      end.status === 'rejected' ? [`${CASES[i]!.what}: ${String(end.reason)}`] : [],
+    );
+    expect(wrong).toEqual([]);
   },
   LIMIT_MS,
 );
