@@ -57,7 +57,9 @@ describe.each(['file', 'direct'])('%s', (scheme) => {
       if (writer !== null) writeSync(writer, 'these bytes are for whoever reads the pipe');
       await expect(runtime.get(uriOf(PIPES[0]!))).rejects.toMatchObject(refused);
       await expect(runtime.get(uriOf(PIPES[0]!), { size: 42 })).rejects.toMatchObject(refused);
-      await expect(runtime.getRange(uriOf(PIPES[0]!), { start: 0, length: 10 })).rejects.toMatchObject(refused);
+      await expect(runtime.getRange(uriOf(PIPES[0]!), { start: 0, length: 10 })).rejects.toMatchObject(
+        refused,
+      );
       await expect(runtime.head(uriOf(PIPES[0]!))).rejects.toMatchObject(refused);
       if (writer !== null) closeSync(writer);
     },

@@ -242,7 +242,8 @@ export class OriginServer {
     if (overwrite !== undefined)
       this.bump({ bucket, key, size: overwrite === true ? undefined : overwrite.size });
     const id = expire === true ? signerOf(request) : expire;
-    if (id !== undefined) this.expire(id);
+    // One that is not known has no end either.
+    if (id !== undefined) this.#dialect.expire(id);
   }
 
   #prepare(connection, request, found, nowMs, rule) {
@@ -297,7 +298,8 @@ export class OriginServer {
 
   /** @param {string} id of a key or token */
   expire(id) {
-    this.#dialect.expire(id);
+    if (!this.#dialect.expire(id))
+      throw new Error(`expire: no credential ${id} here; an account key has no end`);
   }
 
   /** @param {Array<import('./faults.mjs').Rule | import('./faults.mjs').ConnectionRule>} rules */
