@@ -83,11 +83,12 @@ export async function script(
 
 /** Loads all objects below the bucket: each comes once, byte-exact, and the record says so. */
 export async function everythingComes(
-  { runtime, uriOf }: FaultWorld,
+  world: FaultWorld,
   sizes: Readonly<Record<string, number>>,
   options: LoaderOptions = {},
 ): Promise<void> {
-  const loader = runtime.loader(ObjectDataset.fromPrefix(uriOf('')), { batchSize: 8, ...options });
+  const dataset = ObjectDataset.fromPrefix(world.uriOf(''));
+  const loader = world.runtime.loader(dataset, { batchSize: 8, ...options });
   const seen: string[] = [];
   for await (const batch of loader) {
     for (const item of batch) {

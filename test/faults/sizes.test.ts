@@ -1,8 +1,8 @@
 /** A plan that is older than its objects: what comes is the object, never as much of it as the plan says. */
 import { describe, expect, test } from 'vitest';
-import { ObjectDataset } from '../../dist/index.js';
-import { expectSum, fault, KIB } from '../e2e/kit.js';
-import { SERVICES } from '../e2e/stores.kit.js';
+import { ObjectDataset, Runtime } from '../../dist/index.js';
+import { expectIdle, expectSum, fault, KIB } from '../e2e/kit.js';
+import { PLACES, SERVICES } from '../e2e/stores.kit.js';
 import { script, worldFor } from './kit.js';
 
 const PART = 64 * KIB;
@@ -13,35 +13,6 @@ type Key = keyof typeof SIZES;
 describe.each(SERVICES)('$scheme', (service) => {
   const world = worldFor(service, { sizes: SIZES });
   const refTo = (key: Key, size: number): { uri: string; size: number } => ({ uri: world.uriOf(key), size });
-
-  test.each([
-    ['grown', 3 * PART],
-    ['grown', 3 * PART + 1],
-    ['grown', SIZES.grown - 1],
-    ['grown', SIZES.grown + 1],
-    ['grown', 9 * PART],
-    ['grown', 10],
-    ['small', 2999],
-    ['small', 3001],
-    ['small', 5 * PART],
-  ] as const)('%s, planned with %i bytes, comes whole', async (key, size) => {
-    // A checksum would find it out as well.
-    const loader = world.runtime.loader(ObjectDataset.fromUris([refTo(key, size)]), {
-      ranges: RANGES,
-      verify: 'never',
-    });
-    let items = 0;
-    for await (const [item] of loader) {
-      expect(fault(key, item!.bytes, SIZES[key])).toBeNull();
-      items += 1;
-    }
-    expect(items).toBe(1);
-    expect(loader.report).toMatchObject({ planned: 1, delivered: 1 });
-    expectSum(loader.report);
-    const result = await world.runtime.get(world.uriOf(key), { size, verify: 'never' });
-    expect(fault(key, result.bytes, SIZES[key])).toBeNull();
-    result.release();
-  });
 
   test('planned with another size in the version that it has, is a contradiction', async () => {
     const { version } = await world.runtime.head(world.uriOf('grown'));
@@ -65,6 +36,38 @@ describe.each(SERVICES)('$scheme', (service) => {
       after.release();
       await allFired();
       await world.origin.reset();
+    }
+  });
+});
+
+describe.each(PLACES)('wherever it is: $scheme', ({ open }) => {
+  test('an object that has grown or shrunk since the plan was made comes whole', async () => {
+    const place = await open(Object.entries(SIZES).map(([key, size]) => ({ key, size })));
+    const runtime = await Runtime.start({ workers: 1, memoryBudget: '16MiB', stores: place.stores });
+    const { grown, small } = SIZES;
+    const planned = {
+      grown: [10, 3 * PART, 3 * PART + 1, grown - 1, grown + 1, 9 * PART],
+      small: [2999, 3001, 5 * PART],
+    };
+    try {
+      for (const [key, sizes] of Object.entries(planned)) {
+        for (const size of sizes) {
+          // A checksum would find it out as well.
+          const ref = { uri: place.uriOf(key), size };
+          const loader = runtime.loader(ObjectDataset.fromUris([ref]), { ranges: RANGES, verify: 'never' });
+          for await (const [item] of loader)
+            expect(fault(key, item!.bytes, SIZES[key as Key]), `planned with ${size}`).toBeNull();
+          expect(loader.report).toMatchObject({ planned: 1, delivered: 1 });
+          expectSum(loader.report);
+          const result = await runtime.get(ref.uri, { size, verify: 'never' });
+          expect(fault(key, result.bytes, SIZES[key as Key])).toBeNull();
+          result.release();
+        }
+      }
+      await expectIdle(runtime);
+    } finally {
+      await runtime.close();
+      await place.close();
     }
   });
 });

@@ -56,21 +56,22 @@ export class Unread {
 /**
  * A socket as a stream whose bytes to the client go out in pieces until `flow` is called.
  * @param {import('node:net').Socket} raw @param {import('./faults.mjs').Drip} drip
- * @returns {{stream: Duplex, flow(): void}}
+ * @returns {{stream: Duplex, flow: () => void}}
  */
 export function dripping(raw, { bytes, everyMs }) {
   let drips = true;
-  const send = async (/** @type {Buffer} */ chunk) => {
+  const send = async (/** @type {Buffer} */ chunk, /** @type {() => void} */ sent) => {
     for (let at = 0; at < chunk.length && !raw.destroyed;) {
       const piece = chunk.subarray(at, drips ? at + bytes : undefined);
       raw.write(piece);
       at += piece.length;
       if (drips) await (everyMs === 0 ? nextTurn() : sleep(everyMs));
     }
+    sent();
   };
   const stream = new Duplex({
     read: () => void raw.resume(),
-    write: (chunk, _encoding, done) => void send(chunk).then(() => done()),
+    write: (chunk, _encoding, done) => void send(chunk, done),
     final: (done) => void raw.end(() => done()),
     destroy: (error, done) => {
       raw.destroy();
