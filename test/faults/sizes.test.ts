@@ -44,7 +44,7 @@ describe.each(PLACES)('wherever it is: $scheme', ({ open }) => {
   test('an object that has grown or shrunk since the plan was made comes whole', async () => {
     const place = await open(Object.entries(SIZES).map(([key, size]) => ({ key, size })));
     const runtime = await Runtime.start({ workers: 1, memoryBudget: '16MiB', stores: place.stores });
-    const { grown, small } = SIZES;
+    const { grown } = SIZES;
     const planned = {
       grown: [10, 3 * PART, 3 * PART + 1, grown - 1, grown + 1, 9 * PART],
       small: [2999, 3001, 5 * PART],
