@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Outcome } from '../../dist/protocol/store.js';
 import { PAGE } from './load.kit.js';
-import { storeSpec } from './kit.js';
+import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { World } from './world.kit.js';
 
 const HOUR_MS = 3_600_000;
@@ -22,7 +22,7 @@ describe.each(SEEDS)('seed %i', (seed) => {
       simulation: {
         refreshStore: (_id, stale) => {
           renewed += 1;
-          return storeSpec(stale + 1);
+          return simStoreSpec(stale + 1);
         },
       },
     });
