@@ -18,6 +18,7 @@ import { dripping, Unread } from './entrance.mjs';
 import { createScript, disguise, scriptedFailure } from './faults.mjs';
 import { failure } from './failure.mjs';
 import { logEntry } from './log.mjs';
+import { signerOf } from './request.mjs';
 import { answer } from './response.mjs';
 
 const DEFAULT_LOG_LIMIT = 20_000;
@@ -52,13 +53,6 @@ const freshCounters = () => ({
 
 /** @type {import('./response.mjs').Response} */
 const NO_ANSWER = answer(0, []);
-
-/** The access key or the bearer token that a request came with. */
-function signerOf({ headers }) {
-  const [, token, keyId] =
-    /^Bearer (.+)$|\bCredential=([^/]+)\//.exec(headers.get('authorization') ?? '') ?? [];
-  return token ?? keyId;
-}
 
 export class OriginServer {
   #server = createServer((raw) => this.#accept(raw));
