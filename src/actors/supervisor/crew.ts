@@ -99,6 +99,13 @@ export class Crew {
     return this.pick(false) !== null;
   }
 
+  /** The weight of what workers have been sent and have not reported; above 0 while that is anything. */
+  get inFlight(): number {
+    let weight = 0;
+    for (const worker of this.#places) if (worker !== null) weight += worker.outstanding + worker.rows;
+    return weight;
+  }
+
   /** A worker has reported something. */
   succeeded(): void {
     this.#deathsInARow = 0;

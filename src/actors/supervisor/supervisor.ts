@@ -20,6 +20,7 @@ import { blame, type Loss } from './blame.js';
 import { Crew, unload, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Fills } from './fills.js';
+import { Gate, type GateStats } from './gate.js';
 import { Grants } from './grants.js';
 import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
 import { IntMap } from './int-map.js';
@@ -54,6 +55,7 @@ export class Supervisor implements SupervisorHandle {
   readonly #grants: Grants;
   readonly #relief: Relief;
   readonly #dispatcher: Dispatcher;
+  readonly #gate: Gate;
   readonly #asks = new Asks();
   readonly #streams = new Set<Stream>();
   readonly #jobs = new IntMap<FetchJobRecord>();
@@ -106,8 +108,16 @@ export class Supervisor implements SupervisorHandle {
       started: (worker) => this.#started(worker),
       exited: (worker, exit) => this.#exited(worker, exit),
     });
+    this.#gate = new Gate({
+      context,
+      limits: options.admission ?? null,
+      inFlight: () => this.#crew.inFlight,
+      busy: () => this.#streams.size > 0,
+      poke: () => this.#poke(),
+    });
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
+      gate: this.#gate,
       asks: this.#asks,
       fills: new Fills({ arena, uri, again: () => this.#poke() }),
       jobs: this.#jobs,
@@ -175,6 +185,7 @@ export class Supervisor implements SupervisorHandle {
       if (token.state !== StopState.Live) writeToken(this.#slots.words, slot.slot, slot.epoch, token.state);
     }
     this.#rotation = [...this.#streams];
+    this.#gate.opened();
     this.#poke();
     return stream;
   }
@@ -191,8 +202,8 @@ export class Supervisor implements SupervisorHandle {
     return this.#crew.alive();
   }
 
-  get stats(): { deaths: number; streams: number } {
-    return { deaths: this.#deaths, streams: this.#streams.size };
+  get stats(): { deaths: number; streams: number } & GateStats {
+    return { deaths: this.#deaths, streams: this.#streams.size, ...this.#gate.stats() };
   }
 
   /** Drains, then cancels at the deadline; resolves when every worker has ended or was fenced. Memoised. */
@@ -218,6 +229,7 @@ export class Supervisor implements SupervisorHandle {
     }
     cancelTimer();
     this.#stopWatch?.();
+    this.#gate.stop();
     this.token.cancel('closed');
     return {
       reason: this.token.reason ?? 'close',
@@ -235,7 +247,7 @@ export class Supervisor implements SupervisorHandle {
     this.#pumpSoon = true;
     this.#context.soon(() => {
       this.#pumpSoon = false;
-      this.#pump();
+      this.#gate.timed(() => this.#pump());
     });
   }
 
@@ -243,6 +255,7 @@ export class Supervisor implements SupervisorHandle {
     if (this.#pumping) return;
     this.#pumping = true;
     this.#dispatcher.beginTurn();
+    this.#gate.beginTurn();
     try {
       do {
         this.#dispatcher.sendAsks();
@@ -256,12 +269,11 @@ export class Supervisor implements SupervisorHandle {
   /** One message for each stream that has work and a worker; true when anything was done. */
   #round(): boolean {
     let progress = false;
-    // The stream that came first this time comes last the next time.
-    const first = this.#rotation.shift();
-    if (first !== undefined) this.#rotation.push(first);
-    for (const stream of this.#rotation) {
+    for (const stream of this.#turns()) {
       if (!stream.open) continue;
       stream.pull(stream.options.windowObjects);
+      // Memory is not granted either to what may not go: others need it, and their time comes sooner.
+      if (this.#gate.limits && !this.#gate.admits()) continue;
       if (stream.granted.length === 0) {
         if (!this.#crew.hasRoom || !this.#grants.grantNext(stream)) continue;
         progress = true;
@@ -270,6 +282,15 @@ export class Supervisor implements SupervisorHandle {
       else if (this.#crew.hasRoom && this.#grants.grantNext(stream)) progress = true;
     }
     return progress;
+  }
+
+  /** The streams in the order of this round. */
+  #turns(): readonly Stream[] {
+    if (this.#gate.limits) return this.#gate.turns(this.#streams);
+    // The stream that came first this time comes last the next time.
+    const first = this.#rotation.shift();
+    if (first !== undefined) this.#rotation.push(first);
+    return this.#rotation;
   }
 
   #schemeRanges(entry: PlanEntry): RangePlan {
@@ -289,7 +310,7 @@ export class Supervisor implements SupervisorHandle {
   // ---- what workers say
 
   #started(worker: Worker): void {
-    worker.link.results.listen((message) => this.#received(worker, message));
+    worker.link.results.listen((message) => this.#gate.timed(() => this.#received(worker, message)));
     worker.link.control.onMessage((message) => this.#replied(worker, message));
     this.#poke();
   }
@@ -328,9 +349,11 @@ export class Supervisor implements SupervisorHandle {
       unload(worker, job.weight);
       unlinkJob(job);
       rows.unpack(job);
+      this.#gate.ended(job, rows);
       applyResult(job, rows, this.#results);
       job.stream.jobEnded();
     }
+    this.#gate.reported();
   }
 
   /** The jobs that the worker has not answered. Only looked for when it is lost: a list would cost every job. */
@@ -363,6 +386,7 @@ export class Supervisor implements SupervisorHandle {
     this.#overdue.delete(stream);
     this.#rotation = [...this.#streams];
     this.#grants.forget(stream);
+    this.#gate.forget(stream);
     this.#relief.forget(stream);
     this.#slots.release(stream.slot);
     for (const worker of this.#crew.alive()) {

@@ -8,7 +8,12 @@
  * 1. Same seed, same inputs: same trace.
  * 2. A scenario that cannot come to its end fails, and names what waits.
  */
-import type { SupervisorContext, TransformFunction, WorkerContext } from '../../protocol/context.js';
+import type {
+  LoadReading,
+  SupervisorContext,
+  TransformFunction,
+  WorkerContext,
+} from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { StoreSpec, TransformSpec } from '../../protocol/messages.js';
 import type { Store } from '../../protocol/store.js';
@@ -32,6 +37,8 @@ export interface SimulationOptions {
   readonly concurrency: number;
   /** What a refresh of a store's credentials gives. @default it is refused as Unauthenticated */
   readonly refreshStore?: (id: number, staleVersion: number) => StoreSpec;
+  /** How busy the threads are, each time that somebody looks. @default they cost nothing and are never late */
+  readonly load?: () => LoadReading;
   /** Messages that a port holds, by direction. @default 4 and 8 */
   readonly jobsCapacity?: number;
   readonly resultsCapacity?: number;
@@ -245,6 +252,7 @@ class World implements Simulation {
       },
       after: (ms, fn) => scheduler.after(supervisor, 'supervisor timer', ms, fn),
       soon: (fn) => soon.push('callback', fn),
+      watchLoad: () => ({ read: this.#options.load ?? noLoad, stop: () => {} }),
       refreshStore: (id, staleVersion) =>
         new Promise((resolve, reject) => {
           const delayMs = between(refreshRandom, 1, REFRESH_MS);
@@ -281,6 +289,10 @@ function settle(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
+}
+
+function noLoad(): LoadReading {
+  return { busyMs: 0, eventLoopDelayMs: 0 };
 }
 
 function noTransform(spec: TransformSpec): never {
