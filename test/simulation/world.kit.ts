@@ -5,6 +5,7 @@
  * it comes and again just before its batch is released; and the end of a world is checked for whatever is left.
  */
 import { Supervisor } from '../../dist/actors/supervisor/supervisor.js';
+import type { AdmissionLimits } from '../../dist/actors/supervisor/admission.js';
 import type { RuntimeRecord, StoreDirectory } from '../../dist/actors/supervisor/types.js';
 import { runWorker } from '../../dist/actors/worker/worker.js';
 import { Arena } from '../../dist/protocol/arena.js';
@@ -33,6 +34,7 @@ export interface WorldOptions {
   /** What the store takes of writes. @default it is read-only */
   readonly writes?: WriteLimits | null;
   readonly simulation?: Partial<SimulationOptions>;
+  readonly admission?: AdmissionLimits;
 }
 
 /** Counts who listens, so that a listener left behind is seen. */
@@ -90,6 +92,7 @@ export class World {
       stuckAfterMs: 5000,
       budgetTimeoutMs: 10_000,
       closeTimeoutMs: 3000,
+      ...(options.admission === undefined ? {} : { admission: options.admission }),
       token: this.token,
     });
     this.supervisor.start();

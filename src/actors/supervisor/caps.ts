@@ -6,7 +6,8 @@
  *    that goes all the same, and leaves a debt.
  * 2. What the workers' threads use while work is with them stays, on average over time, below its cap, whatever a row
  *    costs: what was used beyond it is owed.
- * 3. No cap stops the work for ever: debts are paid by time, and one row goes every `LONGEST_PAUSE_MS` at the least.
+ * 3. No cap stops the work for ever: debts are paid by time, and where something burns on and never ends, one more row goes
+ *    every `STALLED_MS`.
  */
 import { TokenBucket } from '../../protocol/token-bucket.js';
 
@@ -20,7 +21,7 @@ const TURN_MS = 50;
  */
 const MAX_IN_FLIGHT_MS = 4000;
 /** A transform that burns and never ends must not keep other loaders waiting for ever. */
-const LONGEST_PAUSE_MS = 30_000;
+const STALLED_MS = 30_000;
 /** In flight before it is known what a row costs: a few small objects, or one part. */
 const FIRST_WEIGHT = 256 * 1024;
 /** How much the latest rows count in what a row costs. */
@@ -74,29 +75,30 @@ export class CpuCap {
   /** Used, and brought to an end, since the cost was last looked at. */
   #usedMs = 0;
   #doneWeight = 0;
-  #beganAtMs: number;
+  /** When a row last began or ended. */
+  #movedAtMs: number;
 
   constructor(cores: number, nowMs: number) {
     const perSecond = cores * SECOND_MS;
     this.#burstMs = cores * BURST_MS;
     this.#bucket = new TokenBucket(perSecond, nowMs, this.#burstMs);
-    this.#beganAtMs = nowMs;
+    this.#movedAtMs = nowMs;
   }
 
   /** Whether nothing is owed; what a question needs, which weighs nothing. */
-  isOpen(nowMs: number): boolean {
-    return this.#bucket.waitMs(1, nowMs) === 0 || nowMs - this.#beganAtMs >= LONGEST_PAUSE_MS;
+  isOpen(nowMs: number, inFlight: number): boolean {
+    return this.#bucket.waitMs(1, nowMs) === 0 || this.#isStalled(nowMs, inFlight);
   }
 
   /** Whether another row may go. What keeps it passes with a result, or by the next sample. */
   admits(nowMs: number, inFlight: number): boolean {
-    if (!this.isOpen(nowMs)) return false;
+    if (!this.isOpen(nowMs, inFlight)) return false;
     const limit = this.#cost === 0 ? FIRST_WEIGHT : this.#burstMs / this.#cost;
-    return inFlight === 0 || inFlight < limit || nowMs - this.#beganAtMs >= LONGEST_PAUSE_MS;
+    return inFlight === 0 || inFlight < limit || this.#isStalled(nowMs, inFlight);
   }
 
   began(nowMs: number): void {
-    this.#beganAtMs = nowMs;
+    this.#movedAtMs = nowMs;
   }
 
   done(weight: number): void {
@@ -115,5 +117,10 @@ export class CpuCap {
     this.#cost = this.#cost === 0 ? cost : this.#cost + (cost - this.#cost) * LATEST_SHARE;
     this.#usedMs = 0;
     this.#doneWeight = 0;
+    this.#movedAtMs = nowMs;
+  }
+
+  #isStalled(nowMs: number, inFlight: number): boolean {
+    return inFlight > 0 && nowMs - this.#movedAtMs >= STALLED_MS;
   }
 }

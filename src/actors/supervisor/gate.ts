@@ -111,7 +111,7 @@ export class Gate {
 
   /** Whether a listing, a head or a write without bytes may go: only the processor's time is theirs to wait for. */
   admitsQuestion(): boolean {
-    const isOpen = this.#admission.cpu?.isOpen(this.#nowMs) ?? true;
+    const isOpen = this.#admission.cpu?.isOpen(this.#nowMs, this.#inFlight) ?? true;
     if (isOpen) this.#admission.began(0, this.#nowMs);
     else this.#state = 'cpu';
     return isOpen;
