@@ -5,7 +5,7 @@ import { PAGE } from './load.kit.js';
 import { World, type WorldOptions } from './world.kit.js';
 
 const NONE = { maxBandwidth: null, maxCpuShare: null, cores: 2, maxEventLoopDelayMs: 0 };
-const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+const SEEDS = [1, 2, 3, 4, 5, 6];
 
 interface Landing {
   readonly atMs: number;
@@ -49,7 +49,8 @@ describe('a cap on bandwidth', () => {
 
   it.each(SEEDS)('holds over any time, and the load is whole at its end (seed %i)', async (seed) => {
     const { world, landings } = open(seed, { maxBandwidth: RATE });
-    world.load();
+    // So wide that all of them would go in one message.
+    world.load({ windowObjects: 24, maxConcurrentObjects: 24 });
     const beganAtMs = world.sim.now;
     await world.untilOver();
     expect(world.loads[0]!.record).toMatchObject({ reason: 'completed', delivered: 24 });
@@ -134,6 +135,18 @@ describe('a cap on bandwidth', () => {
     }
   });
 
+  it.each(SEEDS)('leaves no timer behind when it is closed while it waits (seed %i)', async (seed) => {
+    const { world, token } = await paused(seed);
+    token.cancel('enough');
+    await world.untilOver();
+    let over = false;
+    void world.supervisor.close('close').then(() => {
+      over = true;
+    });
+    await world.run(() => over);
+    expect(world.sim.waiting().filter((line) => line.includes('supervisor timer'))).toEqual([]);
+  });
+
   it.each(SEEDS)('does not hold up a question (seed %i)', async (seed) => {
     const { world, load } = await paused(seed);
     let answered = false;
@@ -179,6 +192,50 @@ describe('a cap on processor time', () => {
     expect(elapsedMs).toBeGreaterThan((busy.ms - 16 * ROW_MS) / 0.2 - 500);
     stopCounting();
     stopLooking();
+    await close(world);
+  });
+
+  it.each(SEEDS)('is waited for by questions too (seed %i)', async (seed) => {
+    let [busyMs, looked] = [0, false];
+    const look = () => {
+      looked = busyMs > 0;
+      return { busyMs, eventLoopDelayMs: 0 };
+    };
+    const { world } = open(seed, { maxCpuShare: 0.1 }, { simulation: { load: look } });
+    const load = world.load({ byHand: true });
+    await world.run(() => world.origin.reads.some(({ outcome }) => outcome === null));
+    busyMs += 2000;
+    await world.run(() => looked);
+    const heads: number[] = [];
+    for (const key of ['k1', 'k2']) {
+      void load.stream.head(3, new TextEncoder().encode(key)).then(() => heads.push(world.sim.now));
+    }
+    const atMs = world.sim.now;
+    await world.run(() => heads.length === 2);
+    // Two seconds of work at 0.2 cores take ten, less what was paid when it was found.
+    expect(heads[0]! - atMs).toBeGreaterThan(8000);
+    void load.end();
+    await world.untilOver();
+    await close(world);
+  });
+
+  it('is not looked after when there is no stream', async () => {
+    let looks = 0;
+    const load = () => {
+      looks += 1;
+      return { busyMs: 0, eventLoopDelayMs: 0 };
+    };
+    const { world } = open(1, { maxCpuShare: 0.5 }, { simulation: { load } });
+    world.load();
+    await world.untilOver();
+    await world.run(() => world.sim.now > 5000);
+    const before = looks;
+    expect(before).toBeGreaterThan(1);
+    await world.run(() => world.sim.now > 10_000);
+    expect(looks).toBe(before);
+    world.load();
+    await world.untilOver();
+    expect(looks).toBeGreaterThan(before);
     await close(world);
   });
 });

@@ -83,10 +83,6 @@ export class Gate {
     this.#sampleLater();
   }
 
-  forget(stream: Stream): void {
-    this.#turns.forget(stream);
-  }
-
   beginTurn(): void {
     this.limits = this.#admission.limits;
     this.#state = 'open';

@@ -386,7 +386,6 @@ export class Supervisor implements SupervisorHandle {
     this.#overdue.delete(stream);
     this.#rotation = [...this.#streams];
     this.#grants.forget(stream);
-    this.#gate.forget(stream);
     this.#relief.forget(stream);
     this.#slots.release(stream.slot);
     for (const worker of this.#crew.alive()) {

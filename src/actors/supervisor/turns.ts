@@ -8,7 +8,7 @@
 
 export class Turns<S extends object> {
   /** What each stream was given, on the clock of those that are served. */
-  readonly #ends = new Map<S, number>();
+  readonly #ends = new WeakMap<S, number>();
   #clock = 0;
 
   /** Those that were given least come first; among equals, those that were there first. */
@@ -19,10 +19,6 @@ export class Turns<S extends object> {
   served(stream: S, amount: number): void {
     this.#clock = this.#start(stream);
     this.#ends.set(stream, this.#clock + amount);
-  }
-
-  forget(stream: S): void {
-    this.#ends.delete(stream);
   }
 
   #start(stream: S): number {
