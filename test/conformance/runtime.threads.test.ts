@@ -1,10 +1,11 @@
+import { expect, it } from 'vitest';
 import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
 import { createRuntimeWords } from '../../dist/protocol/words.js';
 import { createServiceContext } from '../../dist/runtime/threads/service.js';
 import { spawnThread } from '../../dist/runtime/threads/spawn.js';
 import { storeSpec } from '../simulation/kit.js';
 import { runtimeConformance } from './runtime.conformance.js';
-import type { Bench } from './runtime.kit.js';
+import { type Bench, Watched } from './runtime.kit.js';
 
 const ENTRY = new URL('./thread-entry.mjs', import.meta.url).href;
 
@@ -52,3 +53,33 @@ function openBench(actor: string): Bench {
 }
 
 runtimeConformance('threads', openBench);
+
+it('threads that hold on to a core are seen to, while they do and when they have ended', async () => {
+  const bench = openBench('burner');
+  const watch = bench.context.watchLoad();
+  const worker = new Watched(bench);
+  await worker.untilHeard('ready');
+  const before = watch.read().busyMs;
+  worker.tell('go');
+  // When it says so the third time, it has done so for two tenths of a second.
+  await bench.until(() => worker.heard.length >= 4);
+  const during = watch.read().busyMs - before;
+  expect(during).toBeGreaterThan(150);
+  await worker.stop();
+  expect(watch.read().busyMs - before).toBeGreaterThanOrEqual(during);
+  watch.stop();
+});
+
+it('an event loop of the service that is held up shows in the next reading, and not in the one after', async () => {
+  const { context } = openBench('echo');
+  const watch = context.watchLoad();
+  const turn = (): Promise<void> => new Promise((resolve) => void context.after(30, resolve, true));
+  await turn();
+  watch.read();
+  const untilMs = context.now() + 300;
+  while (context.now() < untilMs);
+  await turn();
+  expect(watch.read().eventLoopDelayMs).toBeGreaterThan(200);
+  expect(watch.read().eventLoopDelayMs).toBe(0);
+  watch.stop();
+});

@@ -96,7 +96,10 @@ describe('maxCpuShare', () => {
     const cap = { workers: 2, maxCpuShare: 0.25, maxEventLoopDelayMs: false } as const;
     await within(cap, async (runtime) => {
       const rows = runtime.explain();
-      expect(rows.find(({ option }) => option === 'maxCpuShare')).toMatchObject({ value: 0.25, origin: 'given' });
+      expect(rows.find(({ option }) => option === 'maxCpuShare')).toMatchObject({
+        value: 0.25,
+        origin: 'given',
+      });
       const transform = { url: BURN, options: { ms } };
       const loader = runtime.loader(dataset(), { transform, batchSize: 4 });
       const beganAtMs = performance.now();

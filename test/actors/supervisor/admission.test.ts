@@ -260,8 +260,7 @@ describe('admission', () => {
   it('gives way to the event loop only while it has to', () => {
     const admission = new Admission({ ...NONE, maxEventLoopDelayMs: 100 }, 0);
     expect([admission.limits, admission.samples]).toEqual([false, true]);
-    for (const nowMs of [100, 200])
-      admission.sample({ busyMs: 0, eventLoopDelayMs: 500 }, nowMs, 8 * MIB);
+    for (const nowMs of [100, 200]) admission.sample({ busyMs: 0, eventLoopDelayMs: 500 }, nowMs, 8 * MIB);
     expect(admission.limits).toBe(true);
     expect([admission.ask(200, 8 * MIB), admission.waitMs]).toEqual(['event-loop', Infinity]);
   });
@@ -301,7 +300,12 @@ describe('the meter', () => {
     expect(meter.sum(2040)).toBe(7);
     expect(meter.sum(2950)).toBe(0);
     const largest = new Meter();
-    for (const [amount, at] of [[3, 100], [9, 150], [4, 900]] as const) largest.note(amount, at);
+    for (const [amount, at] of [
+      [3, 100],
+      [9, 150],
+      [4, 900],
+    ] as const)
+      largest.note(amount, at);
     expect(largest.max(1000)).toBe(9);
     expect(largest.max(1150)).toBe(4);
     expect(largest.max(9000)).toBe(0);
