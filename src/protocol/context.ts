@@ -118,7 +118,7 @@ export interface WorkerLink {
 export interface LoadReading {
   /** Milliseconds that the event loops of all workers were busy, since the runtime began; never less than before. */
   readonly busyMs: number;
-  /** By how much the latest timer of the service's own event loop was late, since the last reading. */
+  /** By how much timers of the service's own event loop were late, at the most, since the last reading. */
   readonly eventLoopDelayMs: number;
 }
 

@@ -28,10 +28,10 @@ export interface GateDeps {
   readonly context: SupervisorContext;
   readonly limits: AdmissionLimits | null;
   /** The weight of what is with workers; above 0 while anything is. */
-  inFlight(): number;
+  readonly inFlight: () => number;
   /** Whether there is anybody who may want to work. */
-  busy(): boolean;
-  poke(): void;
+  readonly busy: () => boolean;
+  readonly poke: () => void;
 }
 
 /** What a runtime did in the last second. */

@@ -5,13 +5,14 @@
  * read at any time, in the middle of a long synchronous step too, on every Node.js. That is its processor time and the time
  * in which a file made it wait, or another thread had its core; what Node's own pool does (names, mostly) is not in it.
  */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { LoadWatch, WorkerExit } from '../../protocol/context.js';
 import type { ThreadLink } from './spawn.js';
 
-/** A late timer is seen to so many milliseconds. It is one of libuv's, and costs no JavaScript. */
-const RESOLUTION_MS = 20;
-const MS_NS = 1e6;
+/**
+ * How often the service's own loop shows that it turns. Node's histogram of delays is no help here: once it was read and
+ * reset it misses the first interval, and in a loop that is always late that is every other one.
+ */
+const TICK_MS = 20;
 
 export class ThreadLoads {
   /** Threads that have not ended, with what they had used when they were last looked at. */
@@ -31,19 +32,24 @@ export class ThreadLoads {
   }
 
   watch(): LoadWatch {
-    const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-    delays.enable();
+    let tickedAtMs = performance.now();
+    let delayMs = 0;
+    const tick = (): void => {
+      const nowMs = performance.now();
+      delayMs = Math.max(delayMs, nowMs - tickedAtMs - TICK_MS);
+      tickedAtMs = nowMs;
+    };
+    const ticks = setInterval(tick, TICK_MS);
+    ticks.unref();
     return {
       read: () => {
-        // What is recorded is the time between two of its timers.
-        const eventLoopDelayMs = Math.max(0, delays.max / MS_NS - RESOLUTION_MS);
-        delays.reset();
+        // Of two timers that are late together the reader's may come first.
+        const eventLoopDelayMs = Math.max(delayMs, performance.now() - tickedAtMs - TICK_MS);
+        delayMs = 0;
         for (const link of this.#seen.keys()) this.#look(link);
-        return { busyMs: this.#busyMs, eventLoopDelayMs };
+        return { busyMs: this.#busyMs, eventLoopDelayMs: Math.max(0, eventLoopDelayMs) };
       },
-      stop: () => {
-        delays.disable();
-      },
+      stop: () => clearInterval(ticks),
     };
   }
 
