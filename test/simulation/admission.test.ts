@@ -46,10 +46,10 @@ describe('a cap on bandwidth', () => {
   /** From the moment in which a row is given out until its last byte lands. */
   const SLOWEST_MS = 600;
 
-  const small = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`k${i}`, 1500 + i]));
+  const packed = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`k${i}`, 1500 + i]));
   it.each([
     ...SEEDS.map((seed) => [seed, 'objects and parts', objects('k', 24)] as const),
-    ...SEEDS.map((seed) => [seed, 'many in a message', small] as const),
+    ...SEEDS.map((seed) => [seed, 'many in a message', packed] as const),
   ])('holds over any time, and the load is whole at its end (seed %i, %s)', async (seed, _, sizes) => {
     const { world, landings } = open(seed, { maxBandwidth: RATE }, { sizes });
     world.load({ windowObjects: 256, maxConcurrentObjects: 64 });

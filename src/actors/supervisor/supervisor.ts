@@ -16,8 +16,8 @@ import { DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { answerIn, Asks } from './asks.js';
-import { blame, type Loss } from './blame.js';
-import { Crew, unload, type Worker } from './crew.js';
+import { blame, crashLoopError, type Loss } from './blame.js';
+import { Crew, crewLimits, unload, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Fills } from './fills.js';
 import { Gate, type GateStats } from './gate.js';
@@ -28,6 +28,7 @@ import { Relief } from './relief.js';
 import { ResultRows } from './results.js';
 import { Stream } from './stream.js';
 import { follow } from './follow.js';
+import { rotate } from './turns.js';
 import {
   type PlanEntry,
   type PlanSource,
@@ -100,11 +101,7 @@ export class Supervisor implements SupervisorHandle {
       after: (ms, fn) => context.after(ms, fn),
       poke: () => this.#poke(),
     });
-    const limits = {
-      maxRows: Math.max(128, options.concurrency * 4),
-      maxOutstanding: options.concurrency * 8 * 1024 * 1024,
-    };
-    this.#crew = new Crew(options.workers, context, limits, {
+    this.#crew = new Crew(options.workers, context, crewLimits(options.concurrency), {
       started: (worker) => this.#started(worker),
       exited: (worker, exit) => this.#exited(worker, exit),
     });
@@ -287,10 +284,7 @@ export class Supervisor implements SupervisorHandle {
   /** The streams in the order of this round. */
   #turns(): readonly Stream[] {
     if (this.#gate.limits) return this.#gate.turns(this.#streams);
-    // The stream that came first this time comes last the next time.
-    const first = this.#rotation.shift();
-    if (first !== undefined) this.#rotation.push(first);
-    return this.#rotation;
+    return rotate(this.#rotation);
   }
 
   #schemeRanges(entry: PlanEntry): RangePlan {
@@ -365,11 +359,7 @@ export class Supervisor implements SupervisorHandle {
 
   #turned(stream: Stream, state: StopState): void {
     writeToken(this.#slots.words, stream.slot, stream.epoch, state);
-    for (const worker of this.#crew.alive()) {
-      if (worker.knownStreams.has(stream.id)) {
-        worker.link.control.post({ kind: 'token', slot: stream.slot, epoch: stream.epoch, state });
-      }
-    }
+    this.#crew.turned(stream, state);
     this.#asks.turned(stream, stream.token.error());
     if (state !== StopState.Cancelled || this.#overdue.has(stream)) return;
     // What ignores its signal keeps its loader: its worker is given up, as one that does not turn is.
@@ -388,16 +378,7 @@ export class Supervisor implements SupervisorHandle {
     this.#grants.forget(stream);
     this.#relief.forget(stream);
     this.#slots.release(stream.slot);
-    for (const worker of this.#crew.alive()) {
-      if (worker.knownStreams.delete(stream.id))
-        worker.link.control.post({ kind: 'close-stream', stream: stream.id });
-    }
-    // One that was given up and turns all the same would wait for answers that nobody wants any more, and never end.
-    const { id, slot, epoch } = stream;
-    for (const worker of this.#crew.fenced) {
-      if (worker.knownStreams.delete(id))
-        worker.link.control.post({ kind: 'token', slot, epoch, state: StopState.Cancelled });
-    }
+    this.#crew.forget(stream);
     this.#poke();
   }
 
@@ -449,11 +430,7 @@ export class Supervisor implements SupervisorHandle {
   }
 
   #crashLoop(cause: Error | null): void {
-    const error = new MillraceError(
-      ErrorCode.WorkerCrashed,
-      `workers died ${this.#crew.deathsInARow} times in a row without a single result${cause === null ? '' : `: ${cause.message}`}`,
-      { phase: 'request', cause },
-    );
+    const error = crashLoopError(this.#crew.deathsInARow, cause);
     for (const stream of this.#streams) stream.fail(error);
   }
 

@@ -25,3 +25,10 @@ export class Turns<S extends object> {
     return Math.max(this.#clock, this.#ends.get(stream) ?? 0);
   }
 }
+
+/** The same streams; the one that came first this time comes last. */
+export function rotate<S>(streams: S[]): readonly S[] {
+  const first = streams.shift();
+  if (first !== undefined) streams.push(first);
+  return streams;
+}
