@@ -56,3 +56,12 @@ function count({ task, stream }: FetchJobRecord, { worker, cause, code }: Loss, 
   const message = `${task.crashes} workers ${verb} while they worked on ${uri}`;
   task.error ??= new MillraceError(code, message, { phase, uri, worker: worker.link.name, cause });
 }
+
+/** Ends every stream: no worker lives long enough to do anything. */
+export function crashLoopError(deaths: number, cause: Error | null): MillraceError {
+  return new MillraceError(
+    ErrorCode.WorkerCrashed,
+    `workers died ${deaths} times in a row without a single result${cause === null ? '' : `: ${cause.message}`}`,
+    { phase: 'request', cause },
+  );
+}

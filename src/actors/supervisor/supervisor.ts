@@ -16,10 +16,11 @@ import { DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { answerIn, Asks } from './asks.js';
-import { blame, type Loss } from './blame.js';
-import { Crew, unload, type Worker } from './crew.js';
+import { blame, crashLoopError, type Loss } from './blame.js';
+import { Crew, crewLimits, unload, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Fills } from './fills.js';
+import { Gate, type GateStats } from './gate.js';
 import { Grants } from './grants.js';
 import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
 import { IntMap } from './int-map.js';
@@ -27,6 +28,7 @@ import { Relief } from './relief.js';
 import { ResultRows } from './results.js';
 import { Stream } from './stream.js';
 import { follow } from './follow.js';
+import { rotate } from './turns.js';
 import {
   type PlanEntry,
   type PlanSource,
@@ -54,6 +56,7 @@ export class Supervisor implements SupervisorHandle {
   readonly #grants: Grants;
   readonly #relief: Relief;
   readonly #dispatcher: Dispatcher;
+  readonly #gate: Gate;
   readonly #asks = new Asks();
   readonly #streams = new Set<Stream>();
   readonly #jobs = new IntMap<FetchJobRecord>();
@@ -98,16 +101,20 @@ export class Supervisor implements SupervisorHandle {
       after: (ms, fn) => context.after(ms, fn),
       poke: () => this.#poke(),
     });
-    const limits = {
-      maxRows: Math.max(128, options.concurrency * 4),
-      maxOutstanding: options.concurrency * 8 * 1024 * 1024,
-    };
-    this.#crew = new Crew(options.workers, context, limits, {
+    this.#crew = new Crew(options.workers, context, crewLimits(options.concurrency), {
       started: (worker) => this.#started(worker),
       exited: (worker, exit) => this.#exited(worker, exit),
     });
+    this.#gate = new Gate({
+      context,
+      limits: options.admission ?? null,
+      inFlight: () => this.#crew.inFlight,
+      busy: () => this.#streams.size > 0,
+      poke: () => this.#poke(),
+    });
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
+      gate: this.#gate,
       asks: this.#asks,
       fills: new Fills({ arena, uri, again: () => this.#poke() }),
       jobs: this.#jobs,
@@ -175,6 +182,7 @@ export class Supervisor implements SupervisorHandle {
       if (token.state !== StopState.Live) writeToken(this.#slots.words, slot.slot, slot.epoch, token.state);
     }
     this.#rotation = [...this.#streams];
+    this.#gate.opened();
     this.#poke();
     return stream;
   }
@@ -191,8 +199,8 @@ export class Supervisor implements SupervisorHandle {
     return this.#crew.alive();
   }
 
-  get stats(): { deaths: number; streams: number } {
-    return { deaths: this.#deaths, streams: this.#streams.size };
+  get stats(): { deaths: number; streams: number } & GateStats {
+    return { deaths: this.#deaths, streams: this.#streams.size, ...this.#gate.stats() };
   }
 
   /** Drains, then cancels at the deadline; resolves when every worker has ended or was fenced. Memoised. */
@@ -218,6 +226,7 @@ export class Supervisor implements SupervisorHandle {
     }
     cancelTimer();
     this.#stopWatch?.();
+    this.#gate.stop();
     this.token.cancel('closed');
     return {
       reason: this.token.reason ?? 'close',
@@ -235,7 +244,7 @@ export class Supervisor implements SupervisorHandle {
     this.#pumpSoon = true;
     this.#context.soon(() => {
       this.#pumpSoon = false;
-      this.#pump();
+      this.#gate.timed(() => this.#pump());
     });
   }
 
@@ -243,6 +252,7 @@ export class Supervisor implements SupervisorHandle {
     if (this.#pumping) return;
     this.#pumping = true;
     this.#dispatcher.beginTurn();
+    this.#gate.beginTurn();
     try {
       do {
         this.#dispatcher.sendAsks();
@@ -256,12 +266,11 @@ export class Supervisor implements SupervisorHandle {
   /** One message for each stream that has work and a worker; true when anything was done. */
   #round(): boolean {
     let progress = false;
-    // The stream that came first this time comes last the next time.
-    const first = this.#rotation.shift();
-    if (first !== undefined) this.#rotation.push(first);
-    for (const stream of this.#rotation) {
+    for (const stream of this.#turns()) {
       if (!stream.open) continue;
       stream.pull(stream.options.windowObjects);
+      // Memory is not granted either to what may not go: others need it, and their time comes sooner.
+      if (this.#gate.limits && !this.#gate.admits()) continue;
       if (stream.granted.length === 0) {
         if (!this.#crew.hasRoom || !this.#grants.grantNext(stream)) continue;
         progress = true;
@@ -270,6 +279,12 @@ export class Supervisor implements SupervisorHandle {
       else if (this.#crew.hasRoom && this.#grants.grantNext(stream)) progress = true;
     }
     return progress;
+  }
+
+  /** The streams in the order of this round. */
+  #turns(): readonly Stream[] {
+    if (this.#gate.limits) return this.#gate.turns(this.#streams);
+    return rotate(this.#rotation);
   }
 
   #schemeRanges(entry: PlanEntry): RangePlan {
@@ -289,7 +304,7 @@ export class Supervisor implements SupervisorHandle {
   // ---- what workers say
 
   #started(worker: Worker): void {
-    worker.link.results.listen((message) => this.#received(worker, message));
+    worker.link.results.listen((message) => this.#gate.timed(() => this.#received(worker, message)));
     worker.link.control.onMessage((message) => this.#replied(worker, message));
     this.#poke();
   }
@@ -328,9 +343,11 @@ export class Supervisor implements SupervisorHandle {
       unload(worker, job.weight);
       unlinkJob(job);
       rows.unpack(job);
+      this.#gate.ended(job, rows);
       applyResult(job, rows, this.#results);
       job.stream.jobEnded();
     }
+    this.#gate.reported();
   }
 
   /** The jobs that the worker has not answered. Only looked for when it is lost: a list would cost every job. */
@@ -342,11 +359,7 @@ export class Supervisor implements SupervisorHandle {
 
   #turned(stream: Stream, state: StopState): void {
     writeToken(this.#slots.words, stream.slot, stream.epoch, state);
-    for (const worker of this.#crew.alive()) {
-      if (worker.knownStreams.has(stream.id)) {
-        worker.link.control.post({ kind: 'token', slot: stream.slot, epoch: stream.epoch, state });
-      }
-    }
+    this.#crew.turned(stream, state);
     this.#asks.turned(stream, stream.token.error());
     if (state !== StopState.Cancelled || this.#overdue.has(stream)) return;
     // What ignores its signal keeps its loader: its worker is given up, as one that does not turn is.
@@ -365,16 +378,7 @@ export class Supervisor implements SupervisorHandle {
     this.#grants.forget(stream);
     this.#relief.forget(stream);
     this.#slots.release(stream.slot);
-    for (const worker of this.#crew.alive()) {
-      if (worker.knownStreams.delete(stream.id))
-        worker.link.control.post({ kind: 'close-stream', stream: stream.id });
-    }
-    // One that was given up and turns all the same would wait for answers that nobody wants any more, and never end.
-    const { id, slot, epoch } = stream;
-    for (const worker of this.#crew.fenced) {
-      if (worker.knownStreams.delete(id))
-        worker.link.control.post({ kind: 'token', slot, epoch, state: StopState.Cancelled });
-    }
+    this.#crew.forget(stream);
     this.#poke();
   }
 
@@ -426,11 +430,7 @@ export class Supervisor implements SupervisorHandle {
   }
 
   #crashLoop(cause: Error | null): void {
-    const error = new MillraceError(
-      ErrorCode.WorkerCrashed,
-      `workers died ${this.#crew.deathsInARow} times in a row without a single result${cause === null ? '' : `: ${cause.message}`}`,
-      { phase: 'request', cause },
-    );
+    const error = crashLoopError(this.#crew.deathsInARow, cause);
     for (const stream of this.#streams) stream.fail(error);
   }
 

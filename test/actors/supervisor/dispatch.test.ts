@@ -3,6 +3,7 @@ import { Asks } from '../../../dist/actors/supervisor/asks.js';
 import { JOB_WEIGHT_BYTES } from '../../../dist/actors/supervisor/crew.js';
 import { Dispatcher } from '../../../dist/actors/supervisor/dispatch.js';
 import { Fills } from '../../../dist/actors/supervisor/fills.js';
+import { Gate } from '../../../dist/actors/supervisor/gate.js';
 import { Grants } from '../../../dist/actors/supervisor/grants.js';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
 import { type FetchJobRecord, unlinkJob } from '../../../dist/actors/supervisor/jobs.js';
@@ -49,7 +50,22 @@ async function createKit(
   const jobs = new IntMap<FetchJobRecord>();
   const stores = { spec: specOf } as unknown as StoreDirectory;
   const fills = new Fills({ arena, uri: () => 'fake://x', again: () => {} });
-  const dispatcher = new Dispatcher({ crew: crew.crew, asks, fills, jobs, stores, ranges: () => ranges });
+  const gate = new Gate({
+    context: crew.context,
+    limits: null,
+    inFlight: () => crew.crew.inFlight,
+    busy: () => true,
+    poke: () => {},
+  });
+  const dispatcher = new Dispatcher({
+    crew: crew.crew,
+    gate,
+    asks,
+    fills,
+    jobs,
+    stores,
+    ranges: () => ranges,
+  });
   const { stream, pull } = createStream(arena, entries, options);
   const grants = new Grants({ arena, workers: 1, ranges: () => ranges, uri: () => 'fake://x' });
   if (entries.length > 0) await pull();
