@@ -276,6 +276,8 @@ export interface OriginStats {
   bytesSent: number;
   /** Requests that met a rule. */
   faults: number;
+  /** Requests that met each rule of the present script, in its order. */
+  hitsByRule: number[];
   logDropped: number;
   byStatus: Record<string, number>;
   marks: number;

@@ -64,6 +64,8 @@ export class OriginServer {
   #log = [];
   #marks = 0;
   #script;
+  /** How often each rule of the present script was met. @type {number[]} */
+  #hitsByRule = [];
   /** @type {Set<() => void>} */
   #waiters = new Set();
   #options;
@@ -157,6 +159,7 @@ export class OriginServer {
     if (hit === null) return null;
     this.#hits.set(request, hit);
     this.#counters.faults += 1;
+    this.#hitsByRule[hit.index] += 1;
     return hit.fault.onBody ?? null;
   }
 
@@ -254,6 +257,7 @@ export class OriginServer {
   /** @param {import('./faults.mjs').Rule[]} rules */
   script(rules) {
     this.#script = createScript(rules, this.#dialect);
+    this.#hitsByRule = rules.map(() => 0);
   }
 
   /** @param {{bucket: string, key?: string, size?: number}} what */
@@ -276,6 +280,7 @@ export class OriginServer {
     return {
       ...this.#counters,
       byStatus: { ...this.#byStatus },
+      hitsByRule: [...this.#hitsByRule],
       marks: this.#marks,
       ...this.#dialect.counters?.(),
     };
@@ -311,7 +316,7 @@ export class OriginServer {
     this.#byStatus = {};
     this.#log = [];
     this.#marks = 0;
-    this.#script = createScript([], this.#dialect);
+    this.script([]);
     this.#dialect.forgetCounters?.();
     this.release();
   }

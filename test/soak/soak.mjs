@@ -1,0 +1,205 @@
+/**
+ * The soak: one runtime, as a service embeds it, in rounds until its time is over or it is told to stop.
+ *
+ * What it keeps true:
+ * 1. What it keeps about the past is allocated when it begins.
+ * 2. However it ends, the runtime is closed and its record looked at, the origin is stopped, and there is a report.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { CancellationToken, Runtime } from 'millrace';
+import { startOrigin } from '../kit/origin.mjs';
+import { backToBaseline, takeBaseline } from '../kit/leaks.mjs';
+import { gauge } from './gauge.mjs';
+import { Ledger } from './ledger.mjs';
+import { MAX_CONNECTIONS, MEMORY_BUDGET, WHOLE_BUDGET, keyOf, originOptions, uriOf } from './objects.mjs';
+import { runRound } from './rounds.mjs';
+
+/** Shorter than any round on any machine. */
+const SHORTEST_ROUND_MS = 500;
+const MAX_ROUNDS = 200_000;
+const DELAY_RESOLUTION_MS = 10;
+const STOP_DEADLINE_MS = 15_000;
+/** What a thread and the sockets of a closed runtime may take to be gone. */
+const GONE_MS = 10_000;
+const COLUMNS = [
+  'atMs',
+  'wallMs',
+  'cpuMs',
+  'originCpuMs',
+  'waitMs',
+  'referenceMs',
+  'items',
+  'bytes',
+  'requests',
+];
+
+/** Figures of rounds, one column each. @param {number} capacity */
+export function createColumns(capacity) {
+  const columns = Object.fromEntries(COLUMNS.map((name) => [name, new Float64Array(capacity)]));
+  let length = 0;
+  return {
+    /** @param {Record<string, number>} row what does not fit any more is not kept */
+    add(row) {
+      if (length === capacity) return;
+      for (const name of COLUMNS) columns[name][length] = row[name];
+      length += 1;
+    },
+    /** @returns {Record<string, Float64Array> & {length: number}} */
+    taken: () =>
+      /** @type {any} */ ({
+        length,
+        ...Object.fromEntries(COLUMNS.map((name) => [name, columns[name].subarray(0, length)])),
+      }),
+  };
+}
+
+/**
+ * Credentials as a service has them that renews them by itself; `rotate` brings new ones and lets the old ones expire.
+ * @param {() => import('../kit/origin.d.mts').Origin} origin
+ */
+function createCredentials(origin) {
+  let number = 0;
+  const of = (/** @type {number} */ n) => ({ accessKeyId: `SOAK${n}`, secretAccessKey: `soak-secret-${n}` });
+  return {
+    first: of(0),
+    resolve: () => Promise.resolve(of(number)),
+    rotate: async () => {
+      const old = of(number);
+      // The service has to know the new ones before anybody signs with them.
+      await origin().configure({ credentials: [old, of(number + 1)] });
+      number += 1;
+      await origin().configure({ credentials: [{ ...old, expired: true }, of(number)] });
+    },
+  };
+}
+
+/**
+ * @param {import('./options.mjs').SoakOptions} options
+ * @param {{started: (seed: number) => void, sampled: (sample: any) => void}} progress
+ */
+export async function soak({ minutes, seed, workers, intervalSeconds }, progress) {
+  const shutdown = CancellationToken.fromSignals(['SIGTERM', 'SIGINT'], { deadlineMs: STOP_DEADLINE_MS });
+  const ledger = new Ledger();
+  /** @type {Map<string, number>} */
+  const faults = new Map();
+  const credentials = createCredentials(() => origin);
+  const origin = await startOrigin({ ...originOptions(), credentials: [credentials.first] });
+  try {
+    const baseline = await takeBaseline();
+    const runtime = await Runtime.start({
+      workers,
+      memoryBudget: MEMORY_BUDGET,
+      maxConnections: MAX_CONNECTIONS,
+      token: shutdown,
+      stores: {
+        s3: {
+          endpoint: origin.url,
+          region: origin.region,
+          credentials: credentials.resolve,
+          forcePathStyle: true,
+        },
+      },
+    });
+    progress.started(seed);
+    const { signal } = new AbortController();
+    const world = { runtime, origin, ledger, faults, signal, rotate: credentials.rotate, seed, workers };
+    const timing = { endMs: minutes * 60_000, intervalMs: intervalSeconds * 1000 };
+    const { rounds, samples } = await go(world, timing, shutdown, progress);
+    const record = await runtime.close();
+    await mustBeGone(ledger, record, baseline);
+    const isCutShort = shutdown.state !== 0;
+    shutdown.dispose();
+    return { seed, minutes, workers, isCutShort, rounds, samples, ledger, faults, deaths: record.deaths };
+  } finally {
+    await origin.stop();
+  }
+}
+
+/**
+ * Rounds and samples, by turns.
+ * @param {import('./rounds.mjs').Soak} world @param {{endMs: number, intervalMs: number}} timing
+ * @param {CancellationToken} shutdown @param {{sampled: (sample: any) => void}} progress
+ */
+async function go(world, { endMs, intervalMs }, shutdown, progress) {
+  const rounds = createColumns(Math.min(MAX_ROUNDS, Math.ceil(endMs / SHORTEST_ROUND_MS) + 1));
+  const samples = [];
+  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  const begun = performance.now();
+  let interval = freshInterval(0);
+  await fillBudget(world);
+  for (let round = 0; shutdown.state === 0; round += 1) {
+    delay.enable();
+    const cost = await runRound(world, round);
+    delay.disable();
+    const atMs = performance.now() - begun;
+    if (shutdown.state !== 0) break;
+    rounds.add({ atMs, ...cost });
+    addCost(interval, cost);
+    const isOver = atMs >= endMs;
+    if (atMs - interval.sinceMs >= intervalMs || isOver) {
+      const sample = {
+        atMs,
+        ...interval,
+        loopDelayP99Ms: delay.percentile(99) / 1e6,
+        broken: world.ledger.broken,
+        faults: [...world.faults.values()].reduce((sum, count) => sum + count, 0),
+        ...(await gauge(world)),
+      };
+      samples.push(sample);
+      progress.sampled(sample);
+      delay.reset();
+      interval = freshInterval(performance.now() - begun);
+    }
+    if (isOver) break;
+  }
+  return { rounds: rounds.taken(), samples };
+}
+
+/** @param {number} sinceMs */
+function freshInterval(sinceMs) {
+  return { sinceMs, rounds: 0, wallMs: 0, cpuMs: 0, waitMs: 0, items: 0, bytes: 0, requests: 0, retries: 0 };
+}
+
+/** @param {ReturnType<typeof freshInterval>} interval @param {import('./rounds.mjs').RoundCost} cost */
+function addCost(interval, cost) {
+  interval.rounds += 1;
+  for (const name of /** @type {const} */ ([
+    'wallMs',
+    'cpuMs',
+    'waitMs',
+    'items',
+    'bytes',
+    'requests',
+    'retries',
+  ]))
+    interval[name] += cost[name];
+}
+
+/**
+ * Touches the whole budget once: it is mapped page by page as it is first used, and would else be seen to grow for as
+ * long as no round has needed all of it.
+ * @param {import('./rounds.mjs').Soak} world
+ */
+async function fillBudget({ runtime, ledger }) {
+  const key = keyOf(WHOLE_BUDGET, 0);
+  const result = await runtime.get(uriOf(key), { size: MEMORY_BUDGET });
+  ledger.take(key, result.bytes, MEMORY_BUDGET);
+  result.release();
+}
+
+/**
+ * @param {Ledger} ledger @param {import('millrace').RuntimeRecord} record
+ * @param {import('../kit/leaks.d.mts').Holdings} baseline
+ */
+async function mustBeGone(ledger, record, baseline) {
+  const { unreleasedBytes, leaks, stuckWorkers } = record;
+  ledger.expect(
+    unreleasedBytes === 0 && leaks === 0 && stuckWorkers.length === 0,
+    () => `close: ${JSON.stringify(record)}`,
+  );
+  try {
+    await backToBaseline(baseline, { timeoutMs: GONE_MS });
+  } catch (error) {
+    ledger.fail(`close: ${/** @type {Error} */ (error).message}`);
+  }
+}
