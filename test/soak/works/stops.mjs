@@ -72,15 +72,16 @@ export async function drained(work) {
     ledger.expect(loader.report?.failed === 0, () => `drained: ${JSON.stringify(loader.report)}`);
 }
 
-/** Children, deadlines and listeners by the hundred, most of them dropped as they are. @param {Work} work */
+/** Children, deadlines, listeners and signals by the hundred; some are cancelled, the others dropped. @param {Work} work */
 export async function tokens(work) {
   const { runtime, ledger, signal, random } = work;
   for (let i = 0; i < TOKENS; i += 1) {
     const child = work.token.child().withDeadline(FAR_MS);
     const unlink = child.onStop(() => {});
-    if (i % 2 === 0) child.child().toAbortSignal();
+    if (i % 2 === 0) child.toAbortSignal();
     if (i % 3 === 0) child.cancel('soak');
     unlink();
+    child.dispose();
     CancellationToken.fromAbortSignal(signal).dispose();
   }
   for (let i = 0; i < CALLS; i += 1) {
