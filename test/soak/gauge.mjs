@@ -142,7 +142,8 @@ export async function gauge({ runtime, origin, workers }) {
   const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
   const held = holdings();
   const { arena, streams, deaths } = await runtime.stats();
-  const sum = (/** @type {keyof WorkerHeap} */ field) => heaps.reduce((total, heap) => total + heap[field], 0);
+  const sum = (/** @type {keyof WorkerHeap} */ field) =>
+    heaps.reduce((total, heap) => total + heap[field], 0);
   return {
     rss,
     resident: residentOf(readFileSync('/proc/self/smaps', 'utf8'), MEMORY_BUDGET),
@@ -155,7 +156,7 @@ export async function gauge({ runtime, origin, workers }) {
     originRss: residentOfProcess(origin.pid),
     threads: held.threads.size,
     descriptors: kindsOf(held.files),
-    handles: Object.fromEntries([...held.resources].filter(([name]) => name !== 'Immediate').sort()),
+    handles: Object.fromEntries([...held.resources].filter(([name]) => name !== 'Immediate')),
     arena: { used: arena.usedBytes, peak: arena.peakBytes, quarantined: arena.quarantinedBytes },
     streams,
     deaths,

@@ -1,6 +1,9 @@
 /** The report of a run: a line per sample while it goes on, and at the end what became of each promise. Pure. */
+import { EXPIRED_TOKEN, IDLE_CLOSED } from './faults.mjs';
 
 const MB = 1e6;
+/** Not drawn per request: one event each, that several requests or none may meet. */
+const NOT_DRAWN = new Set([EXPIRED_TOKEN, IDLE_CLOSED]);
 const mb = (/** @type {number} */ bytes) => (bytes / MB).toFixed(1);
 
 const COLUMNS = [
@@ -60,7 +63,7 @@ export function documentOf(run, verdict) {
   const sum = (/** @type {string} */ name) =>
     rounds[name].reduce((/** @type {number} */ all, /** @type {number} */ one) => all + one, 0);
   const requests = sum('requests');
-  const hits = [...faults.values()].reduce((all, one) => all + one, 0);
+  const hits = [...faults].reduce((all, [kind, count]) => (NOT_DRAWN.has(kind) ? all : all + count), 0);
   return {
     ...rest,
     ok: isOk(verdict),
@@ -108,9 +111,7 @@ export function textOf(document) {
     '',
   ];
   for (const { kept, promise, why } of document.findings)
-    lines.push(
-      `${kept === null ? 'cannot tell' : kept ? 'kept       ' : 'BROKEN     '}  ${promise}: ${why}`,
-    );
+    lines.push(`${kept === null ? 'cannot tell' : kept ? 'kept       ' : 'BROKEN     '}  ${promise}: ${why}`);
   for (const what of document.firstBroken) lines.push(`  - ${what}`);
   return lines.join('\n');
 }

@@ -9,7 +9,8 @@
  */
 import { getEventListeners } from 'node:events';
 import { MillraceError } from 'millrace';
-import { mix32, objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { diceOf } from './dice.mjs';
 import { EXPIRED_TOKEN, addHits, rulesOf } from './faults.mjs';
 import { scheduled } from './gauge.mjs';
 import { Ledger } from './ledger.mjs';
@@ -26,16 +27,6 @@ const CANCEL_LIMIT_MS = 30_000;
 const REFERENCE_ID = objectIdOf('reference');
 const REFERENCE = patternBytes(REFERENCE_ID, 4 * 2 ** 20);
 const REFERENCE_TURNS = 5;
-
-/** Dice: the same numbers in [0, 1) for the same seeds. @param {...number} seeds */
-export function diceOf(...seeds) {
-  const start = seeds.reduce((mixed, seed) => mix32(mix32(mixed + 1) ^ seed), 0);
-  let turn = 0;
-  return () => {
-    turn += 1;
-    return (mix32(start ^ Math.imul(turn, 0x9e3779b1)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** CPU milliseconds of the reference work: the least of a few turns, since others can only add to it. */
 function referenceMs() {
@@ -58,7 +49,7 @@ function referenceMs() {
 
 /** @param {Soak} soak @param {import('millrace').CancellationToken} token @param {number} round @param {() => number} random */
 async function runLanes(soak, token, round, random) {
-  const plan = planRound(random);
+  const plan = planRound(random, round);
   const { ledger } = soak;
   /** @type {Set<string>} */
   const underWay = new Set();
@@ -127,11 +118,7 @@ export async function runRound(soak, round) {
   const theirsAfter = scheduled(origin.pid);
   const after = await origin.stats();
   addHits(faults, after.hitsByRule);
-  Ledger.count(
-    faults,
-    EXPIRED_TOKEN,
-    (after.byStatus['400'] ?? 0) - (before.origin.byStatus['400'] ?? 0),
-  );
+  Ledger.count(faults, EXPIRED_TOKEN, (after.byStatus['400'] ?? 0) - (before.origin.byStatus['400'] ?? 0));
   await mustBeIdle(soak, round);
   return {
     wallMs,

@@ -9,6 +9,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { CancellationToken, Runtime } from 'millrace';
 import { startOrigin } from '../kit/origin.mjs';
 import { backToBaseline, takeBaseline } from '../kit/leaks.mjs';
+import { createColumns } from './columns.mjs';
 import { gauge } from './gauge.mjs';
 import { Ledger } from './ledger.mjs';
 import { MAX_CONNECTIONS, MEMORY_BUDGET, WHOLE_BUDGET, keyOf, originOptions, uriOf } from './objects.mjs';
@@ -21,37 +22,6 @@ const DELAY_RESOLUTION_MS = 10;
 const STOP_DEADLINE_MS = 15_000;
 /** What a thread and the sockets of a closed runtime may take to be gone. */
 const GONE_MS = 10_000;
-const COLUMNS = [
-  'atMs',
-  'wallMs',
-  'cpuMs',
-  'originCpuMs',
-  'waitMs',
-  'referenceMs',
-  'items',
-  'bytes',
-  'requests',
-];
-
-/** Figures of rounds, one column each. @param {number} capacity */
-export function createColumns(capacity) {
-  const columns = Object.fromEntries(COLUMNS.map((name) => [name, new Float64Array(capacity)]));
-  let length = 0;
-  return {
-    /** @param {Record<string, number>} row what does not fit any more is not kept */
-    add(row) {
-      if (length === capacity) return;
-      for (const name of COLUMNS) columns[name][length] = row[name];
-      length += 1;
-    },
-    /** @returns {Record<string, Float64Array> & {length: number}} */
-    taken: () =>
-      /** @type {any} */ ({
-        length,
-        ...Object.fromEntries(COLUMNS.map((name) => [name, columns[name].subarray(0, length)])),
-      }),
-  };
-}
 
 /**
  * Credentials as a service has them that renews them by itself; `rotate` brings new ones and lets the old ones expire.

@@ -16,9 +16,9 @@ const WORDS = 2 + SMALL.count;
 
 /** @param {Work} work */
 export async function crash(work) {
-  const { runtime, ledger, random, round, token } = work;
+  const { runtime, ledger, random, token } = work;
   const words = new Int32Array(new SharedArrayBuffer(WORDS * 4));
-  const kills = new Map([[between(random, 1, OBJECTS), WAYS[round % WAYS.length]]]);
+  const kills = new Map([[between(random, 1, OBJECTS), WAYS[between(random, 0, WAYS.length - 1)]]]);
   const uris = Array.from({ length: OBJECTS }, (_, i) => uriOf(keyOf(SMALL, i)));
   const loader = runtime.loader(ObjectDataset.fromUris(uris), {
     token,

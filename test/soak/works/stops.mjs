@@ -32,8 +32,7 @@ export async function outOfTime(work) {
   const loader = runtime.loader(SMALL_MAP, { token: deadline, batchSize: 16, shuffle: true });
   const endless = async () => {
     // A fast machine is done before the deadline: it begins again.
-    for (;;)
-      for await (const batch of loader) for (const item of batch) takeItem(work, SMALL, item);
+    for (;;) for await (const batch of loader) for (const item of batch) takeItem(work, SMALL, item);
   };
   await mustFail(work, 'out of time', ['DeadlineExceeded'], endless);
   ledger.addsUp('out of time', loader.report);
