@@ -20,11 +20,19 @@ export class Ledger {
   /** Works that ended well, by name. @type {Map<string, number>} */
   works = new Map();
   #look = createCheck();
+  #onBroken;
+
+  /** @param {(what: string) => void} [onBroken] is told what is kept, at once */
+  constructor(onBroken = () => {}) {
+    this.#onBroken = onBroken;
+  }
 
   /** @param {string} what */
   fail(what) {
     this.broken += 1;
-    if (this.first.length < MAX_KEPT) this.first.push(what);
+    if (this.first.length >= MAX_KEPT) return;
+    this.first.push(what);
+    this.#onBroken(what);
   }
 
   /** Looks at bytes that were delivered. @param {string} key @param {Uint8Array} bytes @param {number} size @param {number} [offset] */

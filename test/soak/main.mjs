@@ -32,6 +32,7 @@ async function main(given) {
       printed += 1;
       progress.write(`${sampleLine(sample)}\n`);
     },
+    broken: (what) => progress.write(`broken: ${what}\n`),
   });
   const verdict = judge(run);
   const document = documentOf(run, verdict);

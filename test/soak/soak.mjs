@@ -19,6 +19,10 @@ import { runRound } from './rounds.mjs';
 const SHORTEST_ROUND_MS = 500;
 const MAX_ROUNDS = 200_000;
 const DELAY_RESOLUTION_MS = 10;
+/** A store that was not used for some rounds signs with older ones, and is to be told that they have expired. */
+const EXPIRED_KNOWN = 16;
+/** At least a sixteenth of the budget: such extents lie at its end. */
+const HELD_BYTES = MEMORY_BUDGET / 16;
 const STOP_DEADLINE_MS = 15_000;
 /** What a thread and the sockets of a closed runtime may take to be gone. */
 const GONE_MS = 10_000;
@@ -34,22 +38,24 @@ function createCredentials(origin) {
     first: of(0),
     resolve: () => Promise.resolve(of(number)),
     rotate: async () => {
-      const old = of(number);
+      const before = Array.from({ length: Math.min(number, EXPIRED_KNOWN) }, (_, i) => of(number - 1 - i));
+      const expired = before.map((one) => ({ ...one, expired: true }));
       // The service has to know the new ones before anybody signs with them.
-      await origin().configure({ credentials: [old, of(number + 1)] });
+      await origin().configure({ credentials: [...expired, of(number), of(number + 1)] });
       number += 1;
-      await origin().configure({ credentials: [{ ...old, expired: true }, of(number)] });
+      const old = { ...of(number - 1), expired: true };
+      await origin().configure({ credentials: [...expired, old, of(number)] });
     },
   };
 }
 
 /**
  * @param {import('./options.mjs').SoakOptions} options
- * @param {{started: (seed: number) => void, sampled: (sample: any) => void}} progress
+ * @param {{started: (seed: number) => void, sampled: (sample: any) => void, broken: (what: string) => void}} progress
  */
 export async function soak({ minutes, seed, workers, intervalSeconds }, progress) {
   const shutdown = CancellationToken.fromSignals(['SIGTERM', 'SIGINT'], { deadlineMs: STOP_DEADLINE_MS });
-  const ledger = new Ledger();
+  const ledger = new Ledger(progress.broken);
   /** @type {Map<string, number>} */
   const faults = new Map();
   const credentials = createCredentials(() => origin);
@@ -96,7 +102,7 @@ async function go(world, { endMs, intervalMs }, shutdown, progress) {
   const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
   const begun = performance.now();
   let interval = freshInterval(0);
-  await fillBudget(world);
+  await touchEverything(world);
   for (let round = 0; shutdown.state === 0; round += 1) {
     delay.enable();
     const cost = await runRound(world, round);
@@ -146,15 +152,24 @@ function addCost(interval, cost) {
 }
 
 /**
- * Touches the whole budget once: it is mapped page by page as it is first used, and would else be seen to grow for as
- * long as no round has needed all of it.
+ * Touches once what the runtime may ever touch: memory is mapped page by page as it is first used, and would else be seen
+ * to grow for as long as no round has needed all of it. First the budget as a whole; then the addresses beyond it, which
+ * are used when what is held leaves no run that is long enough: 4 MiB are held below the end, and all the rest is asked for.
  * @param {import('./rounds.mjs').Soak} world
  */
-async function fillBudget({ runtime, ledger }) {
+async function touchEverything({ runtime, ledger }) {
   const key = keyOf(WHOLE_BUDGET, 0);
-  const result = await runtime.get(uriOf(key), { size: MEMORY_BUDGET });
-  ledger.take(key, result.bytes, MEMORY_BUDGET);
-  result.release();
+  const read = async (/** @type {number} */ length) => {
+    const result = await runtime.getRange(uriOf(key), { start: 0, length }, { size: MEMORY_BUDGET });
+    ledger.take(key, result.bytes, length);
+    return result;
+  };
+  (await read(MEMORY_BUDGET)).release();
+  const above = await read(2 * HELD_BYTES);
+  const held = await read(HELD_BYTES);
+  above.release();
+  (await read(MEMORY_BUDGET - HELD_BYTES)).release();
+  held.release();
 }
 
 /**
