@@ -13,6 +13,7 @@ import type { WriteLimits } from '../../dist/protocol/writes.js';
 import { CancellationToken } from '../../dist/protocol/token.js';
 import { createRuntimeWords, fillRetryBudget } from '../../dist/protocol/words.js';
 import { createSimOrigin, type SimOriginOptions } from '../../dist/runtime/simulation/origin.js';
+import type { FaultSites } from '../../dist/runtime/simulation/sites.js';
 import { createSimulation, type SimulationOptions } from '../../dist/runtime/simulation/simulation.js';
 import { createSimStore } from '../../dist/runtime/simulation/store.js';
 import { patternObjects, storeSpec } from './kit.js';
@@ -33,6 +34,8 @@ export interface WorldOptions {
   /** What the store takes of writes. @default it is read-only */
   readonly writes?: WriteLimits | null;
   readonly simulation?: Partial<SimulationOptions>;
+  /** What is drawn to go wrong with tasks. */
+  readonly sites?: FaultSites;
 }
 
 /** Counts who listens, so that a listener left behind is seen. */
@@ -63,6 +66,12 @@ export class World {
   readonly tokens: readonly WatchedToken[];
   /** Names of the workers that were made to die: what they held is gone with them. */
   readonly crashed = new Set<string>();
+  /** Tokens that were cancelled, and when. */
+  readonly stops: { readonly token: CancellationToken; readonly atMs: number }[] = [];
+  /** Most workers that were fenced at the same time. */
+  fenced = 0;
+  /** How far time has leaped. */
+  leapedMs = 0;
   closed: RuntimeRecord | null = null;
 
   constructor(options: WorldOptions) {
@@ -81,6 +90,12 @@ export class World {
       stores: (spec, world) => createSimStore(world, this.origin, spec.snapshot),
       transforms: () => options.transform!,
       ...options.simulation,
+      onSpawn: (worker) => {
+        options.simulation?.onSpawn?.(worker);
+        if (options.sites?.strikes('worker.crash-loop') !== true) return;
+        this.crashed.add(worker.name);
+        worker.crash(new Error('a simulated crash at the start'));
+      },
     });
     this.token = new WatchedToken({ clock: this.sim.clock });
     this.tokens = [0, 1, 2].map(() => new WatchedToken({ clock: this.sim.clock }));
@@ -93,6 +108,9 @@ export class World {
       token: this.token,
     });
     this.supervisor.start();
+    this.sim.afterEachStep(() => {
+      if (this.arena.stats().quarantinedBytes > 0) this.fenced += 1;
+    });
   }
 
   load(options: LoadOptions = {}): Load {
@@ -106,11 +124,11 @@ export class World {
   }
 
   /** The latest incarnation of a worker dies; nothing happens if it has ended. */
-  crash(index: number): void {
+  crash(index: number, cause: Error = new Error('a simulated crash')): void {
     const worker = this.sim.worker(index);
     if (worker.state === 'dead' || worker.state === 'exited') return;
     this.crashed.add(worker.name);
-    worker.crash(new Error('a simulated crash'));
+    worker.crash(cause);
   }
 
   /** Steps until every load is over. */
