@@ -7,6 +7,7 @@
  * 2. Resident memory is told apart by what it is for, so that a slope can be followed to its cause.
  */
 import { readFileSync, readdirSync } from 'node:fs';
+import { getHeapSpaceStatistics } from 'node:v8';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { holdings } from '../kit/leaks.mjs';
 import { MEMORY_BUDGET, SMALL, keyOf, uriOf } from './objects.mjs';
@@ -149,6 +150,7 @@ export async function gauge({ runtime, origin, workers }) {
     resident: residentOf(readFileSync('/proc/self/smaps', 'utf8'), MEMORY_BUDGET),
     heapUsed,
     heapTotal,
+    youngGeneration: youngGenerationBytes(),
     external,
     // Each isolate counts the whole arena as its own.
     arrayBuffers: arrayBuffers - arenaBufferBytes(arrayBuffers),
@@ -161,6 +163,12 @@ export async function gauge({ runtime, origin, workers }) {
     streams,
     deaths,
   };
+}
+
+/** Mapped for the young generation of this isolate, used or not. */
+function youngGenerationBytes() {
+  const space = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
+  return space?.physical_space_size ?? 0;
 }
 
 /** The arena's share of what the isolate counts as its buffers. @param {number} arrayBuffers */

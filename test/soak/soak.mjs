@@ -33,7 +33,12 @@ const GONE_MS = 10_000;
  */
 function createCredentials(origin) {
   let number = 0;
-  const of = (/** @type {number} */ n) => ({ accessKeyId: `SOAK${n}`, secretAccessKey: `soak-secret-${n}` });
+  // Only credentials of a session expire; without its token a bare refusal of a HEAD would not be taken for that.
+  const of = (/** @type {number} */ n) => ({
+    accessKeyId: `SOAK${n}`,
+    secretAccessKey: `soak-secret-${n}`,
+    sessionToken: `soak-session-${n}`,
+  });
   return {
     first: of(0),
     resolve: () => Promise.resolve(of(number)),

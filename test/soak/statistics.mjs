@@ -68,6 +68,40 @@ export function lastOverFirst(values) {
   return { first: median(first), last: median(last), ratio, margin: Z * error * ratio };
 }
 
+/**
+ * Takes out of values what follows another figure of the same moments rather than the time: least squares over the
+ * logarithms on that figure and on the time, so that a drift is not taken for the figure's doing.
+ * @param {readonly number[]} values above 0, in the order of time @param {readonly number[]} others above 0, of the same moments
+ * @returns {{values: number[], power: number, error: number}} the values as they would be at the mean of the others; the
+ *   power of the others that they follow, and its standard error
+ */
+export function withoutInfluence(values, others) {
+  const n = values.length;
+  const x = centred(others.map(Math.log));
+  const y = centred(values.map(Math.log));
+  const t = centred(values.map((_, i) => i));
+  const [xx, tt, xt, xy, ty] = [dot(x, x), dot(t, t), dot(x, t), dot(x, y), dot(t, y)];
+  const determinant = xx * tt - xt * xt;
+  // Where the other figure never moved, or moved as the time does, nothing can be told apart.
+  if (n < 6 || determinant <= 1e-9 * xx * tt || xx === 0) return { values: [...values], power: 0, error: 0 };
+  const power = (xy * tt - ty * xt) / determinant;
+  const drift = (ty * xx - xy * xt) / determinant;
+  const rest = y.reduce((sum, one, i) => sum + (one - power * x[i] - drift * t[i]) ** 2, 0);
+  const error = Math.sqrt(((rest / (n - 3)) * tt) / determinant);
+  return { values: values.map((value, i) => value * Math.exp(-power * x[i])), power, error };
+}
+
+/** @param {number[]} values */
+function centred(values) {
+  const mean = values.reduce((sum, one) => sum + one, 0) / values.length;
+  return values.map((one) => one - mean);
+}
+
+/** @param {number[]} a @param {number[]} b */
+function dot(a, b) {
+  return a.reduce((sum, one, i) => sum + one * b[i], 0);
+}
+
 /** Standard error of the median, as a share of it. @param {number[]} values */
 function relativeError(values) {
   const middle = median(values);

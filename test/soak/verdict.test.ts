@@ -103,6 +103,13 @@ describe('throughput', () => {
     expect(figures.kept(BY_CPU)).toBe(true);
   });
 
+  test('that costs more CPU only as threads stand in line for longer is not broken; one that drifts beside that is', () => {
+    const waitMs = (share: number): number => 1000 + 9000 * share * Math.abs(Math.sin(40 * share));
+    const disturbed = (share: number): number => 3000 * (waitMs(share) / 1000) ** 0.2;
+    expect(run({ waitMs, cpuMs: disturbed }).kept(BY_CPU)).toBe(true);
+    expect(run({ waitMs, cpuMs: (share) => disturbed(share) * (1 + 0.15 * share) }).kept(BY_CPU)).toBe(false);
+  });
+
   test('by the wall is noise where threads stood in line longer, and broken where they did not', () => {
     const wallMs = (share: number): number => 6000 * (1 + 0.3 * share);
     expect(run({ wallMs, waitMs: (share) => 1000 + 4000 * share })).toMatchObject({ ok: true });
@@ -115,6 +122,8 @@ test('a thread or a descriptor more at the end breaks the promise; one that came
   expect(run({ threads: (minute) => (minute > 40 ? 14 : 13) }).kept(/^threads/)).toBe(false);
   expect(run({ sockets: (minute) => (minute > 40 ? 3 : 2) }).kept(/^descriptors/)).toBe(false);
   expect(run({ threads: (minute) => (minute === 40 ? 14 : 13) }).kept(/^threads/)).toBe(true);
+  // While it warms up there are fewer.
+  expect(run({ threads: (minute) => (minute > 4 ? 13 : 12) }).kept(/^threads/)).toBe(true);
 });
 
 test('a kind of fault that never came breaks the promise, and so does a single wrong byte', () => {
