@@ -56,7 +56,7 @@ describe('options', () => {
     expect(read('--minutes', '600', '--seed', '7', '--json')).toMatchObject({
       seed: 7,
       json: true,
-      intervalSeconds: 60,
+      intervalSeconds: 30,
     });
   });
 

@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util';
 
 const MAX_MINUTES = 24 * 60;
 const MAX_WORKERS = 64;
-/** A sample costs a forced collection of every isolate, so it is taken seldom; the fit wants a few dozen of them. */
+/** A sample costs a forced collection of every isolate, so it is taken seldom; the fit wants some dozens, and what glibc keeps strays by a MB. */
 const MIN_INTERVAL_SECONDS = 5;
-const MAX_INTERVAL_SECONDS = 60;
+const MAX_INTERVAL_SECONDS = 30;
 const SAMPLES_WANTED = 60;
 
 export const USAGE = `npm run soak -- --minutes N [--seed S] [--workers W] [--json]

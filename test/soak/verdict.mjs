@@ -18,7 +18,7 @@ const WARM_UP_SHARE = 0.15;
 const MAX_WARM_UP_MS = 5 * 60_000;
 /** Before that code is still being compiled, and heaps find their size: it was measured to take some minutes. */
 const SETTLED_MS = 8 * 60_000;
-/** Before that the interval of a slope is wider than what is promised: only a slope that is surely there is one. */
+/** Before that the interval of a slope is wider than what is promised: only one that is surely too steep counts. */
 const TELLING_MS = 30 * 60_000;
 /** Rounds in which every kind of fault has surely come. */
 const MIN_ROUNDS_FOR_KINDS = 3;
@@ -87,9 +87,9 @@ function slopeFinding(fit, totalMs) {
   const { slope, low, high } = fit;
   const why = `${slope.toFixed(2)} MB/h (95 %: ${low.toFixed(2)} to ${high.toFixed(2)})`;
   if (slope < MAX_SLOPE_MB_PER_HOUR) return { promise, kept: true, why };
-  const isSure = low >= MAX_SLOPE_MB_PER_HOUR && totalMs >= SETTLED_MS;
-  if (isSure || totalMs >= TELLING_MS) return { promise, kept: false, why };
-  return { promise, kept: null, why: `${why}: too short a run to tell` };
+  const isSure = totalMs >= TELLING_MS ? low > 0 : low >= MAX_SLOPE_MB_PER_HOUR && totalMs >= SETTLED_MS;
+  if (isSure) return { promise, kept: false, why };
+  return { promise, kept: null, why: `${why}: not to be told from noise in a run as short or disturbed` };
 }
 
 /** @param {Rounds} rounds @param {number} from */
