@@ -12,9 +12,9 @@ import type { Arena } from '../../dist/protocol/arena.js';
 import type { SupervisorContext, TransformFunction } from '../../dist/protocol/context.js';
 import type { CancellationToken } from '../../dist/protocol/token.js';
 import type { FaultSites } from '../../dist/runtime/simulation/sites.js';
+import { SIM_STORE as STORE } from '../../dist/testing/simulated-runtime.js';
 import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
 
-export const STORE = 3;
 export const PAGE = 4096;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

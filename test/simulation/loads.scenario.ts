@@ -6,8 +6,9 @@
  */
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
-import { patternObject, storeSpec } from './kit.js';
-import { type Load, type LoadOptions, PAGE, SEVERAL, several, STORE } from './load.kit.js';
+import { SIM_STORE, simStoreSpec } from '../../dist/testing/simulated-runtime.js';
+import { patternObject } from './kit.js';
+import { type Load, type LoadOptions, PAGE, SEVERAL, several } from './load.kit.js';
 import { drawMisfortunes, lateStops } from './misfortunes.kit.js';
 import type { Draw, Scenario } from './scenario.kit.js';
 import { World } from './world.kit.js';
@@ -184,7 +185,7 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 
       resultsCapacity: oracle.of([4, 2, 1], 'capacity of results'),
       startMs: oracle.of([0, 20, 300], 'longest start'),
       exitMs: oracle.of([0, 100, 2000], 'longest exit'),
-      refreshStore: () => storeSpec((snapshot += 1)),
+      refreshStore: () => simStoreSpec((snapshot += 1)),
     },
   });
   draw.attach(world.sim);
@@ -234,8 +235,8 @@ function ask(load: Load, asks: { asked: number; settled: number }): void {
     asks.settled += 1;
   };
   const none = { delimiter: null, continuation: null, limit: 3 };
-  load.stream.head(STORE, encoder.encode('k0')).then(settled, settled);
-  load.stream.list({ store: STORE, prefix: new Uint8Array(), ...none }).then(settled, settled);
+  load.stream.head(SIM_STORE, encoder.encode('k0')).then(settled, settled);
+  load.stream.list({ store: SIM_STORE, prefix: new Uint8Array(), ...none }).then(settled, settled);
 }
 
 /** One consumer that takes a batch of each load, and gives them back together. */

@@ -5,7 +5,8 @@
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
 import type { WriteLimits } from '../../dist/protocol/writes.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
-import { patternObject, storeSpec } from './kit.js';
+import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
+import { patternObject } from './kit.js';
 import { PAGE, several } from './load.kit.js';
 import { drawLoad, drawSizes, lookAtLoads, pardonOf, watch } from './loads.scenario.js';
 import { drawMisfortunes } from './misfortunes.kit.js';
@@ -111,7 +112,7 @@ function drawWritable(draw: Draw, sizes: Record<string, number>): World {
       resultsCapacity: oracle.of([4, 2, 1], 'capacity of results'),
       startMs: oracle.of([0, 20, 300], 'longest start'),
       exitMs: oracle.of([0, 100, 2000], 'longest exit'),
-      refreshStore: () => storeSpec((snapshot += 1)),
+      refreshStore: () => simStoreSpec((snapshot += 1)),
     },
   });
   draw.attach(world.sim);
