@@ -66,6 +66,8 @@ export async function soak({ minutes, seed, workers, intervalSeconds }, progress
   const credentials = createCredentials(() => origin);
   const origin = await startOrigin({ ...originOptions(), credentials: [credentials.first] });
   try {
+    // A pipe behind one of these is a handle from its first use on; the SDK's warnings come there too.
+    for (const stream of [process.stdout, process.stderr]) stream.write('');
     const baseline = await takeBaseline();
     const runtime = await Runtime.start({
       workers,
@@ -97,13 +99,32 @@ export async function soak({ minutes, seed, workers, intervalSeconds }, progress
 }
 
 /**
- * Rounds and samples, by turns.
+ * Rounds and samples, by turns. What goes wrong outside of a work is a finding, and ends them.
  * @param {import('./rounds.mjs').Soak} world @param {{endMs: number, intervalMs: number}} timing
  * @param {CancellationToken} shutdown @param {{sampled: (sample: any) => void}} progress
  */
-async function go(world, { endMs, intervalMs }, shutdown, progress) {
-  const rounds = createColumns(Math.min(MAX_ROUNDS, Math.ceil(endMs / SHORTEST_ROUND_MS) + 1));
+async function go(world, timing, shutdown, progress) {
+  const rounds = createColumns(Math.min(MAX_ROUNDS, Math.ceil(timing.endMs / SHORTEST_ROUND_MS) + 1));
+  /** @type {any[]} */
   const samples = [];
+  const keep = (/** @type {any} */ sample) => {
+    samples.push(sample);
+    progress.sampled(sample);
+  };
+  try {
+    await runRounds(world, timing, shutdown, rounds, keep);
+  } catch (error) {
+    if (shutdown.state === 0)
+      world.ledger.fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+  return { rounds: rounds.taken(), samples };
+}
+
+/**
+ * @param {import('./rounds.mjs').Soak} world @param {{endMs: number, intervalMs: number}} timing
+ * @param {CancellationToken} shutdown @param {ReturnType<typeof createColumns>} rounds @param {(sample: any) => void} keep
+ */
+async function runRounds(world, { endMs, intervalMs }, shutdown, rounds, keep) {
   const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
   const begun = performance.now();
   let interval = freshInterval(0);
@@ -113,27 +134,24 @@ async function go(world, { endMs, intervalMs }, shutdown, progress) {
     const cost = await runRound(world, round);
     delay.disable();
     const atMs = performance.now() - begun;
-    if (shutdown.state !== 0) break;
+    if (shutdown.state !== 0) return;
     rounds.add({ atMs, ...cost });
     addCost(interval, cost);
     const isOver = atMs >= endMs;
     if (atMs - interval.sinceMs >= intervalMs || isOver) {
-      const sample = {
+      keep({
         atMs,
         ...interval,
         loopDelayP99Ms: delay.percentile(99) / 1e6,
         broken: world.ledger.broken,
         faults: [...world.faults.values()].reduce((sum, count) => sum + count, 0),
         ...(await gauge(world)),
-      };
-      samples.push(sample);
-      progress.sampled(sample);
+      });
       delay.reset();
       interval = freshInterval(performance.now() - begun);
     }
-    if (isOver) break;
+    if (isOver) return;
   }
-  return { rounds: rounds.taken(), samples };
 }
 
 /** @param {number} sinceMs */

@@ -144,6 +144,7 @@ function throughputFindings({ cpu, wall, waiting }) {
 
 /** @param {string} promise @param {NonNullable<ReturnType<typeof lastOverFirst>>} found @returns {Finding} */
 function dropFinding(promise, { ratio, margin }) {
+  if (!Number.isFinite(margin)) return { promise, kept: null, why: `${percent(ratio)}: too few rounds` };
   const why = `${percent(ratio)} (+-${(margin * 100).toFixed(1)} %)`;
   if (ratio >= 1 - MAX_DROP) return { promise, kept: true, why };
   if (ratio + margin < 1 - MAX_DROP) return { promise, kept: false, why };

@@ -94,6 +94,10 @@ describe('throughput', () => {
     expect(run({ cpuMs: (share) => 3000 * (1 + 0.03 * share) }).kept(BY_CPU)).toBe(true);
   });
 
+  test('of a minute tells nothing, however much it dropped', () => {
+    expect(run({ minutes: 1, cpuMs: (share) => 3000 * (1 + share) }).kept(BY_CPU)).toBeNull();
+  });
+
   test('on a machine that itself became slower is not broken', () => {
     const slower = (share: number): number => 1 + 0.2 * share;
     const figures = run({
