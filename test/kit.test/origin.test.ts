@@ -87,7 +87,6 @@ describe('conditions', () => {
       requests: 3,
       maxInFlight: 3,
       faults: 3,
-      hitsByRule: [3],
       byStatus: { 200: 3 },
       bytesSent: 300,
     });

@@ -5,6 +5,7 @@
  * load everything once more.
  */
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
+import { StopState } from '../../dist/protocol/stop.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
 import { SIM_STORE, simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { patternObject } from './kit.js';
@@ -85,6 +86,8 @@ export function lookAtLoads(world: World, draw: Draw, memoryIsHeld: boolean): st
     draw.sometimes('a load was stopped with items left', record!.left > 0);
     draw.sometimes('an item was retried', record!.retries > 0);
   }
+  const begun = world.origin.reads.filter(({ stateAtStart }) => stateAtStart !== StopState.Live);
+  for (const { key } of begun) wrong.push(`a request for ${key} began after the token had turned`);
   const full = world.sim.workers.some((worker) => worker.fullCount > 0);
   if (full) draw.sites.struck('port.full');
   draw.sometimes('a port was full', full);

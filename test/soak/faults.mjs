@@ -59,13 +59,16 @@ export const IDLE_CLOSED = 'idle connection closed';
 /** Every kind that a run must have seen. */
 export const FAULT_KINDS = [...SCRIPTED.map(({ kind }) => kind), EXPIRED_TOKEN, IDLE_CLOSED];
 
-/** The script of a round. @param {() => number} random @returns {any[]} rules, in the order of `addHits` */
+/** The script of a round. @param {() => number} random @returns {any[]} rules with the names of their kinds */
 export function rulesOf(random) {
-  return SCRIPTED.map(({ among, rule }) => ({ ...rule, nth: 1 + Math.floor(random() * among) }));
+  return SCRIPTED.map(({ kind, among, rule }) => ({
+    ...rule,
+    name: kind,
+    nth: 1 + Math.floor(random() * among),
+  }));
 }
 
-/** Adds what a round's rules met to the totals. @param {Map<string, number>} totals @param {readonly number[]} hitsByRule */
-export function addHits(totals, hitsByRule) {
-  for (const [i, { kind }] of SCRIPTED.entries())
-    totals.set(kind, (totals.get(kind) ?? 0) + (hitsByRule[i] ?? 0));
+/** Adds what a round's rules met to the totals. @param {Map<string, number>} totals @param {Readonly<Record<string, number>>} fired by name */
+export function addHits(totals, fired) {
+  for (const { kind } of SCRIPTED) totals.set(kind, (totals.get(kind) ?? 0) + (fired[kind] ?? 0));
 }

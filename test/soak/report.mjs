@@ -74,12 +74,12 @@ export function documentOf(run, verdict) {
     items: sum('items'),
     bytes: sum('bytes'),
     requests,
-    faultsPerThousandRequests: (hits * 1000) / requests,
+    faultsPerThousandRequests: requests === 0 ? null : (hits * 1000) / requests,
     faults: Object.fromEntries(faults),
     errors: Object.fromEntries(ledger.errors),
     works: Object.fromEntries(ledger.works),
     retries: ledger.retries,
-    cpuSecondsPerGB: (sum('cpuMs') * 1e6) / sum('bytes'),
+    cpuSecondsPerGB: sum('bytes') === 0 ? null : (sum('cpuMs') * 1e6) / sum('bytes'),
     broken: ledger.broken,
     firstBroken: ledger.first,
     ...verdict,
@@ -103,8 +103,8 @@ export function textOf(document) {
   const lines = [
     `seed ${document.seed}, ${document.workers} workers, Node ${document.node}${document.isCutShort ? ', cut short' : ''}`,
     `${document.rounds} rounds: ${document.items} items, ${(document.bytes / 1e9).toFixed(2)} GB, ${document.requests} requests, ` +
-      `${document.retries} retries, ${document.deaths} deaths of workers, ${document.cpuSecondsPerGB.toFixed(2)} s of CPU per GB`,
-    `faults: ${document.faultsPerThousandRequests.toFixed(2)} in 1,000 requests: ${counted(document.faults)}`,
+      `${document.retries} retries, ${document.deaths} deaths of workers, ${document.cpuSecondsPerGB?.toFixed(2) ?? '-'} s of CPU per GB`,
+    `faults: ${document.faultsPerThousandRequests?.toFixed(2) ?? '-'} in 1,000 requests: ${counted(document.faults)}`,
     `errors that were to come: ${counted(document.errors)}`,
     `slopes, MB/h: ${Object.entries(document.slopes)
       .map(([name, fit]) => `${name} ${slope(fit)}`)

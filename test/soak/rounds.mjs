@@ -117,7 +117,7 @@ export async function runRound(soak, round) {
   const oursAfter = scheduled('self');
   const theirsAfter = scheduled(origin.pid);
   const after = await origin.stats();
-  addHits(faults, after.hitsByRule);
+  addHits(faults, after.fired);
   Ledger.count(faults, EXPIRED_TOKEN, (after.byStatus['400'] ?? 0) - (before.origin.byStatus['400'] ?? 0));
   await mustBeIdle(soak, round);
   return {
