@@ -59,12 +59,13 @@ interface State {
   readonly places: readonly Place[];
   readonly crashed: readonly boolean[];
   readonly from: State | null;
-  readonly label: string;
+  readonly choice: Choice | null;
   schedules: bigint;
 }
 
 interface Choice {
-  readonly label: string;
+  /** Words for a schedule that is shown. */
+  readonly label: () => string;
   /** False for what may never happen. */
   readonly certain: boolean;
   readonly make: () => { world: World; place: Promise<Place> | Place; crash?: true };
@@ -98,7 +99,7 @@ class Search {
     const crashed = places.map(() => false);
     let level = new Map<string, State>();
     const world = emptyWorld(this.#scenario.words);
-    level.set('', { world, places, crashed, from: null, label: '', schedules: 1n });
+    level.set('', { world, places, crashed, from: null, choice: null, schedules: 1n });
     let longest = 0;
     for (; level.size > 0; longest += 1) level = await this.#next(level);
     const runs = this.#threads.reduce((sum, thread) => sum + thread.histories, 0);
@@ -138,30 +139,40 @@ class Search {
     const model = this.#threads[thread]!;
     const { name } = model;
     const choices: Choice[] = [];
-    const add = (label: string, make: Choice['make'], certain = true): void => {
-      choices.push({ label: `${name}: ${label}`, certain, make, thread });
+    const add = (label: () => string, make: Choice['make'], certain = true): void => {
+      choices.push({ label: () => `${name}: ${label()}`, certain, make, thread });
     };
     const { step } = place;
     if (step !== null) {
       const { world: after, result } = applyStep(world, step);
-      const gave = result === undefined ? '' : ` (${JSON.stringify(result)})`;
-      add(`${describeStep(step)}${gave}`, () => ({ world: after, place: model.stepped(place, result) }));
+      const label = (): string =>
+        `${describeStep(step)}${result === undefined ? '' : ` (${JSON.stringify(result)})`}`;
+      add(label, () => ({ world: after, place: model.stepped(place, result) }));
     }
     for (const queue of place.hears) {
       if ((world.queues.get(queue) ?? []).length === 0) continue;
       const { world: after, message } = arriveFrom(world, queue);
-      add(`hears ${JSON.stringify(message)} from ${queue}`, () => ({
-        world: after,
-        place: model.heard(place, queue, message),
-      }));
+      add(
+        () => `hears ${JSON.stringify(message)} from ${queue}`,
+        () => ({ world: after, place: model.heard(place, queue, message) }),
+      );
     }
     for (const event of place.events) {
       const { when, certain = false } = this.#scenario.events?.[event] ?? {};
       if (when !== undefined && !when(this.#view(state))) continue;
-      add(`meets ${event}`, () => ({ world, place: model.met(place, event) }), certain);
+      add(
+        () => `meets ${event}`,
+        () => ({ world, place: model.met(place, event) }),
+        certain,
+      );
     }
-    if (this.#scenario.mayCrash?.includes(name) === true)
-      add('crashes', () => ({ world, place, crash: true }), false);
+    if (this.#scenario.mayCrash?.includes(name) === true) {
+      add(
+        () => 'crashes',
+        () => ({ world, place, crash: true }),
+        false,
+      );
+    }
     return choices;
   }
 
@@ -174,7 +185,7 @@ class Search {
       places: state.places.with(choice.thread, to),
       crashed: crash === true ? state.crashed.with(choice.thread, true) : state.crashed,
       from: state,
-      label: choice.label,
+      choice,
       schedules: state.schedules,
     };
   }
@@ -209,13 +220,16 @@ class Search {
 
 function keyOf({ world, places, crashed }: State): string {
   const words = [...world.words].map(([cell, value]) => `${cell}=${value}`).sort();
-  const queues = [...world.queues].filter(([, messages]) => messages.length > 0).sort();
-  return JSON.stringify([words, queues, places.map(({ id }) => id), crashed]);
+  const queues: string[] = [];
+  for (const [name, messages] of world.queues)
+    if (messages.length > 0) queues.push(`${name}=${JSON.stringify(messages)}`);
+  return [...words, ...queues.sort(), ...places.map(({ id }) => id), ...crashed].join(' ');
 }
 
 function scheduleOf(state: State): string {
   const lines: string[] = [];
-  for (let at: State | null = state; at !== null && at.from !== null; at = at.from) lines.push(`  ${at.label}`);
+  for (let at: State | null = state; at !== null && at.choice !== null; at = at.from)
+    lines.push(`  ${at.choice.label()}`);
   return lines.toReversed().join('\n');
 }
 

@@ -91,7 +91,7 @@ class Run {
       },
       onMessage: (fn) => void this.listeners.set(into, fn),
       takePending: () => this.perform({ verb: 'take', on: into, values: [] }) as unknown[],
-      close: () => {},
+      close: () => void this.listeners.delete(into),
     };
   }
 

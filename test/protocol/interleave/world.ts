@@ -42,8 +42,7 @@ export function emptyWorld(words: Readonly<Record<string, number>> = {}): World 
 export function applyStep(world: World, step: Step): { world: World; result: unknown } {
   const { verb, on, values } = step;
   if (verb === 'post') return { world: posted(world, on, values[0]), result: undefined };
-  if (verb === 'take')
-    return { world: withQueue(world, on, []), result: [...(world.queues.get(on) ?? [])] };
+  if (verb === 'take') return { world: withQueue(world, on, []), result: [...(world.queues.get(on) ?? [])] };
   const old = world.words.get(on) ?? 0;
   const [a = 0, b = 0] = values as number[];
   const now = WORD_VERBS[verb]!(old, a, b) | 0;
