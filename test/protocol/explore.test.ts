@@ -85,13 +85,13 @@ describe('explore', () => {
     const scenario: Scenario = {
       threads: {
         a: ({ end }) => {
-          const { post } = end('p', 'a');
-          post(1);
-          post(2);
+          const out = end('p', 'a');
+          out.post(1);
+          out.post(2);
         },
         b: async ({ end, note }) => {
           end('p', 'b').onMessage(note);
-          await null;
+          await Promise.resolve();
           note('first turn');
         },
       },

@@ -15,15 +15,15 @@ import { applyStep, arriveFrom, describeStep, emptyWorld, type World } from './w
 
 /** What claims are made about. */
 export interface View {
-  word(name: string, index: number): number;
+  readonly word: (name: string, index: number) => number;
   /** Posted and not arrived. */
-  queue(name: string): readonly unknown[];
+  readonly queue: (name: string) => readonly unknown[];
   /** All that was ever posted. */
-  posted(name: string): readonly unknown[];
-  notes(thread: string): readonly unknown[];
+  readonly posted: (name: string) => readonly unknown[];
+  readonly notes: (thread: string) => readonly unknown[];
   /** The verb before which a thread stands, or null between two turns. */
-  next(thread: string): string | null;
-  crashed(thread: string): boolean;
+  readonly next: (thread: string) => string | null;
+  readonly crashed: (thread: string) => boolean;
   /** Threads that have not come to their end, the crashed ones apart. */
   readonly waiting: readonly string[];
 }
@@ -35,7 +35,9 @@ export interface Scenario {
   /** Threads that may die before any step. */
   readonly mayCrash?: readonly string[];
   /** When an event can happen, and whether it will for certain; any time and perhaps never where nothing is said. */
-  readonly events?: Readonly<Record<string, { when?(view: View): boolean; readonly certain?: boolean }>>;
+  readonly events?: Readonly<
+    Record<string, { readonly when?: (view: View) => boolean; readonly certain?: boolean }>
+  >;
   /** Throws when something is wrong. Called in every state. */
   always?(view: View): void;
   /** The same, where no thread can go on but by an event that may never come. */

@@ -2,13 +2,14 @@
  * A port in shared memory for the threads of a model, and what is true of every port: bounded, in order, nothing lost,
  * credits conserved.
  */
+import type * as portModule from '../../../dist/protocol/port.js';
 import { NEVER, type StopSignal } from '../../../dist/protocol/stop.js';
 import { claim, type View } from './explore.js';
 import type { Env } from './thread.js';
 import { sharedWords } from './world.js';
 
 /** The module is handed in, so that a broken copy of it can be put through the same. */
-export type PortLibrary = typeof import('../../../dist/protocol/port.js');
+export type PortLibrary = typeof portModule;
 type Sender = InstanceType<PortLibrary['PortSender']>;
 
 /** The port lies behind other words. */

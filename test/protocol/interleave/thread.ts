@@ -19,11 +19,11 @@ import { describeStep, interceptAtomics, type Step } from './world.js';
 /** What the program of a thread is given beside the shared words. */
 export interface Env {
   /** One end of a pipe; its messages go into the queue `pipe>` from the end `a`, into `pipe<` from the end `b`. */
-  end(pipe: string, side: 'a' | 'b'): Channel;
+  readonly end: (pipe: string, side: 'a' | 'b') => Channel;
   /** Lets `fn` run at any one moment between two turns, once. */
-  on(event: string, fn: () => void): void;
+  readonly on: (event: string, fn: () => void) => void;
   /** Remembers something for the claims. Not a step: nobody else sees it. */
-  note(what: unknown): void;
+  readonly note: (what: unknown) => void;
 }
 
 export type Program = (env: Env) => Promise<void> | void;
@@ -45,7 +45,7 @@ export interface Place {
   readonly events: readonly string[];
   readonly notes: readonly unknown[];
   readonly done: boolean;
-  readonly failure: unknown;
+  readonly failure: Error | null;
 }
 
 class Suspended extends Error {}
@@ -65,7 +65,7 @@ class Run {
   at = 0;
   stoppedAt: Step | null = null;
   done = false;
-  failure: unknown = null;
+  failure: Error | null = null;
 
   constructor(history: readonly Entry[]) {
     this.history = history;
@@ -95,7 +95,8 @@ class Run {
     };
   }
 
-  fail(error: unknown): unknown {
+  fail(thrown: unknown): Error {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     if (!(error instanceof Suspended)) this.failure ??= error;
     return error;
   }

@@ -1,10 +1,11 @@
 /** The retry budget and the token words of a runtime, with whoever spends, refunds, turns and looks at the same time. */
 import { StopState } from '../../../dist/protocol/stop.js';
+import type * as wordsModule from '../../../dist/protocol/words.js';
 import { claim, type Scenario, type View } from './explore.js';
 import { sharedWords } from './world.js';
 
 /** The module is handed in, so that a broken copy of it can be put through the same. */
-export type WordsLibrary = typeof import('../../../dist/protocol/words.js');
+export type WordsLibrary = typeof wordsModule;
 
 const words = sharedWords('runtime');
 
@@ -89,15 +90,15 @@ export function tokens(lib: WordsLibrary, readers: number, looks: number): Scena
   const names = Array.from({ length: readers }, (_, reader) => `worker-${reader}`);
   const service: Scenario['threads'][string] = ({ end, note }) => {
     const slots = new lib.TokenSlots(words);
-    const post = names.map((name) => end(name, 'a').post);
+    const ends = names.map((name) => end(name, 'a'));
     const first = slots.acquire()!;
-    for (const tell of post) tell(first.epoch);
+    for (const to of ends) to.post(first.epoch);
     lib.writeToken(words, first.slot, first.epoch, StopState.Draining);
     slots.release(first.slot);
-    for (const tell of post) tell(RELEASED);
+    for (const to of ends) to.post(RELEASED);
     const second = slots.acquire()!;
     note([first.slot, second.slot, first.epoch, second.epoch]);
-    for (const tell of post) tell(second.epoch);
+    for (const to of ends) to.post(second.epoch);
     lib.writeToken(words, second.slot, second.epoch, StopState.Cancelled);
   };
   const reader = (name: string): Scenario['threads'][string] => {
