@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Crew } from '../protocol/stress/rounds.js';
 
-const ROUNDS = 1500;
+const ROUNDS = 500;
 const MESSAGES = 500;
 
 let crew: Crew;
