@@ -4,6 +4,7 @@
  * Faults end at a time; whatever is left of the runtime has to come to its end then, and one that was not stopped has to
  * load everything once more.
  */
+import type { AdmissionLimits } from '../../dist/actors/supervisor/admission.js';
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
 import { StopState } from '../../dist/protocol/stop.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
@@ -164,6 +165,7 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 
     transform: several,
     workers: oracle.between(1, 3, 'workers'),
     concurrency: oracle.between(1, 3, 'slots of a worker'),
+    admission: drawAdmission(oracle),
     arenaBytes: PAGE * Math.max(least, oracle.of([64, 20, 8, 5, 3], 'pages')),
     origin: {
       drawn: draw,
@@ -193,6 +195,16 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 
   });
   draw.attach(world.sim);
   return world;
+}
+
+/** Caps as a good neighbour has them; mostly none. */
+export function drawAdmission(oracle: Oracle): AdmissionLimits {
+  return {
+    maxBandwidth: oracle.chance(0.15, 'maxBandwidth') ? oracle.of([1 << 20, 20_000], 'maxBandwidth') : null,
+    maxCpuShare: null,
+    cores: 2,
+    maxEventLoopDelayMs: oracle.of([0, 0, 200], 'maxEventLoopDelayMs'),
+  };
 }
 
 export function drawSizes(oracle: Oracle): Record<string, number> {
