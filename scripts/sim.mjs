@@ -7,11 +7,11 @@
  * `--twice` runs each seed twice and compares; `--complete` fails when a fault never struck or a mark was never reached.
  * Exits with 1 on a violation.
  */
-import { execFileSync, fork } from 'node:child_process';
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { compileScenarios } from './lib/scenarios.mjs';
 
 /** @typedef {import('../test/simulation/run.js').Tally} Tally */
 
@@ -37,16 +37,6 @@ function whole(given, fallback, name) {
   process.exit(2);
 }
 
-function compile() {
-  const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
-  execFileSync(process.execPath, [tsc, '-p', 'test/simulation/tsconfig.json'], {
-    cwd: root,
-    stdio: 'inherit',
-  });
-  mkdirSync(`${root}/.sim/kit`, { recursive: true });
-  copyFileSync(`${root}/test/kit/pattern.mjs`, `${root}/.sim/kit/pattern.mjs`);
-}
-
 /** @param {object} slice @param {(tally: Tally) => void} told @returns {Promise<number | null>} exit code */
 function runSlice(slice, told) {
   const child = fork(`${root}/.sim/simulation/run.js`, [JSON.stringify(slice)], {
@@ -69,7 +59,7 @@ function sum(tallies, column) {
   return Object.fromEntries(Object.entries(sums).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-compile();
+compileScenarios(root);
 const { SCENARIOS } = await import(`${root}/.sim/simulation/scenarios.js`);
 const { FAULTS } = await import(`${root}/dist/runtime/simulation/sites.js`);
 /** @type {string[]} */
