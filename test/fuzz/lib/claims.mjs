@@ -32,7 +32,16 @@ export function tryClaim(each, seed, numRuns) {
     result.errorInstance instanceof Error
       ? `${result.errorInstance.stack}`.split('\n').slice(0, 4).join(' ')
       : String(result.errorInstance);
-  return `${each.name}: ${error}; seed ${result.seed}, path ${result.counterexamplePath}, ${fc.stringify(result.counterexample).slice(0, 2000)}`;
+  return `${each.name}: ${error}; seed ${result.seed}, path ${result.counterexamplePath}, ${shown(result.counterexample)}`;
+}
+
+/** Some values bite whoever looks at them. @param {unknown} value */
+function shown(value) {
+  try {
+    return fc.stringify(value).slice(0, 2000);
+  } catch {
+    return 'a value that cannot be shown';
+  }
 }
 
 /**
