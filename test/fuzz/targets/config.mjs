@@ -263,9 +263,18 @@ const errorParts = fc.array(
   ),
   { maxLength: 12 },
 );
+const errorFields = fc
+  .array(
+    fc.tuple(fc.constantFrom('Code', 'Message', 'Region', 'RequestId', 'Details', 'ActualObjectSize'), field),
+    { maxLength: 4 },
+  )
+  .map((fields) =>
+    Buffer.from(`<Error>${fields.map(([word, text]) => `<${word}>${text}</${word}>`).join('')}</Error>`),
+  );
 const errorBodies = claim(
   'whatever a refusal says, it is a bounded value',
   fc.oneof(
+    errorFields,
     errorParts.map((parts) => Buffer.from(parts.join(''))),
     fc.uint8Array({ maxLength: 200 }),
   ),

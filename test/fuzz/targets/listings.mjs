@@ -122,6 +122,45 @@ const cut = claim(
   },
 );
 
+const behind = claim(
+  'a page with anything behind it is refused',
+  fc.tuple(
+    fc.constantFrom(...NAMES),
+    page,
+    fc.constantFrom(
+      '<x/>',
+      '</x>',
+      'text',
+      '<ListBucketResult></ListBucketResult>',
+      '{}',
+      ']',
+      '<!-- ',
+      '\0',
+    ),
+  ),
+  ([name, model, more]) => {
+    const { write, read } = /** @type {typeof FORMATS[string]} */ (FORMATS[name]);
+    const got = attempt(() => read(Buffer.from(write(model) + more, 'utf8')), ['ProtocolViolation']);
+    return 'refusal' in got ? null : 'it was read as a page';
+  },
+);
+
+const halves = fc
+  .array(fc.constantFrom('a', '\u{1f600}', '\ud83d', '\ude00', 'é'), { maxLength: 4 })
+  .map((parts) => parts.join(''));
+const surrogates = claim(
+  'a name with half a surrogate pair, which has no bytes, is refused',
+  fc.tuple(halves, halves, fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER + 5 })),
+  ([key, prefix, size]) => {
+    const body = Buffer.from(
+      JSON.stringify({ items: [{ name: key, size: String(size) }], prefixes: [prefix] }),
+    );
+    const got = attempt(() => jsonPage(body, {}), REFUSALS);
+    const good = key.isWellFormed() && prefix.isWellFormed() && Number.isSafeInteger(size);
+    return 'value' in got === good ? null : good ? 'it was refused' : 'it was read';
+  },
+);
+
 const WORDS = [
   '<!DOCTYPE a [<!ENTITY x "y">]>',
   '<!ENTITY a "&a;&a;">',
@@ -278,4 +317,4 @@ const uploads = claim(
 );
 
 /** @type {import('../lib/claims.mjs').Claim<any>[]} */
-export const listings = [whole, cut, mutated, json, uploads];
+export const listings = [whole, cut, behind, surrogates, mutated, json, uploads];

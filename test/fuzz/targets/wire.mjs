@@ -168,10 +168,7 @@ const tables = claim(
 const keyRow = fc.tuple(
   fc.uint8Array({ maxLength: 2000 }),
   fc.maxSafeNat(),
-  fc.option(
-    fc.string({ unit: 'binary', minLength: 1 }).map((text) => text.toWellFormed()),
-    { nil: null },
-  ),
+  fc.option(fc.string({ unit: 'binary', minLength: 1, maxLength: 900, size: 'max' }), { nil: null }),
   fc.option(fc.nat(), { nil: null }),
 );
 const pages = claim(
