@@ -1,7 +1,7 @@
 /** A small share of the other fuzzing, each claim with a seed that is fixed and one that is new. */
 import { describe, expect, it } from 'vitest';
 import { claim, tryClaim } from './lib/claims.mjs';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { CLAIMS } from './targets/index.mjs';
 
 const fresh = Math.floor(Math.random() * 0x7fff_ffff);

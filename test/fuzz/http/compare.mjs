@@ -8,7 +8,6 @@
  */
 import { RangeField } from '../../../dist/transport/head.js';
 import { BodyMode } from '../../../dist/transport/framing.js';
-import { Dice } from '../lib/dice.mjs';
 import { shrink } from '../lib/mutate.mjs';
 import { writeAnswer } from './answers.mjs';
 import { Reference } from './reference.mjs';
@@ -65,7 +64,7 @@ export class HttpTarget {
   #reference = new Reference();
   #asked = ASKED.map((_, index) => askedOf(index));
 
-  /** @param {Dice} dice @param {number} index @returns {string | null} a disagreement */
+  /** @param {import('../lib/dice.mjs').Dice} dice @param {number} index @returns {string | null} a disagreement */
   run(dice, index) {
     const length = writeAnswer(dice, this.#input);
     const asked = index % ASKED.length;
@@ -271,7 +270,7 @@ function differsInPieces(ours, pieces, piecesBody) {
   return '';
 }
 
-/** Where the input is cut into reads. @param {Dice} dice @param {number} length */
+/** Where the input is cut into reads. @param {import('../lib/dice.mjs').Dice} dice @param {number} length */
 function cutsOf(dice, length) {
   if (length === 0) return [];
   if (dice.chance(2)) return Array.from({ length }, (_, at) => at);

@@ -4,7 +4,7 @@
  * A claim is an arbitrary and a check of one drawn value, which returns a text for what does not hold; a check that throws
  * does not hold either. fast-check shrinks what fails and names the seed and path of it.
  */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { MillraceError } from '../../../dist/protocol/errors.js';
 
 /**

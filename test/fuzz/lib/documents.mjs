@@ -1,5 +1,5 @@
 /** Listing pages as the services write them, from a model of what is in them. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 /** @typedef {{ key: string, size: number, version: string, modifiedMs: number }} Row */
 /** @typedef {{ rows: Row[], prefixes: string[], next: string | null, noise: number }} Page */

@@ -2,7 +2,7 @@
  * What the environment and refusing services write: shared configuration files, connection strings, endpoints, error
  * documents. What is well-formed is read as it was written; nothing else breaks the reader or gets a secret into an error.
  */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseConnectionString } from '../../../dist/backends/azure/connection-string.js';
 import { readServiceError } from '../../../dist/backends/azure/error-body.js';
 import { checkEndpoint as azureEndpoint, checkKey, checkSas } from '../../../dist/backends/azure/options.js';

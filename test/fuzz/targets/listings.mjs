@@ -2,7 +2,7 @@
  * Listing documents: what a service writes is read back whole; what is damaged is a whole page or a typed refusal, in
  * bounded time and memory.
  */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parsePage as azurePage, parseUploads } from '../../../dist/backends/azure/listing.js';
 import { parsePage as jsonPage } from '../../../dist/backends/gcs/json-listing.js';
 import { escapeXml, readUploads, textIn } from '../../../dist/backends/http/xml-documents.js';

@@ -1,5 +1,5 @@
 /** URIs and keys of every scheme: what is parsed is written back the same, and what is refused tells no secret. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import * as azure from '../../../dist/backends/azure/uri.js';
 import * as file from '../../../dist/backends/file/uri.js';
 import * as gcs from '../../../dist/backends/gcs/uri.js';

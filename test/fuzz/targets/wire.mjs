@@ -2,7 +2,7 @@
  * What crosses threads, and the pure cores beneath it: errors, packed tables and key pages arrive as they were sent;
  * checksums, near ranges, retries and the cursor agree with a plain way of doing the same.
  */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { CursorTrack } from '../../../dist/actors/supervisor/cursor.js';
 import { newRetryState, nextStep, RETRY_AFTER_CAP_MS } from '../../../dist/actors/worker/retry.js';
 import { planCoalesced } from '../../../dist/loader/coalesce.js';
