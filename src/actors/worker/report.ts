@@ -7,7 +7,13 @@
  *    bounded by the jobs the worker holds.
  */
 import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
-import { ErrorCode, MillraceError, asMillraceError, type WireError } from '../../protocol/errors.js';
+import {
+  ErrorCode,
+  MillraceError,
+  asMillraceError,
+  messageOf,
+  type WireError,
+} from '../../protocol/errors.js';
 import type { DoneMessage, Output, ResultMessage } from '../../protocol/messages.js';
 import type { PortSender } from '../../protocol/port.js';
 import { NEVER } from '../../protocol/stop.js';
@@ -162,7 +168,7 @@ function cloneFault(outputs: readonly Output[]): MillraceError | null {
 }
 
 function notSent(thrown: unknown): MillraceError {
-  const why = thrown instanceof Error ? thrown.message : String(thrown);
+  const why = messageOf(thrown);
   return new MillraceError(
     ErrorCode.TransformFailed,
     `the transform returned a value that cannot be sent between threads: ${why}. Return bytes, plain data, or null`,

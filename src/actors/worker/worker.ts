@@ -15,7 +15,7 @@ import {
   type TurnSignal,
   type WorkerContext,
 } from '../../protocol/context.js';
-import { asMillraceError, ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { asMillraceError, ErrorCode, messageOf, MillraceError } from '../../protocol/errors.js';
 import {
   isSink,
   type ControlMessage,
@@ -384,7 +384,7 @@ const NOTHING_DONE = {
 };
 
 function transformFailed(thrown: unknown): MillraceError {
-  const why = thrown instanceof Error ? thrown.message : String(thrown);
+  const why = messageOf(thrown);
   return new MillraceError(ErrorCode.TransformFailed, `the transform threw: ${why}`, {
     phase: 'transform',
     cause: thrown,
