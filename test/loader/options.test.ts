@@ -59,6 +59,7 @@ const LOADER_VALUES: Required<LoaderOptions> = {
   checked: true,
   ack: 'manual',
   maxAttempts: 2,
+  throttleTimeoutMs: '1min',
   token,
   signal,
 };
@@ -72,6 +73,7 @@ const RUNTIME_VALUES: Required<RuntimeOptions> = {
   stuckAfterMs: '5s',
   budgetTimeoutMs: '7s',
   closeTimeoutMs: '1s',
+  adaptiveConcurrency: false,
   stores: { s3: { region: 'eu-west-1' } },
   decorators: { s3: [{ latency: { ms: 20 } }] },
   heapLimitMb: 128,

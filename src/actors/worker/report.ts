@@ -28,6 +28,8 @@ export interface Result {
   readonly size: number;
   readonly version: string | null;
   readonly retries: number;
+  /** Answers that told it to slow down. */
+  readonly throttled: number;
   readonly error: MillraceError | null;
   readonly outputs: readonly Output[] | null;
   readonly verified: ChecksumAlgorithm | null;
@@ -62,6 +64,7 @@ export class Reporter {
     this.#table.set(base + Done.Landed, result.landed);
     this.#table.set(base + Done.Size, result.size);
     this.#table.set(base + Done.Retries, result.retries);
+    this.#table.set(base + Done.Throttled, result.throttled);
     if (result.verified !== null)
       this.#table.set(base + Done.Verified, CHECKSUMS.indexOf(result.verified) + 1);
     if (result.version !== null) {
