@@ -82,7 +82,7 @@ export interface LoaderOptions {
   readonly maxAttempts?: number | undefined;
   /**
    * How long a service may answer 503 or 429 to an object before that fails; it is waited out until then, whatever
-   * `maxAttempts` says. 0: such an answer counts as any other failed attempt. @default '5min'
+   * `maxAttempts` says. 0: such an answer counts as any other failed attempt. @default '5m'
    */
   readonly throttleTimeoutMs?: number | string | undefined;
   readonly token?: CancellationToken | undefined;

@@ -59,7 +59,7 @@ const LOADER_VALUES: Required<LoaderOptions> = {
   checked: true,
   ack: 'manual',
   maxAttempts: 2,
-  throttleTimeoutMs: '1min',
+  throttleTimeoutMs: '1m',
   token,
   signal,
 };

@@ -55,6 +55,7 @@ export class World {
   readonly options: WorldOptions;
   readonly origin;
   readonly arena;
+  readonly words: Int32Array;
   readonly sim;
   readonly token;
   readonly supervisor;
@@ -71,6 +72,7 @@ export class World {
     this.origin = createSimOrigin({ ...options.origin, objects: patternObjects(sizes) });
     this.arena = new Arena(options.arenaBytes ?? 64 * PAGE);
     const words = createRuntimeWords();
+    this.words = words;
     fillRetryBudget(words);
     this.sim = createSimulation({
       seed,

@@ -43,6 +43,16 @@ export type SimFault = SimFaultKind & {
   readonly times?: number;
 };
 
+/** A time, in virtual ms, at which the service answers 503. */
+export interface SimStorm {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** Of the requests that arrive. @default 1 */
+  readonly share?: number;
+  /** @default 0 */
+  readonly retryAfterMs?: number;
+}
+
 export interface SimOriginOptions {
   readonly objects: ReadonlyMap<string, SimObject>;
   /** Shortest and longest time between two events of one read. @default [1, 20] */
@@ -50,6 +60,8 @@ export interface SimOriginOptions {
   /** A body lands in at most so many pieces. @default 4 */
   readonly maxPieces?: number;
   readonly faults?: readonly SimFault[];
+  /** Times at which it tells everybody, or a share of the requests, to slow down. @default none */
+  readonly storms?: readonly SimStorm[];
   /** What goes wrong with heads and writes. */
   readonly callFaults?: readonly SimCallFault[];
   /** Whether heads tell a checksum, and whole objects are looked at as they land. @default false */
@@ -116,6 +128,7 @@ export class SimOrigin {
   readonly checksums: boolean;
   readonly copies: boolean;
   readonly partsInFlight: number;
+  readonly storms: readonly SimStorm[];
   /** Uploads that were begun and have not ended. */
   readonly uploads = new Map<string, SimUpload>();
   /** Uploads that were ever begun. */
@@ -144,6 +157,7 @@ export class SimOrigin {
     this.leastSnapshot = options.leastSnapshot ?? 0;
     this.checksums = options.checksums ?? false;
     this.copies = options.copies ?? true;
+    this.storms = options.storms ?? [];
     this.partsInFlight = options.partsInFlight ?? Infinity;
     this.#callFaults = (options.callFaults ?? []).map((fault) => ({ fault, left: fault.times ?? 1 }));
     this.#faults = (options.faults ?? []).map((fault) => ({ fault, left: fault.times ?? 1 }));
@@ -157,6 +171,12 @@ export class SimOrigin {
   /** The faults that were not met yet. */
   get unusedFaults(): readonly SimFault[] {
     return this.#faults.filter(({ left }) => left > 0).map(({ fault }) => fault);
+  }
+
+  /** The storm that a request meets which arrives now, if there is one. */
+  stormAt(nowMs: number, random: () => number): SimStorm | null {
+    const storm = this.storms.find(({ fromMs, untilMs }) => nowMs >= fromMs && nowMs < untilMs);
+    return storm !== undefined && random() < (storm.share ?? 1) ? storm : null;
   }
 
   addFault(fault: SimFault): void {

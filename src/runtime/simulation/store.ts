@@ -16,7 +16,7 @@ import {
   type Store,
   type StoreSnapshot,
 } from '../../protocol/store.js';
-import { answerOfCallFault } from './faults.js';
+import { answerOfCallFault, spoiled } from './faults.js';
 import { CHECKSUM, checksumOf } from './objects.js';
 import type { SimOrigin } from './origin.js';
 import { Reading } from './reading.js';
@@ -94,6 +94,11 @@ function ask<T>(
     const delayMs = between(() => world.random(), least, most);
     const cancel = world.device(`${label} asks`, delayMs, () =>
       world.complete(label, () => {
+        const storm = origin.stormAt(world.now(), () => world.random());
+        if (storm !== null) {
+          const answer = spoiled(Outcome.Throttled, label, ErrorCode.Throttled);
+          return end({ ...answer, retryAfterMs: storm.retryAfterMs ?? 0 });
+        }
         try {
           end(make());
         } catch (thrown) {
