@@ -225,7 +225,7 @@ export interface OriginStats {
   readonly inFlight: number;
   /** Answers that told it to slow down, 503 and 429, since the worker began. */
   readonly throttled: number;
-  /** Whether the latest round of answers took more than twice as long as they used to. */
+  /** Whether most of the latest round of answers took more than twice as long as they used to. */
   readonly slow: boolean;
   /** Whether it gets no requests from any worker for now, but for one that probes it now and then. */
   readonly closed: boolean;

@@ -1,6 +1,6 @@
 /** A world, its loads and its misfortunes, all drawn from one seed. */
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
-import type { SimFault } from '../../dist/runtime/simulation/origin.js';
+import type { SimFault, SimStorm } from '../../dist/runtime/simulation/origin.js';
 import { between as drawn, seededRandom } from '../../dist/protocol/seeded.js';
 import { patternObject, storeSpec } from './kit.js';
 import { type Load, type LoadOptions, PAGE, SEVERAL, several, STORE } from './load.kit.js';
@@ -44,6 +44,10 @@ export function createRandomWorld(seed: number): RandomWorld {
   const largest = Math.max(...Object.values(sizes));
   const faults = drawFaults(dice, sizes);
   const fits = Math.ceil(largest / PAGE) + 1;
+  // Dice of their own: a seed that found something once is the same world still.
+  const weather = new Dice(seed, 'storms');
+  const storms = drawStorms(weather);
+  const throttleTimeoutMs = weather.of([0, 4000, 300_000, 300_000]);
   const world = new World({
     seed,
     sizes,
@@ -53,6 +57,7 @@ export function createRandomWorld(seed: number): RandomWorld {
     arenaBytes: PAGE * Math.max(dice.chance(0.1) ? 1 : fits, dice.of([3, 3, 5, 8, 20, 64])),
     origin: {
       faults,
+      storms,
       maxPieces: dice.between(1, 3),
       slowCancel: dice.chance(0.3),
       latencyMs: dice.of([
@@ -73,12 +78,12 @@ export function createRandomWorld(seed: number): RandomWorld {
   const loads = dice.between(1, 3);
   const drawnLoads = Array.from({ length: loads }, () => drawLoad(dice, sizes));
   for (const [i, load] of drawnLoads.entries()) {
-    world.load({ ...load, token: world.tokens[i]!, byHand: zipped });
+    world.load({ ...load, throttleTimeoutMs, token: world.tokens[i]!, byHand: zipped });
   }
   if (zipped) void zip(world.loads, world, dice.of([0, 0, 30]));
   const asks = { asked: 0, settled: 0 };
   const { stopped, hung } = misfortunes(dice, world, asks);
-  const patient = faults.length === 0;
+  const patient = faults.length === 0 && (storms.length === 0 || throttleTimeoutMs === 300_000);
   return {
     world,
     asks,
@@ -126,6 +131,14 @@ export function drawFaults(dice: Dice, sizes: Record<string, number>): SimFault[
     });
   }
   return faults;
+}
+
+/** Times at which the service tells everybody, or some, to slow down. */
+function drawStorms(dice: Dice): SimStorm[] {
+  if (!dice.chance(0.25)) return [];
+  const fromMs = dice.of([0, 30, 300]);
+  const untilMs = fromMs + dice.of([50, 1000, 20_000]);
+  return [{ fromMs, untilMs, share: dice.of([1, 1, 0.5]), retryAfterMs: dice.of([0, 0, 700]) }];
 }
 
 export function drawLoad(dice: Dice, sizes: Record<string, number>): LoadOptions {

@@ -102,21 +102,25 @@ describe('a small storm', () => {
   });
 
   it.each([
-    ['a cancel of the runtime', 200, false, (world: World) => world.token.cancel('stop')],
-    ['a cancel of one stream', 500, true, (world: World) => world.tokens[0]!.cancel('stop')],
-    ['a drain of the runtime', 500, false, (world: World) => world.token.drain('stop')],
-    ['a drain of one stream', 500, true, (world: World) => world.tokens[0]!.drain('stop')],
-    ['a close of the runtime', 500, false, (world: World) => void world.supervisor.close('close')],
-    ['the death of worker 0', 8000, true, (world: World) => world.crash(0)],
-  ] as const)('survives %s at any moment', async (what, withinMs, goesOn, disturb) => {
-    const check = (world: World): void => {
-      const { failure, record } = world.loads[0]!;
-      if (what.includes('death')) expect([failure, record!.reason]).toEqual([null, 'completed']);
-      if (what.includes('drain')) expect([failure, record!.dropped]).toEqual([null, 0]);
-    };
-    const { steps, moments } = await atEveryMoment({ make, disturb, withinMs, goesOn, check });
-    expect(moments).toBeGreaterThan(steps);
-  }, 120_000);
+    ['a cancel of the runtime', 200, false, (world: World): void => world.token.cancel('stop')],
+    ['a cancel of one stream', 500, true, (world: World): void => world.tokens[0]!.cancel('stop')],
+    ['a drain of the runtime', 500, false, (world: World): void => world.token.drain('stop')],
+    ['a drain of one stream', 500, true, (world: World): void => world.tokens[0]!.drain('stop')],
+    ['a close of the runtime', 500, false, (world: World): void => void world.supervisor.close('close')],
+    ['the death of worker 0', 8000, true, (world: World): void => world.crash(0)],
+  ] as const)(
+    'survives %s at any moment',
+    async (what, withinMs, goesOn, disturb) => {
+      const check = (world: World): void => {
+        const { failure, record } = world.loads[0]!;
+        if (what.includes('death')) expect([failure, record!.reason]).toEqual([null, 'completed']);
+        if (what.includes('drain')) expect([failure, record!.dropped]).toEqual([null, 0]);
+      };
+      const { steps, moments } = await atEveryMoment({ make, disturb, withinMs, goesOn, check });
+      expect(moments).toBeGreaterThan(steps);
+    },
+    120_000,
+  );
 });
 
 describe('a service that never stops', () => {

@@ -3,16 +3,19 @@
  *
  * Invariants:
  * 1. An attempt is compared with the mean of those of about its size, so a change of the sizes is no change of the latency.
- * 2. A verdict is about a round of attempts, never about one, and one attempt counts for `MAX_RATIO` at most: a single
- *    slow answer says nothing.
+ * 2. A verdict is about a round of attempts, and most of it has to be slow. A few slow answers say nothing, however slow
+ *    they are; nor does a machine that is short of CPU, which delays some answers and not others.
  * 3. The baseline moves slowly to what there is: a service that has become slower for good is given up being held to what
  *    it was after some hundred attempts.
  */
 
 /** Bytes from which on an attempt is of the next size class; beyond the last one transfer time is all there is. */
 const CLASSES = [16 * 1024, 128 * 1024, 1024 * 1024, 4 * 1024 * 1024];
-/** A round that took so many times the baseline is slow. Queueing doubles a latency long before it hurts throughput. */
-export const TOLERANCE = 2;
+/** An attempt that took so many times the baseline is slow. Queueing doubles a latency long before it hurts throughput. */
+const TOLERANCE = 2;
+/** Where the times of answers are distributed exponentially, 13 % are beyond twice the mean; at five times the mean, 67 %. */
+const SLOW_SHARE = 0.6;
+/** What one attempt counts for in the baseline, at most. */
 const MAX_RATIO = 8;
 /** Attempts in a round, at least. */
 const MIN_ROUND = 16;
@@ -26,7 +29,7 @@ export interface LatencyState {
   readonly baselines: Float64Array;
   readonly counts: Float64Array;
   /** Of the present round. */
-  ratios: number;
+  slow: number;
   samples: number;
 }
 
@@ -35,7 +38,7 @@ export function newLatency(): LatencyState {
   return {
     baselines: new Float64Array(classes),
     counts: new Float64Array(classes),
-    ratios: 0,
+    slow: 0,
     samples: 0,
   };
 }
@@ -58,15 +61,15 @@ export function noteLatency(
   state.counts[size] = count + 1;
   state.baselines[size] = count === 0 ? took : baseline + (ratio * baseline - baseline) / (count + 1);
   if (growing) {
-    state.ratios = 0;
+    state.slow = 0;
     state.samples = 0;
     return null;
   }
-  state.ratios += ratio;
+  if (ratio > TOLERANCE) state.slow += 1;
   state.samples += 1;
   if (state.samples < Math.max(MIN_ROUND, round)) return null;
-  const slow = state.ratios / state.samples > TOLERANCE;
-  state.ratios = 0;
+  const slow = state.slow / state.samples > SLOW_SHARE;
+  state.slow = 0;
   state.samples = 0;
   return slow;
 }

@@ -147,7 +147,7 @@ function share(windows: readonly WindowState[], most: number, rounds: number): n
   for (let i = 0; i < rounds; i += 1) {
     const begun: [number, number][] = [];
     // In turn, so that whose requests are beyond the most is nobody's privilege.
-    for (let went = true; went; ) {
+    for (let went = true; went;) {
       went = false;
       for (const [w, state] of windows.entries()) {
         if (!hasRoom(state)) continue;
