@@ -66,16 +66,15 @@ export async function rideOut({ workers, objects, beginsAfter, stormMs }: StormO
     }
     const lastedMs = (await storm) ?? 0;
     const gets = await origin.requests({ op: 'get' });
-    const refused = gets.filter(({ status }) => status === 503);
-    const all = await origin.requests();
+    const first = gets.find(({ status }) => status === 503);
     const { delivered, failed, throttled } = loader.report!;
     return {
       wrong,
       delivered,
       failed,
       extra: gets.length - objects,
-      throttled: [throttled, all.filter(({ op, status }) => op === 'get' && status === 503).length],
-      ...recovery(gets, refused[0]?.atMs ?? 0, lastedMs),
+      throttled: [throttled, gets.filter(({ status }) => status === 503).length],
+      ...recovery(gets, first?.atMs ?? 0, lastedMs),
     };
   } finally {
     await runtime.close();

@@ -35,6 +35,18 @@ export interface Result {
   readonly verified: ChecksumAlgorithm | null;
 }
 
+/** The result of a row that was not begun, but for its id and status. */
+export const NOTHING_DONE = {
+  landed: 0,
+  size: -1,
+  version: null,
+  retries: 0,
+  throttled: 0,
+  error: null,
+  outputs: null,
+  verified: null,
+};
+
 /** Rows that are sent without waiting for the rest of their message. */
 const ROWS_PER_MESSAGE = 64;
 

@@ -73,9 +73,9 @@ export type RetryStep =
 /** What a decision may use. */
 export interface RetryMeans {
   readonly nowMs: number;
-  random(): number;
+  readonly random: () => number;
   /** Takes the cost of one retry from the shared budget, or says that there is none left. */
-  spend(): boolean;
+  readonly spend: () => boolean;
 }
 
 const AT_ONCE: RetryStep = { kind: 'again', delayMs: 0 };
@@ -83,17 +83,13 @@ const AT_ONCE: RetryStep = { kind: 'again', delayMs: 0 };
 /**
  * Decides the next step and notes it in the state.
  */
-export function nextStep(
-  state: RetryState,
-  attempt: FailedAttempt,
-  { nowMs, random, spend }: RetryMeans,
-): RetryStep {
+export function nextStep(state: RetryState, attempt: FailedAttempt, means: RetryMeans): RetryStep {
   state.attempts += 1;
   switch (attempt.outcome) {
     case Outcome.StaleConnection:
       state.staleConnections += 1;
       if (state.staleConnections <= MAX_STALE_CONNECTIONS) return AT_ONCE;
-      return counted(state, attempt, { nowMs, random, spend });
+      return counted(state, attempt, means);
     case Outcome.ClockSkew:
       state.clockCorrections += 1;
       return state.clockCorrections <= MAX_CLOCK_CORRECTIONS ? AT_ONCE : failed(state, attempt);
@@ -102,11 +98,11 @@ export function nextStep(
       return state.refreshes <= MAX_CREDENTIAL_REFRESHES ? { kind: 'refresh' } : failed(state, attempt);
     case Outcome.Throttled:
       state.throttled += 1;
-      if (state.patienceMs > 0) return patient(state, attempt, { nowMs, random, spend });
-      return counted(state, attempt, { nowMs, random, spend });
+      if (state.patienceMs > 0) return patient(state, attempt, means);
+      return counted(state, attempt, means);
     case Outcome.Interrupted:
     case Outcome.Transient:
-      return counted(state, attempt, { nowMs, random, spend });
+      return counted(state, attempt, means);
     case Outcome.Complete:
     case Outcome.SizeChanged:
     case Outcome.VersionChanged:

@@ -32,7 +32,7 @@ import { ask } from './asking.js';
 import type { Pending, Withdrawn } from './backlog.js';
 import { Lane, type LaneDeps } from './lane.js';
 import type { Origins } from './origins.js';
-import { Reporter } from './report.js';
+import { NOTHING_DONE, Reporter } from './report.js';
 import { Schedule, type ScheduleDeps } from './schedule.js';
 import { Stores } from './stores.js';
 import { givenUp, LocalToken } from './tokens.js';
@@ -389,15 +389,3 @@ const decoder = new TextDecoder();
 
 // Wait ends: with the few milliseconds of the sleep that it is given to.
 const NO_TURN: TurnSignal = { ...NEVER, onTurn: () => () => {} };
-
-/** The result of a row that was not begun, but for its id and status. */
-const NOTHING_DONE = {
-  landed: 0,
-  size: -1,
-  version: null,
-  retries: 0,
-  throttled: 0,
-  error: null,
-  outputs: null,
-  verified: null,
-};

@@ -42,8 +42,8 @@ export function createSimStore(world: SimWorld, origin: SimOrigin, snapshot: Sto
       const name = decoder.decode(key);
       const answer = (): Answer<ObjectInfo> => {
         const fault = origin.takeCallFault('head', name);
-        const spoiled = fault === null ? null : answerOfCallFault(fault, name);
-        return spoiled ?? { ...NONE, outcome: Outcome.Complete, value: infoOf(origin, name) };
+        const refused = fault === null ? null : answerOfCallFault(fault, name);
+        return refused ?? { ...NONE, outcome: Outcome.Complete, value: infoOf(origin, name) };
       };
       return ask(world, origin, `head ${name}`, stop, answer);
     },
