@@ -18,17 +18,16 @@ interface Stormy {
   readonly seed: number;
   readonly workers: number;
   readonly objects: number;
-  readonly share?: number;
 }
 
-function stormy({ seed, workers, objects, share = 1 }: Stormy): World {
+function stormy({ seed, workers, objects }: Stormy): World {
   const world = new World({
     seed,
     sizes: sizesOf(objects),
     workers,
     concurrency: CONNECTIONS / workers,
     arenaBytes: 4096 * 256,
-    origin: { maxPieces: 1, latencyMs: [20, 60], storms: [{ ...STORM, share }] },
+    origin: { maxPieces: 1, latencyMs: [20, 60], storms: [STORM] },
   });
   world.load({
     batchSize: 16,
