@@ -47,6 +47,8 @@ describe('an origin', () => {
     noteServed(words, STORE, 1);
     expect(closed(words)).toBe(false);
     for (let i = 0; i < 2 * CLOSE_AFTER; i += 1) noteThrottled(words, STORE, 1, refusal());
+    for (let i = 1; i < CLOSE_AFTER; i += 1) noteThrottled(words, STORE, 0, refusal());
+    noteThrottled(words, STORE, 2, refusal());
     closeOrigin(words, STORE, 0, refusal());
     expect(generationOf(words, STORE)).toBe(2);
   });
