@@ -14,6 +14,7 @@ export class Alarm {
   #off = false;
   /** Turns when another time is set: the wait that is under way is then not the right one. */
   readonly #signal: TurnSignal = {
+    // Wait ends: at its time, which is bounded by what waits for it, or when another one is set.
     ...NEVER,
     onTurn: (fn) => {
       this.#wake = fn;
