@@ -99,23 +99,30 @@ describe('a window', () => {
 
   it('shrinks gently to a quarter while answers take three times as long, and grows again when they are as before', () => {
     const state = at(64);
-    for (let i = 0; i < 10; i += 1) round(state, served(10));
+    for (let i = 0; i < 10; i += 1) round(state, served(100));
     expect(state.limit).toBe(64);
-    for (let i = 0; i < 2; i += 1) round(state, served(30));
+    for (let i = 0; i < 2; i += 1) round(state, served(300));
     expect(state.limit).toBeLessThan(64);
-    for (let i = 0; i < 3; i += 1) round(state, served(200));
+    for (let i = 0; i < 3; i += 1) round(state, served(2000));
     expect(state.limit).toBeGreaterThanOrEqual(16);
-    for (let i = 0; i < 200; i += 1) round(state, served(10));
+    for (let i = 0; i < 200; i += 1) round(state, served(100));
     expect(state.limit).toBe(64);
   });
 
   it('gives up holding a service to what it was: one that is slower for good is used in full again', () => {
     const state = at(64);
-    for (let i = 0; i < 10; i += 1) round(state, served(10));
+    for (let i = 0; i < 10; i += 1) round(state, served(100));
     for (let i = 0; i < 300; i += 1) {
-      round(state, served(40));
+      round(state, served(400));
       expect(state.limit).toBeGreaterThanOrEqual(16);
     }
+    expect(state.limit).toBe(64);
+  });
+
+  it('takes no notice of an origin nearby whose few milliseconds become many', () => {
+    const state = at(64);
+    for (let i = 0; i < 10; i += 1) round(state, served(2));
+    for (let i = 0; i < 10; i += 1) round(state, served(40));
     expect(state.limit).toBe(64);
   });
 
