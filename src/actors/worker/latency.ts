@@ -15,7 +15,7 @@ const CLASSES = [16 * 1024, 128 * 1024, 1024 * 1024, 4 * 1024 * 1024];
 const TOLERANCE = 2;
 /**
  * A delay of less is not held against a service: an origin nearby answers within a few ms, and a busy machine alone makes
- * several times that of it. Measured on a loopback origin, windows that shrank for it cost a quarter of the rate of 4 KiB.
+ * several times that of it.
  */
 const LEAST_DELAY_MS = 50;
 /** Where the times of answers are distributed exponentially, 13 % are beyond twice the mean; at five times the mean, 67 %. */
