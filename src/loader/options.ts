@@ -7,7 +7,7 @@ import type { VerifyPolicy } from '../protocol/checksums/expected.js';
 import type { RangePlan, StreamOptions } from '../actors/supervisor/types.js';
 import type { TransformSpec } from '../protocol/messages.js';
 import { PAGE_BYTES } from '../protocol/arena.js';
-import { formatBytes, parseBytes } from '../protocol/sizes.js';
+import { formatBytes, parseBytes, parseDuration } from '../protocol/sizes.js';
 import type { SchemeDefaults } from '../protocol/store.js';
 import type { CancellationToken } from '../protocol/token.js';
 import type { Seed } from './samplers/random.js';
@@ -80,6 +80,11 @@ export interface LoaderOptions {
   readonly ack?: 'auto' | 'manual' | undefined;
   /** Attempts at one object or part before it fails. @default 5 */
   readonly maxAttempts?: number | undefined;
+  /**
+   * How long a service may answer 503 or 429 to an object before that fails; it is waited out until then, whatever
+   * `maxAttempts` says. 0: such an answer counts as any other failed attempt. @default '5m'
+   */
+  readonly throttleTimeoutMs?: number | string | undefined;
   readonly token?: CancellationToken | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -112,6 +117,7 @@ interface LoaderValues {
   checked: boolean;
   ack: 'auto' | 'manual';
   maxAttempts: number;
+  throttleTimeoutMs: number;
   token: CancellationToken | null;
   signal: AbortSignal | null;
 }
@@ -135,6 +141,8 @@ const MIB = 2 ** 20;
 /** Requests that may wait at a worker per connection, so that a connection never waits for the service thread. */
 const OBJECTS_PER_CONNECTION = 4;
 const MAX_BATCH_ITEMS = 1_000_000;
+
+const DEFAULT_THROTTLE_TIMEOUT_MS = 5 * 60_000;
 
 /** Ranges where neither the user nor a scheme says otherwise: those of a network store. */
 const NETWORK_RANGES: RangePlan = { splitThreshold: 8 * MIB, partBytes: 8 * MIB, maxPerObject: 32 };
@@ -240,6 +248,14 @@ export const LOADER_OPTIONS: OptionTable<LoaderValues, LoaderEnv> = {
     parse: whole(1, 100),
     fallback: fixed(5, 'rides out what passes within some ten seconds of back-off'),
   },
+  throttleTimeoutMs: {
+    doc: 'How long a service may tell an object to slow down before that fails; 0: counts as any other failed attempt.',
+    parse: (given, name) => whole(0)(parseDuration(given as number | string, name), name),
+    fallback: fixed(
+      DEFAULT_THROTTLE_TIMEOUT_MS,
+      'services that scale out under load take minutes to; a load that failed meanwhile would begin again',
+    ),
+  },
   token: {
     doc: 'Drains or cancels the iteration.',
     parse: parseToken,
@@ -281,6 +297,7 @@ export function resolveLoaderOptions(given: LoaderOptions, env: LoaderEnv): Reso
       transform: values.transform,
       verify: values.verify,
       maxAttempts: values.maxAttempts,
+      throttleTimeoutMs: values.throttleTimeoutMs,
     },
     shuffle: values.shuffle,
     seed: values.seed,

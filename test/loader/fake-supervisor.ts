@@ -265,6 +265,7 @@ function recordOf(
     items: delivered,
     bytes: 0,
     retries: 0,
+    throttled: 0,
     elapsedMs: 0,
     cursor,
     failures: [],

@@ -59,6 +59,7 @@ const LOADER_VALUES: Required<LoaderOptions> = {
   checked: true,
   ack: 'manual',
   maxAttempts: 2,
+  throttleTimeoutMs: '1m',
   token,
   signal,
 };
@@ -75,6 +76,7 @@ const RUNTIME_VALUES: Required<RuntimeOptions> = {
   stuckAfterMs: '5s',
   budgetTimeoutMs: '7s',
   closeTimeoutMs: '1s',
+  adaptiveConcurrency: false,
   stores: { s3: { region: 'eu-west-1' } },
   decorators: { s3: [{ latency: { ms: 20 } }] },
   heapLimitMb: 128,

@@ -199,5 +199,6 @@ function introduce(stream: Stream, worker: Worker): StreamSpec | null {
     tokenEpoch: stream.epoch,
     transform: stream.options.transform,
     maxAttempts: stream.options.maxAttempts,
+    throttleTimeoutMs: stream.options.throttleTimeoutMs,
   };
 }

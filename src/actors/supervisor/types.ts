@@ -70,6 +70,8 @@ export interface StreamOptions {
   readonly transform: StepSpec | null;
   readonly verify: VerifyPolicy;
   readonly maxAttempts: number;
+  /** How long a service may tell an object's job to slow down before it fails; 0: counts as any other failed attempt. */
+  readonly throttleTimeoutMs: number;
 }
 
 /** One element of a batch. */
@@ -135,6 +137,8 @@ export interface TerminalRecord {
   readonly items: number;
   readonly bytes: number;
   readonly retries: number;
+  /** Answers that told us to slow down (503, 429). */
+  readonly throttled: number;
   /** Delivered objects whose bytes were found to have a checksum of the service, by its kind. */
   readonly verified: Readonly<Partial<Record<ChecksumAlgorithm, number>>>;
   readonly elapsedMs: number;
@@ -183,6 +187,7 @@ export interface Task {
   /** A worker was lost with it, which may have written it to the stream's sink. */
   again: boolean;
   retries: number;
+  throttled: number;
   error: MillraceError | null;
   /** Handed back by a drain or a cancel. */
   left: boolean;

@@ -185,6 +185,7 @@ describe('the first message to a worker', () => {
       tokenEpoch: epoch,
       transform: null,
       maxAttempts: 7,
+      throttleTimeoutMs: 0,
     });
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { attemptDeps } from './kit.js';
 import { Lane, type LaneDeps, type LaneStream } from '../../../dist/actors/worker/lane.js';
 import { LocalToken } from '../../../dist/actors/worker/tokens.js';
 import type { JobMessage } from '../../../dist/protocol/messages.js';
@@ -42,25 +43,25 @@ function laneOf(store: () => Store | Promise<Store>) {
   writeToken(words, 0, 1, StopState.Live);
   const ended: { status: DoneStatus; landed: number; version: string | null }[] = [];
   const state = { stopping: false };
+  const means = attemptDeps(words);
   const deps: LaneDeps<LaneStream> = {
-    context: {
-      arena: new SharedArrayBuffer(BYTES),
-      words,
-      random: () => 0,
-      sleep: () => Promise.resolve(),
-    },
+    ...means,
+    context: { ...means.context, arena: new SharedArrayBuffer(BYTES) },
     get stopping() {
       return state.stopping;
     },
     store,
-    credentials: () => 1,
-    refresh: () => Promise.resolve(null),
     ended: ({ status, landed, version }) => ended.push({ status, landed, version }),
   };
   const lane = new Lane(0, deps);
-  const stream: LaneStream = { spec: { maxAttempts: 3 }, token: new LocalToken(words, 0, 1) };
-  const begin = (key: string, flags = 0): void =>
-    lane.begin({ message: {} as JobMessage, next: 1, open: 1 }, tableOf(key, flags), 0, stream);
+  const stream: LaneStream = {
+    spec: { maxAttempts: 3, throttleTimeoutMs: 0 },
+    token: new LocalToken(words, 0, 1),
+  };
+  const begin = (key: string, flags = 0): void => {
+    means.origins.enter(0, false);
+    lane.begin({ message: {} as JobMessage, open: 1 }, tableOf(key, flags), 0, stream);
+  };
   return { begin, ended, state, lane };
 }
 
