@@ -111,7 +111,7 @@ export function lateStops(world: World, draw: Draw): string[] {
   const lost = draw.struck('worker.', 'clock.leap', 'port.close') > 0 ? 15_000 : 0;
   const ports = draw.struck('port.') > 0 ? 4000 : 0;
   const device = slowCancel && draw.struck('store.stall', 'store.drip') > 0 ? 40_000 : 3 * latencyMs[1];
-  const boundMs = 1500 + startMs + exitMs + lost + ports + device + world.leapedMs;
+  const boundMs = 300 + startMs + exitMs + lost + ports + device + world.leapedMs;
   const late: string[] = [];
   for (const { token, atMs } of world.stops) {
     for (const load of world.loads) {
