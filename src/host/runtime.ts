@@ -71,6 +71,9 @@ export interface RuntimeStats {
   readonly arena: ArenaStats;
   readonly streams: number;
   readonly deaths: number;
+  /** Slow reads that were asked for a second time, and those where the second answer was taken. */
+  readonly hedged: number;
+  readonly hedgesWon: number;
   /** By worker name; null for one that did not answer. */
   readonly workers: Readonly<Record<string, WorkerStats | null>>;
 }

@@ -71,6 +71,8 @@ export interface StreamSpec {
   readonly tokenEpoch: number;
   readonly transform: StepSpec | null;
   readonly maxAttempts: number;
+  /** An attempt that takes longer than so many percent of them is slow. @default 100: none is */
+  readonly slowPercentile?: number | undefined;
 }
 
 /** FetchJobs and RangeJobs: whole objects and parts of objects, in one table. */
@@ -176,6 +178,8 @@ export type ControlMessage =
   | { readonly kind: 'store'; readonly id: number; readonly snapshot: StoreSnapshot }
   | { readonly kind: 'store-failed'; readonly id: number; readonly error: WireError }
   | { readonly kind: 'close-stream'; readonly stream: number }
+  /** Nobody wants what this fetch job reads: it ends, and is reported, at once. May come before the job, or after its end. */
+  | { readonly kind: 'revoke'; readonly job: number }
   /** Hand back what was not begun, finish or give up the rest as its token says, acknowledge, end. */
   | { readonly kind: 'stop' };
 
@@ -183,6 +187,8 @@ export type ControlMessage =
 export type ControlReply =
   | { readonly kind: 'ready' }
   | { readonly kind: 'stale-store'; readonly id: number; readonly version: number }
+  /** Watched fetch jobs with an attempt under way that is slow, the oldest first. */
+  | { readonly kind: 'slow'; readonly jobs: readonly number[] }
   | {
       readonly kind: 'stopped';
       readonly delivered: number;

@@ -82,16 +82,21 @@ export class Crew {
     return this.#fenced;
   }
 
-  /** The worker with the least to do that may take more, or null. With `alone`: one that has nothing to do at all. */
-  pick(alone: boolean): Worker | null {
+  /** The worker with the least to do that may take more, `but` one, or null. With `alone`: one that has nothing to do at all. */
+  pick(alone: boolean, but: Worker | null = null): Worker | null {
     let best: Worker | null = null;
     for (const worker of this.#places) {
-      if (worker === null || worker.exclusive || worker.link.jobs.credits === 0) continue;
+      if (worker === null || worker === but || worker.exclusive || worker.link.jobs.credits === 0) continue;
       if (alone ? worker.rows > 0 : worker.rows >= this.#limits.maxRows) continue;
       if (worker.rows > 0 && worker.outstanding >= this.#limits.maxOutstanding) continue;
       if (best === null || worker.outstanding < best.outstanding) best = worker;
     }
     return best;
+  }
+
+  /** The same for a second attempt at what a worker has: another one, or itself when it is alone. */
+  pickBeside(worker: Worker): Worker | null {
+    return this.pick(false, this.#places.length > 1 ? worker : null);
   }
 
   /** Whether anybody can take more. */

@@ -20,6 +20,8 @@ export class Ledger {
   items = 0;
   bytes = 0;
   retries = 0;
+  hedged = 0;
+  hedgesWon = 0;
   readonly #verified: Partial<Record<ChecksumAlgorithm, number>> = {};
   listedAll = false;
   readonly #failures: FailureRecord[] = [];
@@ -61,6 +63,8 @@ export class Ledger {
       items: this.items,
       bytes: this.bytes,
       retries: this.retries,
+      hedged: this.hedged,
+      hedgesWon: this.hedgesWon,
       verified: { ...this.#verified },
       elapsedMs: now - this.#startedAt,
       cursor,

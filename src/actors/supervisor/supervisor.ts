@@ -21,13 +21,23 @@ import { Crew, unload, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Fills } from './fills.js';
 import { Grants } from './grants.js';
-import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
+import { DEFAULT_HEDGE, HedgeBudget } from './hedge.js';
+import { Hedges } from './hedges.js';
+import {
+  afterJob,
+  applyResult,
+  unlinkJob,
+  type FetchJobRecord,
+  type ResultDeps,
+  type RowResult,
+} from './jobs.js';
 import { IntMap } from './int-map.js';
 import { Relief } from './relief.js';
 import { ResultRows } from './results.js';
 import { Stream } from './stream.js';
 import { follow } from './follow.js';
 import {
+  type HedgePlan,
   type PlanEntry,
   type PlanSource,
   type RangePlan,
@@ -54,6 +64,7 @@ export class Supervisor implements SupervisorHandle {
   readonly #grants: Grants;
   readonly #relief: Relief;
   readonly #dispatcher: Dispatcher;
+  readonly #hedges: Hedges;
   readonly #asks = new Asks();
   readonly #streams = new Set<Stream>();
   readonly #jobs = new IntMap<FetchJobRecord>();
@@ -61,8 +72,9 @@ export class Supervisor implements SupervisorHandle {
   readonly #overdue = new Map<Stream, () => void>();
   readonly #quarantined = new Map<Worker, Set<Extent>>();
   readonly #results: ResultDeps;
-  /** By store: asked for three times per object. */
+  /** By store: asked for some times per object. */
   readonly #rangesOf: RangePlan[] = [];
+  readonly #hedgeOf: boolean[] = [];
   #rotation: Stream[] = [];
   #nextStream = 1;
   #deaths = 0;
@@ -106,13 +118,26 @@ export class Supervisor implements SupervisorHandle {
       started: (worker) => this.#started(worker),
       exited: (worker, exit) => this.#exited(worker, exit),
     });
+    const budget = new HedgeBudget();
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
       asks: this.#asks,
       fills: new Fills({ arena, uri, again: () => this.#poke() }),
       jobs: this.#jobs,
       stores,
+      hedges: budget,
       ranges,
+      hedgePlan: (stream, entry) => this.#hedgePlan(stream, entry),
+    });
+    this.#hedges = new Hedges({
+      arena,
+      crew: this.#crew,
+      jobs: this.#jobs,
+      budget,
+      send: (job, worker, extent) => this.#dispatcher.sendHedge(job, worker, extent),
+      hasSpare: () =>
+        this.#grants.turn === null && this.#rotation.every(({ blockedBytes }) => blockedBytes === 0),
+      apply: (job, row) => this.#apply(job, row),
     });
   }
 
@@ -191,8 +216,9 @@ export class Supervisor implements SupervisorHandle {
     return this.#crew.alive();
   }
 
-  get stats(): { deaths: number; streams: number } {
-    return { deaths: this.#deaths, streams: this.#streams.size };
+  get stats(): { deaths: number; streams: number; hedged: number; hedgesWon: number } {
+    const { sent: hedged, won: hedgesWon } = this.#hedges;
+    return { deaths: this.#deaths, streams: this.#streams.size, hedged, hedgesWon };
   }
 
   /** Drains, then cancels at the deadline; resolves when every worker has ended or was fenced. Memoised. */
@@ -247,7 +273,9 @@ export class Supervisor implements SupervisorHandle {
       do {
         this.#dispatcher.sendAsks();
         while (this.#round());
-      } while (this.#relief.relieve(this.#streams, this.#jobs.size === 0));
+      } while (this.#relief.relieve(this.#streams, this.#jobs.size + this.#hedges.size === 0));
+      if (this.#grants.turn === null) this.#hedges.serve();
+      else this.#hedges.giveWay();
     } finally {
       this.#pumping = false;
     }
@@ -281,6 +309,12 @@ export class Supervisor implements SupervisorHandle {
     return ranges;
   }
 
+  #hedgePlan({ options }: Stream, { store }: PlanEntry): HedgePlan | null {
+    if (options.hedge !== undefined) return options.hedge || null;
+    this.#hedgeOf[store] ??= this.stores.defaults(store).hedge === true;
+    return this.#hedgeOf[store] ? DEFAULT_HEDGE : null;
+  }
+
   #answered<T>(answer: Promise<T>): Promise<T> {
     this.#poke();
     return answer;
@@ -296,6 +330,10 @@ export class Supervisor implements SupervisorHandle {
 
   #replied(worker: Worker, message: ControlReply): void {
     if (message.kind === 'ready') worker.ready = true;
+    if (message.kind === 'slow') {
+      this.#hedges.slow(worker, message.jobs);
+      this.#poke();
+    }
     if (message.kind !== 'stale-store') return;
     const { id, version } = message;
     this.#context.refreshStore(id, version).then(
@@ -323,14 +361,19 @@ export class Supervisor implements SupervisorHandle {
     const rows = new ResultRows(message, this.arena);
     for (let id = rows.next(); id >= 0; id = rows.next()) {
       const job = this.#jobs.get(id);
+      if (job === undefined) this.#hedges.back(id, worker, rows);
       if (job === undefined || job.worker !== worker) continue;
       this.#jobs.delete(id);
       unload(worker, job.weight);
-      unlinkJob(job);
       rows.unpack(job);
-      applyResult(job, rows, this.#results);
-      job.stream.jobEnded();
+      if (this.#hedges.size === 0 || !this.#hedges.jobBack(job, rows)) this.#apply(job, rows);
     }
+  }
+
+  #apply(job: FetchJobRecord, row: RowResult): void {
+    unlinkJob(job);
+    applyResult(job, row, this.#results);
+    job.stream.jobEnded();
   }
 
   /** The jobs that the worker has not answered. Only looked for when it is lost: a list would cost every job. */
@@ -399,8 +442,11 @@ export class Supervisor implements SupervisorHandle {
   /** Gives a lost worker's jobs to the others. The memory of one that is stuck is left to it. */
   #reassign(worker: Worker, cause: Error | null, code: Loss['code']): void {
     const lost = this.#jobsWith(worker);
-    if (code === ErrorCode.WorkerStuck) this.#quarantine(worker, lost);
-    blame(lost, { worker, cause, code, concurrency: this.#options.concurrency }, this.#results);
+    const hedges = this.#hedges.with(worker);
+    const stuck = code === ErrorCode.WorkerStuck;
+    const hedged = this.#hedges.lost(worker, lost, stuck);
+    if (stuck) this.#quarantine(worker, lost, hedged);
+    blame(lost, { worker, cause, code, hedges, concurrency: this.#options.concurrency }, this.#results);
     for (const job of lost) {
       this.#jobs.delete(job.id);
       unload(worker, job.weight);
@@ -415,13 +461,13 @@ export class Supervisor implements SupervisorHandle {
     this.#asks.orphaned(worker, cause, code);
   }
 
-  #quarantine(worker: Worker, lost: readonly FetchJobRecord[]): void {
+  /** Of hedges there is a hold already. */
+  #quarantine(worker: Worker, lost: readonly FetchJobRecord[], hedged: readonly Extent[]): void {
     const extents = new Set<Extent>();
     for (const { task } of lost) if (task.extent !== null) extents.add(task.extent);
-    for (const extent of extents) {
-      this.arena.hold(extent);
-      this.arena.quarantine(extent);
-    }
+    for (const extent of extents) this.arena.hold(extent);
+    for (const extent of hedged) extents.add(extent);
+    for (const extent of extents) this.arena.quarantine(extent);
     this.#quarantined.set(worker, extents);
   }
 
@@ -459,7 +505,8 @@ export class Supervisor implements SupervisorHandle {
   /** So long after its cancel every job of a stream should be back: workers that still hold one are given up. */
   #fenceBusy(stream: Stream): void {
     for (const worker of this.#crew.alive()) {
-      const holds = this.#jobsWith(worker).some((job) => job.stream === stream);
+      const holds =
+        this.#jobsWith(worker).some((job) => job.stream === stream) || this.#hedges.with(worker, stream) > 0;
       if (holds || this.#asks.isWith(worker, stream)) this.#fence(worker);
     }
   }

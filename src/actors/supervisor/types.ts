@@ -49,6 +49,14 @@ export interface RangePlan {
   readonly maxPerObject: number;
 }
 
+/** When a read is asked for a second time. */
+export interface HedgePlan {
+  /** An attempt that takes longer than so many percent of those before it is slow. */
+  readonly percentile: number;
+  /** Hedges that each request pays for. */
+  readonly maxShare: number;
+}
+
 export interface StreamOptions {
   readonly order: 'sequence' | 'completion';
   readonly batchSize: number;
@@ -69,6 +77,8 @@ export interface StreamOptions {
   readonly transform: StepSpec | null;
   readonly verify: VerifyPolicy;
   readonly maxAttempts: number;
+  /** Reads that are slow are asked for a second time. @default what the store's scheme says */
+  readonly hedge?: HedgePlan | false | undefined;
 }
 
 /** One element of a batch. */
@@ -134,6 +144,9 @@ export interface TerminalRecord {
   readonly items: number;
   readonly bytes: number;
   readonly retries: number;
+  /** Reads that were slow and asked for a second time, and those of them where the second answer was taken. */
+  readonly hedged: number;
+  readonly hedgesWon: number;
   /** Delivered objects whose bytes were found to have a checksum of the service, by its kind. */
   readonly verified: Readonly<Partial<Record<ChecksumAlgorithm, number>>>;
   readonly elapsedMs: number;

@@ -23,29 +23,36 @@ import { Outcome, type ReadAnswer, type ReadRequest, type Store } from '../../pr
 import { DoneStatus, Job, JobFlag, JOB_STRIDE, type PackedTable } from '../../protocol/tables.js';
 import { refundSuccess, takeStep, type AttemptDeps } from './attempts.js';
 import type { Pending } from './backlog.js';
+import type { Latencies } from './latencies.js';
 import type { Result } from './report.js';
 import { newRetryState, type RetryState } from './retry.js';
+import { Revocable } from './revocable.js';
 import { givenUp, type LocalToken } from './tokens.js';
 
 /** What a lane needs to know of the stream that its job belongs to. */
 export interface LaneStream {
-  readonly spec: Pick<StreamSpec, 'maxAttempts'>;
+  readonly spec: Pick<StreamSpec, 'maxAttempts' | 'slowPercentile'>;
   readonly token: LocalToken;
 }
 
 /** What a lane needs of its worker. */
 export interface LaneDeps<S extends LaneStream> extends AttemptDeps {
-  readonly context: Pick<WorkerContext, 'random' | 'sleep' | 'words' | 'arena'>;
+  readonly context: Pick<WorkerContext, 'random' | 'sleep' | 'words' | 'arena' | 'now'>;
+  readonly latencies: Latencies;
   /** Whether the worker was told to stop. */
   readonly stopping: boolean;
   /** The store with that id, or a promise of it while it is being opened; throws or rejects with a `MillraceError`. */
   store(id: number): Store | Promise<Store>;
+  /** An attempt has begun that somebody wants to be told of when it is slow. */
+  watch(): void;
   /** The lane's fields hold the result. Called once for each `begin`, perhaps before that returns. */
   ended(lane: Lane<S>): void;
 }
 
 const decoder = new TextDecoder();
 const NO_BYTES = new Uint8Array(0);
+/** Jobs whose attempts tell how long they take. */
+const TIMED = JobFlag.Watched | JobFlag.Hedge;
 
 export class Lane<S extends LaneStream = LaneStream> implements Result {
   /** The message that the job came with, and its stream; set by `begin`. */
@@ -68,6 +75,11 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   verified: ChecksumAlgorithm | null = null;
   /** Attempts beyond the first at what follows the read, its checksums and the write to a sink; counted by the worker. */
   askedAgain = 0;
+  /** Whether its bytes are not there yet: from `begin` to the call of `ended`. */
+  reading = false;
+  watched = false;
+  /** When the attempt under way began, where its time matters; -1 when none is. */
+  attemptAtMs = -1;
   /** What is wanted, and the attempt at it. */
   readonly #request: { -readonly [Field in keyof ReadRequest]: ReadRequest[Field] } = {
     key: NO_BYTES,
@@ -88,6 +100,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   /** Made by the first failure. */
   #retry: RetryState | null = null;
   #opened: Store | null = null;
+  #stop: Revocable | null = null;
   readonly #deps: LaneDeps<S>;
   /** Made once for all jobs, not once for each. */
   readonly #onAnswer = (answer: ReadAnswer): void => this.#answered(answer);
@@ -104,6 +117,9 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   begin(pending: Pending, table: PackedTable, row: number, stream: S): void {
     this.pending = pending;
     this.stream = stream;
+    this.reading = true;
+    if (this.#stop === null || this.#stop.token !== stream.token || this.#stop.revoked)
+      this.#stop = new Revocable(stream.token);
     this.#read(table, row * JOB_STRIDE);
     let store: Store | Promise<Store>;
     try {
@@ -113,6 +129,23 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     }
     if (!(store instanceof Promise)) return this.#run(store, table.cells, row * JOB_STRIDE);
     store.then((opened) => this.#run(opened, table.cells, row * JOB_STRIDE), this.#onThrown);
+  }
+
+  /** Somebody else has the bytes: the attempt is stopped, and the job ends as cancelled unless they are all here. */
+  revoke(): void {
+    this.#stop!.revoke();
+  }
+
+  get revoked(): boolean {
+    return this.#stop!.revoked;
+  }
+
+  get attemptBytes(): number {
+    return this.#request.length;
+  }
+
+  get percentile(): number {
+    return this.stream.spec.slowPercentile ?? 100;
   }
 
   get key(): Uint8Array {
@@ -173,6 +206,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     this.#attempts = 0;
     this.#pieced = false;
     this.#retry = null;
+    this.watched = (this.flags & JobFlag.Watched) !== 0;
   }
 
   #run(store: Store, cells: Float64Array, base: number): void {
@@ -184,8 +218,8 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   }
 
   #attempt(): void {
-    const { token } = this.stream;
-    if (token.state !== StopState.Live) return this.#end(givenUp(token));
+    const stop = this.#stop!;
+    if (stop.state !== StopState.Live) return this.#end(givenUp(stop));
     const { landed } = this;
     const request = this.#request;
     request.start = this.#start + landed;
@@ -196,10 +230,12 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     this.#attempts += 1;
     this.#pieced = landed > 0;
     this.#answers = false;
+    if ((this.flags & TIMED) !== 0) this.attemptAtMs = this.#deps.context.now();
+    if (this.watched) this.#deps.watch();
     try {
       this.#credentials = this.#deps.credentials(this.store);
       const target = new Uint8Array(this.#deps.context.arena, this.offset + landed, request.length);
-      this.#opened!.read(request, target, token, this.#onAnswer);
+      this.#opened!.read(request, target, stop, this.#onAnswer);
     } catch (thrown) {
       // Where it was answered before, what is thrown is the defect of somebody else.
       if (this.#answers) throw thrown;
@@ -209,6 +245,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
 
   #answered(answer: ReadAnswer): void {
     this.#answers = true;
+    if (this.attemptAtMs >= 0) this.#note(answer.outcome);
     let status: DoneStatus | null;
     try {
       status = this.#judge(answer);
@@ -217,6 +254,14 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     }
     if (status === null) void this.#again(answer);
     else this.#end(status, status === DoneStatus.Ok ? null : answer.error);
+  }
+
+  /** Notes the time of the attempt; one that was revoked would have taken longer still. */
+  #note(outcome: Outcome): void {
+    const { context, latencies } = this.#deps;
+    if (outcome === Outcome.Complete || this.revoked)
+      latencies.note(this.store, this.#request.length, context.now() - this.attemptAtMs);
+    this.attemptAtMs = -1;
   }
 
   /** Notes what the attempt brought; how the job ended, or null when it has not. */
@@ -230,7 +275,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
       refundSuccess(this.#deps.context.words, this.#retry);
       return DoneStatus.Ok;
     }
-    if (outcome === Outcome.Cancelled) return givenUp(this.stream.token);
+    if (outcome === Outcome.Cancelled) return givenUp(this.#stop!);
     if (outcome === Outcome.VersionChanged) return DoneStatus.VersionChanged;
     if (outcome === Outcome.SizeChanged || outcome === Outcome.Interrupted) {
       this.version = answer.version ?? this.version;
@@ -250,9 +295,10 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   async #again(answer: ReadAnswer): Promise<void> {
     let failure: MillraceError | null;
     try {
-      this.#retry ??= newRetryState(this.stream.spec.maxAttempts);
+      const isHedge = (this.flags & JobFlag.Hedge) !== 0;
+      this.#retry ??= newRetryState(isHedge ? 1 : this.stream.spec.maxAttempts);
       const failed = { store: this.store, attempt: answer, credentials: this.#credentials };
-      failure = await takeStep(this.#retry, failed, this.stream.token, this.#deps);
+      failure = await takeStep(this.#retry, failed, this.#stop!, this.#deps);
     } catch (thrown) {
       return this.#broke(thrown);
     }
@@ -262,6 +308,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
 
   /** Something threw that never does: a defect, or a user's store. */
   #broke(thrown: unknown): void {
+    this.attemptAtMs = -1;
     this.landed = 0;
     this.size = -1;
     this.version = null;
@@ -284,6 +331,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   #end(status: DoneStatus, error: MillraceError | null = null): void {
     this.status = status;
     this.error = error;
+    this.reading = false;
     this.#opened = null;
     this.#deps.ended(this);
   }

@@ -31,8 +31,11 @@ import { answerTo, attemptAt, type QuestionMessage } from './answers.js';
 import { ask } from './asking.js';
 import { Backlog, rowsOf } from './backlog.js';
 import { Lane, type LaneDeps } from './lane.js';
+import { Latencies } from './latencies.js';
 import { Reporter } from './report.js';
+import { Revocations } from './revocations.js';
 import { Slots } from './slots.js';
+import { SlowWatch } from './slow.js';
 import { Stores } from './stores.js';
 import { givenUp, LocalToken } from './tokens.js';
 import { toOutputs } from './transform.js';
@@ -63,6 +66,9 @@ class Worker implements LaneDeps<Stream> {
   readonly #backlog = new Backlog();
   readonly #stores: Stores;
   readonly #lanes: readonly Lane<Stream>[];
+  readonly latencies = new Latencies();
+  readonly #slow: SlowWatch;
+  readonly #revocations: Revocations;
   readonly #streams = new Map<number, Stream>();
   #flushTimer = false;
   #beginning = false;
@@ -76,6 +82,11 @@ class Worker implements LaneDeps<Stream> {
     this.#slots = new Slots(context.concurrency, () => this.#begin());
     this.#stores = new Stores(context);
     this.#lanes = Array.from({ length: context.concurrency }, (_, slot) => new Lane<Stream>(slot, this));
+    const lanes = (): readonly Lane<Stream>[] => this.#lanes;
+    this.#slow = new SlowWatch(context, this.latencies, lanes);
+    this.#revocations = new Revocations(this.#backlog, lanes, (message) =>
+      this.#return(message, 0, DoneStatus.Cancelled),
+    );
   }
 
   async run(): Promise<void> {
@@ -90,6 +101,7 @@ class Worker implements LaneDeps<Stream> {
       else if (this.#stopping) break;
     }
     await this.#slots.idle();
+    this.#slow.stop();
     await this.#reporter.flush();
     this.#stores.close();
     const { delivered, left } = this.#reporter;
@@ -116,6 +128,10 @@ class Worker implements LaneDeps<Stream> {
 
   refresh(store: number, refused: number, token: TurnSignal): Promise<MillraceError | null> {
     return this.#stores.refresh(store, refused, token);
+  }
+
+  watch(): void {
+    this.#slow.began();
   }
 
   ended(lane: Lane<Stream>): void {
@@ -152,6 +168,8 @@ class Worker implements LaneDeps<Stream> {
       case 'close-stream':
         this.#streams.delete(message.stream);
         return;
+      case 'revoke':
+        return this.#revocations.revoke(message.job);
       case 'stop':
         this.#stopping = true;
         this.context.jobs.close();
@@ -164,6 +182,7 @@ class Worker implements LaneDeps<Stream> {
     if (message.open !== null) this.#open(message.open);
     this.#streamOf(message);
     this.#backlog.push(message);
+    this.#revocations.came(message);
     // There is no order between two ports: its token may have turned before it came.
     this.#handBack();
     this.#begin();
@@ -197,7 +216,8 @@ class Worker implements LaneDeps<Stream> {
     // While there is more to do nobody waits for single rows; a message wakes the service's thread, which costs as much
     // as ten of them.
     const last = pending.open === 0 && this.#backlog.rows === 0;
-    if (last || this.#reporter.waiting >= FULL_ROWS) void this.#reporter.flush();
+    // Who has another's bytes waits for the end of this one.
+    if (last || lane.revoked || this.#reporter.waiting >= FULL_ROWS) void this.#reporter.flush();
     else this.#flushSoon();
     this.#slots.release(slot);
   }
