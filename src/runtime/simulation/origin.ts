@@ -10,14 +10,18 @@ import type { Outcome, ReadRequest } from '../../protocol/store.js';
 import type { StopSignal } from '../../protocol/stop.js';
 import type { WriteRequest } from '../../protocol/writes.js';
 import type { SimCallFault } from './faults.js';
+import type { ErrorCode } from '../../protocol/errors.js';
+import { drawCallFault, drawReadFault } from './drawn-faults.js';
 import type { SimObject, SimUpload, SimWritten } from './objects.js';
+import type { Oracle } from './oracle.js';
+import type { FaultSites } from './sites.js';
 
 export type { SimObject } from './objects.js';
 
 /** What goes wrong with one read. */
 export type SimFaultKind =
   /** The connection breaks when so many bytes of the answer have landed. */
-  | { readonly kind: 'reset'; readonly afterBytes: number }
+  | { readonly kind: 'reset'; readonly afterBytes: number; readonly code?: ErrorCode }
   /** A kept connection turns out to be dead. */
   | { readonly kind: 'stale-connection' }
   /** 503. */
@@ -29,6 +33,12 @@ export type SimFaultKind =
   | { readonly kind: 'replace'; readonly object: SimObject }
   /** So many bytes land, and then nothing ever comes: only a stop ends the read. */
   | { readonly kind: 'silence'; readonly afterBytes: number }
+  /** So many bytes land, then nothing for so long, then the transport gives up. */
+  | { readonly kind: 'stall'; readonly afterBytes: number; readonly forMs: number }
+  /** One byte at a time, until the transport finds that too slow. */
+  | { readonly kind: 'drip'; readonly bytes: number; readonly everyMs: number }
+  /** Another range than was asked for is announced: none of it lands. */
+  | { readonly kind: 'wrong-range' }
   /** All bytes land, and one of them is not the object's. */
   | { readonly kind: 'corrupt'; readonly atByte: number }
   /** A permanent refusal. */
@@ -65,6 +75,10 @@ export interface SimOriginOptions {
    * cannot be taken back. @default false: at once, and the piece is not written
    */
   readonly slowCancel?: boolean;
+  /** Faults that are drawn, beside those that are scripted. @default none */
+  readonly drawn?: { readonly sites: FaultSites; readonly oracle: Oracle };
+  /** What a drawn change of version puts in the object's place; null for an object that stays. */
+  readonly replacement?: (key: string) => SimObject | null;
 }
 
 /** One read, as the service saw it. */
@@ -113,6 +127,9 @@ export class SimOrigin {
   readonly latencyMs: readonly [least: number, most: number];
   readonly maxPieces: number;
   readonly slowCancel: boolean;
+  readonly sites: FaultSites | null;
+  readonly oracle: Oracle | null;
+  readonly replacement: ((key: string) => SimObject | null) | null;
   readonly checksums: boolean;
   readonly copies: boolean;
   readonly partsInFlight: number;
@@ -141,6 +158,9 @@ export class SimOrigin {
     this.latencyMs = options.latencyMs ?? [1, 20];
     this.maxPieces = options.maxPieces ?? 4;
     this.slowCancel = options.slowCancel ?? false;
+    this.sites = options.drawn?.sites ?? null;
+    this.oracle = options.drawn?.oracle ?? null;
+    this.replacement = options.replacement ?? null;
     this.leastSnapshot = options.leastSnapshot ?? 0;
     this.checksums = options.checksums ?? false;
     this.copies = options.copies ?? true;
@@ -164,12 +184,12 @@ export class SimOrigin {
   }
 
   /** Takes the fault that this read meets, if there is one. */
-  takeFault(key: string, request: ReadRequest): SimFault | null {
+  takeFault(key: string, request: ReadRequest): SimFaultKind | null {
     const found = this.#faults.find(
       ({ fault, left }) =>
         left > 0 && (fault.key === undefined || fault.key === key) && request.start >= (fault.fromByte ?? 0),
     );
-    if (found === undefined) return null;
+    if (found === undefined) return drawReadFault(this, key, request);
     found.left -= 1;
     return found.fault;
   }
@@ -179,7 +199,7 @@ export class SimOrigin {
     const found = this.#callFaults.find(
       ({ fault, left }) => left > 0 && fault.on === on && (fault.key === undefined || fault.key === key),
     );
-    if (found === undefined) return null;
+    if (found === undefined) return drawCallFault(this, on);
     found.left -= 1;
     return found.fault;
   }

@@ -5,7 +5,6 @@
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { createKeyPageBuilder } from '../../protocol/key-page.js';
-import { between } from '../../protocol/seeded.js';
 import type { StopSignal } from '../../protocol/stop.js';
 import {
   Outcome,
@@ -16,6 +15,7 @@ import {
   type Store,
   type StoreSnapshot,
 } from '../../protocol/store.js';
+import { drawPage } from './drawn-faults.js';
 import { answerOfCallFault } from './faults.js';
 import { CHECKSUM, checksumOf } from './objects.js';
 import type { SimOrigin } from './origin.js';
@@ -51,7 +51,7 @@ export function createSimStore(world: SimWorld, origin: SimOrigin, snapshot: Sto
       const answer = (): Answer<KeyPage> => ({
         ...NONE,
         outcome: Outcome.Complete,
-        value: pageOf(origin, request),
+        value: drawPage(origin, request, (wanted) => pageOf(origin, wanted)),
       });
       return ask(world, origin, 'list', stop, answer);
     },
@@ -91,7 +91,7 @@ function ask<T>(
       resolve(answer);
     };
     const [least, most] = origin.latencyMs;
-    const delayMs = between(() => world.random(), least, most);
+    const delayMs = world.between(least, most, label);
     const cancel = world.device(`${label} asks`, delayMs, () =>
       world.complete(label, () => {
         try {

@@ -8,7 +8,6 @@
  *    never is.
  */
 import { ErrorCode } from '../../protocol/errors.js';
-import { between } from '../../protocol/seeded.js';
 import { StopState, type StopSignal } from '../../protocol/stop.js';
 import { Outcome, type Answer } from '../../protocol/store.js';
 import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
@@ -77,7 +76,7 @@ export class Writing {
     this.#cancelDevice = this.#world.device(`${key} ${kind} leaves`, this.#delayMs(), () => {
       const { length } = this.#body;
       const least = Math.ceil(length / this.#origin.maxPieces);
-      const piece = between(() => this.#world.random(), least, length);
+      const piece = length - this.#world.between(0, length - least, 'what a piece leaves out');
       const end = Math.min(length, this.#sent + piece);
       this.#body.set(this.#source.subarray(this.#sent, end), this.#sent);
       this.#sent = end;
@@ -113,7 +112,7 @@ export class Writing {
 
   #delayMs(): number {
     const [least, most] = this.#origin.latencyMs;
-    return between(() => this.#world.random(), least, most);
+    return this.#world.between(least, most, 'a write');
   }
 
   #complete(answer: Answer<WriteResult>): void {
