@@ -59,8 +59,12 @@ export function parseHedge(given: unknown, name: string): false | HedgePlan {
   if (typeof percentile !== 'number' || !(percentile >= 50 && percentile <= 99.9))
     throw invalidOption(`${name}.percentile`, 'a number from 50 to 99.9', percentile);
   if (typeof maxShare !== 'number' || !(maxShare > 0 && maxShare <= 1))
-    throw invalidOption(`${name}.maxShare`, 'a number above 0, up to 1 (0.02 is 2 % of the requests)', maxShare);
-  return { percentile, maxShare };
+    throw invalidOption(
+      `${name}.maxShare`,
+      'a number above 0, up to 1 (0.02 is 2 % of the requests)',
+      maxShare,
+    );
+  return { ...DEFAULT_HEDGE, percentile, maxShare };
 }
 
 export function parseTransform(given: unknown, name: string): TransformSpec {

@@ -21,7 +21,14 @@ import {
   readOptions,
   whole,
 } from './schema.js';
-import { parseHedge, parseRanges, parseSampler, parseSeed, parseShuffle, parseTransform } from './option-values.js';
+import {
+  parseHedge,
+  parseRanges,
+  parseSampler,
+  parseSeed,
+  parseShuffle,
+  parseTransform,
+} from './option-values.js';
 import { checkStop, parseSignal, parseToken } from './stop-options.js';
 
 /** `false`: plan order. `true`: a full permutation; needs a length. `{buffer}`: for what has no length. */
@@ -312,7 +319,10 @@ export function resolveLoaderOptions(given: LoaderOptions, env: LoaderEnv): Reso
     ack: values.ack,
     token: values.token,
     signal: values.signal,
-    rows: [...rows.map((row) => withHedge(withRanges(row, ranges, env), env)), ...derivedRows(values, ranges, env)],
+    rows: [
+      ...rows.map((row) => withHedge(withRanges(row, ranges, env), env)),
+      ...derivedRows(values, ranges, env),
+    ],
   };
 }
 

@@ -71,8 +71,14 @@ export interface StreamSpec {
   readonly tokenEpoch: number;
   readonly transform: StepSpec | null;
   readonly maxAttempts: number;
-  /** An attempt that takes longer than so many percent of them is slow. @default 100: none is */
-  readonly slowPercentile?: number | undefined;
+  /** When an attempt is slow; not given where nobody wants to be told. */
+  readonly slow?: SlowSpec | undefined;
+}
+
+/** When an attempt at a read takes long: longer than so many percent of those before it, of which there have to be some. */
+export interface SlowSpec {
+  readonly percentile: number;
+  readonly leastSamples: number;
 }
 
 /** FetchJobs and RangeJobs: whole objects and parts of objects, in one table. */

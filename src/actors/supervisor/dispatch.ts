@@ -7,7 +7,7 @@
  * 2. A task whose worker died while it was being transformed runs alone, so that the next death has one explanation.
  */
 import type { Extent } from '../../protocol/arena.js';
-import { isSink, type StoreSpec, type StreamSpec } from '../../protocol/messages.js';
+import { isSink, type SlowSpec, type StoreSpec, type StreamSpec } from '../../protocol/messages.js';
 import { Job, JobFlag, JOB_STRIDE, TableBuilder, tableTransfer } from '../../protocol/tables.js';
 import type { Asks } from './asks.js';
 import { JOB_WEIGHT_BYTES, type Crew, type Worker } from './crew.js';
@@ -233,6 +233,11 @@ function flagsOf({ options }: Stream, task: Task, part: Part, single: boolean): 
   return flags;
 }
 
+function slowSpec({ options }: Stream): SlowSpec {
+  const { percentile, leastSamples } = options.hedge || DEFAULT_HEDGE;
+  return { percentile, leastSamples };
+}
+
 function introduce(stream: Stream, worker: Worker): StreamSpec | null {
   if (worker.knownStreams.has(stream.id)) return null;
   worker.knownStreams.add(stream.id);
@@ -242,6 +247,6 @@ function introduce(stream: Stream, worker: Worker): StreamSpec | null {
     tokenEpoch: stream.epoch,
     transform: stream.options.transform,
     maxAttempts: stream.options.maxAttempts,
-    slowPercentile: (stream.options.hedge || DEFAULT_HEDGE).percentile,
+    slow: slowSpec(stream),
   };
 }

@@ -16,7 +16,12 @@ import type { HedgePlan, StreamOptions, Task } from './types.js';
  * A slow read is seldom worth a second one before nearly all others are over: the percentile leaves about as many above it
  * as the share pays for. The share is what a service that is slow as a whole gets more to do.
  */
-export const DEFAULT_HEDGE: HedgePlan = { percentile: 98, maxShare: 0.02 };
+export const DEFAULT_HEDGE: HedgePlan = {
+  percentile: 98,
+  maxShare: 0.02,
+  // Fewer tell nothing about a percentile as high as that.
+  leastSamples: 100,
+};
 
 /** What the copy of a hedge that came first may hold the service's thread up: 8 MiB take 1 to 2 ms. */
 export const MAX_HEDGE_BYTES = 16 * 1024 * 1024;

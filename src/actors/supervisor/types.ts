@@ -5,7 +5,7 @@ import type { Arena, Extent } from '../../protocol/arena.js';
 import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
 import type { VerifyPolicy } from '../../protocol/checksums/expected.js';
 import type { MillraceError } from '../../protocol/errors.js';
-import type { BareWriteRequest, StepSpec, StoreSpec } from '../../protocol/messages.js';
+import type { BareWriteRequest, SlowSpec, StepSpec, StoreSpec } from '../../protocol/messages.js';
 import type { KeyPage, ObjectInfo, ObjectLocation, SchemeDefaults } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import type { WriteLimits, WriteResult } from '../../protocol/writes.js';
@@ -49,10 +49,8 @@ export interface RangePlan {
   readonly maxPerObject: number;
 }
 
-/** When a read is asked for a second time. */
-export interface HedgePlan {
-  /** An attempt that takes longer than so many percent of those before it is slow. */
-  readonly percentile: number;
+/** When a read is asked for a second time: when it is slow, as far as the requests have paid for it. */
+export interface HedgePlan extends SlowSpec {
   /** Hedges that each request pays for. */
   readonly maxShare: number;
 }

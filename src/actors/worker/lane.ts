@@ -17,7 +17,7 @@ import type { VerifyPolicy } from '../../protocol/checksums/expected.js';
 import type { WorkerContext } from '../../protocol/context.js';
 import { copyBytes } from '../../protocol/copy.js';
 import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
-import type { Output, StreamSpec } from '../../protocol/messages.js';
+import type { Output, SlowSpec, StreamSpec } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
 import { Outcome, type ReadAnswer, type ReadRequest, type Store } from '../../protocol/store.js';
 import { DoneStatus, Job, JobFlag, JOB_STRIDE, type PackedTable } from '../../protocol/tables.js';
@@ -31,7 +31,7 @@ import { givenUp, type LocalToken } from './tokens.js';
 
 /** What a lane needs to know of the stream that its job belongs to. */
 export interface LaneStream {
-  readonly spec: Pick<StreamSpec, 'maxAttempts' | 'slowPercentile'>;
+  readonly spec: Pick<StreamSpec, 'maxAttempts' | 'slow'>;
   readonly token: LocalToken;
 }
 
@@ -51,6 +51,7 @@ export interface LaneDeps<S extends LaneStream> extends AttemptDeps {
 
 const decoder = new TextDecoder();
 const NO_BYTES = new Uint8Array(0);
+const NEVER_SLOW: SlowSpec = { percentile: 100, leastSamples: Infinity };
 /** Jobs whose attempts tell how long they take. */
 const TIMED = JobFlag.Watched | JobFlag.Hedge;
 
@@ -144,8 +145,8 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     return this.#request.length;
   }
 
-  get percentile(): number {
-    return this.stream.spec.slowPercentile ?? 100;
+  get slow(): SlowSpec {
+    return this.stream.spec.slow ?? NEVER_SLOW;
   }
 
   get key(): Uint8Array {

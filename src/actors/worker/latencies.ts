@@ -2,13 +2,14 @@
  * Pure core: how long attempts at reads take, by store and size, and from when on one of them is slow.
  *
  * Invariants:
- * 1. Nothing is slow before `LEAST_SAMPLES` attempts of its kind have come back, however long it takes.
+ * 1. Nothing is slow before so many attempts of its kind have come back as are asked for, however long it takes.
  * 2. What is noted costs no memory: counts in buckets that grow by a quarter of an octave, so a quantile is a fifth too
  *    long at most.
  * 3. Older attempts count for less and less: at `MOST_SAMPLES` all counts are halved.
  */
-/** Fewer tell nothing about a high percentile. */
-export const LEAST_SAMPLES = 100;
+import type { SlowSpec } from '../../protocol/messages.js';
+
+/** More is the past: a store that was fast an hour ago does not make it slow for good. */
 const MOST_SAMPLES = 2048;
 const PER_OCTAVE = 4;
 /** Up to 2^17 ms, which is longer than any time-out of one attempt. */
@@ -39,9 +40,9 @@ export class Latencies {
   }
 
   /** Milliseconds after which an attempt at so many bytes is slow; Infinity while too little is known. */
-  slowAfterMs(store: number, bytes: number, percentile: number): number {
+  slowAfterMs(store: number, bytes: number, { percentile, leastSamples }: SlowSpec): number {
     const histogram = this.#histograms[indexOf(store, bytes)];
-    if (histogram === undefined || histogram.total < LEAST_SAMPLES) return Infinity;
+    if (histogram === undefined || histogram.total < leastSamples) return Infinity;
     const median = quantile(histogram, 50);
     return Math.max(LEAST_SLOW_MS, LEAST_MEDIANS * median, quantile(histogram, percentile));
   }

@@ -7,6 +7,7 @@
  * 3. After a turn in which this thread itself was held up nothing is told: what looks old may have been answered.
  */
 import type { TurnSignal, WorkerContext } from '../../protocol/context.js';
+import type { SlowSpec } from '../../protocol/messages.js';
 import { NEVER } from '../../protocol/stop.js';
 import type { Latencies } from './latencies.js';
 
@@ -26,8 +27,8 @@ export interface WatchedLane {
   readonly attemptAtMs: number;
   /** Bytes that it asks for. */
   readonly attemptBytes: number;
-  /** The percentile of its stream. */
-  readonly percentile: number;
+  /** As its stream has it. */
+  readonly slow: SlowSpec;
 }
 
 export class SlowWatch {
@@ -92,7 +93,7 @@ export class SlowWatch {
     for (const lane of this.#lanes()) {
       if (!lane.watched || lane.attemptAtMs < 0) continue;
       this.#running = true;
-      const slowAfterMs = this.#latencies.slowAfterMs(lane.store, lane.attemptBytes, lane.percentile);
+      const slowAfterMs = this.#latencies.slowAfterMs(lane.store, lane.attemptBytes, lane.slow);
       leastMs = Math.min(leastMs, slowAfterMs);
       if (telling && now - lane.attemptAtMs > slowAfterMs) slow.push(lane);
     }

@@ -4,6 +4,7 @@ import { JOB_WEIGHT_BYTES } from '../../../dist/actors/supervisor/crew.js';
 import { Dispatcher } from '../../../dist/actors/supervisor/dispatch.js';
 import { Fills } from '../../../dist/actors/supervisor/fills.js';
 import { Grants } from '../../../dist/actors/supervisor/grants.js';
+import { HedgeBudget } from '../../../dist/actors/supervisor/hedge.js';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
 import { type FetchJobRecord, unlinkJob } from '../../../dist/actors/supervisor/jobs.js';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
@@ -49,7 +50,16 @@ async function createKit(
   const jobs = new IntMap<FetchJobRecord>();
   const stores = { spec: specOf } as unknown as StoreDirectory;
   const fills = new Fills({ arena, uri: () => 'fake://x', again: () => {} });
-  const dispatcher = new Dispatcher({ crew: crew.crew, asks, fills, jobs, stores, ranges: () => ranges });
+  const dispatcher = new Dispatcher({
+    crew: crew.crew,
+    asks,
+    fills,
+    jobs,
+    stores,
+    hedges: new HedgeBudget(),
+    ranges: () => ranges,
+    hedgePlan: ({ options: { hedge = false } }) => hedge || null,
+  });
   const { stream, pull } = createStream(arena, entries, options);
   const grants = new Grants({ arena, workers: 1, ranges: () => ranges, uri: () => 'fake://x' });
   if (entries.length > 0) await pull();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Lane, type LaneDeps, type LaneStream } from '../../../dist/actors/worker/lane.js';
+import { Latencies } from '../../../dist/actors/worker/latencies.js';
 import { LocalToken } from '../../../dist/actors/worker/tokens.js';
 import type { JobMessage } from '../../../dist/protocol/messages.js';
 import { StopState } from '../../../dist/protocol/stop.js';
@@ -41,14 +42,17 @@ function laneOf(store: () => Store | Promise<Store>) {
   const words = createRuntimeWords();
   writeToken(words, 0, 1, StopState.Live);
   const ended: { status: DoneStatus; landed: number; version: string | null }[] = [];
-  const state = { stopping: false };
+  const state = { stopping: false, now: 0, watches: 0 };
   const deps: LaneDeps<LaneStream> = {
     context: {
       arena: new SharedArrayBuffer(BYTES),
       words,
       random: () => 0,
       sleep: () => Promise.resolve(),
+      now: () => state.now,
     },
+    latencies: new Latencies(),
+    watch: () => void (state.watches += 1),
     get stopping() {
       return state.stopping;
     },
