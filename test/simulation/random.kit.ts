@@ -1,4 +1,5 @@
 /** A world, its loads and its misfortunes, all drawn from one seed. */
+import type { HedgePlan } from '../../dist/actors/supervisor/types.js';
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
 import type { SimFault } from '../../dist/runtime/simulation/origin.js';
 import { between as drawn, seededRandom } from '../../dist/protocol/seeded.js';
@@ -44,6 +45,7 @@ export function createRandomWorld(seed: number): RandomWorld {
   const largest = Math.max(...Object.values(sizes));
   const faults = drawFaults(dice, sizes);
   const fits = Math.ceil(largest / PAGE) + 1;
+  const { hedge, stalls } = drawHedging(seed, sizes);
   const world = new World({
     seed,
     sizes,
@@ -52,7 +54,7 @@ export function createRandomWorld(seed: number): RandomWorld {
     concurrency: dice.between(1, 3),
     arenaBytes: PAGE * Math.max(dice.chance(0.1) ? 1 : fits, dice.of([3, 3, 5, 8, 20, 64])),
     origin: {
-      faults,
+      faults: [...faults, ...stalls],
       maxPieces: dice.between(1, 3),
       slowCancel: dice.chance(0.3),
       latencyMs: dice.of([
@@ -73,7 +75,7 @@ export function createRandomWorld(seed: number): RandomWorld {
   const loads = dice.between(1, 3);
   const drawnLoads = Array.from({ length: loads }, () => drawLoad(dice, sizes));
   for (const [i, load] of drawnLoads.entries()) {
-    world.load({ ...load, token: world.tokens[i]!, byHand: zipped });
+    world.load({ ...load, hedge, token: world.tokens[i]!, byHand: zipped });
   }
   if (zipped) void zip(world.loads, world, dice.of([0, 0, 30]));
   const asks = { asked: 0, settled: 0 };
@@ -85,6 +87,35 @@ export function createRandomWorld(seed: number): RandomWorld {
     // One consumer over several loads may hold the memory that it waits for; a hung worker keeps its own.
     memoryIsHeld: hung || zipped,
     mustComplete: patient && !stopped && world.arena.budgetBytes >= fits * PAGE,
+  };
+}
+
+/** In half of the worlds slow reads are asked for twice, and some reads are. */
+function drawHedging(
+  seed: number,
+  sizes: Record<string, number>,
+): { hedge: HedgePlan | false; stalls: SimFault[] } {
+  // Dice of their own: what the others draw stays as it was.
+  const dice = new Dice(seed, 'hedge');
+  if (dice.chance(0.5)) return { hedge: false, stalls: [] };
+  const hedge = { percentile: 50, maxShare: dice.of([0.1, 1, 1]), leastSamples: dice.between(1, 3) };
+  const stalls = Array.from({ length: dice.between(1, 2) }, (): SimFault => {
+    const key = dice.of(Object.keys(sizes));
+    const fromByte = dice.of([0, 0, PAGE]);
+    const forMs = dice.of([50, 300, 5000]);
+    return {
+      kind: 'stall',
+      key,
+      // Less than all: what is there as a whole is not asked for again.
+      afterBytes: dice.between(0, Math.max(0, sizes[key]! - fromByte - 1)),
+      forMs,
+      fromByte,
+    };
+  });
+  // One for each key: two could leave a read nothing to ask for.
+  return {
+    hedge,
+    stalls: stalls.filter(({ key }, i) => stalls.findIndex((other) => other.key === key) === i),
   };
 }
 
