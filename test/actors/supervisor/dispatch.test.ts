@@ -181,6 +181,7 @@ describe('the first message to a worker', () => {
       tokenEpoch: epoch,
       transform: null,
       maxAttempts: 7,
+      slow: { percentile: 98, leastSamples: 100 },
     });
   });
 });

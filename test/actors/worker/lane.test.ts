@@ -13,7 +13,7 @@ import {
   TableBuilder,
   type PackedTable,
 } from '../../../dist/protocol/tables.js';
-import { createRuntimeWords, writeToken } from '../../../dist/protocol/words.js';
+import { createRuntimeWords, fillRetryBudget, writeToken } from '../../../dist/protocol/words.js';
 
 const BYTES = 64;
 const complete: ReadAnswer = {
@@ -43,6 +43,7 @@ function tableOf(key: string, flags = 0): PackedTable {
 function laneOf(store: () => Store | Promise<Store>) {
   const words = createRuntimeWords();
   writeToken(words, 0, 1, StopState.Live);
+  fillRetryBudget(words);
   const ended: { status: DoneStatus; landed: number; version: string | null }[] = [];
   const state = { stopping: false, now: 0, watches: 0 };
   const deps: LaneDeps<LaneStream> = {
@@ -188,7 +189,7 @@ describe('a lane', () => {
     const { store, keys } = storeOf((done) => done(transient));
     const { begin, ended } = laneOf(() => store);
     begin('a', flags);
-    await new Promise(setImmediate);
+    while (ended.length === 0) await new Promise(setImmediate);
     expect(keys).toHaveLength(attempts);
     expect(ended.map(({ status }) => status)).toEqual([DoneStatus.Failed]);
   });
