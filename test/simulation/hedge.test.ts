@@ -14,12 +14,12 @@ const STALL_MS = 4000;
 /** Far more than a read takes, and far less than a stall. */
 const SOON_MS = 1000;
 
-const stall = (key: string, more: Partial<SimFault> = {}): SimFault => ({
+const stall = (key: string, more: object = {}): SimFault => ({
   kind: 'stall',
   key,
   afterBytes: 300,
   forMs: STALL_MS,
-  ...(more as object),
+  ...more,
 });
 
 /** The object is another one when it is read for the second time: bytes of both reads cannot be taken for one. */
@@ -209,7 +209,7 @@ describe('a hedge', () => {
     const world = worldOf(
       {
         sizes: SMALL,
-        origin: { latencyMs: [30, 30], faults: [stall('c', { forMs: 250 } as Partial<SimFault>)] },
+        origin: { latencyMs: [30, 30], faults: [stall('c', { forMs: 250 })] },
       },
       { maxAttempts: 1 },
     );
@@ -226,7 +226,7 @@ describe('a hedge', () => {
 
   it('whose first read fails, and which fails too, leaves the failure of the first', async () => {
     const faults: SimFault[] = [
-      stall('c', { forMs: 250 } as Partial<SimFault>),
+      stall('c', { forMs: 250 }),
       { kind: 'stall', key: 'c', afterBytes: 0, forMs: 500 },
     ];
     const world = worldOf(
@@ -241,19 +241,17 @@ describe('a hedge', () => {
   });
 
   it('that loses is stopped at once, though its own read would take for ever', async () => {
-    const faults: SimFault[] = [
-      stall('c', { forMs: 400 } as Partial<SimFault>),
-      { kind: 'silence', key: 'c', afterBytes: 100 },
-    ];
+    const faults: SimFault[] = [stall('c', { forMs: 400 }), { kind: 'silence', key: 'c', afterBytes: 100 }];
     const world = await over(worldOf({ sizes: SMALL, origin: { faults } }));
     expect(world.loads[0]!.record).toMatchObject({ reason: 'completed', failed: 0 });
     expect(readsOf(world.origin, 'c')).toEqual(['interrupted', 'cancelled', 'complete']);
   });
 
   it('takes no memory while anybody is short of it', async () => {
-    const sizes = { a: 100, b: 2 * PAGE, c: 2 * PAGE };
+    // The second read would fit beside what there is, and the third object then would not for longer.
+    const sizes = { a: 100, b: 2 * PAGE, c: 4 * PAGE };
     const world = worldOf(
-      { sizes, arenaBytes: 3 * PAGE, origin: { faults: [stall('b')] } },
+      { sizes, arenaBytes: 6 * PAGE, origin: { faults: [stall('b')] } },
       { batchSize: 1, windowBytes: 1 << 20 },
     );
     await over(world);
