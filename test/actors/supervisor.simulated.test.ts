@@ -10,7 +10,8 @@ import { createSimOrigin } from '../../dist/runtime/simulation/origin.js';
 import { createSimulation } from '../../dist/runtime/simulation/simulation.js';
 import { createSimStore } from '../../dist/runtime/simulation/store.js';
 import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
-import { patternObjects, storeSpec } from '../simulation/kit.js';
+import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
+import { patternObjects } from '../simulation/kit.js';
 
 const STORE = 3;
 const MAX_STEPS = 20_000;
@@ -31,7 +32,7 @@ const stores: StoreDirectory = {
   defaults: () => DEFAULTS,
   writes: () => null,
   schemeOf: () => ({ name: 'sim', defaults: DEFAULTS }),
-  spec: () => storeSpec(1),
+  spec: () => simStoreSpec(1),
 };
 
 class Scenario {

@@ -2,7 +2,7 @@ import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
 import { createRuntimeWords } from '../../dist/protocol/words.js';
 import { createServiceContext } from '../../dist/runtime/threads/service.js';
 import { spawnThread } from '../../dist/runtime/threads/spawn.js';
-import { storeSpec } from '../simulation/kit.js';
+import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { runtimeConformance } from './runtime.conformance.js';
 import type { Bench } from './runtime.kit.js';
 
@@ -44,7 +44,7 @@ function openBench(actor: string): Bench {
         heapLimitMiB: null,
       }),
     refreshStore: async (id, stale) => {
-      if (id === 1) return { ...storeSpec(stale + 1), id };
+      if (id === 1) return { ...simStoreSpec(stale + 1), id };
       throw new MillraceError(ErrorCode.Unauthenticated, 'no');
     },
   });

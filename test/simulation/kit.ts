@@ -12,7 +12,6 @@ import type {
   JobMessage,
   Output,
   ResultMessage,
-  StoreSpec,
   StreamSpec,
 } from '../../dist/protocol/messages.js';
 import { NEVER, StopState } from '../../dist/protocol/stop.js';
@@ -39,12 +38,12 @@ import {
   type SimulationOptions,
 } from '../../dist/runtime/simulation/simulation.js';
 import { createSimStore } from '../../dist/runtime/simulation/store.js';
+import { SIM_STORE as STORE, simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { fillPattern, objectIdOf, verifyPattern } from '../kit/pattern.mjs';
 
 export const ARENA_BYTES = 1 << 20;
 const SENTINEL = 0xee;
 const STREAM = 7;
-const STORE = 3;
 
 export interface HandOptions {
   readonly seed: number;
@@ -163,7 +162,7 @@ export class Hand {
       stream: STREAM,
       table: packed,
       open: this.#opened ? null : this.#spec,
-      stores: this.#opened ? [] : [storeSpec(1)],
+      stores: this.#opened ? [] : [simStoreSpec(1)],
     };
     this.#opened = true;
     return this.link.jobs.send(message, NEVER, tableTransfer(packed));
@@ -299,14 +298,4 @@ export class Hand {
         this.link.control.post({ kind: 'store-failed', id: reply.id, error: error.toWire() }),
     );
   }
-}
-
-export function storeSpec(version: number): StoreSpec {
-  return {
-    id: STORE,
-    name: 'sim://bucket',
-    dataModule: 'sim:store',
-    kind: 'direct',
-    snapshot: { version, expiresAtMs: null, config: null },
-  };
 }

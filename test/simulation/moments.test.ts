@@ -179,6 +179,15 @@ const KINDS: readonly Kind[] = [
     goesOn: false,
     check: expectHandedBack,
   },
+  ...(['jobs', 'results', 'control'] as const).map((port): Kind => ({
+    what: `the close of the port for ${port} of a thread that ends a little later`,
+    disturb: (world) => {
+      world.sim.closeChannel(0, port);
+      world.sim.context.after(30, () => world.crash(0));
+    },
+    withinMs: CRASH_MS,
+    check: expectAll,
+  })),
   {
     what: 'a hang of worker 0 that ends later',
     disturb: (world) => world.sim.hangWorker(0),

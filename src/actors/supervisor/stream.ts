@@ -463,8 +463,9 @@ export class Stream implements StreamHandle {
     if (task.error !== null) {
       this.ledger.fail(this.#deps.uri(task.entry), task.error);
       this.options.onFailure?.(task.entry, task.error);
-      this.#cursor.settle(task.sequence);
+      // Whoever goes on from the cursor of a load that failed gets to what it failed at; what is skipped is done with.
       if (this.options.onError === 'fail') this.#halt('failed', task.error, true);
+      else this.#cursor.settle(task.sequence);
       return;
     }
     this.memory.handOver(task);

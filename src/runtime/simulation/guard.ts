@@ -9,7 +9,7 @@ import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 type Host = Record<string, unknown>;
 
 const BANNED: readonly (readonly [host: () => Host, names: readonly string[]])[] = [
-  [() => globalThis as unknown as Host, ['setTimeout', 'setInterval', 'setImmediate', 'fetch']],
+  [() => globalThis, ['setTimeout', 'setInterval', 'setImmediate', 'fetch']],
   [() => Date as unknown as Host, ['now']],
   [() => Math as unknown as Host, ['random']],
   [() => performance as unknown as Host, ['now']],

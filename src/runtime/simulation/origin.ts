@@ -68,6 +68,8 @@ export interface SimOriginOptions {
   readonly copies?: boolean;
   /** Parts of an upload that it takes at the same time; 1: only in their order. @default Infinity */
   readonly partsInFlight?: number;
+  /** Most keys on a page of a listing, whatever is asked for. @default as asked for */
+  readonly pageKeys?: number;
   /** Reads with an older snapshot are refused as stale credentials. @default 0 */
   readonly leastSnapshot?: number;
   /**
@@ -133,6 +135,9 @@ export class SimOrigin {
   readonly checksums: boolean;
   readonly copies: boolean;
   readonly partsInFlight: number;
+  readonly pageKeys: number;
+  /** Pages of listings that were answered. */
+  pages = 0;
   /** Uploads that were begun and have not ended. */
   readonly uploads = new Map<string, SimUpload>();
   /** Uploads that were ever begun. */
@@ -164,6 +169,7 @@ export class SimOrigin {
     this.leastSnapshot = options.leastSnapshot ?? 0;
     this.checksums = options.checksums ?? false;
     this.copies = options.copies ?? true;
+    this.pageKeys = options.pageKeys ?? Infinity;
     this.partsInFlight = options.partsInFlight ?? Infinity;
     this.#callFaults = (options.callFaults ?? []).map((fault) => ({ fault, left: fault.times ?? 1 }));
     this.#faults = (options.faults ?? []).map((fault) => ({ fault, left: fault.times ?? 1 }));

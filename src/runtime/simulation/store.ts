@@ -121,7 +121,9 @@ function infoOf(origin: SimOrigin, name: string): ObjectInfo {
 /** Keys in the order of their text; `next` is the last key or rolled-up prefix of the page. */
 function pageOf(origin: SimOrigin, request: ListRequest): KeyPage {
   const prefix = decoder.decode(request.prefix);
-  const { delimiter, continuation, limit } = request;
+  const { delimiter, continuation } = request;
+  const limit = Math.min(request.limit, origin.pageKeys);
+  origin.pages += 1;
   const page = createKeyPageBuilder();
   const prefixes: string[] = [];
   let latest = continuation ?? '';

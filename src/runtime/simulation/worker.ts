@@ -19,6 +19,7 @@ import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type {
   ControlMessage,
   ControlReply,
+  ResultMessage,
   StoreSpec,
   TransformSpec,
   WorkerStats,
@@ -96,6 +97,7 @@ export class SimWorker {
   readonly #completions: { push(label: string, payload: unknown): void };
   #onExit: (exit: WorkerExit) => void = () => {};
   #answers: Answers | null = null;
+  #results: PortSender<ResultMessage> | null = null;
   readonly #questions: { resolve(stats: WorkerStats): void; reject(error: MillraceError): void }[] = [];
 
   constructor(setup: WorkerSetup, index: number, incarnation: number) {
@@ -152,6 +154,20 @@ export class SimWorker {
     if (this.#state !== 'hung') return;
     this.#state = this.#resumesTo;
     this.#thread.turning = true;
+  }
+
+  /** How often a sender on either side was refused for lack of a credit. */
+  get fullCount(): number {
+    return this.link.jobs.fullCount + (this.#results?.fullCount ?? 0);
+  }
+
+  /** What is wrong with the credits of its ports: more messages under way than a port holds, or less than none. */
+  creditFaults(): string[] {
+    const { jobsCapacity, resultsCapacity } = this.#setup;
+    return [
+      ...creditFault(this.name, 'jobs', this.ownWords[OwnWord.Jobs]!, jobsCapacity),
+      ...creditFault(this.name, 'results', this.ownWords[OwnWord.Results]!, resultsCapacity),
+    ];
   }
 
   closeChannel(name: SimChannelName): void {
@@ -218,6 +234,7 @@ export class SimWorker {
     const setup = this.#setup;
     const { scheduler } = setup;
     const { jobs, results, control, questions } = this.#channels;
+    this.#results = new PortSender(results.far, this.ownWords, OwnWord.Results, setup.resultsCapacity);
     return {
       name,
       arena: setup.arena(),
@@ -228,7 +245,7 @@ export class SimWorker {
       random: () => setup.oracle.fraction('dice of a worker'),
       wallNow: () => WALL_EPOCH_MS + scheduler.now + setup.wallOffsetMs(),
       jobs: new PortReceiver(jobs.far, this.ownWords, OwnWord.Jobs),
-      results: new PortSender(results.far, this.ownWords, OwnWord.Results, setup.resultsCapacity),
+      results: this.#results,
       control: control.far as ControlChannel<ControlReply, ControlMessage>,
       sleep: (ms, stop) => this.#sleep(ms, stop),
       openStore: (spec) => this.#load(`open ${spec.name}`, () => setup.stores(spec, this.#createWorld())),
@@ -302,6 +319,14 @@ const NO_TRANSPORT = {
   connectionsIdle: 0,
   endpoints: [],
 };
+
+/** Far below zero a port is closed, and late takers count it down further. */
+const LEAST_CLOSED = -0x2000_0000;
+
+function creditFault(worker: string, port: string, inFlight: number, capacity: number): string[] {
+  if (inFlight < LEAST_CLOSED || (inFlight >= 0 && inFlight <= capacity)) return [];
+  return [`${inFlight} messages are under way on the port of ${worker} for ${port}, which holds ${capacity}`];
+}
 
 function gone(name: string, exit: WorkerExit): MillraceError {
   return new MillraceError(ErrorCode.WorkerCrashed, `${name} is gone and answers no question`, {
