@@ -1,6 +1,6 @@
 /** Requests that stall, on threads and sockets: what hedging makes of the waits of a consumer, and what it costs. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { ObjectDataset, Runtime } from '../../dist/index.js';
+import { ObjectDataset, type Runtime } from '../../dist/index.js';
 import { expectIdle, expectSum, fault, startRuntime, type LoaderOptions } from '../e2e/kit.js';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
 

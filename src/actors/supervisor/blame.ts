@@ -58,3 +58,13 @@ function count({ task, stream }: FetchJobRecord, { worker, cause, code }: Loss, 
   const message = `${task.crashes} workers ${verb} while they worked on ${uri}`;
   task.error ??= new MillraceError(code, message, { phase, uri, worker: worker.link.name, cause });
 }
+
+/** What all streams fail with when no worker lives long enough for a single result. */
+export function crashLoop(deaths: number, cause: Error | null): MillraceError {
+  const why = cause === null ? '' : `: ${cause.message}`;
+  return new MillraceError(
+    ErrorCode.WorkerCrashed,
+    `workers died ${deaths} times in a row without a single result${why}`,
+    { phase: 'request', cause },
+  );
+}

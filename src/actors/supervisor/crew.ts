@@ -13,6 +13,7 @@ import { OwnWord, type SupervisorContext, type WorkerExit, type WorkerLink } fro
 export const JOB_WEIGHT_BYTES = 32 * 1024;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5000;
+const WATCH_MS = 500;
 
 export interface Worker {
   readonly index: number;
@@ -40,6 +41,11 @@ export interface CrewLimits {
   /** Rows and weight that a worker may be ahead of itself. */
   readonly maxRows: number;
   readonly maxOutstanding: number;
+}
+
+/** As much as keeps all slots of a worker busy until it hears again from this thread. */
+export function limitsOf(concurrency: number): CrewLimits {
+  return { maxRows: Math.max(128, concurrency * 4), maxOutstanding: concurrency * 8 * 1024 * 1024 };
 }
 
 export class Crew {
@@ -126,6 +132,24 @@ export class Crew {
       } else if (now - worker.beatAt >= stuckAfterMs) stuck.push(worker);
     }
     return stuck;
+  }
+
+  /** Tells of each worker with jobs that has stopped turning. Returns the function that ends the watch. */
+  watch(stuckAfterMs: number, tell: (worker: Worker) => void): () => void {
+    let due = 0;
+    let cancel = (): void => {};
+    const again = (): void => {
+      due = this.#context.now() + WATCH_MS;
+      cancel = this.#context.after(WATCH_MS, look);
+    };
+    const look = (): void => {
+      // After a stop of the whole process, or a long turn of the service, every heartbeat looks old.
+      if (this.#context.now() - due > WATCH_MS) this.forgive();
+      for (const worker of this.stuck(stuckAfterMs)) if (worker.rows > 0) tell(worker);
+      again();
+    };
+    again();
+    return () => cancel();
   }
 
   /**

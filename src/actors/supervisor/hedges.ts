@@ -32,11 +32,11 @@ export interface HedgesDeps {
   readonly jobs: IntMap<FetchJobRecord>;
   readonly budget: HedgeBudget;
   /** Sends a second attempt at a job to a worker that has a credit, into that extent. */
-  send(job: FetchJobRecord, worker: Worker, extent: Extent): FetchJobRecord;
+  readonly send: (job: FetchJobRecord, worker: Worker, extent: Extent) => FetchJobRecord;
   /** Whether nobody is short of memory. */
-  hasSpare(): boolean;
+  readonly hasSpare: () => boolean;
   /** Applies a result to a job that is off its worker. */
-  apply(job: FetchJobRecord, row: RowResult): void;
+  readonly apply: (job: FetchJobRecord, row: RowResult) => void;
 }
 
 interface Race {
@@ -114,7 +114,7 @@ export class Hedges {
   /** The worker is lost with those jobs, whose tasks begin again: `stuck` says that it may still write. */
   lost(worker: Worker, jobs: readonly FetchJobRecord[], stuck: boolean): Extent[] {
     const extents: Extent[] = [];
-    for (const race of [...this.#races]) {
+    for (const race of this.#races) {
       if (jobs.includes(race.job)) this.#take(race, jobLost(race.state));
       if (!race.out || race.hedge.worker !== worker) continue;
       if (stuck) {

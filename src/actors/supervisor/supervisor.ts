@@ -7,7 +7,7 @@
  * 2. The words of a token are written before anybody is told that it turned.
  * 3. Memory of a dead worker's jobs is used again only after its exit was seen; that of a fenced one's is quarantined.
  */
-import type { Arena, Extent } from '../../protocol/arena.js';
+import type { Arena } from '../../protocol/arena.js';
 import type { SupervisorContext, WorkerExit } from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { ControlReply, DoneMessage, ResultMessage, StoreSpec } from '../../protocol/messages.js';
@@ -16,12 +16,12 @@ import { DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { answerIn, Asks } from './asks.js';
-import { blame, type Loss } from './blame.js';
-import { Crew, unload, type Worker } from './crew.js';
+import { blame, crashLoop, type Loss } from './blame.js';
+import { Crew, limitsOf, unload, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Fills } from './fills.js';
 import { Grants } from './grants.js';
-import { DEFAULT_HEDGE, HedgeBudget } from './hedge.js';
+import { HedgeBudget } from './hedge.js';
 import { Hedges } from './hedges.js';
 import {
   afterJob,
@@ -32,15 +32,15 @@ import {
   type RowResult,
 } from './jobs.js';
 import { IntMap } from './int-map.js';
+import { Plans } from './plans.js';
+import { Quarantine } from './quarantine.js';
 import { Relief } from './relief.js';
 import { ResultRows } from './results.js';
 import { Stream } from './stream.js';
 import { follow } from './follow.js';
 import {
-  type HedgePlan,
   type PlanEntry,
   type PlanSource,
-  type RangePlan,
   type RuntimeRecord,
   type StoreDirectory,
   type StreamHandle,
@@ -49,7 +49,6 @@ import {
   type SupervisorOptions,
 } from './types.js';
 
-const WATCH_MS = 500;
 /** Deaths in a row, without a single result in between, after which the runtime gives up. */
 const MAX_DEATHS_IN_A_ROW = 12;
 
@@ -70,11 +69,8 @@ export class Supervisor implements SupervisorHandle {
   readonly #jobs = new IntMap<FetchJobRecord>();
   /** Cancelled streams with jobs out, and how to take back the look at them. */
   readonly #overdue = new Map<Stream, () => void>();
-  readonly #quarantined = new Map<Worker, Set<Extent>>();
+  readonly #quarantine: Quarantine;
   readonly #results: ResultDeps;
-  /** By store: asked for some times per object. */
-  readonly #rangesOf: RangePlan[] = [];
-  readonly #hedgeOf: boolean[] = [];
   #rotation: Stream[] = [];
   #nextStream = 1;
   #deaths = 0;
@@ -99,8 +95,9 @@ export class Supervisor implements SupervisorHandle {
     this.token = options.token;
     this.#slots = new TokenSlots(words);
     const uri = (entry: PlanEntry): string => stores.uri(entry.store, entry.key);
-    const ranges = (stream: Stream, entry: PlanEntry): RangePlan =>
-      stream.options.ranges ?? this.#schemeRanges(entry);
+    const plans = new Plans(stores);
+    const { ranges } = plans;
+    this.#quarantine = new Quarantine(arena);
     this.#results = { arena, uri };
     this.#grants = new Grants({ arena, workers: options.workers, ranges, uri });
     this.#relief = new Relief({
@@ -110,11 +107,7 @@ export class Supervisor implements SupervisorHandle {
       after: (ms, fn) => context.after(ms, fn),
       poke: () => this.#poke(),
     });
-    const limits = {
-      maxRows: Math.max(128, options.concurrency * 4),
-      maxOutstanding: options.concurrency * 8 * 1024 * 1024,
-    };
-    this.#crew = new Crew(options.workers, context, limits, {
+    this.#crew = new Crew(options.workers, context, limitsOf(options.concurrency), {
       started: (worker) => this.#started(worker),
       exited: (worker, exit) => this.#exited(worker, exit),
     });
@@ -127,7 +120,7 @@ export class Supervisor implements SupervisorHandle {
       stores,
       hedges: budget,
       ranges,
-      hedgePlan: (stream, entry) => this.#hedgePlan(stream, entry),
+      hedgePlan: plans.hedge,
     });
     this.#hedges = new Hedges({
       arena,
@@ -143,7 +136,8 @@ export class Supervisor implements SupervisorHandle {
 
   start(): void {
     this.#crew.start();
-    this.#watch();
+    const stuck = (worker: Worker): void => this.#fence(worker);
+    this.#stopWatch = this.#crew.watch(this.#options.stuckAfterMs, stuck);
   }
 
   get workers(): number {
@@ -300,21 +294,6 @@ export class Supervisor implements SupervisorHandle {
     return progress;
   }
 
-  #schemeRanges(entry: PlanEntry): RangePlan {
-    const known = this.#rangesOf[entry.store];
-    if (known !== undefined) return known;
-    const { splitThreshold, partBytes, maxPartsPerObject } = this.stores.defaults(entry.store);
-    const ranges = { splitThreshold, partBytes, maxPerObject: maxPartsPerObject };
-    this.#rangesOf[entry.store] = ranges;
-    return ranges;
-  }
-
-  #hedgePlan({ options }: Stream, { store }: PlanEntry): HedgePlan | null {
-    if (options.hedge !== undefined) return options.hedge || null;
-    this.#hedgeOf[store] ??= this.stores.defaults(store).hedge === true;
-    return this.#hedgeOf[store] ? DEFAULT_HEDGE : null;
-  }
-
   #answered<T>(answer: Promise<T>): Promise<T> {
     this.#poke();
     return answer;
@@ -330,10 +309,8 @@ export class Supervisor implements SupervisorHandle {
 
   #replied(worker: Worker, message: ControlReply): void {
     if (message.kind === 'ready') worker.ready = true;
-    if (message.kind === 'slow') {
-      this.#hedges.slow(worker, message.jobs);
-      this.#poke();
-    }
+    if (message.kind === 'slow') this.#hedges.slow(worker, message.jobs);
+    this.#poke();
     if (message.kind !== 'stale-store') return;
     const { id, version } = message;
     this.#context.refreshStore(id, version).then(
@@ -425,11 +402,7 @@ export class Supervisor implements SupervisorHandle {
 
   #exited(worker: Worker, exit: WorkerExit): void {
     for (const message of worker.link.results.takePending()) this.#received(worker, message);
-    const extents = this.#quarantined.get(worker);
-    if (extents !== undefined) {
-      this.#quarantined.delete(worker);
-      for (const extent of extents) this.arena.unquarantine(extent);
-    }
+    this.#quarantine.release(worker);
     if (!exit.clean) {
       this.#deaths += 1;
       this.#reassign(worker, exit.cause, ErrorCode.WorkerCrashed);
@@ -445,7 +418,7 @@ export class Supervisor implements SupervisorHandle {
     const hedges = this.#hedges.with(worker);
     const stuck = code === ErrorCode.WorkerStuck;
     const hedged = this.#hedges.lost(worker, lost, stuck);
-    if (stuck) this.#quarantine(worker, lost, hedged);
+    if (stuck) this.#quarantine.take(worker, lost, hedged);
     blame(lost, { worker, cause, code, hedges, concurrency: this.#options.concurrency }, this.#results);
     for (const job of lost) {
       this.#jobs.delete(job.id);
@@ -461,37 +434,12 @@ export class Supervisor implements SupervisorHandle {
     this.#asks.orphaned(worker, cause, code);
   }
 
-  /** Of hedges there is a hold already. */
-  #quarantine(worker: Worker, lost: readonly FetchJobRecord[], hedged: readonly Extent[]): void {
-    const extents = new Set<Extent>();
-    for (const { task } of lost) if (task.extent !== null) extents.add(task.extent);
-    for (const extent of extents) this.arena.hold(extent);
-    for (const extent of hedged) extents.add(extent);
-    for (const extent of extents) this.arena.quarantine(extent);
-    this.#quarantined.set(worker, extents);
-  }
-
   #crashLoop(cause: Error | null): void {
-    const error = new MillraceError(
-      ErrorCode.WorkerCrashed,
-      `workers died ${this.#crew.deathsInARow} times in a row without a single result${cause === null ? '' : `: ${cause.message}`}`,
-      { phase: 'request', cause },
-    );
+    const error = crashLoop(this.#crew.deathsInARow, cause);
     for (const stream of this.#streams) stream.fail(error);
   }
 
   // ---- workers that do not turn
-
-  #watch(): void {
-    const due = this.#context.now() + WATCH_MS;
-    this.#stopWatch = this.#context.after(WATCH_MS, () => {
-      // After a stop of the whole process, or a long turn of the service, every heartbeat looks old.
-      if (this.#context.now() - due > WATCH_MS) this.#crew.forgive();
-      for (const worker of this.#crew.stuck(this.#options.stuckAfterMs))
-        if (worker.rows > 0) this.#fence(worker);
-      this.#watch();
-    });
-  }
 
   #fence(worker: Worker): void {
     for (const job of this.#jobsWith(worker)) job.stream.ledger.stuck(worker.link.name);

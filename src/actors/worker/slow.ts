@@ -49,6 +49,7 @@ export class SlowWatch {
     this.#latencies = latencies;
     this.#lanes = lanes;
     this.#signal = {
+      // Wait ends: with the pause that it is given to, or with `stop`.
       ...NEVER,
       onTurn: (fn) => {
         this.#wake = fn;

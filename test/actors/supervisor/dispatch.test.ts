@@ -339,7 +339,7 @@ describe('a hedge', () => {
     const kit = await createKit(2, entries, ranges, { hedge, transform: { url: 'x', options: null } });
     kit.sendAll();
     const job = [...kit.jobs.values()][1]!;
-    const [row] = rowsOf(kit.crew.links[job.worker.index]!.received()[0]).filter(({ id }) => id === job.id);
+    const row = rowsOf(kit.crew.links[job.worker.index]!.received()[0]).find(({ id }) => id === job.id);
     const extent = new Arena(MIB).allocate(100)!;
     const worker = kit.crew.crew.pickBeside(job.worker)!;
     expect(worker.index).not.toBe(job.worker.index);
