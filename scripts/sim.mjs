@@ -99,6 +99,7 @@ const codes = await Promise.all(
       step: processes,
       twice: values.twice,
       explain: 1,
+      maxFailures: 20,
     };
     return runSlice(slice, (tally) => (tallies[i] = tally));
   }),

@@ -4,7 +4,10 @@
  * Faults end at a time; whatever is left of the runtime has to come to its end then, and one that was not stopped has to
  * load everything once more.
  */
+import type { AdmissionLimits } from '../../dist/actors/supervisor/admission.js';
+import type { HedgePlan } from '../../dist/actors/supervisor/types.js';
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
+import { StopState } from '../../dist/protocol/stop.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
 import { SIM_STORE, simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { patternObject } from './kit.js';
@@ -42,7 +45,7 @@ async function run(draw: Draw): Promise<string[]> {
   const zipped = oracle.chance(0.2, 'loads are zipped');
   for (let i = oracle.between(1, 3, 'loads'); i > 0; i -= 1) {
     const load = drawLoad(oracle, sizes);
-    world.load({ ...load, token: world.tokens[i - 1]!, byHand: zipped });
+    world.load({ ...load, hedge: drawHedge(oracle), token: world.tokens[i - 1]!, byHand: zipped });
   }
   if (zipped) void zip(world.loads, world, oracle.of([0, 30], 'zip holds'));
   const asks = { asked: 0, settled: 0 };
@@ -89,6 +92,8 @@ export function lookAtLoads(world: World, draw: Draw, memoryIsHeld: boolean): st
     draw.sometimes('a slow read was hedged', record!.hedged > 0);
     draw.sometimes('a hedge came first', record!.hedgesWon > 0);
   }
+  const begun = world.origin.reads.filter(({ stateAtStart }) => stateAtStart !== StopState.Live);
+  for (const { key } of begun) wrong.push(`a request for ${key} began after the token had turned`);
   const full = world.sim.workers.some((worker) => worker.fullCount > 0);
   if (full) draw.sites.struck('port.full');
   draw.sometimes('a port was full', full);
@@ -165,6 +170,7 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 
     transform: several,
     workers: oracle.between(1, 3, 'workers'),
     concurrency: oracle.between(1, 3, 'slots of a worker'),
+    admission: drawAdmission(oracle),
     arenaBytes: PAGE * Math.max(least, oracle.of([64, 20, 8, 5, 3], 'pages')),
     origin: {
       drawn: draw,
@@ -196,6 +202,16 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 
   return world;
 }
 
+/** Caps as a good neighbour has them; mostly none. */
+export function drawAdmission(oracle: Oracle): AdmissionLimits {
+  return {
+    maxBandwidth: oracle.chance(0.15, 'maxBandwidth') ? oracle.of([1 << 20, 20_000], 'maxBandwidth') : null,
+    maxCpuShare: null,
+    cores: 2,
+    maxEventLoopDelayMs: oracle.of([0, 0, 200], 'maxEventLoopDelayMs'),
+  };
+}
+
 export function drawSizes(oracle: Oracle): Record<string, number> {
   const sizes: Record<string, number> = {};
   const count = oracle.between(1, 10, 'objects');
@@ -207,6 +223,11 @@ export function drawSizes(oracle: Oracle): Record<string, number> {
     );
   }
   return sizes;
+}
+
+/** With one read to compare with, whatever takes twice as long is slow. */
+function drawHedge(oracle: Oracle): HedgePlan | false {
+  return oracle.chance(0.4, 'slow reads are hedged') && { percentile: 50, maxShare: 1, leastSamples: 1 };
 }
 
 export function drawLoad(oracle: Oracle, sizes: Record<string, number>): LoadOptions {
@@ -229,10 +250,6 @@ export function drawLoad(oracle: Oracle, sizes: Record<string, number>): LoadOpt
     verify: oracle.of(['never', 'auto', 'always'], 'verify'),
     unsized: oracle.chance(0.3, 'sizes are not told'),
     holdMs: oracle.of([0, 0, 5, 700], 'holdMs'),
-    // With one read to compare with, whatever takes twice as long is slow.
-    hedge: oracle.chance(0.4, 'slow reads are hedged')
-      ? { percentile: 50, maxShare: 1, leastSamples: 1 }
-      : false,
     ...(oracle.chance(0.1, 'breaks') ? { breakAfter: oracle.between(1, 3, 'breakAfter') } : {}),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * One process of `npm run sim`: goes through seeds of the scenarios, and tells its parent what came of them.
  *
- * `node run.js '{"scenarios": ["loads"], "from": 0, "to": 1000, "step": 2, "twice": false, "explain": 1}'`
+ * `node run.js '{"scenarios": ["loads"], "from": 0, "to": 1000, "step": 2, "twice": false, "explain": 1, "maxFailures": 20}'`
  */
 import { explainFailure } from './failure.kit.js';
 import { runSeed, type Run, type Scenario } from './scenario.kit.js';
@@ -16,6 +16,8 @@ export interface Slice {
   readonly twice: boolean;
   /** Failures that are made small and told at length. */
   readonly explain: number;
+  /** It ends with so many failures: more say no more. */
+  readonly maxFailures: number;
 }
 
 /** What came of it so far. */
@@ -33,8 +35,6 @@ export interface Tally {
   }[];
 }
 
-/** More failures than this say no more. */
-const MAX_FAILURES = 20;
 const TELL_EVERY_MS = 2000;
 
 async function main(slice: Slice, tell: (tally: Tally) => void): Promise<void> {
@@ -49,7 +49,7 @@ async function main(slice: Slice, tell: (tally: Tally) => void): Promise<void> {
       violations.push('the same seed went another way the second time');
     count(tally, run);
     if (violations.length > 0) await fail(tally, scenario, { ...run, violations }, slice);
-    if (tally.failures.length >= MAX_FAILURES) break;
+    if (tally.failures.length >= slice.maxFailures) break;
     if (Date.now() - toldAt < TELL_EVERY_MS) continue;
     toldAt = Date.now();
     tell(tally);

@@ -4,6 +4,7 @@
  * What it keeps true for every test that uses it: each item that a consumer is handed is looked at byte by byte, when
  * it comes and again just before its batch is released; and the end of a world is checked for whatever is left.
  */
+import type { AdmissionLimits } from '../../dist/actors/supervisor/admission.js';
 import type { RuntimeRecord } from '../../dist/actors/supervisor/types.js';
 import type { TransformFunction } from '../../dist/protocol/context.js';
 import type { WriteLimits } from '../../dist/protocol/writes.js';
@@ -28,6 +29,7 @@ export interface WorldOptions {
   /** What the store takes of writes. @default it is read-only */
   readonly writes?: WriteLimits | null;
   readonly simulation?: Partial<SimulationOptions>;
+  readonly admission?: AdmissionLimits;
   /** What is drawn to go wrong with tasks. */
   readonly sites?: FaultSites;
 }
@@ -80,6 +82,7 @@ export class World {
       writes: options.writes ?? null,
       ...(transform === undefined ? {} : { transform }),
       token: (sim) => new WatchedToken({ clock: sim.clock }),
+      supervisor: options.admission === undefined ? {} : { admission: options.admission },
       simulation: {
         ...options.simulation,
         onSpawn: (worker) => {

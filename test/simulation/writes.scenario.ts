@@ -8,7 +8,7 @@ import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
 import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { patternObject } from './kit.js';
 import { PAGE, several } from './load.kit.js';
-import { drawLoad, drawSizes, lookAtLoads, pardonOf, watch } from './loads.scenario.js';
+import { drawAdmission, drawLoad, drawSizes, lookAtLoads, pardonOf, watch } from './loads.scenario.js';
 import { drawMisfortunes } from './misfortunes.kit.js';
 import type { Draw, Scenario } from './scenario.kit.js';
 import { World } from './world.kit.js';
@@ -84,6 +84,7 @@ function drawWritable(draw: Draw, sizes: Record<string, number>): World {
     transform: several,
     workers: oracle.between(1, 3, 'workers'),
     concurrency: oracle.between(1, 3, 'slots of a worker'),
+    admission: drawAdmission(oracle),
     arenaBytes: PAGE * Math.max(pages, oracle.of([64, 20, 8, 6, 5], 'pages')),
     writes: { ...LIMITS, multipartThreshold: oracle.of([2 * PAGE, PAGE], 'multipartThreshold') },
     origin: {

@@ -6,7 +6,9 @@ const objects = new Map(
   ['a', 'b', 'c', 'd'].map((key) => [key, storedObject(new TextEncoder().encode(`bytes of ${key}`), 'v1')]),
 );
 
-async function loadAll(seed: number): Promise<{ readonly texts: string[]; readonly trace: readonly string[] }> {
+async function loadAll(
+  seed: number,
+): Promise<{ readonly texts: string[]; readonly trace: readonly string[] }> {
   const runtime = new SimulatedRuntime({ seed, origin: { objects } });
   const texts: string[] = [];
   await runtime.run(async () => {
@@ -28,7 +30,11 @@ it('loads what the service has, and the same seed goes the same way', async () =
 it('meets the faults that are switched on, and tells how often', async () => {
   const oracle = new Oracle({ seed: 3 });
   let now = (): number => 0;
-  const sites = new FaultSites({ oracle, now: () => now(), allowed: (name) => name === 'store.reset-within' });
+  const sites = new FaultSites({
+    oracle,
+    now: () => now(),
+    allowed: (name) => name === 'store.reset-within',
+  });
   const runtime = new SimulatedRuntime({
     seed: 3,
     origin: { objects, drawn: { sites, oracle } },

@@ -59,12 +59,11 @@ function count({ task, stream }: FetchJobRecord, { worker, cause, code }: Loss, 
   task.error ??= new MillraceError(code, message, { phase, uri, worker: worker.link.name, cause });
 }
 
-/** What all streams fail with when no worker lives long enough for a single result. */
-export function crashLoop(deaths: number, cause: Error | null): MillraceError {
-  const why = cause === null ? '' : `: ${cause.message}`;
+/** Ends every stream: no worker lives long enough to do anything. */
+export function crashLoopError(deaths: number, cause: Error | null): MillraceError {
   return new MillraceError(
     ErrorCode.WorkerCrashed,
-    `workers died ${deaths} times in a row without a single result${why}`,
+    `workers died ${deaths} times in a row without a single result${cause === null ? '' : `: ${cause.message}`}`,
     { phase: 'request', cause },
   );
 }

@@ -8,6 +8,7 @@
  *    resets the pause.
  */
 import { OwnWord, type SupervisorContext, type WorkerExit, type WorkerLink } from '../../protocol/context.js';
+import { StopState } from '../../protocol/stop.js';
 
 /** What a job weighs beside its bytes, so that many small objects count as work too. */
 export const JOB_WEIGHT_BYTES = 32 * 1024;
@@ -32,6 +33,13 @@ export interface Worker {
   beatAt: number;
 }
 
+/** What workers know a stream by. */
+interface KnownStream {
+  readonly id: number;
+  readonly slot: number;
+  readonly epoch: number;
+}
+
 export interface CrewEvents {
   started(worker: Worker): void;
   exited(worker: Worker, exit: WorkerExit): void;
@@ -43,8 +51,8 @@ export interface CrewLimits {
   readonly maxOutstanding: number;
 }
 
-/** As much as keeps all slots of a worker busy until it hears again from this thread. */
-export function limitsOf(concurrency: number): CrewLimits {
+/** For workers that run so many jobs at the same time: what keeps all slots busy until a worker hears again from this thread. */
+export function crewLimits(concurrency: number): CrewLimits {
   return { maxRows: Math.max(128, concurrency * 4), maxOutstanding: concurrency * 8 * 1024 * 1024 };
 }
 
@@ -110,6 +118,13 @@ export class Crew {
     return this.pick(false) !== null;
   }
 
+  /** The weight of what workers have been sent and have not reported; above 0 while that is anything. */
+  get inFlight(): number {
+    let weight = 0;
+    for (const worker of this.#places) if (worker !== null) weight += worker.outstanding + worker.rows;
+    return weight;
+  }
+
   /** A worker has reported something. */
   succeeded(): void {
     this.#deathsInARow = 0;
@@ -162,6 +177,25 @@ export class Crew {
     worker.link.jobs.close();
     worker.link.control.post({ kind: 'stop' });
     if (!this.#closing) this.#spawn(worker.index);
+  }
+
+  /** The token of a stream has turned: those that know the stream are told. */
+  turned({ id, slot, epoch }: KnownStream, state: StopState): void {
+    for (const worker of this.alive()) {
+      if (worker.knownStreams.has(id)) worker.link.control.post({ kind: 'token', slot, epoch, state });
+    }
+  }
+
+  /** A stream is over. */
+  forget({ id, slot, epoch }: KnownStream): void {
+    for (const worker of this.alive()) {
+      if (worker.knownStreams.delete(id)) worker.link.control.post({ kind: 'close-stream', stream: id });
+    }
+    // One that was given up and turns all the same would wait for answers that nobody wants any more, and never end.
+    const state = StopState.Cancelled;
+    for (const worker of this.#fenced) {
+      if (worker.knownStreams.delete(id)) worker.link.control.post({ kind: 'token', slot, epoch, state });
+    }
   }
 
   /** No incarnation is started any more. */

@@ -12,6 +12,7 @@ import { Job, JobFlag, JOB_STRIDE, TableBuilder, tableTransfer } from '../../pro
 import type { Asks } from './asks.js';
 import { JOB_WEIGHT_BYTES, type Crew, type Worker } from './crew.js';
 import type { Fills } from './fills.js';
+import type { Gate } from './gate.js';
 import { DEFAULT_HEDGE, isHedgeable, type HedgeBudget } from './hedge.js';
 import type { IntMap } from './int-map.js';
 import { MAX_PACK_ITEMS } from './grants.js';
@@ -33,6 +34,7 @@ const MESSAGE_BYTES = 4 * 1024 * 1024;
 
 export interface DispatchDeps {
   readonly crew: Crew;
+  readonly gate: Gate;
   readonly asks: Asks;
   readonly fills: Fills;
   readonly jobs: IntMap<FetchJobRecord>;
@@ -86,10 +88,10 @@ export class Dispatcher {
   }
 
   sendAsks(): void {
-    const { asks, crew } = this.#deps;
+    const { asks, crew, gate } = this.#deps;
     for (let ask = asks.next; ask !== null; ask = asks.next) {
       const worker = crew.pick(false);
-      if (worker === null) return;
+      if (worker === null || (gate.limits && !gate.admitsQuestion())) return;
       const id = this.#nextJob++;
       const stores: StoreSpec[] = [];
       this.#introduceStore(ask.body.store, worker, stores);
@@ -123,6 +125,7 @@ export class Dispatcher {
     stream.jobsOut += 1;
     worker.rows += 1;
     worker.outstanding += weight;
+    this.#deps.gate.began(stream, part, weight);
     const packed = table.take();
     const open = introduce(stream, worker);
     const message = { kind: 'fetch' as const, stream: stream.id, table: packed, open, stores };
@@ -131,6 +134,7 @@ export class Dispatcher {
   }
 
   #fill(stream: Stream, worker: Worker, stores: StoreSpec[], alone: boolean): void {
+    const { gate } = this.#deps;
     let bytes = 0;
     let at = 0;
     while (at < stream.granted.length && this.#table.count < MAX_PACK_ITEMS && bytes < MESSAGE_BYTES) {
@@ -149,6 +153,8 @@ export class Dispatcher {
         at += 1;
         continue;
       }
+      // For the first row the round has asked.
+      if (gate.limits && this.#table.count > 0 && !gate.admits()) return;
       this.#add(stream, task, part, worker, stores);
       bytes += part.length;
       if (task.length < 0 || !hasMoreParts(task, ranges)) {
@@ -187,6 +193,7 @@ export class Dispatcher {
     stream.jobsOut += 1;
     worker.rows += 1;
     worker.outstanding += weight;
+    this.#deps.gate.began(stream, part, weight);
     this.#deps.jobs.set(id, { id, stream, task, worker, part, weight });
   }
 

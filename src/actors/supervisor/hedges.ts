@@ -4,7 +4,7 @@
  * Invariants:
  * 1. A hedge writes into an extent of its own, which is given back when its own row came and nobody needs its bytes any
  *    more, or when the exit of its worker was seen; that of a stuck worker is quarantined.
- * 2. It waits for nothing: without a token, a credit or spare memory the job goes on alone, and is looked at again in the
+ * 2. It waits for nothing: without a token, a credit, spare memory or where a cap of the runtime is reached the job goes on alone, and is looked at again in the
  *    next turn. While a stream is short of memory no hedge begins, and those under way are stopped.
  * 3. A stream has jobs out for as long as it has hedges out.
  */
@@ -22,6 +22,7 @@ import {
   type HedgeBudget,
   type RaceStep,
 } from './hedge.js';
+import type { Gate } from './gate.js';
 import type { IntMap } from './int-map.js';
 import type { FetchJobRecord, RowResult } from './jobs.js';
 import type { Stream } from './stream.js';
@@ -33,10 +34,18 @@ export interface HedgesDeps {
   readonly budget: HedgeBudget;
   /** Sends a second attempt at a job to a worker that has a credit, into that extent. */
   readonly send: (job: FetchJobRecord, worker: Worker, extent: Extent) => FetchJobRecord;
+  readonly gate: Pick<Gate, 'limits' | 'admits' | 'ended'>;
   /** Whether nobody is short of memory. */
   readonly hasSpare: () => boolean;
   /** Applies a result to a job that is off its worker. */
   readonly apply: (job: FetchJobRecord, row: RowResult) => void;
+}
+
+/** Of a runtime, so far. */
+export interface HedgeStats {
+  /** Slow reads that were asked for a second time, and those where the second answer was taken. */
+  readonly hedged: number;
+  readonly hedgesWon: number;
 }
 
 interface Race {
@@ -55,11 +64,15 @@ export class Hedges {
   /** Slow jobs, the one that was slow first in front. */
   #slow: FetchJobRecord[] = [];
   readonly #races = new Set<Race>();
-  sent = 0;
-  won = 0;
+  #sent = 0;
+  #won = 0;
 
   constructor(deps: HedgesDeps) {
     this.#deps = deps;
+  }
+
+  stats(): HedgeStats {
+    return { hedged: this.#sent, hedgesWon: this.#won };
   }
 
   /** Races that are not over: in each something is out, or will be looked at when it is back. */
@@ -78,12 +91,16 @@ export class Hedges {
   /** Hedges what is slow, as far as that is affordable now. */
   serve(): void {
     if (this.#slow.length === 0) return;
-    const { jobs, budget, hasSpare } = this.#deps;
+    const { jobs, budget, hasSpare, gate } = this.#deps;
     this.#slow = this.#slow.filter(
       (job) => jobs.get(job.id) === job && job.stream.open && isWanted(job.task),
     );
     if (!hasSpare()) return;
-    while (this.#slow.length > 0 && budget.affords && this.#hedge(this.#slow[0]!)) this.#slow.shift();
+    while (this.#slow.length > 0 && budget.affords) {
+      if (gate.limits && !gate.admits()) return;
+      if (!this.#hedge(this.#slow[0]!)) return;
+      this.#slow.shift();
+    }
   }
 
   /** Stops the hedges under way, because somebody is short of the memory that they have. */
@@ -108,7 +125,9 @@ export class Hedges {
   /** A row that is no job's: a hedge's, or one that came too late. */
   back(id: number, worker: Worker, row: RowResult): void {
     const race = this.#of(({ hedge, out }) => out && hedge.id === id && hedge.worker === worker);
-    if (race !== null) this.#ended(race, backOf(race.job.stream, row), row);
+    if (race === null) return;
+    this.#deps.gate.ended(race.hedge, row);
+    this.#ended(race, backOf(race.job.stream, row), row);
   }
 
   /** The worker is lost with those jobs, whose tasks begin again: `stuck` says that it may still write. */
@@ -144,7 +163,7 @@ export class Hedges {
     budget.spend();
     const hedge = send(job, worker, extent);
     this.#races.add({ job, hedge, extent, state: RaceState.Racing, out: true, row: null });
-    this.sent += 1;
+    this.#sent += 1;
     job.stream.ledger.hedged += 1;
     return true;
   }
@@ -170,7 +189,7 @@ export class Hedges {
     const { landed } = row!;
     const source = new Uint8Array(arena.buffer, extent.offset, landed);
     copyBytes(source, new Uint8Array(arena.buffer, job.task.offset + job.part.from, landed));
-    this.won += 1;
+    this.#won += 1;
     job.stream.ledger.hedgesWon += 1;
     apply(job, { ...row!, retries: row!.retries + retries });
   }

@@ -16,21 +16,15 @@ import { DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { answerIn, Asks } from './asks.js';
-import { blame, crashLoop, type Loss } from './blame.js';
-import { Crew, limitsOf, unload, type Worker } from './crew.js';
+import { blame, crashLoopError, type Loss } from './blame.js';
+import { Crew, crewLimits, unload, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Fills } from './fills.js';
+import { Gate, type GateStats } from './gate.js';
 import { Grants } from './grants.js';
 import { HedgeBudget } from './hedge.js';
-import { Hedges } from './hedges.js';
-import {
-  afterJob,
-  applyResult,
-  unlinkJob,
-  type FetchJobRecord,
-  type ResultDeps,
-  type RowResult,
-} from './jobs.js';
+import { Hedges, type HedgeStats } from './hedges.js';
+import { endJob, loseJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
 import { IntMap } from './int-map.js';
 import { Plans } from './plans.js';
 import { Quarantine } from './quarantine.js';
@@ -38,6 +32,7 @@ import { Relief } from './relief.js';
 import { ResultRows } from './results.js';
 import { Stream } from './stream.js';
 import { follow } from './follow.js';
+import { rotate } from './turns.js';
 import {
   type PlanEntry,
   type PlanSource,
@@ -64,6 +59,7 @@ export class Supervisor implements SupervisorHandle {
   readonly #relief: Relief;
   readonly #dispatcher: Dispatcher;
   readonly #hedges: Hedges;
+  readonly #gate: Gate;
   readonly #asks = new Asks();
   readonly #streams = new Set<Stream>();
   readonly #jobs = new IntMap<FetchJobRecord>();
@@ -107,13 +103,21 @@ export class Supervisor implements SupervisorHandle {
       after: (ms, fn) => context.after(ms, fn),
       poke: () => this.#poke(),
     });
-    this.#crew = new Crew(options.workers, context, limitsOf(options.concurrency), {
+    this.#crew = new Crew(options.workers, context, crewLimits(options.concurrency), {
       started: (worker) => this.#started(worker),
       exited: (worker, exit) => this.#exited(worker, exit),
+    });
+    this.#gate = new Gate({
+      context,
+      limits: options.admission ?? null,
+      inFlight: () => this.#crew.inFlight,
+      busy: () => this.#streams.size > 0,
+      poke: () => this.#poke(),
     });
     const budget = new HedgeBudget();
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
+      gate: this.#gate,
       asks: this.#asks,
       fills: new Fills({ arena, uri, again: () => this.#poke() }),
       jobs: this.#jobs,
@@ -127,10 +131,11 @@ export class Supervisor implements SupervisorHandle {
       crew: this.#crew,
       jobs: this.#jobs,
       budget,
+      gate: this.#gate,
       send: (job, worker, extent) => this.#dispatcher.sendHedge(job, worker, extent),
       hasSpare: () =>
         this.#grants.turn === null && this.#rotation.every(({ blockedBytes }) => blockedBytes === 0),
-      apply: (job, row) => this.#apply(job, row),
+      apply: (job, row) => endJob(job, row, this.#results),
     });
   }
 
@@ -194,6 +199,7 @@ export class Supervisor implements SupervisorHandle {
       if (token.state !== StopState.Live) writeToken(this.#slots.words, slot.slot, slot.epoch, token.state);
     }
     this.#rotation = [...this.#streams];
+    this.#gate.opened();
     this.#poke();
     return stream;
   }
@@ -210,9 +216,9 @@ export class Supervisor implements SupervisorHandle {
     return this.#crew.alive();
   }
 
-  get stats(): { deaths: number; streams: number; hedged: number; hedgesWon: number } {
-    const { sent: hedged, won: hedgesWon } = this.#hedges;
-    return { deaths: this.#deaths, streams: this.#streams.size, hedged, hedgesWon };
+  get stats(): { deaths: number; streams: number } & HedgeStats & GateStats {
+    const own = { deaths: this.#deaths, streams: this.#streams.size };
+    return { ...own, ...this.#hedges.stats(), ...this.#gate.stats() };
   }
 
   /** Drains, then cancels at the deadline; resolves when every worker has ended or was fenced. Memoised. */
@@ -238,6 +244,7 @@ export class Supervisor implements SupervisorHandle {
     }
     cancelTimer();
     this.#stopWatch?.();
+    this.#gate.stop();
     this.token.cancel('closed');
     return {
       reason: this.token.reason ?? 'close',
@@ -255,7 +262,7 @@ export class Supervisor implements SupervisorHandle {
     this.#pumpSoon = true;
     this.#context.soon(() => {
       this.#pumpSoon = false;
-      this.#pump();
+      this.#gate.timed(() => this.#pump());
     });
   }
 
@@ -263,6 +270,7 @@ export class Supervisor implements SupervisorHandle {
     if (this.#pumping) return;
     this.#pumping = true;
     this.#dispatcher.beginTurn();
+    this.#gate.beginTurn();
     try {
       do {
         this.#dispatcher.sendAsks();
@@ -278,12 +286,11 @@ export class Supervisor implements SupervisorHandle {
   /** One message for each stream that has work and a worker; true when anything was done. */
   #round(): boolean {
     let progress = false;
-    // The stream that came first this time comes last the next time.
-    const first = this.#rotation.shift();
-    if (first !== undefined) this.#rotation.push(first);
-    for (const stream of this.#rotation) {
+    for (const stream of this.#turns()) {
       if (!stream.open) continue;
       stream.pull(stream.options.windowObjects);
+      // Memory is not granted either to what may not go: others need it, and their time comes sooner.
+      if (this.#gate.limits && !this.#gate.admits()) continue;
       if (stream.granted.length === 0) {
         if (!this.#crew.hasRoom || !this.#grants.grantNext(stream)) continue;
         progress = true;
@@ -294,6 +301,12 @@ export class Supervisor implements SupervisorHandle {
     return progress;
   }
 
+  /** The streams in the order of this round. */
+  #turns(): readonly Stream[] {
+    if (this.#gate.limits) return this.#gate.turns(this.#streams);
+    return rotate(this.#rotation);
+  }
+
   #answered<T>(answer: Promise<T>): Promise<T> {
     this.#poke();
     return answer;
@@ -302,15 +315,17 @@ export class Supervisor implements SupervisorHandle {
   // ---- what workers say
 
   #started(worker: Worker): void {
-    worker.link.results.listen((message) => this.#received(worker, message));
+    worker.link.results.listen((message) => this.#gate.timed(() => this.#received(worker, message)));
     worker.link.control.onMessage((message) => this.#replied(worker, message));
     this.#poke();
   }
 
   #replied(worker: Worker, message: ControlReply): void {
     if (message.kind === 'ready') worker.ready = true;
-    if (message.kind === 'slow') this.#hedges.slow(worker, message.jobs);
-    this.#poke();
+    if (message.kind === 'slow') {
+      this.#hedges.slow(worker, message.jobs);
+      this.#poke();
+    }
     if (message.kind !== 'stale-store') return;
     const { id, version } = message;
     this.#context.refreshStore(id, version).then(
@@ -343,14 +358,10 @@ export class Supervisor implements SupervisorHandle {
       this.#jobs.delete(id);
       unload(worker, job.weight);
       rows.unpack(job);
-      if (this.#hedges.size === 0 || !this.#hedges.jobBack(job, rows)) this.#apply(job, rows);
+      this.#gate.ended(job, rows);
+      if (this.#hedges.size === 0 || !this.#hedges.jobBack(job, rows)) endJob(job, rows, this.#results);
     }
-  }
-
-  #apply(job: FetchJobRecord, row: RowResult): void {
-    unlinkJob(job);
-    applyResult(job, row, this.#results);
-    job.stream.jobEnded();
+    this.#gate.reported();
   }
 
   /** The jobs that the worker has not answered. Only looked for when it is lost: a list would cost every job. */
@@ -362,11 +373,7 @@ export class Supervisor implements SupervisorHandle {
 
   #turned(stream: Stream, state: StopState): void {
     writeToken(this.#slots.words, stream.slot, stream.epoch, state);
-    for (const worker of this.#crew.alive()) {
-      if (worker.knownStreams.has(stream.id)) {
-        worker.link.control.post({ kind: 'token', slot: stream.slot, epoch: stream.epoch, state });
-      }
-    }
+    this.#crew.turned(stream, state);
     this.#asks.turned(stream, stream.token.error());
     if (state !== StopState.Cancelled || this.#overdue.has(stream)) return;
     // What ignores its signal keeps its loader: its worker is given up, as one that does not turn is.
@@ -385,16 +392,7 @@ export class Supervisor implements SupervisorHandle {
     this.#grants.forget(stream);
     this.#relief.forget(stream);
     this.#slots.release(stream.slot);
-    for (const worker of this.#crew.alive()) {
-      if (worker.knownStreams.delete(stream.id))
-        worker.link.control.post({ kind: 'close-stream', stream: stream.id });
-    }
-    // One that was given up and turns all the same would wait for answers that nobody wants any more, and never end.
-    const { id, slot, epoch } = stream;
-    for (const worker of this.#crew.fenced) {
-      if (worker.knownStreams.delete(id))
-        worker.link.control.post({ kind: 'token', slot, epoch, state: StopState.Cancelled });
-    }
+    this.#crew.forget(stream);
     this.#poke();
   }
 
@@ -423,19 +421,13 @@ export class Supervisor implements SupervisorHandle {
     for (const job of lost) {
       this.#jobs.delete(job.id);
       unload(worker, job.weight);
-      unlinkJob(job);
-      const { task, stream } = job;
-      task.restart = true;
-      task.again = true;
-      if (!stream.open) task.left = true;
-      afterJob(stream, task, this.#results);
-      stream.jobEnded();
+      loseJob(job, this.#results);
     }
     this.#asks.orphaned(worker, cause, code);
   }
 
   #crashLoop(cause: Error | null): void {
-    const error = crashLoop(this.#crew.deathsInARow, cause);
+    const error = crashLoopError(this.#crew.deathsInARow, cause);
     for (const stream of this.#streams) stream.fail(error);
   }
 

@@ -9,6 +9,7 @@ import type { BareWriteRequest, SlowSpec, StepSpec, StoreSpec } from '../../prot
 import type { KeyPage, ObjectInfo, ObjectLocation, SchemeDefaults } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import type { WriteLimits, WriteResult } from '../../protocol/writes.js';
+import type { AdmissionLimits } from './admission.js';
 
 /** One thing to load, in plan order. */
 export interface PlanEntry {
@@ -299,6 +300,8 @@ export interface SupervisorOptions {
   readonly budgetTimeoutMs: number;
   /** How long workers may take to end after a cancel before they are fenced. */
   readonly closeTimeoutMs: number;
+  /** @default none */
+  readonly admission?: AdmissionLimits;
   readonly token: CancellationToken;
 }
 

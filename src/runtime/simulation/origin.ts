@@ -7,7 +7,7 @@
  */
 import type { MillraceError } from '../../protocol/errors.js';
 import type { Outcome, ReadRequest } from '../../protocol/store.js';
-import type { StopSignal } from '../../protocol/stop.js';
+import type { StopSignal, StopState } from '../../protocol/stop.js';
 import type { WriteRequest } from '../../protocol/writes.js';
 import type { SimCallFault } from './faults.js';
 import type { ErrorCode } from '../../protocol/errors.js';
@@ -91,6 +91,8 @@ export interface SimRead {
   readonly length: number;
   readonly version: string | null;
   readonly beganAtMs: number;
+  /** What its stop signal said when it began: nothing may begin once that has turned. */
+  readonly stateAtStart: StopState;
   /** Where in its arena the target begins. */
   readonly offset: number;
   /** The signal it was given: for tests that look for listeners left behind. */

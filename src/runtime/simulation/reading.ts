@@ -65,6 +65,7 @@ export class Reading {
       length: request.length,
       version: request.version,
       beganAtMs: world.now(),
+      stateAtStart: stop.state,
       offset: target.byteOffset,
       stop,
       landed: 0,

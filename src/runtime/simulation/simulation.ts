@@ -9,7 +9,12 @@
  * 2. A scenario that cannot come to its end fails, and names what waits.
  * 3. While it runs, whoever asks the process for time, timers, dice or the network is told so.
  */
-import type { SupervisorContext, TransformFunction, WorkerContext } from '../../protocol/context.js';
+import type {
+  LoadReading,
+  SupervisorContext,
+  TransformFunction,
+  WorkerContext,
+} from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { StoreSpec, TransformSpec } from '../../protocol/messages.js';
 import type { Store } from '../../protocol/store.js';
@@ -42,6 +47,8 @@ export interface SimulationOptions {
   readonly concurrency: number;
   /** What a refresh of a store's credentials gives. @default it is refused as Unauthenticated */
   readonly refreshStore?: (id: number, staleVersion: number) => StoreSpec;
+  /** How busy the threads are, each time that somebody looks. @default they cost nothing and are never late */
+  readonly load?: () => LoadReading;
   /** Messages that a port holds, by direction. @default 4 and 8 */
   readonly jobsCapacity?: number;
   readonly resultsCapacity?: number;
@@ -292,6 +299,7 @@ class World implements Simulation {
       },
       after: (ms, fn) => scheduler.after(supervisor, 'supervisor timer', ms, fn),
       soon: (fn) => soon.push('callback', fn),
+      watchLoad: () => ({ read: this.#options.load ?? noLoad, stop: () => {} }),
       refreshStore: (id, staleVersion) =>
         new Promise((resolve, reject) => {
           if (sites.strikes('reply.lost')) return;
@@ -342,6 +350,10 @@ async function runMidHooks(hooks: readonly MidHook[]): Promise<void> {
     for (; turns < awaits; turns += 1) await Promise.resolve();
     fn();
   }
+}
+
+function noLoad(): LoadReading {
+  return { busyMs: 0, eventLoopDelayMs: 0 };
 }
 
 function noTransform(spec: TransformSpec): never {

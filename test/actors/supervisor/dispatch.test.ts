@@ -3,6 +3,7 @@ import { Asks } from '../../../dist/actors/supervisor/asks.js';
 import { JOB_WEIGHT_BYTES } from '../../../dist/actors/supervisor/crew.js';
 import { Dispatcher } from '../../../dist/actors/supervisor/dispatch.js';
 import { Fills } from '../../../dist/actors/supervisor/fills.js';
+import { Gate } from '../../../dist/actors/supervisor/gate.js';
 import { Grants } from '../../../dist/actors/supervisor/grants.js';
 import { HedgeBudget } from '../../../dist/actors/supervisor/hedge.js';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
@@ -52,8 +53,16 @@ async function createKit(
   const stores = { spec: specOf } as unknown as StoreDirectory;
   const fills = new Fills({ arena, uri: () => 'fake://x', again: () => {} });
   const hedges = new HedgeBudget();
+  const gate = new Gate({
+    context: crew.context,
+    limits: null,
+    inFlight: () => crew.crew.inFlight,
+    busy: () => true,
+    poke: () => {},
+  });
   const dispatcher = new Dispatcher({
     crew: crew.crew,
+    gate,
     asks,
     fills,
     jobs,
