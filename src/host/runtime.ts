@@ -111,7 +111,11 @@ export class Runtime {
       cores,
       schemes: schemeNames(given.stores),
     });
-    const directory = new Directory(createSchemes(options.stores), options.perWorkerDecorators);
+    const directory = new Directory(
+      createSchemes(options.stores),
+      options.perWorkerDecorators,
+      options.adaptiveConcurrency,
+    );
     const arena = createArena(options.memoryBudget, given.memoryBudget);
     const words = createRuntimeWords();
     fillRetryBudget(words);

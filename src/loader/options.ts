@@ -8,7 +8,7 @@ import { DEFAULT_HEDGE } from '../actors/supervisor/hedge.js';
 import type { HedgePlan, RangePlan, StreamOptions } from '../actors/supervisor/types.js';
 import type { TransformSpec } from '../protocol/messages.js';
 import { PAGE_BYTES } from '../protocol/arena.js';
-import { formatBytes, parseBytes } from '../protocol/sizes.js';
+import { formatBytes, parseBytes, parseDuration } from '../protocol/sizes.js';
 import type { SchemeDefaults } from '../protocol/store.js';
 import type { CancellationToken } from '../protocol/token.js';
 import type { Seed } from './samplers/random.js';
@@ -97,6 +97,11 @@ export interface LoaderOptions {
   readonly maxAttempts?: number | undefined;
   /** Reads that are slow are asked for a second time, and the first answer is taken; `false` for never. @default by scheme */
   readonly hedge?: false | HedgeOptions | undefined;
+  /**
+   * How long a service may answer 503 or 429 to an object before that fails; it is waited out until then, whatever
+   * `maxAttempts` says. 0: such an answer counts as any other failed attempt. @default '5m'
+   */
+  readonly throttleTimeoutMs?: number | string | undefined;
   readonly token?: CancellationToken | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -130,6 +135,7 @@ interface LoaderValues {
   ack: 'auto' | 'manual';
   maxAttempts: number;
   hedge: false | HedgePlan | null;
+  throttleTimeoutMs: number;
   token: CancellationToken | null;
   signal: AbortSignal | null;
 }
@@ -153,6 +159,8 @@ const MIB = 2 ** 20;
 /** Requests that may wait at a worker per connection, so that a connection never waits for the service thread. */
 const OBJECTS_PER_CONNECTION = 4;
 const MAX_BATCH_ITEMS = 1_000_000;
+
+const DEFAULT_THROTTLE_TIMEOUT_MS = 5 * 60_000;
 
 /** Ranges where neither the user nor a scheme says otherwise: those of a network store. */
 const NETWORK_RANGES: RangePlan = { splitThreshold: 8 * MIB, partBytes: 8 * MIB, maxPerObject: 32 };
@@ -268,6 +276,14 @@ export const LOADER_OPTIONS: OptionTable<LoaderValues, LoaderEnv> = {
       origin: scheme === undefined ? 'default' : `scheme ${scheme.name}`,
     }),
   },
+  throttleTimeoutMs: {
+    doc: 'How long a service may tell an object to slow down before that fails; 0: counts as any other failed attempt.',
+    parse: (given, name) => whole(0)(parseDuration(given as number | string, name), name),
+    fallback: fixed(
+      DEFAULT_THROTTLE_TIMEOUT_MS,
+      'services that scale out under load take minutes to; a load that failed meanwhile would begin again',
+    ),
+  },
   token: {
     doc: 'Drains or cancels the iteration.',
     parse: parseToken,
@@ -310,6 +326,7 @@ export function resolveLoaderOptions(given: LoaderOptions, env: LoaderEnv): Reso
       verify: values.verify,
       maxAttempts: values.maxAttempts,
       hedge: values.hedge ?? undefined,
+      throttleTimeoutMs: values.throttleTimeoutMs,
     },
     shuffle: values.shuffle,
     seed: values.seed,

@@ -7,6 +7,7 @@ import type { LoaderEnv } from './options.js';
 import {
   checkNames,
   type ExplainRow,
+  flag,
   invalidOption,
   type OptionTable,
   readOptions,
@@ -51,6 +52,11 @@ export interface RuntimeOptions {
   readonly budgetTimeoutMs?: number | string | undefined;
   /** How long `close()` waits for what is in flight before it cancels. @default '25s' */
   readonly closeTimeoutMs?: number | string | undefined;
+  /**
+   * Whether each worker finds out how many requests at a time a store bears: few at first, fewer when it answers 503 or
+   * 429 or becomes slow. Never for stores without a network (`file:`, `direct:`). @default true
+   */
+  readonly adaptiveConcurrency?: boolean | undefined;
   /** Options of the schemes, by name. @default {} */
   readonly stores?: StoreOptions | undefined;
   /**
@@ -86,6 +92,7 @@ export interface RuntimeValues {
   stuckAfterMs: number;
   budgetTimeoutMs: number;
   closeTimeoutMs: number;
+  adaptiveConcurrency: boolean;
   stores: StoreOptions;
   decorators: Readonly<Record<string, readonly DecoratorSpec[]>>;
   heapLimitMb: number | null;
@@ -178,6 +185,15 @@ export const RUNTIME_OPTIONS: OptionTable<RuntimeValues, RuntimeEnv> = {
     doc: 'How long close() waits for what is in flight before it cancels.',
     parse: duration(0),
     fallback: () => ({ value: 25_000, reason: 'below the 30 s that orchestrators grant by default' }),
+  },
+  adaptiveConcurrency: {
+    doc: 'Whether workers find out how many requests at a time a store bears.',
+    parse: flag,
+    fallback: () => ({
+      value: true,
+      reason:
+        'a service that is asked for less answers sooner; off for file: and direct:, whose queue is the kernel’s own',
+    }),
   },
   stores: {
     doc: 'Options of the schemes, by name.',

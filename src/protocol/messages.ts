@@ -18,6 +18,8 @@ export interface StoreSpec {
   readonly snapshot: StoreSnapshot;
   /** What the host puts around it in a worker; read by nobody else. Cloneable. */
   readonly decorators?: readonly unknown[] | undefined;
+  /** Whether workers find out by themselves how many requests at a time it bears. @default true */
+  readonly adaptive?: boolean | undefined;
 }
 
 export interface TransformSpec {
@@ -71,6 +73,8 @@ export interface StreamSpec {
   readonly tokenEpoch: number;
   readonly transform: StepSpec | null;
   readonly maxAttempts: number;
+  /** How long a service may tell a job to slow down before it fails; 0: that counts as any other failed attempt. */
+  readonly throttleTimeoutMs: number;
   /** When an attempt is slow; not given where nobody wants to be told. */
   readonly slow?: SlowSpec | undefined;
 }
@@ -220,6 +224,23 @@ export interface WorkerStats {
   readonly doneFull: number;
   /** Of the stores that have several endpoints; empty where none has. */
   readonly endpoints: readonly EndpointStats[];
+  /** Of all stores. */
+  readonly origins: readonly OriginStats[];
+}
+
+/** One store, as one worker sees it. */
+export interface OriginStats {
+  /** Its name, such as `s3://bucket`. */
+  readonly store: string;
+  /** Requests that the worker makes there at the same time, at most. */
+  readonly limit: number;
+  readonly inFlight: number;
+  /** Answers that told it to slow down, 503 and 429, since the worker began. */
+  readonly throttled: number;
+  /** Whether most of the latest round of answers took more than twice as long as they used to. */
+  readonly slow: boolean;
+  /** Whether it gets no requests from any worker for now, but for one that probes it now and then. */
+  readonly closed: boolean;
 }
 
 /** One of several endpoints of a store, as one worker sees it. */

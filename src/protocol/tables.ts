@@ -70,8 +70,10 @@ export const Done = {
   Retries: 6,
   /** The checksum that was found right: its place in `CHECKSUMS`, plus one; 0 for none. */
   Verified: 7,
+  /** Answers that told it to slow down. */
+  Throttled: 8,
 } as const;
-export const DONE_STRIDE = 8;
+export const DONE_STRIDE = 9;
 
 /** The order is that of the cells of `Done.Verified`. */
 export const CHECKSUMS: readonly ChecksumAlgorithm[] = Object.keys(algorithms).filter(isAlgorithm);

@@ -9,7 +9,7 @@
  * 4. Listeners run synchronously, each at most once per state, and an exception in one does not keep the others
  *    from running.
  */
-import { ErrorCode, MillraceError } from './errors.js';
+import { ErrorCode, messageOf, MillraceError } from './errors.js';
 import { StopState, type StopSignal } from './stop.js';
 
 /** Where a token gets its time from; the simulation gives its own. */
@@ -214,7 +214,7 @@ export class CancellationToken implements StopSignal {
     const onAbort = (): void => {
       const reason: unknown = signal.reason;
       token.#expired = reason instanceof Error && reason.name === 'TimeoutError';
-      token.cancel(reason instanceof Error ? reason.message : String(reason));
+      token.cancel(messageOf(reason));
     };
     if (signal.aborted) onAbort();
     else {

@@ -70,6 +70,8 @@ export interface SimulatedRuntimeOptions {
 export class SimulatedRuntime {
   readonly origin: SimOrigin;
   readonly arena: Arena;
+  /** Tokens, the retry budget and the origins, as all threads see them. */
+  readonly words: Int32Array;
   readonly sim: Simulation;
   readonly supervisor: Supervisor;
   readonly token: CancellationToken;
@@ -79,6 +81,7 @@ export class SimulatedRuntime {
     this.origin = createSimOrigin(options.origin);
     this.arena = new Arena(memoryBudget);
     const words = createRuntimeWords();
+    this.words = words;
     fillRetryBudget(words);
     this.sim = createSimulation({
       seed,

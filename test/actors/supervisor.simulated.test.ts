@@ -107,6 +107,7 @@ class Scenario {
         transform: null,
         verify: 'never',
         maxAttempts: 4,
+        throttleTimeoutMs: 0,
       },
       { next },
       null,

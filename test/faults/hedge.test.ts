@@ -82,7 +82,9 @@ describe('where one request in a hundred stalls', () => {
     const { hedged: sent } = await runtime.stats();
     expect(sent).toBeLessThanOrEqual(0.02 * 2 * COUNT);
     const gets = (await origin.requests({ op: 'get' })).length;
-    expect(gets - COUNT).toBe(hedged.hedged);
+    // A hedge whose read comes first after all is taken back, mostly before it is sent.
+    expect(gets - COUNT).toBeLessThanOrEqual(hedged.hedged);
+    expect(gets - COUNT).toBeGreaterThanOrEqual(hedged.hedgesWon);
   });
 });
 

@@ -267,6 +267,7 @@ function recordOf(
     retries: 0,
     hedged: 0,
     hedgesWon: 0,
+    throttled: 0,
     elapsedMs: 0,
     cursor,
     failures: [],

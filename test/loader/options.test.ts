@@ -60,6 +60,7 @@ const LOADER_VALUES: Required<LoaderOptions> = {
   ack: 'manual',
   maxAttempts: 2,
   hedge: { percentile: 95, maxShare: 0.01 },
+  throttleTimeoutMs: '1m',
   token,
   signal,
 };
@@ -76,6 +77,7 @@ const RUNTIME_VALUES: Required<RuntimeOptions> = {
   stuckAfterMs: '5s',
   budgetTimeoutMs: '7s',
   closeTimeoutMs: '1s',
+  adaptiveConcurrency: false,
   stores: { s3: { region: 'eu-west-1' } },
   decorators: { s3: [{ latency: { ms: 20 } }] },
   heapLimitMb: 128,

@@ -91,6 +91,9 @@ describe('fromAbortSignal', () => {
   });
 
   it('is cancelled from the begin when the signal was aborted before', () => {
+    // Thrown in a listener of the signal it would end the process.
+    const bare: unknown = Object.create(null);
+    expect(CancellationToken.fromAbortSignal(AbortSignal.abort(bare)).cancelled).toBe(true);
     expect(CancellationToken.fromAbortSignal(AbortSignal.abort('gone'))).toMatchObject({
       cancelled: true,
       reason: 'gone',

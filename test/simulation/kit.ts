@@ -53,6 +53,7 @@ export interface HandOptions {
   readonly maxPieces?: number;
   readonly concurrency?: number;
   readonly maxAttempts?: number;
+  readonly throttleTimeoutMs?: number;
   readonly transform?: TransformFunction;
   readonly simulation?: Partial<SimulationOptions>;
 }
@@ -139,6 +140,7 @@ export class Hand {
       tokenEpoch: this.#token.epoch,
       transform: options.transform === undefined ? null : { url: 'sim:transform', options: null },
       maxAttempts: options.maxAttempts ?? 4,
+      throttleTimeoutMs: options.throttleTimeoutMs ?? 0,
     };
     new Uint8Array(this.arena).fill(SENTINEL);
     this.link = this.sim.context.spawn(0, 1);

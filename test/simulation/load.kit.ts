@@ -55,6 +55,7 @@ const DEFAULTS: StreamOptions = {
   transform: null,
   verify: 'never',
   maxAttempts: 4,
+  throttleTimeoutMs: 60_000,
 };
 
 /** The stream option that goes with `several`. */

@@ -9,6 +9,7 @@ import type { HedgePlan } from '../../dist/actors/supervisor/types.js';
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
 import { StopState } from '../../dist/protocol/stop.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
+import type { SimStorm } from '../../dist/runtime/simulation/origin.js';
 import { SIM_STORE, simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { patternObject } from './kit.js';
 import { type Load, type LoadOptions, PAGE, SEVERAL, several } from './load.kit.js';
@@ -45,7 +46,13 @@ async function run(draw: Draw): Promise<string[]> {
   const zipped = oracle.chance(0.2, 'loads are zipped');
   for (let i = oracle.between(1, 3, 'loads'); i > 0; i -= 1) {
     const load = drawLoad(oracle, sizes);
-    world.load({ ...load, hedge: drawHedge(oracle), token: world.tokens[i - 1]!, byHand: zipped });
+    world.load({
+      ...load,
+      hedge: drawHedge(oracle),
+      throttleTimeoutMs: oracle.of([300_000, 4000, 0], 'patience'),
+      token: world.tokens[i - 1]!,
+      byHand: zipped,
+    });
   }
   if (zipped) void zip(world.loads, world, oracle.of([0, 30], 'zip holds'));
   const asks = { asked: 0, settled: 0 };
@@ -174,6 +181,7 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 
     arenaBytes: PAGE * Math.max(least, oracle.of([64, 20, 8, 5, 3], 'pages')),
     origin: {
       drawn: draw,
+      storms: drawStorms(draw),
       pageKeys,
       replacement: (key) =>
         sizes[key] === undefined ? null : patternObject(key, sizes[key], (generation += 1)),
@@ -210,6 +218,15 @@ export function drawAdmission(oracle: Oracle): AdmissionLimits {
     cores: 2,
     maxEventLoopDelayMs: oracle.of([0, 0, 200], 'maxEventLoopDelayMs'),
   };
+}
+
+/** Times at which the service tells everybody to slow down. */
+function drawStorms({ oracle, sites }: Draw): SimStorm[] {
+  if (!oracle.chance(0.2, 'a storm')) return [];
+  sites.struck('store.storm');
+  const fromMs = oracle.of([0, 30, 300], 'when it begins');
+  const untilMs = fromMs + oracle.of([50, 1000, 20_000], 'how long it lasts');
+  return [{ fromMs, untilMs, retryAfterMs: oracle.of([0, 700], 'what it asks for') }];
 }
 
 export function drawSizes(oracle: Oracle): Record<string, number> {

@@ -1,11 +1,24 @@
-/** Runs in which something was violated once, made as small as they get. */
+/** What runs of drawn worlds found, said without them. */
 import { expect, it } from 'vitest';
-import { runSeed } from './scenario.kit.js';
-import { SERVICE } from './service.scenario.js';
-import { parseTape } from './tapes.kit.js';
+import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
+import { World } from './world.kit.js';
 
-it('goes on, after a load that failed, at the object that it failed at', async () => {
-  const run = await runSeed(SERVICE, 26, parseTape('0^28 1 0 1 0^19 1 0 1'));
-  expect(run.faults.get('store.wrong-range')).toBe(1);
-  expect(run.violations).toEqual([]);
+const refused = new MillraceError(ErrorCode.AccessDenied, 'refused');
+
+it.each([
+  { onError: 'fail', objects: 1 },
+  { onError: 'skip', objects: 3 },
+] as const)('leaves the cursor of a load with onError $onError behind $objects objects', async (given) => {
+  const { onError, objects } = given;
+  const world = new World({
+    seed: 1,
+    sizes: { a: 10, b: 20, c: 30 },
+    origin: { faults: [{ kind: 'refuse', key: 'b', error: refused }] },
+  });
+  const load = world.load({ onError, batchSize: 1 });
+  await world.untilOver();
+  // Whoever goes on from the cursor of a load that failed gets to what it failed at.
+  expect(load.record!.cursor.objects).toBe(objects);
+  await world.close();
+  expect(world.leftovers()).toEqual([]);
 });

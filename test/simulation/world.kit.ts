@@ -54,6 +54,7 @@ export class World {
   readonly options: WorldOptions;
   readonly origin;
   readonly arena;
+  readonly words: Int32Array;
   readonly sim;
   readonly token;
   readonly supervisor;
@@ -95,6 +96,7 @@ export class World {
     });
     this.origin = runtime.origin;
     this.arena = runtime.arena;
+    this.words = runtime.words;
     this.sim = runtime.sim;
     this.supervisor = runtime.supervisor;
     this.token = runtime.token as WatchedToken;

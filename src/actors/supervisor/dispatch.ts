@@ -255,5 +255,6 @@ function introduce(stream: Stream, worker: Worker): StreamSpec | null {
     transform: stream.options.transform,
     maxAttempts: stream.options.maxAttempts,
     slow: slowSpec(stream),
+    throttleTimeoutMs: stream.options.throttleTimeoutMs,
   };
 }

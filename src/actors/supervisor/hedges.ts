@@ -117,7 +117,7 @@ export class Hedges {
     if (race === null) return false;
     const next = jobBack(race.state, backOf(job.stream, row));
     if (next.job === 'keep') race.row = copyOf(row);
-    if (next.job === 'hedge') this.#place(race, row.retries);
+    if (next.job === 'hedge') this.#place(race, row);
     this.#take(race, next);
     return next.job !== 'own';
   }
@@ -177,21 +177,22 @@ export class Hedges {
     const failure = race.row;
     // What else there was in its message is none of its own.
     if (back.landed && row !== null) race.row = { ...copyOf(row), error: null, outputs: null };
-    if (next.job === 'hedge') this.#place(race, failure?.retries ?? 0);
+    if (next.job === 'hedge') this.#place(race, failure!);
     if (next.job === 'own') this.#deps.apply(race.job, failure!);
     this.#take(race, next);
     hedge.stream.jobEnded();
   }
 
   /** Nobody writes to the job's place any more: the hedge's bytes go there, and its result is the job's. */
-  #place({ job, extent, row }: Race, retries: number): void {
+  #place({ job, extent, row }: Race, own: RowResult): void {
     const { arena, apply } = this.#deps;
     const { landed } = row!;
     const source = new Uint8Array(arena.buffer, extent.offset, landed);
     copyBytes(source, new Uint8Array(arena.buffer, job.task.offset + job.part.from, landed));
     this.#won += 1;
     job.stream.ledger.hedgesWon += 1;
-    apply(job, { ...row!, retries: row!.retries + retries });
+    const retries = row!.retries + own.retries;
+    apply(job, { ...row!, retries, throttled: row!.throttled + own.throttled });
   }
 
   #take(race: Race, { state, revoke }: RaceStep): void {
@@ -218,6 +219,7 @@ function backOf({ token }: Stream, { status }: RowResult): Parameters<typeof job
 }
 
 /** Rows are read from their message one after the other: what is to stay is copied. */
-function copyOf({ status, landed, size, version, retries, error, outputs, verified }: RowResult): RowResult {
-  return { status, landed, size, version, retries, error, outputs, verified };
+function copyOf(row: RowResult): RowResult {
+  const { status, landed, size, version, retries, throttled, error, outputs, verified } = row;
+  return { status, landed, size, version, retries, throttled, error, outputs, verified };
 }

@@ -38,6 +38,7 @@ export interface RowResult {
   readonly size: number;
   readonly version: string | null;
   readonly retries: number;
+  readonly throttled: number;
   readonly error: MillraceError | null;
   readonly outputs: readonly TaskOutput[] | null;
   readonly verified: ChecksumAlgorithm | null;
@@ -76,6 +77,7 @@ export function loseJob(job: FetchJobRecord, deps: ResultDeps): void {
 export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   const { task } = job;
   task.retries += row.retries;
+  task.throttled += row.throttled;
   switch (row.status) {
     case DoneStatus.Ok:
       landed(job, row, deps);

@@ -22,6 +22,7 @@ export class Ledger {
   retries = 0;
   hedged = 0;
   hedgesWon = 0;
+  throttled = 0;
   readonly #verified: Partial<Record<ChecksumAlgorithm, number>> = {};
   listedAll = false;
   readonly #failures: FailureRecord[] = [];
@@ -65,6 +66,7 @@ export class Ledger {
       retries: this.retries,
       hedged: this.hedged,
       hedgesWon: this.hedgesWon,
+      throttled: this.throttled,
       verified: { ...this.#verified },
       elapsedMs: now - this.#startedAt,
       cursor,

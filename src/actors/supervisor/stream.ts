@@ -460,6 +460,7 @@ export class Stream implements StreamHandle {
   #emit(task: Task): void {
     this.tasks.delete(task.sequence);
     this.ledger.retries += task.retries;
+    this.ledger.throttled += task.throttled;
     if (task.verified !== null && task.error === null) this.ledger.verified(task.verified);
     if (task.error !== null) {
       this.ledger.fail(this.#deps.uri(task.entry), task.error);

@@ -78,6 +78,8 @@ export interface StreamOptions {
   readonly maxAttempts: number;
   /** Reads that are slow are asked for a second time. @default what the store's scheme says */
   readonly hedge?: HedgePlan | false | undefined;
+  /** How long a service may tell an object's job to slow down before it fails; 0: counts as any other failed attempt. */
+  readonly throttleTimeoutMs: number;
 }
 
 /** One element of a batch. */
@@ -146,6 +148,8 @@ export interface TerminalRecord {
   /** Reads that were slow and asked for a second time, and those of them where the second answer was taken. */
   readonly hedged: number;
   readonly hedgesWon: number;
+  /** Answers that told us to slow down (503, 429). */
+  readonly throttled: number;
   /** Delivered objects whose bytes were found to have a checksum of the service, by its kind. */
   readonly verified: Readonly<Partial<Record<ChecksumAlgorithm, number>>>;
   readonly elapsedMs: number;
@@ -194,6 +198,7 @@ export interface Task {
   /** A worker was lost with it, which may have written it to the stream's sink. */
   again: boolean;
   retries: number;
+  throttled: number;
   error: MillraceError | null;
   /** Handed back by a drain or a cancel. */
   left: boolean;

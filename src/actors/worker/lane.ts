@@ -7,6 +7,7 @@
  * 2. Bytes land in the job's own lease only, and a later attempt begins where the landed bytes end, with the version
  *    that they came from. Without a version to hold on to, it begins again at the first byte.
  * 3. It always ends in exactly one result.
+ * 4. An attempt is made from a place of its origin's window. A job that has to wait for one gives up its slot, not its lane.
  *
  * A lane is used for one job after the other, and its fields are the job: one that goes well costs two views (of its
  * key, of its lease) and no promise. With an asynchronous function and a record for each step, a job of 4 KiB took 3 KB
@@ -21,23 +22,25 @@ import type { Output, SlowSpec, StreamSpec } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
 import { Outcome, type ReadAnswer, type ReadRequest, type Store } from '../../protocol/store.js';
 import { DoneStatus, Job, JobFlag, JOB_STRIDE, type PackedTable } from '../../protocol/tables.js';
-import { refundSuccess, takeStep, type AttemptDeps } from './attempts.js';
+import { refundSuccess, takeStep, type AttemptDeps, type NextAttempt } from './attempts.js';
 import type { Pending } from './backlog.js';
 import type { Latencies } from './latencies.js';
 import type { Result } from './report.js';
+import { newTicket } from './origins.js';
 import { newRetryState, type RetryState } from './retry.js';
 import { Revocable } from './revocable.js';
 import { givenUp, type LocalToken } from './tokens.js';
+import type { Waiter } from './waiting.js';
 
 /** What a lane needs to know of the stream that its job belongs to. */
 export interface LaneStream {
-  readonly spec: Pick<StreamSpec, 'maxAttempts' | 'slow'>;
+  readonly spec: Pick<StreamSpec, 'maxAttempts' | 'throttleTimeoutMs' | 'slow'>;
   readonly token: LocalToken;
 }
 
 /** What a lane needs of its worker. */
 export interface LaneDeps<S extends LaneStream> extends AttemptDeps {
-  readonly context: Pick<WorkerContext, 'random' | 'sleep' | 'words' | 'arena' | 'now'>;
+  readonly context: Pick<WorkerContext, 'now' | 'random' | 'sleep' | 'words' | 'arena'>;
   readonly latencies: Latencies;
   /** Whether the worker was told to stop. */
   readonly stopping: boolean;
@@ -55,7 +58,7 @@ const NEVER_SLOW: SlowSpec = { percentile: 100, leastSamples: Infinity };
 /** Jobs whose attempts tell how long they take. */
 const TIMED = JobFlag.Watched | JobFlag.Hedge;
 
-export class Lane<S extends LaneStream = LaneStream> implements Result {
+export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
   /** The message that the job came with, and its stream; set by `begin`. */
   pending!: Pending;
   stream!: S;
@@ -81,6 +84,8 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   watched = false;
   /** When the attempt under way began, where its time matters; -1 when none is. */
   attemptAtMs = -1;
+  /** Answers to its requests that told it to slow down. */
+  throttled = 0;
   /** What is wanted, and the attempt at it. */
   readonly #request: { -readonly [Field in keyof ReadRequest]: ReadRequest[Field] } = {
     key: NO_BYTES,
@@ -102,25 +107,28 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   #retry: RetryState | null = null;
   #opened: Store | null = null;
   #stop: Revocable | null = null;
+  readonly #ticket = newTicket();
   readonly #deps: LaneDeps<S>;
   /** Made once for all jobs, not once for each. */
   readonly #onAnswer = (answer: ReadAnswer): void => this.#answered(answer);
   readonly #onThrown = (thrown: unknown): void => this.#broke(thrown);
 
+  /** `slot`: the one that its job has, or that it is away. */
   constructor(
-    readonly slot: number,
+    public slot: number,
     deps: LaneDeps<S>,
   ) {
     this.#deps = deps;
   }
 
-  /** Runs a row of a job table. */
+  /** Runs a row of a job table, that was let in to its origin. */
   begin(pending: Pending, table: PackedTable, row: number, stream: S): void {
     this.pending = pending;
     this.stream = stream;
     this.reading = true;
     if (this.#stop === null || this.#stop.token !== stream.token || this.#stop.revoked)
       this.#stop = new Revocable(stream.token);
+    this.#ticket.held = true;
     this.#read(table, row * JOB_STRIDE);
     let store: Store | Promise<Store>;
     try {
@@ -147,6 +155,23 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
 
   get slow(): SlowSpec {
     return this.stream.spec.slow ?? NEVER_SLOW;
+  }
+
+  get token(): Revocable {
+    return this.#stop!;
+  }
+
+  /** A hedge waits for nothing: its job does. */
+  get patienceMs(): number {
+    return (this.flags & JobFlag.Hedge) !== 0 ? 0 : this.stream.spec.throttleTimeoutMs;
+  }
+
+  /** Goes on after a wait for its origin. */
+  resume(entered: boolean, error: MillraceError | null): void {
+    this.#ticket.held = entered;
+    if (error !== null) this.#end(DoneStatus.Failed, error);
+    else if (this.#deps.stopping && this.token.state === StopState.Live) this.#giveBack(DoneStatus.Left);
+    else this.#attempt();
   }
 
   get key(): Uint8Array {
@@ -204,6 +229,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     this.outputs = null;
     this.verified = null;
     this.askedAgain = 0;
+    this.throttled = 0;
     this.#attempts = 0;
     this.#pieced = false;
     this.#retry = null;
@@ -219,7 +245,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   }
 
   #attempt(): void {
-    const stop = this.#stop!;
+    const stop = this.token;
     if (stop.state !== StopState.Live) return this.#end(givenUp(stop));
     const { landed } = this;
     const request = this.#request;
@@ -235,6 +261,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     if (this.watched) this.#deps.watch();
     try {
       this.#credentials = this.#deps.credentials(this.store);
+      this.#deps.origins.begun(this.store, this.#ticket, request.length);
       const target = new Uint8Array(this.#deps.context.arena, this.offset + landed, request.length);
       this.#opened!.read(request, target, stop, this.#onAnswer);
     } catch (thrown) {
@@ -247,6 +274,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
   #answered(answer: ReadAnswer): void {
     this.#answers = true;
     if (this.attemptAtMs >= 0) this.#note(answer.outcome);
+    this.#deps.origins.ended(this.store, this.#ticket, answer);
     let status: DoneStatus | null;
     try {
       status = this.#judge(answer);
@@ -276,12 +304,13 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
       refundSuccess(this.#deps.context.words, this.#retry);
       return DoneStatus.Ok;
     }
-    if (outcome === Outcome.Cancelled) return givenUp(this.#stop!);
+    if (outcome === Outcome.Cancelled) return givenUp(this.token);
     if (outcome === Outcome.VersionChanged) return DoneStatus.VersionChanged;
     if (outcome === Outcome.SizeChanged || outcome === Outcome.Interrupted) {
       this.version = answer.version ?? this.version;
     }
     if (outcome === Outcome.SizeChanged) return DoneStatus.SizeChanged;
+    if (outcome === Outcome.Throttled) this.throttled += 1;
     if (outcome === Outcome.Interrupted) {
       this.landed = this.version === null ? 0 : this.landed + answer.landed;
       if (this.landed >= this.#length) {
@@ -294,17 +323,20 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
 
   /** Waits as the retry core says, and tries again unless there is to be no further attempt. */
   async #again(answer: ReadAnswer): Promise<void> {
-    let failure: MillraceError | null;
+    const deps = this.#deps;
+    const { store, patienceMs } = this;
+    let next: NextAttempt;
     try {
       const isHedge = (this.flags & JobFlag.Hedge) !== 0;
-      this.#retry ??= newRetryState(isHedge ? 1 : this.stream.spec.maxAttempts);
-      const failed = { store: this.store, attempt: answer, credentials: this.#credentials };
-      failure = await takeStep(this.#retry, failed, this.#stop!, this.#deps);
+      this.#retry ??= newRetryState(isHedge ? 1 : this.stream.spec.maxAttempts, patienceMs);
+      const failed = { store, attempt: answer, ticket: this.#ticket, credentials: this.#credentials };
+      next = await takeStep(this.#retry, failed, this.token, deps);
     } catch (thrown) {
       return this.#broke(thrown);
     }
-    if (failure === null) this.#attempt();
-    else this.#end(DoneStatus.Failed, failure);
+    if (typeof next !== 'number') this.#end(DoneStatus.Failed, next);
+    else if (next === 0 && deps.origins.enter(store, patienceMs > 0)) this.resume(true, null);
+    else deps.wait(this, next);
   }
 
   /** Something threw that never does: a defect, or a user's store. */
@@ -334,6 +366,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result {
     this.error = error;
     this.reading = false;
     this.#opened = null;
+    this.#deps.origins.leave(this.store, this.#ticket);
     this.#deps.ended(this);
   }
 

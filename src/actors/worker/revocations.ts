@@ -8,7 +8,7 @@
  */
 import type { JobMessage } from '../../protocol/messages.js';
 import { Job, JOB_STRIDE } from '../../protocol/tables.js';
-import type { Backlog } from './backlog.js';
+import type { Schedule } from './schedule.js';
 
 /** What a lane offers. */
 export interface RevocableLane {
@@ -19,30 +19,24 @@ export interface RevocableLane {
 }
 
 export class Revocations {
-  readonly #backlog: Backlog;
-  readonly #lanes: () => readonly RevocableLane[];
-  /** Hands back a message that was taken out of the backlog. */
-  readonly #giveBack: (message: JobMessage) => void;
+  readonly #schedule: Pick<Schedule, 'handBackHedge' | 'turned'>;
+  readonly #lanes: readonly RevocableLane[];
   readonly #early = new Set<number>();
   #lastId = 0;
 
-  constructor(
-    backlog: Backlog,
-    lanes: () => readonly RevocableLane[],
-    giveBack: (message: JobMessage) => void,
-  ) {
-    this.#backlog = backlog;
+  constructor(schedule: Pick<Schedule, 'handBackHedge' | 'turned'>, lanes: readonly RevocableLane[]) {
+    this.#schedule = schedule;
     this.#lanes = lanes;
-    this.#giveBack = giveBack;
   }
 
   revoke(job: number): void {
     // There is no order between two ports.
     if (job > this.#lastId) return void this.#early.add(job);
-    const lane = this.#lanes().find(({ id, reading }) => reading && id === job);
-    if (lane !== undefined) return lane.revoke();
-    const message = this.#backlog.withdrawHedge(job);
-    if (message !== null) this.#giveBack(message);
+    const lane = this.#lanes.find(({ id, reading }) => reading && id === job);
+    if (lane === undefined) return this.#schedule.handBackHedge(job);
+    lane.revoke();
+    // It may be one that waits for its origin.
+    this.#schedule.turned();
   }
 
   /** A message has come, and is in the backlog. */

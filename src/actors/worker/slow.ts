@@ -34,7 +34,7 @@ export interface WatchedLane {
 export class SlowWatch {
   readonly #context: Pick<WorkerContext, 'now' | 'sleep' | 'control'>;
   readonly #latencies: Latencies;
-  readonly #lanes: () => readonly WatchedLane[];
+  readonly #lanes: readonly WatchedLane[];
   #running = false;
   #stopped = false;
   #wake: (() => void) | null = null;
@@ -43,7 +43,7 @@ export class SlowWatch {
   constructor(
     context: Pick<WorkerContext, 'now' | 'sleep' | 'control'>,
     latencies: Latencies,
-    lanes: () => readonly WatchedLane[],
+    lanes: readonly WatchedLane[],
   ) {
     this.#context = context;
     this.#latencies = latencies;
@@ -91,7 +91,7 @@ export class SlowWatch {
     const slow: WatchedLane[] = [];
     let leastMs = Infinity;
     this.#running = false;
-    for (const lane of this.#lanes()) {
+    for (const lane of this.#lanes) {
       if (!lane.watched || lane.attemptAtMs < 0) continue;
       this.#running = true;
       const slowAfterMs = this.#latencies.slowAfterMs(lane.store, lane.attemptBytes, lane.slow);

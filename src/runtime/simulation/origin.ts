@@ -53,6 +53,14 @@ export type SimFault = SimFaultKind & {
   readonly times?: number;
 };
 
+/** A time, in virtual ms, at which the service answers 503 to everybody. */
+export interface SimStorm {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** @default 0 */
+  readonly retryAfterMs?: number;
+}
+
 export interface SimOriginOptions {
   readonly objects: ReadonlyMap<string, SimObject>;
   /** Shortest and longest time between two events of one read. @default [1, 20] */
@@ -60,6 +68,8 @@ export interface SimOriginOptions {
   /** A body lands in at most so many pieces. @default 4 */
   readonly maxPieces?: number;
   readonly faults?: readonly SimFault[];
+  /** Times at which it tells everybody to slow down. @default none */
+  readonly storms?: readonly SimStorm[];
   /** What goes wrong with heads and writes. */
   readonly callFaults?: readonly SimCallFault[];
   /** Whether heads tell a checksum, and whole objects are looked at as they land. @default false */
@@ -137,6 +147,7 @@ export class SimOrigin {
   readonly checksums: boolean;
   readonly copies: boolean;
   readonly partsInFlight: number;
+  readonly storms: readonly SimStorm[];
   readonly pageKeys: number;
   /** Pages of listings that were answered. */
   pages = 0;
@@ -171,6 +182,7 @@ export class SimOrigin {
     this.leastSnapshot = options.leastSnapshot ?? 0;
     this.checksums = options.checksums ?? false;
     this.copies = options.copies ?? true;
+    this.storms = options.storms ?? [];
     this.pageKeys = options.pageKeys ?? Infinity;
     this.partsInFlight = options.partsInFlight ?? Infinity;
     this.#callFaults = (options.callFaults ?? []).map((fault) => ({ fault, left: fault.times ?? 1 }));
@@ -185,6 +197,11 @@ export class SimOrigin {
   /** The faults that were not met yet. */
   get unusedFaults(): readonly SimFault[] {
     return this.#faults.filter(({ left }) => left > 0).map(({ fault }) => fault);
+  }
+
+  /** The storm that a request meets which arrives now, if there is one. */
+  stormAt(nowMs: number): SimStorm | null {
+    return this.storms.find(({ fromMs, untilMs }) => nowMs >= fromMs && nowMs < untilMs) ?? null;
   }
 
   addFault(fault: SimFault): void {

@@ -83,6 +83,11 @@ export class Reading {
 
   /** The request has reached the service. */
   #arrive(): void {
+    const storm = this.#origin.stormAt(this.#world.now());
+    if (storm !== null) {
+      const answer = refused(Outcome.Throttled, this.#key, ErrorCode.Throttled);
+      return this.#complete({ ...answer, retryAfterMs: storm.retryAfterMs ?? 0 });
+    }
     const plan = planOf(this.#origin, this.#key, this.#attempt);
     if ('outcome' in plan) return this.#complete(plan);
     this.#land(plan);

@@ -13,6 +13,7 @@ export const FAULTS = [
   'store.503',
   'store.503-retry-after',
   'store.429',
+  'store.storm',
   'store.reset-before',
   'store.reset-after',
   'store.reset-within',

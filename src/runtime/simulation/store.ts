@@ -16,7 +16,7 @@ import {
   type StoreSnapshot,
 } from '../../protocol/store.js';
 import { drawPage } from './drawn-faults.js';
-import { answerOfCallFault } from './faults.js';
+import { answerOfCallFault, spoiled } from './faults.js';
 import { CHECKSUM, checksumOf } from './objects.js';
 import type { SimOrigin } from './origin.js';
 import { Reading } from './reading.js';
@@ -42,8 +42,8 @@ export function createSimStore(world: SimWorld, origin: SimOrigin, snapshot: Sto
       const name = decoder.decode(key);
       const answer = (): Answer<ObjectInfo> => {
         const fault = origin.takeCallFault('head', name);
-        const spoiled = fault === null ? null : answerOfCallFault(fault, name);
-        return spoiled ?? { ...NONE, outcome: Outcome.Complete, value: infoOf(origin, name) };
+        const refused = fault === null ? null : answerOfCallFault(fault, name);
+        return refused ?? { ...NONE, outcome: Outcome.Complete, value: infoOf(origin, name) };
       };
       return ask(world, origin, `head ${name}`, stop, answer);
     },
@@ -94,6 +94,11 @@ function ask<T>(
     const delayMs = world.between(least, most, label);
     const cancel = world.device(`${label} asks`, delayMs, () =>
       world.complete(label, () => {
+        const storm = origin.stormAt(world.now());
+        if (storm !== null) {
+          const answer = spoiled(Outcome.Throttled, label, ErrorCode.Throttled);
+          return end({ ...answer, retryAfterMs: storm.retryAfterMs ?? 0 });
+        }
         try {
           end(make());
         } catch (thrown) {

@@ -93,6 +93,11 @@ export class Writing {
     const { request, snapshotVersion } = this.#attempt;
     if (snapshotVersion < this.#origin.leastSnapshot)
       return this.#complete(spoiled(Outcome.StaleCredentials, key, ErrorCode.Unauthenticated));
+    const storm = this.#origin.stormAt(this.#world.now());
+    if (storm !== null) {
+      const answer = spoiled(Outcome.Throttled, key, ErrorCode.Throttled);
+      return this.#complete({ ...answer, retryAfterMs: storm.retryAfterMs ?? 0 });
+    }
     const fault = this.#origin.takeCallFault(kind, key);
     const carriesOut = fault === null || ('applied' in fault && fault.applied);
     const answer = carriesOut ? carryOut(this.#origin, request, this.#body) : null;

@@ -191,6 +191,7 @@ describe('the first message to a worker', () => {
       transform: null,
       maxAttempts: 7,
       slow: { percentile: 98, leastSamples: 100 },
+      throttleTimeoutMs: 0,
     });
   });
 });

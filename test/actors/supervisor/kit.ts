@@ -62,6 +62,7 @@ const DEFAULTS: StreamOptions = {
   transform: null,
   verify: 'never',
   maxAttempts: 5,
+  throttleTimeoutMs: 0,
 };
 
 export interface StreamKit {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { attemptDeps } from './kit.js';
 import { Lane, type LaneDeps, type LaneStream } from '../../../dist/actors/worker/lane.js';
 import { Latencies } from '../../../dist/actors/worker/latencies.js';
 import { LocalToken } from '../../../dist/actors/worker/tokens.js';
@@ -46,28 +47,27 @@ function laneOf(store: () => Store | Promise<Store>) {
   fillRetryBudget(words);
   const ended: { status: DoneStatus; landed: number; version: string | null }[] = [];
   const state = { stopping: false, now: 0, watches: 0 };
+  const means = attemptDeps(words);
   const deps: LaneDeps<LaneStream> = {
-    context: {
-      arena: new SharedArrayBuffer(BYTES),
-      words,
-      random: () => 0,
-      sleep: () => Promise.resolve(),
-      now: () => state.now,
-    },
+    ...means,
+    context: { ...means.context, now: () => state.now, arena: new SharedArrayBuffer(BYTES) },
     latencies: new Latencies(),
     watch: () => void (state.watches += 1),
     get stopping() {
       return state.stopping;
     },
     store,
-    credentials: () => 1,
-    refresh: () => Promise.resolve(null),
     ended: ({ status, landed, version }) => ended.push({ status, landed, version }),
   };
   const lane = new Lane(0, deps);
-  const stream: LaneStream = { spec: { maxAttempts: 3 }, token: new LocalToken(words, 0, 1) };
-  const begin = (key: string, flags = 0): void =>
-    lane.begin({ message: {} as JobMessage, next: 1, open: 1 }, tableOf(key, flags), 0, stream);
+  const stream: LaneStream = {
+    spec: { maxAttempts: 3, throttleTimeoutMs: 0 },
+    token: new LocalToken(words, 0, 1),
+  };
+  const begin = (key: string, flags = 0): void => {
+    means.origins.enter(0, false);
+    lane.begin({ message: {} as JobMessage, open: 1 }, tableOf(key, flags), 0, stream);
+  };
   return { begin, ended, state, lane, latencies: deps.latencies };
 }
 

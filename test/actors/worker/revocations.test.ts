@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { Backlog } from '../../../dist/actors/worker/backlog.js';
+import { Backlog, isHedge } from '../../../dist/actors/worker/backlog.js';
 import { Revocable } from '../../../dist/actors/worker/revocable.js';
 import { Revocations } from '../../../dist/actors/worker/revocations.js';
 import { LocalToken } from '../../../dist/actors/worker/tokens.js';
-import type { JobMessage } from '../../../dist/protocol/messages.js';
+import type { FetchMessage, JobMessage } from '../../../dist/protocol/messages.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { Job, JobFlag, JOB_STRIDE, TableBuilder } from '../../../dist/protocol/tables.js';
 import { createRuntimeWords, writeToken } from '../../../dist/protocol/words.js';
 
-function messageOf(ids: readonly number[], flags = 0): JobMessage {
+function messageOf(ids: readonly number[], flags = 0, store = 0): JobMessage {
   const table = new TableBuilder(JOB_STRIDE);
   for (const id of ids) {
     const base = table.addRow();
     table.set(base + Job.Id, id);
     table.set(base + Job.Flags, flags);
+    table.set(base + Job.Store, store);
   }
   return { kind: 'fetch', stream: 1, table: table.take(), open: null, stores: [] };
 }
@@ -21,62 +22,71 @@ function messageOf(ids: readonly number[], flags = 0): JobMessage {
 const hedgeOf = (id: number): JobMessage => messageOf([id], JobFlag.Hedge);
 
 function create() {
-  const backlog = new Backlog();
   const lanes = [5, 6].map((id) => ({ id, reading: true, revoked: 0, revoke: () => {} }));
   for (const lane of lanes) lane.revoke = () => void (lane.revoked += 1);
-  const returned: JobMessage[] = [];
-  const revocations = new Revocations(
-    backlog,
-    () => lanes,
-    (message) => void returned.push(message),
-  );
-  const come = (message: JobMessage): JobMessage => {
-    backlog.push(message);
-    revocations.came(message);
-    return message;
+  const calls: string[] = [];
+  const schedule = {
+    handBackHedge: (job: number) => void calls.push(`back ${job}`),
+    turned: () => void calls.push('turned'),
   };
-  come(messageOf([5, 6]));
-  for (let row = 0; row < 2; row += 1) backlog.begin();
-  return { backlog, lanes, returned, revocations, come };
+  const revocations = new Revocations(schedule, lanes);
+  revocations.came(messageOf([5, 6]));
+  return { lanes, calls, revocations };
 }
 
 describe('a job that is revoked', () => {
-  it('is stopped in its lane, and nobody else is', () => {
-    const { lanes, revocations, returned } = create();
+  it('is stopped in its lane, where it may wait for its origin, and nobody else is', () => {
+    const { lanes, revocations, calls } = create();
     revocations.revoke(6);
     expect(lanes.map(({ revoked }) => revoked)).toEqual([0, 1]);
-    expect(returned).toEqual([]);
+    expect(calls).toEqual(['turned']);
   });
 
-  it('is left alone when its bytes are there, or when it is over', () => {
-    const { lanes, revocations, returned, backlog, come } = create();
+  it('is looked for in the backlog when no lane reads it', () => {
+    const { lanes, revocations, calls } = create();
     lanes[1]!.reading = false;
-    come(messageOf([7, 8]));
-    for (const job of [6, 1, 7]) revocations.revoke(job);
+    revocations.came(hedgeOf(9));
+    for (const job of [6, 9]) revocations.revoke(job);
     expect(lanes.map(({ revoked }) => revoked)).toEqual([0, 0]);
-    expect([returned, backlog.rows]).toEqual([[], 2]);
-  });
-
-  it('is handed back from the backlog, where hedges stand in front', () => {
-    const { revocations, returned, backlog, come } = create();
-    const plain = come(messageOf([7, 8]));
-    backlog.begin();
-    const hedge = come(hedgeOf(9));
-    expect(backlog.head!.message).toBe(hedge);
-    revocations.revoke(9);
-    expect(returned).toEqual([hedge]);
-    expect([backlog.rows, backlog.head!.message, backlog.head!.next]).toEqual([1, plain, 1]);
+    expect(calls).toEqual(['back 6', 'back 9']);
   });
 
   it('before it comes is handed back when it does, and forgotten', () => {
-    const { revocations, returned, come } = create();
+    const { revocations, calls } = create();
     revocations.revoke(20);
-    come(messageOf([7, 8]));
-    expect(returned).toEqual([]);
-    const hedge = come(hedgeOf(20));
-    expect(returned).toEqual([hedge]);
-    come(hedgeOf(20));
-    expect(returned).toEqual([hedge]);
+    revocations.came(messageOf([7, 8]));
+    expect(calls).toEqual([]);
+    revocations.came(hedgeOf(20));
+    expect(calls).toEqual(['back 20']);
+    revocations.came(hedgeOf(20));
+    expect(calls).toEqual(['back 20']);
+  });
+});
+
+describe('hedges in a backlog', () => {
+  const always = (): boolean => true;
+  const idsOf = (backlog: Backlog): number[] => {
+    const ids: number[] = [];
+    for (let entry = backlog.next(always); entry !== null; entry = backlog.next(always)) {
+      const { cells } = (entry.pending.message as FetchMessage).table;
+      ids.push(cells[backlog.begin(entry) * JOB_STRIDE + Job.Id]!);
+    }
+    return ids;
+  };
+
+  it('go before what came earlier, in the middle of a message and to any store', () => {
+    const backlog = new Backlog();
+    backlog.push(messageOf([1, 2, 3]));
+    backlog.begin(backlog.next(always)!);
+    backlog.push(hedgeOf(4));
+    backlog.push(messageOf([5], JobFlag.Hedge, 9));
+    backlog.push(messageOf([6], 0, 9));
+    expect(idsOf(backlog)).toEqual([5, 4, 2, 3, 6]);
+  });
+
+  it('are told apart', () => {
+    expect([hedgeOf(4), messageOf([4])].map((message) => isHedge(message))).toEqual([true, false]);
+    expect([isHedge(hedgeOf(4), 4), isHedge(hedgeOf(4), 5)]).toEqual([true, false]);
   });
 });
 

@@ -80,7 +80,7 @@ describe('the watch', () => {
           stop.onTurn(world.wake);
         }),
     };
-    const watch = new SlowWatch(context, latencies, () => lanes);
+    const watch = new SlowWatch(context, latencies, lanes);
     /** Lets so much time pass; with `held` in one turn of the thread. */
     const pass = async (ms: number, held = false): Promise<void> => {
       const until = world.now + ms;
