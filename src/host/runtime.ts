@@ -10,6 +10,7 @@ import { availableParallelism } from 'node:os';
 import { padOfPages } from '../backends/file/memory-pad.js';
 import { Supervisor } from '../actors/supervisor/supervisor.js';
 import type { GateStats } from '../actors/supervisor/gate.js';
+import type { HedgeStats } from '../actors/supervisor/hedges.js';
 import type { RuntimeRecord as SupervisorRecord } from '../actors/supervisor/types.js';
 import { Loader } from '../loader/loader.js';
 import { getObject, getRange, headObject, leakCount, type GetOptions } from '../loader/direct.js';
@@ -68,7 +69,7 @@ export interface RuntimeRecord extends SupervisorRecord {
   readonly leaks: number;
 }
 
-export interface RuntimeStats extends GateStats {
+export interface RuntimeStats extends GateStats, HedgeStats {
   readonly arena: ArenaStats;
   readonly streams: number;
   readonly deaths: number;

@@ -75,6 +75,14 @@ export interface StreamSpec {
   readonly maxAttempts: number;
   /** How long a service may tell a job to slow down before it fails; 0: that counts as any other failed attempt. */
   readonly throttleTimeoutMs: number;
+  /** When an attempt is slow; not given where nobody wants to be told. */
+  readonly slow?: SlowSpec | undefined;
+}
+
+/** When an attempt at a read takes long: longer than so many percent of those before it, of which there have to be some. */
+export interface SlowSpec {
+  readonly percentile: number;
+  readonly leastSamples: number;
 }
 
 /** FetchJobs and RangeJobs: whole objects and parts of objects, in one table. */
@@ -180,6 +188,8 @@ export type ControlMessage =
   | { readonly kind: 'store'; readonly id: number; readonly snapshot: StoreSnapshot }
   | { readonly kind: 'store-failed'; readonly id: number; readonly error: WireError }
   | { readonly kind: 'close-stream'; readonly stream: number }
+  /** Nobody wants what this fetch job reads: it ends, and is reported, at once. May come before the job, or after its end. */
+  | { readonly kind: 'revoke'; readonly job: number }
   /** Hand back what was not begun, finish or give up the rest as its token says, acknowledge, end. */
   | { readonly kind: 'stop' };
 
@@ -187,6 +197,8 @@ export type ControlMessage =
 export type ControlReply =
   | { readonly kind: 'ready' }
   | { readonly kind: 'stale-store'; readonly id: number; readonly version: number }
+  /** Watched fetch jobs with an attempt under way that is slow, the oldest first. */
+  | { readonly kind: 'slow'; readonly jobs: readonly number[] }
   | {
       readonly kind: 'stopped';
       readonly delivered: number;

@@ -50,6 +50,10 @@ export const JobFlag = {
   VerifyAlways: 32,
   /** A worker was lost with it, which may have written it to the sink. */
   Again: 64,
+  /** Tell when an attempt takes longer than most do. */
+  Watched: 128,
+  /** A second attempt at what another job asks for: it goes before what waits, and is not tried again. */
+  Hedge: 256,
 } as const;
 
 /** Columns of a table of results. */

@@ -265,6 +265,8 @@ function recordOf(
     items: delivered,
     bytes: 0,
     retries: 0,
+    hedged: 0,
+    hedgesWon: 0,
     throttled: 0,
     elapsedMs: 0,
     cursor,

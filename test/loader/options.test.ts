@@ -59,6 +59,7 @@ const LOADER_VALUES: Required<LoaderOptions> = {
   checked: true,
   ack: 'manual',
   maxAttempts: 2,
+  hedge: { percentile: 95, maxShare: 0.01 },
   throttleTimeoutMs: '1m',
   token,
   signal,
@@ -121,6 +122,10 @@ describe('loader options', () => {
     [{ seed: 0.5 }, 'seed: expected a whole number within +-(2^53-1), or a text; given 0.5'],
     [{ sampler: 5 }, 'sampler: expected an iterable of indexes, or a function that returns one; given 5'],
     [{ shuffle: true, sampler }, 'sampler and shuffle: expected one of the two'],
+    [{ hedge: { percentil: 90 } }, 'hedge: unknown option "percentil"; did you mean "percentile"?'],
+    [{ hedge: true }, 'hedge: expected false or {percentile, maxShare}; given true'],
+    [{ hedge: { percentile: 0.98 } }, 'hedge.percentile: expected a number from 50 to 99.9; given 0.98'],
+    [{ hedge: { maxShare: 2 } }, 'hedge.maxShare: expected a number above 0, up to 1'],
     [{ ranges: true }, 'ranges: expected false or {maxPerObject, splitThreshold, partBytes}; given true'],
     [{ transform: './t.js' }, `transform: expected the URL of a module`],
     [{ transform: { url: 'file:///t.js', options: () => {} } }, 'can be sent to a thread'],
@@ -220,6 +225,25 @@ describe('explain', () => {
       value: { splitThreshold: 64 * MIB, partBytes: 16 * MIB, maxPerObject: 4 },
       origin: 'scheme file',
     });
+  });
+
+  it('says whether slow reads are hedged, as the scheme has it or as it was given', () => {
+    const hedgeOf = (given: LoaderOptions, scheme?: typeof FILE) =>
+      explainLoader(given, { ...ENV, scheme }).find(({ option }) => option === 'hedge');
+    const network = { name: 's3', defaults: { ...FILE.defaults, hedge: true } };
+    expect(hedgeOf({}, FILE)).toMatchObject({ value: false, origin: 'scheme file' });
+    expect(hedgeOf({}, network)).toMatchObject({
+      value: { percentile: 98, maxShare: 0.02 },
+      origin: 'scheme s3',
+    });
+    expect(hedgeOf({})).toMatchObject({ value: 'by scheme', origin: 'default' });
+    expect(hedgeOf({ hedge: { maxShare: 0.1 } }, FILE)).toMatchObject({
+      value: { percentile: 98, maxShare: 0.1 },
+      origin: 'given',
+    });
+    expect(hedgeOf({ hedge: false }, network)).toMatchObject({ value: false, origin: 'given' });
+    expect(resolveLoaderOptions({ hedge: false }, ENV).stream.hedge).toBe(false);
+    expect(resolveLoaderOptions({}, ENV).stream.hedge).toBeUndefined();
   });
 
   it.each([

@@ -5,6 +5,7 @@
  * load everything once more.
  */
 import type { AdmissionLimits } from '../../dist/actors/supervisor/admission.js';
+import type { HedgePlan } from '../../dist/actors/supervisor/types.js';
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
 import { StopState } from '../../dist/protocol/stop.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
@@ -30,6 +31,8 @@ export const LOADS: Scenario = {
     'a worker was fenced',
     'a worker took the jobs of a dead one',
     'a stop was in time',
+    'a slow read was hedged',
+    'a hedge came first',
   ],
   run,
 };
@@ -45,6 +48,7 @@ async function run(draw: Draw): Promise<string[]> {
     const load = drawLoad(oracle, sizes);
     world.load({
       ...load,
+      hedge: drawHedge(oracle),
       throttleTimeoutMs: oracle.of([300_000, 4000, 0], 'patience'),
       token: world.tokens[i - 1]!,
       byHand: zipped,
@@ -92,6 +96,8 @@ export function lookAtLoads(world: World, draw: Draw, memoryIsHeld: boolean): st
     draw.sometimes('a load was completed', record!.reason === 'completed');
     draw.sometimes('a load was stopped with items left', record!.left > 0);
     draw.sometimes('an item was retried', record!.retries > 0);
+    draw.sometimes('a slow read was hedged', record!.hedged > 0);
+    draw.sometimes('a hedge came first', record!.hedgesWon > 0);
   }
   const begun = world.origin.reads.filter(({ stateAtStart }) => stateAtStart !== StopState.Live);
   for (const { key } of begun) wrong.push(`a request for ${key} began after the token had turned`);
@@ -234,6 +240,11 @@ export function drawSizes(oracle: Oracle): Record<string, number> {
     );
   }
   return sizes;
+}
+
+/** With one read to compare with, whatever takes twice as long is slow. */
+function drawHedge(oracle: Oracle): HedgePlan | false {
+  return oracle.chance(0.4, 'slow reads are hedged') && { percentile: 50, maxShare: 1, leastSamples: 1 };
 }
 
 export function drawLoad(oracle: Oracle, sizes: Record<string, number>): LoadOptions {

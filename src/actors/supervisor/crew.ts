@@ -14,6 +14,7 @@ import { StopState } from '../../protocol/stop.js';
 export const JOB_WEIGHT_BYTES = 32 * 1024;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5000;
+const WATCH_MS = 500;
 
 export interface Worker {
   readonly index: number;
@@ -50,7 +51,7 @@ export interface CrewLimits {
   readonly maxOutstanding: number;
 }
 
-/** For workers that run so many jobs at the same time. */
+/** For workers that run so many jobs at the same time: what keeps all slots busy until a worker hears again from this thread. */
 export function crewLimits(concurrency: number): CrewLimits {
   return { maxRows: Math.max(128, concurrency * 4), maxOutstanding: concurrency * 8 * 1024 * 1024 };
 }
@@ -95,16 +96,21 @@ export class Crew {
     return this.#fenced;
   }
 
-  /** The worker with the least to do that may take more, or null. With `alone`: one that has nothing to do at all. */
-  pick(alone: boolean): Worker | null {
+  /** The worker with the least to do that may take more, `but` one, or null. With `alone`: one that has nothing to do at all. */
+  pick(alone: boolean, but: Worker | null = null): Worker | null {
     let best: Worker | null = null;
     for (const worker of this.#places) {
-      if (worker === null || worker.exclusive || worker.link.jobs.credits === 0) continue;
+      if (worker === null || worker === but || worker.exclusive || worker.link.jobs.credits === 0) continue;
       if (alone ? worker.rows > 0 : worker.rows >= this.#limits.maxRows) continue;
       if (worker.rows > 0 && worker.outstanding >= this.#limits.maxOutstanding) continue;
       if (best === null || worker.outstanding < best.outstanding) best = worker;
     }
     return best;
+  }
+
+  /** The same for a second attempt at what a worker has: another one, or itself when it is alone. */
+  pickBeside(worker: Worker): Worker | null {
+    return this.pick(false, this.#places.length > 1 ? worker : null);
   }
 
   /** Whether anybody can take more. */
@@ -141,6 +147,24 @@ export class Crew {
       } else if (now - worker.beatAt >= stuckAfterMs) stuck.push(worker);
     }
     return stuck;
+  }
+
+  /** Tells of each worker with jobs that has stopped turning. Returns the function that ends the watch. */
+  watch(stuckAfterMs: number, tell: (worker: Worker) => void): () => void {
+    let due = 0;
+    let cancel = (): void => {};
+    const again = (): void => {
+      due = this.#context.now() + WATCH_MS;
+      cancel = this.#context.after(WATCH_MS, look);
+    };
+    const look = (): void => {
+      // After a stop of the whole process, or a long turn of the service, every heartbeat looks old.
+      if (this.#context.now() - due > WATCH_MS) this.forgive();
+      for (const worker of this.stuck(stuckAfterMs)) if (worker.rows > 0) tell(worker);
+      again();
+    };
+    again();
+    return () => cancel();
   }
 
   /**

@@ -55,6 +55,24 @@ export function unlinkJob(job: FetchJobRecord): void {
   if (job.task.jobsOut === 0) job.stream.tasksOut -= 1;
 }
 
+/** A job that is off its worker has come to its end. */
+export function endJob(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
+  unlinkJob(job);
+  applyResult(job, row, deps);
+  job.stream.jobEnded();
+}
+
+/** A job is lost with its worker: its task begins again, where that is still wanted. */
+export function loseJob(job: FetchJobRecord, deps: ResultDeps): void {
+  unlinkJob(job);
+  const { task, stream } = job;
+  task.restart = true;
+  task.again = true;
+  if (!stream.open) task.left = true;
+  afterJob(stream, task, deps);
+  stream.jobEnded();
+}
+
 /** Applies one result. */
 export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   const { task } = job;

@@ -7,7 +7,7 @@
  * 2. The words of a token are written before anybody is told that it turned.
  * 3. Memory of a dead worker's jobs is used again only after its exit was seen; that of a fenced one's is quarantined.
  */
-import type { Arena, Extent } from '../../protocol/arena.js';
+import type { Arena } from '../../protocol/arena.js';
 import type { SupervisorContext, WorkerExit } from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { ControlReply, DoneMessage, ResultMessage, StoreSpec } from '../../protocol/messages.js';
@@ -22,8 +22,12 @@ import { Dispatcher } from './dispatch.js';
 import { Fills } from './fills.js';
 import { Gate, type GateStats } from './gate.js';
 import { Grants } from './grants.js';
-import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
+import { HedgeBudget } from './hedge.js';
+import { Hedges, type HedgeStats } from './hedges.js';
+import { endJob, loseJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
 import { IntMap } from './int-map.js';
+import { Plans } from './plans.js';
+import { Quarantine } from './quarantine.js';
 import { Relief } from './relief.js';
 import { ResultRows } from './results.js';
 import { Stream } from './stream.js';
@@ -32,7 +36,6 @@ import { rotate } from './turns.js';
 import {
   type PlanEntry,
   type PlanSource,
-  type RangePlan,
   type RuntimeRecord,
   type StoreDirectory,
   type StreamHandle,
@@ -41,7 +44,6 @@ import {
   type SupervisorOptions,
 } from './types.js';
 
-const WATCH_MS = 500;
 /** Deaths in a row, without a single result in between, after which the runtime gives up. */
 const MAX_DEATHS_IN_A_ROW = 12;
 
@@ -56,16 +58,15 @@ export class Supervisor implements SupervisorHandle {
   readonly #grants: Grants;
   readonly #relief: Relief;
   readonly #dispatcher: Dispatcher;
+  readonly #hedges: Hedges;
   readonly #gate: Gate;
   readonly #asks = new Asks();
   readonly #streams = new Set<Stream>();
   readonly #jobs = new IntMap<FetchJobRecord>();
   /** Cancelled streams with jobs out, and how to take back the look at them. */
   readonly #overdue = new Map<Stream, () => void>();
-  readonly #quarantined = new Map<Worker, Set<Extent>>();
+  readonly #quarantine: Quarantine;
   readonly #results: ResultDeps;
-  /** By store: asked for three times per object. */
-  readonly #rangesOf: RangePlan[] = [];
   #rotation: Stream[] = [];
   #nextStream = 1;
   #deaths = 0;
@@ -90,8 +91,9 @@ export class Supervisor implements SupervisorHandle {
     this.token = options.token;
     this.#slots = new TokenSlots(words);
     const uri = (entry: PlanEntry): string => stores.uri(entry.store, entry.key);
-    const ranges = (stream: Stream, entry: PlanEntry): RangePlan =>
-      stream.options.ranges ?? this.#schemeRanges(entry);
+    const plans = new Plans(stores);
+    const { ranges } = plans;
+    this.#quarantine = new Quarantine(arena);
     this.#results = { arena, uri };
     this.#grants = new Grants({ arena, workers: options.workers, ranges, uri });
     this.#relief = new Relief({
@@ -112,6 +114,7 @@ export class Supervisor implements SupervisorHandle {
       busy: () => this.#streams.size > 0,
       poke: () => this.#poke(),
     });
+    const budget = new HedgeBudget();
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
       gate: this.#gate,
@@ -119,13 +122,27 @@ export class Supervisor implements SupervisorHandle {
       fills: new Fills({ arena, uri, again: () => this.#poke() }),
       jobs: this.#jobs,
       stores,
+      hedges: budget,
       ranges,
+      hedgePlan: plans.hedge,
+    });
+    this.#hedges = new Hedges({
+      arena,
+      crew: this.#crew,
+      jobs: this.#jobs,
+      budget,
+      gate: this.#gate,
+      send: (job, worker, extent) => this.#dispatcher.sendHedge(job, worker, extent),
+      hasSpare: () =>
+        this.#grants.turn === null && this.#rotation.every(({ blockedBytes }) => blockedBytes === 0),
+      apply: (job, row) => endJob(job, row, this.#results),
     });
   }
 
   start(): void {
     this.#crew.start();
-    this.#watch();
+    const stuck = (worker: Worker): void => this.#fence(worker);
+    this.#stopWatch = this.#crew.watch(this.#options.stuckAfterMs, stuck);
   }
 
   get workers(): number {
@@ -199,8 +216,9 @@ export class Supervisor implements SupervisorHandle {
     return this.#crew.alive();
   }
 
-  get stats(): { deaths: number; streams: number } & GateStats {
-    return { deaths: this.#deaths, streams: this.#streams.size, ...this.#gate.stats() };
+  get stats(): { deaths: number; streams: number } & HedgeStats & GateStats {
+    const own = { deaths: this.#deaths, streams: this.#streams.size };
+    return { ...own, ...this.#hedges.stats(), ...this.#gate.stats() };
   }
 
   /** Drains, then cancels at the deadline; resolves when every worker has ended or was fenced. Memoised. */
@@ -257,7 +275,9 @@ export class Supervisor implements SupervisorHandle {
       do {
         this.#dispatcher.sendAsks();
         while (this.#round());
-      } while (this.#relief.relieve(this.#streams, this.#jobs.size === 0));
+      } while (this.#relief.relieve(this.#streams, this.#jobs.size + this.#hedges.size === 0));
+      if (this.#grants.turn === null) this.#hedges.serve();
+      else this.#hedges.giveWay();
     } finally {
       this.#pumping = false;
     }
@@ -287,15 +307,6 @@ export class Supervisor implements SupervisorHandle {
     return rotate(this.#rotation);
   }
 
-  #schemeRanges(entry: PlanEntry): RangePlan {
-    const known = this.#rangesOf[entry.store];
-    if (known !== undefined) return known;
-    const { splitThreshold, partBytes, maxPartsPerObject } = this.stores.defaults(entry.store);
-    const ranges = { splitThreshold, partBytes, maxPerObject: maxPartsPerObject };
-    this.#rangesOf[entry.store] = ranges;
-    return ranges;
-  }
-
   #answered<T>(answer: Promise<T>): Promise<T> {
     this.#poke();
     return answer;
@@ -311,6 +322,10 @@ export class Supervisor implements SupervisorHandle {
 
   #replied(worker: Worker, message: ControlReply): void {
     if (message.kind === 'ready') worker.ready = true;
+    if (message.kind === 'slow') {
+      this.#hedges.slow(worker, message.jobs);
+      this.#poke();
+    }
     if (message.kind !== 'stale-store') return;
     const { id, version } = message;
     this.#context.refreshStore(id, version).then(
@@ -338,14 +353,13 @@ export class Supervisor implements SupervisorHandle {
     const rows = new ResultRows(message, this.arena);
     for (let id = rows.next(); id >= 0; id = rows.next()) {
       const job = this.#jobs.get(id);
+      if (job === undefined) this.#hedges.back(id, worker, rows);
       if (job === undefined || job.worker !== worker) continue;
       this.#jobs.delete(id);
       unload(worker, job.weight);
-      unlinkJob(job);
       rows.unpack(job);
       this.#gate.ended(job, rows);
-      applyResult(job, rows, this.#results);
-      job.stream.jobEnded();
+      if (this.#hedges.size === 0 || !this.#hedges.jobBack(job, rows)) endJob(job, rows, this.#results);
     }
     this.#gate.reported();
   }
@@ -386,11 +400,7 @@ export class Supervisor implements SupervisorHandle {
 
   #exited(worker: Worker, exit: WorkerExit): void {
     for (const message of worker.link.results.takePending()) this.#received(worker, message);
-    const extents = this.#quarantined.get(worker);
-    if (extents !== undefined) {
-      this.#quarantined.delete(worker);
-      for (const extent of extents) this.arena.unquarantine(extent);
-    }
+    this.#quarantine.release(worker);
     if (!exit.clean) {
       this.#deaths += 1;
       this.#reassign(worker, exit.cause, ErrorCode.WorkerCrashed);
@@ -403,30 +413,17 @@ export class Supervisor implements SupervisorHandle {
   /** Gives a lost worker's jobs to the others. The memory of one that is stuck is left to it. */
   #reassign(worker: Worker, cause: Error | null, code: Loss['code']): void {
     const lost = this.#jobsWith(worker);
-    if (code === ErrorCode.WorkerStuck) this.#quarantine(worker, lost);
-    blame(lost, { worker, cause, code, concurrency: this.#options.concurrency }, this.#results);
+    const hedges = this.#hedges.with(worker);
+    const stuck = code === ErrorCode.WorkerStuck;
+    const hedged = this.#hedges.lost(worker, lost, stuck);
+    if (stuck) this.#quarantine.take(worker, lost, hedged);
+    blame(lost, { worker, cause, code, hedges, concurrency: this.#options.concurrency }, this.#results);
     for (const job of lost) {
       this.#jobs.delete(job.id);
       unload(worker, job.weight);
-      unlinkJob(job);
-      const { task, stream } = job;
-      task.restart = true;
-      task.again = true;
-      if (!stream.open) task.left = true;
-      afterJob(stream, task, this.#results);
-      stream.jobEnded();
+      loseJob(job, this.#results);
     }
     this.#asks.orphaned(worker, cause, code);
-  }
-
-  #quarantine(worker: Worker, lost: readonly FetchJobRecord[]): void {
-    const extents = new Set<Extent>();
-    for (const { task } of lost) if (task.extent !== null) extents.add(task.extent);
-    for (const extent of extents) {
-      this.arena.hold(extent);
-      this.arena.quarantine(extent);
-    }
-    this.#quarantined.set(worker, extents);
   }
 
   #crashLoop(cause: Error | null): void {
@@ -435,17 +432,6 @@ export class Supervisor implements SupervisorHandle {
   }
 
   // ---- workers that do not turn
-
-  #watch(): void {
-    const due = this.#context.now() + WATCH_MS;
-    this.#stopWatch = this.#context.after(WATCH_MS, () => {
-      // After a stop of the whole process, or a long turn of the service, every heartbeat looks old.
-      if (this.#context.now() - due > WATCH_MS) this.#crew.forgive();
-      for (const worker of this.#crew.stuck(this.#options.stuckAfterMs))
-        if (worker.rows > 0) this.#fence(worker);
-      this.#watch();
-    });
-  }
 
   #fence(worker: Worker): void {
     for (const job of this.#jobsWith(worker)) job.stream.ledger.stuck(worker.link.name);
@@ -459,7 +445,8 @@ export class Supervisor implements SupervisorHandle {
   /** So long after its cancel every job of a stream should be back: workers that still hold one are given up. */
   #fenceBusy(stream: Stream): void {
     for (const worker of this.#crew.alive()) {
-      const holds = this.#jobsWith(worker).some((job) => job.stream === stream);
+      const holds =
+        this.#jobsWith(worker).some((job) => job.stream === stream) || this.#hedges.with(worker, stream) > 0;
       if (holds || this.#asks.isWith(worker, stream)) this.#fence(worker);
     }
   }

@@ -5,7 +5,7 @@ import type { Arena, Extent } from '../../protocol/arena.js';
 import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
 import type { VerifyPolicy } from '../../protocol/checksums/expected.js';
 import type { MillraceError } from '../../protocol/errors.js';
-import type { BareWriteRequest, StepSpec, StoreSpec } from '../../protocol/messages.js';
+import type { BareWriteRequest, SlowSpec, StepSpec, StoreSpec } from '../../protocol/messages.js';
 import type { KeyPage, ObjectInfo, ObjectLocation, SchemeDefaults } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import type { WriteLimits, WriteResult } from '../../protocol/writes.js';
@@ -50,6 +50,12 @@ export interface RangePlan {
   readonly maxPerObject: number;
 }
 
+/** When a read is asked for a second time: when it is slow, as far as the requests have paid for it. */
+export interface HedgePlan extends SlowSpec {
+  /** Hedges that each request pays for. */
+  readonly maxShare: number;
+}
+
 export interface StreamOptions {
   readonly order: 'sequence' | 'completion';
   readonly batchSize: number;
@@ -70,6 +76,8 @@ export interface StreamOptions {
   readonly transform: StepSpec | null;
   readonly verify: VerifyPolicy;
   readonly maxAttempts: number;
+  /** Reads that are slow are asked for a second time. @default what the store's scheme says */
+  readonly hedge?: HedgePlan | false | undefined;
   /** How long a service may tell an object's job to slow down before it fails; 0: counts as any other failed attempt. */
   readonly throttleTimeoutMs: number;
 }
@@ -137,6 +145,9 @@ export interface TerminalRecord {
   readonly items: number;
   readonly bytes: number;
   readonly retries: number;
+  /** Reads that were slow and asked for a second time, and those of them where the second answer was taken. */
+  readonly hedged: number;
+  readonly hedgesWon: number;
   /** Answers that told us to slow down (503, 429). */
   readonly throttled: number;
   /** Delivered objects whose bytes were found to have a checksum of the service, by its kind. */

@@ -2,13 +2,13 @@
  * What a worker was sent and has not begun. Its length is bounded by what the supervisor lets a worker be ahead of itself.
  *
  * Invariants:
- * 1. Rows for one origin begin in the order in which they came; those for another one go past them while they are not let
+ * 1. Rows for one origin begin in the order in which they came, but for hedges, which are late already; those for another one go past them while they are not let
  *    in.
  * 2. Nothing waits here for anything but a free slot and its origin: rows whose loader stops are withdrawn in that very turn,
  *    whatever the slots are busy with.
  */
 import type { JobMessage } from '../../protocol/messages.js';
-import { Job, JOB_STRIDE } from '../../protocol/tables.js';
+import { Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
 
 export interface Pending {
   readonly message: JobMessage;
@@ -51,7 +51,8 @@ export class Backlog {
   /** By origin, and by whether they wait while it is closed; few, and never more than there are stores. */
   readonly #queues: Queue[] = [];
   #rows = 0;
-  #order = 0;
+  #order = FIRST_ORDER;
+  #lateOrder = FIRST_ORDER - 1;
 
   /** Rows that have not begun. */
   get rows(): number {
@@ -62,7 +63,9 @@ export class Backlog {
     const count = rowsOf(message);
     if (count === 0) return;
     const pending = { message, open: count };
-    const common = { pending, patienceMs, cameAtMs, order: this.#order++, begun: 0 };
+    const isLate = isHedge(message);
+    const order = isLate ? this.#lateOrder-- : this.#order++;
+    const common = { pending, patienceMs, cameAtMs, order, begun: 0 };
     this.#rows += count;
     const store = message.kind === 'fetch' ? onlyStore(message.table) : message.store;
     if (store >= 0) return this.#add({ ...common, store, rows: null, count });
@@ -120,7 +123,9 @@ export class Backlog {
   }
 
   #add(entry: Entry): void {
-    this.#queueOf(entry).entries.push(entry);
+    const { entries } = this.#queueOf(entry);
+    if (entry.order < FIRST_ORDER) entries.unshift(entry);
+    else entries.push(entry);
   }
 
   #queueOf({ store, patienceMs }: Entry): Queue {
@@ -130,6 +135,13 @@ export class Backlog {
     this.#queues.push(queue);
     return queue;
   }
+}
+
+/** Whether it is a hedge, that job or any; one is alone in its message. */
+export function isHedge(message: JobMessage, job?: number): boolean {
+  if (message.kind !== 'fetch') return false;
+  const { cells } = message.table;
+  return (cells[Job.Flags]! & JobFlag.Hedge) !== 0 && (job === undefined || cells[Job.Id] === job);
 }
 
 export function rowsOf(message: JobMessage): number {
@@ -146,6 +158,8 @@ function placeOf({ entries }: Queue): number {
 
 /** More rows than a message has. */
 const MAX_ROWS = 2 ** 20;
+/** Of the first message: hedges count down from here. Times the rows, ten million messages a second fit into a month. */
+const FIRST_ORDER = 2 ** 31;
 
 function restOf({ rows, begun, count }: Entry): number[] {
   if (rows !== null) return rows.slice(begun);

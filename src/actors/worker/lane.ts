@@ -18,37 +18,45 @@ import type { VerifyPolicy } from '../../protocol/checksums/expected.js';
 import type { WorkerContext } from '../../protocol/context.js';
 import { copyBytes } from '../../protocol/copy.js';
 import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
-import type { Output, StreamSpec } from '../../protocol/messages.js';
+import type { Output, SlowSpec, StreamSpec } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
 import { Outcome, type ReadAnswer, type ReadRequest, type Store } from '../../protocol/store.js';
 import { DoneStatus, Job, JobFlag, JOB_STRIDE, type PackedTable } from '../../protocol/tables.js';
 import { refundSuccess, takeStep, type AttemptDeps, type NextAttempt } from './attempts.js';
 import type { Pending } from './backlog.js';
+import type { Latencies } from './latencies.js';
 import type { Result } from './report.js';
 import { newTicket } from './origins.js';
 import { newRetryState, type RetryState } from './retry.js';
+import { Revocable } from './revocable.js';
 import { givenUp, type LocalToken } from './tokens.js';
 import type { Waiter } from './waiting.js';
 
 /** What a lane needs to know of the stream that its job belongs to. */
 export interface LaneStream {
-  readonly spec: Pick<StreamSpec, 'maxAttempts' | 'throttleTimeoutMs'>;
+  readonly spec: Pick<StreamSpec, 'maxAttempts' | 'throttleTimeoutMs' | 'slow'>;
   readonly token: LocalToken;
 }
 
 /** What a lane needs of its worker. */
 export interface LaneDeps<S extends LaneStream> extends AttemptDeps {
   readonly context: Pick<WorkerContext, 'now' | 'random' | 'sleep' | 'words' | 'arena'>;
+  readonly latencies: Latencies;
   /** Whether the worker was told to stop. */
   readonly stopping: boolean;
   /** The store with that id, or a promise of it while it is being opened; throws or rejects with a `MillraceError`. */
   store(id: number): Store | Promise<Store>;
+  /** An attempt has begun that somebody wants to be told of when it is slow. */
+  watch(): void;
   /** The lane's fields hold the result. Called once for each `begin`, perhaps before that returns. */
   ended(lane: Lane<S>): void;
 }
 
 const decoder = new TextDecoder();
 const NO_BYTES = new Uint8Array(0);
+const NEVER_SLOW: SlowSpec = { percentile: 100, leastSamples: Infinity };
+/** Jobs whose attempts tell how long they take. */
+const TIMED = JobFlag.Watched | JobFlag.Hedge;
 
 export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
   /** The message that the job came with, and its stream; set by `begin`. */
@@ -71,6 +79,11 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
   verified: ChecksumAlgorithm | null = null;
   /** Attempts beyond the first at what follows the read, its checksums and the write to a sink; counted by the worker. */
   askedAgain = 0;
+  /** Whether its bytes are not there yet: from `begin` to the call of `ended`. */
+  reading = false;
+  watched = false;
+  /** When the attempt under way began, where its time matters; -1 when none is. */
+  attemptAtMs = -1;
   /** Answers to its requests that told it to slow down. */
   throttled = 0;
   /** What is wanted, and the attempt at it. */
@@ -93,6 +106,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
   /** Made by the first failure. */
   #retry: RetryState | null = null;
   #opened: Store | null = null;
+  #stop: Revocable | null = null;
   readonly #ticket = newTicket();
   readonly #deps: LaneDeps<S>;
   /** Made once for all jobs, not once for each. */
@@ -111,6 +125,9 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
   begin(pending: Pending, table: PackedTable, row: number, stream: S): void {
     this.pending = pending;
     this.stream = stream;
+    this.reading = true;
+    if (this.#stop === null || this.#stop.token !== stream.token || this.#stop.revoked)
+      this.#stop = new Revocable(stream.token);
     this.#ticket.held = true;
     this.#read(table, row * JOB_STRIDE);
     let store: Store | Promise<Store>;
@@ -123,12 +140,30 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     store.then((opened) => this.#run(opened, table.cells, row * JOB_STRIDE), this.#onThrown);
   }
 
-  get token(): LocalToken {
-    return this.stream.token;
+  /** Somebody else has the bytes: the attempt is stopped, and the job ends as cancelled unless they are all here. */
+  revoke(): void {
+    this.#stop!.revoke();
   }
 
+  get revoked(): boolean {
+    return this.#stop!.revoked;
+  }
+
+  get attemptBytes(): number {
+    return this.#request.length;
+  }
+
+  get slow(): SlowSpec {
+    return this.stream.spec.slow ?? NEVER_SLOW;
+  }
+
+  get token(): Revocable {
+    return this.#stop!;
+  }
+
+  /** A hedge waits for nothing: its job does. */
   get patienceMs(): number {
-    return this.stream.spec.throttleTimeoutMs;
+    return (this.flags & JobFlag.Hedge) !== 0 ? 0 : this.stream.spec.throttleTimeoutMs;
   }
 
   /** Goes on after a wait for its origin. */
@@ -198,6 +233,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     this.#attempts = 0;
     this.#pieced = false;
     this.#retry = null;
+    this.watched = (this.flags & JobFlag.Watched) !== 0;
   }
 
   #run(store: Store, cells: Float64Array, base: number): void {
@@ -209,8 +245,8 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
   }
 
   #attempt(): void {
-    const { token } = this.stream;
-    if (token.state !== StopState.Live) return this.#end(givenUp(token));
+    const stop = this.token;
+    if (stop.state !== StopState.Live) return this.#end(givenUp(stop));
     const { landed } = this;
     const request = this.#request;
     request.start = this.#start + landed;
@@ -221,11 +257,13 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     this.#attempts += 1;
     this.#pieced = landed > 0;
     this.#answers = false;
+    if ((this.flags & TIMED) !== 0) this.attemptAtMs = this.#deps.context.now();
+    if (this.watched) this.#deps.watch();
     try {
       this.#credentials = this.#deps.credentials(this.store);
       this.#deps.origins.begun(this.store, this.#ticket, request.length);
       const target = new Uint8Array(this.#deps.context.arena, this.offset + landed, request.length);
-      this.#opened!.read(request, target, token, this.#onAnswer);
+      this.#opened!.read(request, target, stop, this.#onAnswer);
     } catch (thrown) {
       // Where it was answered before, what is thrown is the defect of somebody else.
       if (this.#answers) throw thrown;
@@ -235,6 +273,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
 
   #answered(answer: ReadAnswer): void {
     this.#answers = true;
+    if (this.attemptAtMs >= 0) this.#note(answer.outcome);
     this.#deps.origins.ended(this.store, this.#ticket, answer);
     let status: DoneStatus | null;
     try {
@@ -244,6 +283,14 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     }
     if (status === null) void this.#again(answer);
     else this.#end(status, status === DoneStatus.Ok ? null : answer.error);
+  }
+
+  /** Notes the time of the attempt; one that was revoked would have taken longer still. */
+  #note(outcome: Outcome): void {
+    const { context, latencies } = this.#deps;
+    if (outcome === Outcome.Complete || this.revoked)
+      latencies.note(this.store, this.#request.length, context.now() - this.attemptAtMs);
+    this.attemptAtMs = -1;
   }
 
   /** Notes what the attempt brought; how the job ended, or null when it has not. */
@@ -257,7 +304,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
       refundSuccess(this.#deps.context.words, this.#retry);
       return DoneStatus.Ok;
     }
-    if (outcome === Outcome.Cancelled) return givenUp(this.stream.token);
+    if (outcome === Outcome.Cancelled) return givenUp(this.token);
     if (outcome === Outcome.VersionChanged) return DoneStatus.VersionChanged;
     if (outcome === Outcome.SizeChanged || outcome === Outcome.Interrupted) {
       this.version = answer.version ?? this.version;
@@ -280,7 +327,8 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     const { store, patienceMs } = this;
     let next: NextAttempt;
     try {
-      this.#retry ??= newRetryState(this.stream.spec.maxAttempts, patienceMs);
+      const isHedge = (this.flags & JobFlag.Hedge) !== 0;
+      this.#retry ??= newRetryState(isHedge ? 1 : this.stream.spec.maxAttempts, patienceMs);
       const failed = { store, attempt: answer, ticket: this.#ticket, credentials: this.#credentials };
       next = await takeStep(this.#retry, failed, this.token, deps);
     } catch (thrown) {
@@ -293,6 +341,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
 
   /** Something threw that never does: a defect, or a user's store. */
   #broke(thrown: unknown): void {
+    this.attemptAtMs = -1;
     this.landed = 0;
     this.size = -1;
     this.version = null;
@@ -315,6 +364,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
   #end(status: DoneStatus, error: MillraceError | null = null): void {
     this.status = status;
     this.error = error;
+    this.reading = false;
     this.#opened = null;
     this.#deps.origins.leave(this.store, this.#ticket);
     this.#deps.ended(this);

@@ -13,7 +13,7 @@ import type { JobMessage } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import { Alarm } from './alarm.js';
-import { Backlog, type Entry, type Pending, type Withdrawn } from './backlog.js';
+import { Backlog, isHedge, type Entry, type Pending, type Withdrawn } from './backlog.js';
 import { Origins } from './origins.js';
 import { ranOut } from './retry.js';
 import { AWAY, Slots } from './slots.js';
@@ -93,7 +93,14 @@ export class Schedule {
     }
   }
 
-  /** A token has turned, or the worker stops: whoever waits in vain goes on to its end. */
+  /** Reports a hedge that has not begun; nothing happens when it is not here. */
+  handBackHedge(job: number): void {
+    for (const withdrawn of this.#backlog.withdraw(({ pending }) => isHedge(pending.message, job))) {
+      this.#deps.returned(withdrawn, DoneStatus.Cancelled, null);
+    }
+  }
+
+  /** A token has turned, a job was revoked, or the worker stops: whoever waits in vain goes on to its end. */
   turned(): void {
     const turned = this.#deps.stopping ? this.#waiting.all() : this.#waiting.turned();
     for (const waiter of turned) waiter.resume(false, null);

@@ -31,9 +31,12 @@ import { answerTo, attemptAt, type QuestionMessage } from './answers.js';
 import { ask } from './asking.js';
 import type { Pending, Withdrawn } from './backlog.js';
 import { Lane, type LaneDeps } from './lane.js';
+import { Latencies } from './latencies.js';
 import type { Origins } from './origins.js';
 import { NOTHING_DONE, Reporter } from './report.js';
+import { Revocations } from './revocations.js';
 import { Schedule, type ScheduleDeps } from './schedule.js';
+import { SlowWatch } from './slow.js';
 import { Stores } from './stores.js';
 import { givenUp, LocalToken } from './tokens.js';
 import { optionsOf, toOutputs, transformFailed } from './transform.js';
@@ -63,8 +66,12 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
   readonly #reporter: Reporter;
   readonly #schedule: Schedule;
   readonly #stores: Stores;
-  /** Lanes without a job. There are as many as jobs ever ran, or waited for their origin, at the same time. */
+  /** Of all jobs that run or wait for their origin, and those without one: as many as there ever were at the same time. */
   readonly #lanes: Lane<Stream>[] = [];
+  readonly #idle: Lane<Stream>[] = [];
+  readonly latencies = new Latencies();
+  readonly #slow: SlowWatch;
+  readonly #revocations: Revocations;
   readonly #streams = new Map<number, Stream>();
   #flushTimer = false;
   #stopping = false;
@@ -76,6 +83,8 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
     this.#reporter = new Reporter(context.results);
     this.#stores = new Stores(context);
     this.#schedule = new Schedule(this);
+    this.#slow = new SlowWatch(context, this.latencies, this.#lanes);
+    this.#revocations = new Revocations(this.#schedule, this.#lanes);
   }
 
   async run(): Promise<void> {
@@ -90,6 +99,7 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
       else if (this.#stopping) break;
     }
     await this.#schedule.slots.idle();
+    this.#slow.stop();
     await this.#reporter.flush();
     this.#stores.close();
     this.#schedule.close();
@@ -121,6 +131,10 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
 
   refresh(store: number, refused: number, token: TurnSignal): Promise<MillraceError | null> {
     return this.#stores.refresh(store, refused, token);
+  }
+
+  watch(): void {
+    this.#slow.began();
   }
 
   wait(waiter: Waiter, dueAtMs: number): void {
@@ -161,6 +175,8 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
       case 'close-stream':
         this.#streams.delete(message.stream);
         return;
+      case 'revoke':
+        return this.#revocations.revoke(message.job);
       case 'stop':
         this.#stopping = true;
         this.context.jobs.close();
@@ -176,6 +192,7 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
     if (message.open !== null) this.#open(message.open);
     const { spec } = this.#streamOf(message);
     this.#schedule.push(message, spec.throttleTimeoutMs);
+    this.#revocations.came(message);
     // There is no order between two ports: its token may have turned before it came.
     this.#handBack();
     this.#schedule.run();
@@ -187,9 +204,15 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
     const { message } = pending;
     const stream = this.#streamOf(message);
     if (message.kind !== 'fetch') return void this.#answer(message, stream, slot);
-    const lane = this.#lanes.pop() ?? new Lane<Stream>(slot, this);
+    const lane = this.#idle.pop() ?? this.#addLane(slot);
     lane.slot = slot;
     lane.begin(pending, message.table, row, stream);
+  }
+
+  #addLane(slot: number): Lane<Stream> {
+    const lane = new Lane<Stream>(slot, this);
+    this.#lanes.push(lane);
+    return lane;
   }
 
   returned({ message, rows }: Withdrawn, status: DoneStatus, error: MillraceError | null): void {
@@ -215,9 +238,9 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
     // While there is more to do nobody waits for single rows; a message wakes the service's thread, which costs as much
     // as ten of them.
     const last = pending.open === 0 && this.#schedule.rows === 0;
-    if (last || this.#reporter.waiting >= FULL_ROWS) void this.#reporter.flush();
+    if (last || lane.revoked || this.#reporter.waiting >= FULL_ROWS) void this.#reporter.flush();
     else this.#flushSoon();
-    this.#lanes.push(lane);
+    this.#idle.push(lane);
     this.#schedule.slots.release(slot);
   }
 

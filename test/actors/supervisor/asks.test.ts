@@ -198,7 +198,12 @@ describe('follow', () => {
 });
 
 describe('the blame for a lost worker', () => {
-  function lose(transforming: readonly number[], deaths = 1, code: Loss['code'] = ErrorCode.WorkerCrashed) {
+  function lose(
+    transforming: readonly number[],
+    deaths = 1,
+    code: Loss['code'] = ErrorCode.WorkerCrashed,
+    hedges = 0,
+  ) {
     const { stream } = createStream(new Arena(MIB), []);
     const worker = createCrew(1).at(0);
     for (const [slot, id] of transforming.entries())
@@ -212,7 +217,7 @@ describe('the blame for a lost worker', () => {
         part: { from: 0, length: 1, whole: true, copy: null, landed: false },
         weight: 1,
       }));
-    const loss: Loss = { worker, cause: new Error('segfault'), code, concurrency: 4 };
+    const loss: Loss = { worker, cause: new Error('segfault'), code, hedges, concurrency: 4 };
     return (ids: readonly number[]) => {
       const records = jobs(ids);
       for (let death = 0; death < deaths; death += 1)
@@ -220,6 +225,12 @@ describe('the blame for a lost worker', () => {
       return records.map(({ task }) => task);
     };
   }
+
+  it('of a job that was alone but for a hedge is not clear', () => {
+    const crashed = ErrorCode.WorkerCrashed;
+    expect(lose([], 3, crashed, 1)([11]).map(({ crashes }) => crashes)).toEqual([1]);
+    expect(lose([], 3, crashed, 0)([11]).map(({ crashes }) => crashes)).toEqual([3]);
+  });
 
   it('is with the jobs whose transform was running, and with nobody else', () => {
     expect(lose([0, 12, 0, 14])([11, 12, 13, 14]).map((task) => task.crashes)).toEqual([0, 1, 0, 1]);
