@@ -31,10 +31,14 @@ export async function shrink(
     before = String(best);
     await cutTail(() => best, tried);
     await zeroPieces(() => best, tried);
+    await takeOutPieces(() => best, tried);
     await lowerAnswers(() => best, tried);
   }
   return { tape: best, runs };
 }
+
+/** Longer runs of answers are seldom those of one thing. */
+const MOST_TAKEN_OUT = 64;
 
 type Try = (candidate: Tape) => Promise<boolean>;
 
@@ -56,6 +60,20 @@ async function zeroPieces(best: () => Tape, tried: Try): Promise<void> {
       const end = Math.min(tape.length, at + size);
       if (tape.slice(at, end).every((answer) => answer === 0)) continue;
       await tried(tape.map((answer, i) => (i >= at && i < end ? 0 : answer)));
+    }
+  }
+}
+
+/**
+ * What is asked for again and again (objects, loads, steps) is one thing less where the answers of one are taken out: what
+ * follows moves up, and is answered as before.
+ */
+async function takeOutPieces(best: () => Tape, tried: Try): Promise<void> {
+  const longest = Math.min(MOST_TAKEN_OUT, 2 ** Math.floor(Math.log2(Math.max(1, best().length))));
+  for (let size = longest; size >= 1; size = Math.floor(size / 2)) {
+    for (let at = best().length - size; at >= 0; at -= size) {
+      const tape = best();
+      await tried([...tape.slice(0, at), ...tape.slice(at + size)]);
     }
   }
 }

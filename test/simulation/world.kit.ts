@@ -9,9 +9,12 @@ import type { RuntimeRecord } from '../../dist/actors/supervisor/types.js';
 import type { TransformFunction } from '../../dist/protocol/context.js';
 import type { WriteLimits } from '../../dist/protocol/writes.js';
 import { CancellationToken } from '../../dist/protocol/token.js';
+import { pageAlign, type Arena, type Extent } from '../../dist/protocol/arena.js';
+import { fillRetryBudget, RETRY_CAPACITY } from '../../dist/protocol/words.js';
 import type { SimOriginOptions } from '../../dist/runtime/simulation/origin.js';
 import type { FaultSites } from '../../dist/runtime/simulation/sites.js';
 import type { SimulationOptions } from '../../dist/runtime/simulation/simulation.js';
+import type { SimWorker } from '../../dist/runtime/simulation/worker.js';
 import { SimulatedRuntime } from '../../dist/testing/simulated-runtime.js';
 import { patternObjects } from './kit.js';
 import { Load, PAGE, type LoadOptions } from './load.kit.js';
@@ -30,8 +33,20 @@ export interface WorldOptions {
   readonly writes?: WriteLimits | null;
   readonly simulation?: Partial<SimulationOptions>;
   readonly admission?: AdmissionLimits;
+  /** What retries may cost. @default that of a runtime */
+  readonly retryBudget?: number;
+  /** The key of an object whose transform ends the thread that runs it. */
+  readonly poison?: string | null;
+  /** How long transforms take, each time, whatever they are told meanwhile. */
+  readonly transformMs?: number;
   /** What is drawn to go wrong with tasks. */
   readonly sites?: FaultSites;
+}
+
+export interface Stop {
+  readonly token: CancellationToken | null;
+  readonly atMs: number;
+  readonly graceMs: number;
 }
 
 /** Counts who listens, so that a listener left behind is seen. */
@@ -50,8 +65,31 @@ class WatchedToken extends CancellationToken {
   }
 }
 
+/** Notes what is handed out twice at the same time, and what is more than the budget. */
+function watchArena(arena: Arena, faults: string[]): void {
+  const allocate = arena.allocate.bind(arena);
+  let live: Extent[] = [];
+  arena.allocate = (bytes) => {
+    const extent = allocate(bytes);
+    if (extent === null) return null;
+    live = live.filter((each) => arena.isLive(each));
+    const end = extent.offset + extent.length;
+    if (live.some(({ offset, length }) => offset < end && extent.offset < offset + length))
+      faults.push(`bytes ${extent.offset} to ${end} were handed out twice`);
+    const { usedBytes, chargedBytes, budgetBytes } = arena.stats();
+    if (usedBytes + chargedBytes > budgetBytes)
+      faults.push(`${usedBytes} bytes and ${chargedBytes} beside them are in use, of ${budgetBytes}`);
+    live.push(extent);
+    return extent;
+  };
+}
+
 export class World {
   readonly options: WorldOptions;
+  readonly retryBudget: number;
+  readonly poison: string | null;
+  /** Bytes of objects that took the place of others, by version. */
+  readonly replacedBytes = new Map<string, number>();
   readonly origin;
   readonly arena;
   readonly words: Int32Array;
@@ -63,8 +101,10 @@ export class World {
   readonly tokens: readonly WatchedToken[];
   /** Names of the workers that were made to die: what they held is gone with them. */
   readonly crashed = new Set<string>();
-  /** Tokens that were cancelled, and when. */
-  readonly stops: { readonly token: CancellationToken; readonly atMs: number }[] = [];
+  /** Who was told to stop and when, and how long it was given; a token of null is everybody's. */
+  readonly stops: Stop[] = [];
+  /** What was wrong with memory that was handed out, in words. */
+  readonly arenaFaults: string[] = [];
   /** Most workers that were fenced at the same time. */
   fenced = 0;
   /** How far time has leaped. */
@@ -73,7 +113,9 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.options = options;
-    const { seed, sizes, workers = 2, concurrency = 2, transform } = options;
+    const { seed, sizes, workers = 2, concurrency = 2 } = options;
+    this.retryBudget = options.retryBudget ?? RETRY_CAPACITY;
+    this.poison = options.poison ?? null;
     const runtime = new SimulatedRuntime({
       seed,
       workers,
@@ -81,11 +123,13 @@ export class World {
       memoryBudget: options.arenaBytes ?? 64 * PAGE,
       origin: { ...options.origin, objects: patternObjects(sizes) },
       writes: options.writes ?? null,
-      ...(transform === undefined ? {} : { transform }),
       token: (sim) => new WatchedToken({ clock: sim.clock }),
       supervisor: options.admission === undefined ? {} : { admission: options.admission },
       simulation: {
         ...options.simulation,
+        ...(options.transform === undefined
+          ? {}
+          : { transforms: (_spec: unknown, worker: SimWorker) => this.#transformIn(worker) }),
         onSpawn: (worker) => {
           options.simulation?.onSpawn?.(worker);
           if (options.sites?.strikes('worker.crash-loop') !== true) return;
@@ -98,12 +142,29 @@ export class World {
     this.arena = runtime.arena;
     this.words = runtime.words;
     this.sim = runtime.sim;
+    watchArena(this.arena, this.arenaFaults);
     this.supervisor = runtime.supervisor;
     this.token = runtime.token as WatchedToken;
+    fillRetryBudget(this.words, this.retryBudget);
     this.tokens = [0, 1, 2].map(() => new WatchedToken({ clock: this.sim.clock }));
     this.sim.afterEachStep(() => {
       if (this.arena.stats().quarantinedBytes > 0) this.fenced += 1;
     });
+  }
+
+  /** Bytes of the largest object that there is, or was. */
+  get largestBytes(): number {
+    return Math.max(0, ...Object.values(this.options.sizes));
+  }
+
+  /** Whether each object fits into the budget. */
+  get fits(): boolean {
+    return pageAlign(this.largestBytes) <= this.arena.budgetBytes;
+  }
+
+  /** Bytes of an object, in that version of it. */
+  sizeOf(key: string, version: string | null): number {
+    return this.replacedBytes.get(version ?? '') ?? this.options.sizes[key]!;
   }
 
   load(options: LoadOptions = {}): Load {
@@ -142,7 +203,7 @@ export class World {
   leftovers(): string[] {
     const { usedBytes, chargedBytes, quarantinedBytes, extents } = this.arena.stats();
     const left: string[] = this.sim.waiting();
-    if (usedBytes + chargedBytes + quarantinedBytes + extents > 0) {
+    if ([usedBytes, chargedBytes, quarantinedBytes, extents].some((amount) => amount !== 0)) {
       left.push(`arena: ${usedBytes} used, ${chargedBytes} charged, ${quarantinedBytes} quarantined`);
     }
     if (this.arena.allocate(this.arena.budgetBytes) === null) left.push('arena: it is not whole');
@@ -155,6 +216,25 @@ export class World {
         left.push(`${listeners} listeners of a token in ${worker}`);
     }
     if (this.supervisor.stats.streams > 0) left.push(`${this.supervisor.stats.streams} streams`);
+    const { open } = this.origin;
+    const dead = this.sim.workers.some(({ name }) => this.crashed.has(name));
+    if (open > 0 && !dead) left.push(`${open} stores are open`);
     return left;
+  }
+
+  #transformIn(worker: SimWorker): TransformFunction {
+    const { transform, transformMs = 0, sites } = this.options;
+    return async (bytes, info) => {
+      if (info.key === this.poison && sites?.over === false) {
+        sites.struck('worker.poison');
+        this.crashed.add(worker.name);
+        worker.crash(new Error('poison'));
+        // Nothing runs on a thread that is dead.
+        await new Promise(() => {});
+      }
+      if (transformMs > 0 && sites?.strikes('task.slow-transform') === true)
+        await new Promise<void>((resolve) => void this.sim.context.after(transformMs, resolve));
+      return await transform!(bytes, info);
+    };
   }
 }

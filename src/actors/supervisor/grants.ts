@@ -90,7 +90,7 @@ export class Grants {
       lengths.push(aligned);
       total += aligned;
     }
-    while (lengths.length > 1 && !stream.hasRoom(total)) total -= lengths.pop()!;
+    while (lengths.length > 1 && !stream.hasRoom(total, lengths.length)) total -= lengths.pop()!;
     let extent = this.#allocate(stream, total);
     // A consumer that waits gets one object where there is no room for many.
     while (extent === null && lengths.length > 1 && stream.waitingSince !== null && stream.jobsOut === 0) {

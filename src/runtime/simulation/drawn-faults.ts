@@ -49,7 +49,7 @@ export function drawReadFault(origin: SimOrigin, key: string, request: ReadReque
     if (object !== null) return { kind: 'replace', object };
   }
   // Where nobody looks, a wrong byte is delivered: no promise is broken by that.
-  const looked = origin.checksums && request.whole && request.verify !== 'never';
+  const looked = origin.checksums && (request.whole || origin.corruptsPieces) && request.verify !== 'never';
   if (looked && request.length > 0 && sites.strikes('store.corrupt'))
     return { kind: 'corrupt', atByte: within(origin, request.length) };
   return null;

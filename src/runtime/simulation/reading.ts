@@ -70,6 +70,8 @@ export class Reading {
       stop,
       landed: 0,
       outcome: null,
+      endedAtMs: 0,
+      retryAfterMs: 0,
     };
   }
 
@@ -163,6 +165,8 @@ export class Reading {
   #end(answer: ReadAnswer): void {
     if (this.#record.outcome !== null) return;
     this.#record.outcome = answer.outcome;
+    this.#record.endedAtMs = this.#world.now();
+    this.#record.retryAfterMs = answer.retryAfterMs;
     this.#cancelDevice();
     this.#unlink();
     this.#attempt.done(answer);
