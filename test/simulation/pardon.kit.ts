@@ -92,7 +92,12 @@ function ofService(code: ErrorCode, draw: Draw, world: World, maxAttempts: numbe
     case ErrorCode.VersionChanged:
       return struck('store.version-change') > 0;
     case ErrorCode.Unauthenticated:
-      return struck('store.clock-skew') >= 2 || struck('store.token-expired') >= 3 || struck('reply.') > 0;
+      // Fresh credentials are waited for, and may be asked for through a port that is closed.
+      return (
+        struck('store.clock-skew') >= 2 ||
+        struck('store.token-expired') >= 3 ||
+        struck('reply.', 'port.close', 'clock.leap') > 0
+      );
     case ErrorCode.ProtocolViolation:
       return struck('list.') > 0;
     case ErrorCode.NotFound:

@@ -37,8 +37,8 @@ export async function shrink(
   return { tape: best, runs };
 }
 
-/** Longer runs of answers are seldom those of one thing. */
-const MOST_TAKEN_OUT = 64;
+/** How many answers may be those of one thing, or of several. */
+const TAKEN_OUT = [64, 32, 20, 14, 10, 8, 7, 6, 5, 4, 3, 2, 1];
 
 type Try = (candidate: Tape) => Promise<boolean>;
 
@@ -69,9 +69,10 @@ async function zeroPieces(best: () => Tape, tried: Try): Promise<void> {
  * follows moves up, and is answered as before.
  */
 async function takeOutPieces(best: () => Tape, tried: Try): Promise<void> {
-  const longest = Math.min(MOST_TAKEN_OUT, 2 ** Math.floor(Math.log2(Math.max(1, best().length))));
-  for (let size = longest; size >= 1; size = Math.floor(size / 2)) {
-    for (let at = best().length - size; at >= 0; at -= size) {
+  for (const size of TAKEN_OUT) {
+    // A thing may begin between two of these.
+    const step = Math.max(1, size >> 1);
+    for (let at = best().length - size; at >= 0; at -= step) {
       const tape = best();
       await tried([...tape.slice(0, at), ...tape.slice(at + size)]);
     }
