@@ -28,7 +28,7 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 
     retryBudget: oracle.of([RETRY_CAPACITY, RETRY_CAPACITY, 30, 0], 'budget of retries'),
     poison: oracle.chance(0.1, 'a poison') ? oracle.of(Object.keys(sizes), 'which object') : null,
     transformMs: 20_000,
-    arenaBytes: PAGE * Math.max(least, oracle.of([64, 20, 8, 5, 3], 'pages')),
+    arenaBytes: PAGE * Math.max(least, oracle.of([64, 128, 20, 8, 5, 3], 'pages')),
     origin: {
       drawn: draw,
       storms: drawStorms(draw),

@@ -25,7 +25,12 @@ interface StreamInside {
   readonly tasksOut: number;
   readonly ledger: { readonly open: number };
   readonly memory: { readonly bytes: number };
+  readonly tasks: { values(): readonly { readonly jobsOut: number }[] };
+  readonly blockedBytes: number;
 }
+
+/** Parts of an object that the scheme of the simulation has under way. */
+const SCHEME_PARTS = 2;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -181,9 +186,12 @@ export class Load {
   /** What it has more of than it may have, in words; nothing, if all is well. */
   boundFaults(draw: Pick<Draw, 'struck'>): string[] {
     const { maxConcurrentObjects, windowObjects, windowBytes } = this.options;
-    const { tasksOut, ledger, memory } = this.stream as unknown as StreamInside;
+    const { tasksOut, ledger, memory, tasks } = this.#inside;
+    const parts = Math.max(0, ...tasks.values().map(({ jobsOut }) => jobsOut));
+    const mostParts = this.options.ranges?.maxPerObject ?? SCHEME_PARTS;
     const wrong: string[] = [];
     if (tasksOut > maxConcurrentObjects) wrong.push(`${tasksOut} objects are with workers at the same time`);
+    if (parts > mostParts) wrong.push(`${parts} parts of an object are under way, and ${mostParts} may be`);
     if (ledger.open > windowObjects)
       wrong.push(`${ledger.open} objects are admitted, and ${windowObjects} may be`);
     // What turns out larger than it was said to be is not given back for that.
@@ -292,7 +300,7 @@ export class Load {
 
   /** The next batch, looked at; null at the end. */
   async take(): Promise<BatchRecord | null> {
-    const batch = await this.stream.next();
+    const batch = await this.#next();
     if (batch === null) return null;
     if (this.over) this.faults.push('a batch came after the record');
     this.#look(batch, 'when it came');
@@ -301,6 +309,23 @@ export class Load {
     const { sites } = this.#world.options;
     if (sites?.strikes('task.cancel-at-delivery') === true) this.#cancel('at delivery');
     return batch;
+  }
+
+  async #next(): Promise<BatchRecord | null> {
+    try {
+      return await this.stream.next();
+    } catch (thrown) {
+      const { budgetBytes, usedBytes, chargedBytes } = this.#world.arena.stats();
+      const freeBytes = budgetBytes - usedBytes - chargedBytes;
+      const { blockedBytes } = this.#inside;
+      if ((thrown as MillraceError).code === ErrorCode.BudgetHeldByConsumer && freeBytes >= blockedBytes)
+        this.faults.push(`it was refused ${blockedBytes} bytes, and ${freeBytes} are free`);
+      throw thrown;
+    }
+  }
+
+  get #inside(): StreamInside {
+    return this.stream as unknown as StreamInside;
   }
 
   #cancel(reason: string): void {

@@ -129,7 +129,7 @@ export function lookAtLoads(world: World, draw: Draw, memoryIsHeld: boolean): st
       record!.failures.some(({ error }) => error.message.includes(`worked on sim://${world.poison}`)),
     );
   }
-  wrong.push(...world.arenaFaults, ...idleFaults(world));
+  wrong.push(...idleFaults(world));
   draw.sometimes(
     'an object changed its size',
     [...world.replacedBytes].some(([, size]) => !Object.values(world.options.sizes).includes(size)),
@@ -182,7 +182,10 @@ function hedgeFaults({ supervisor, origin }: World, maxShare: number): string[] 
 export function drawLoad(oracle: Oracle, sizes: Record<string, number>): LoadOptions {
   const keys = Object.keys(sizes);
   const batchSize = oracle.between(1, 4, 'batchSize');
-  const parts = { splitThreshold: 100, partBytes: 700, maxPerObject: oracle.between(1, 5, 'parts at once') };
+  const maxPerObject = oracle.between(1, 5, 'parts at once');
+  const small = { splitThreshold: 100, partBytes: 700, maxPerObject };
+  // A first part of several pages is more than most objects need.
+  const parts = oracle.of([small, { splitThreshold: 4 * PAGE, partBytes: 3 * PAGE, maxPerObject }], 'parts');
   return {
     keys: oracle.chance(0.2, 'backwards') ? keys.toReversed() : keys,
     order: oracle.of(['sequence', 'completion'], 'order'),
@@ -197,7 +200,7 @@ export function drawLoad(oracle: Oracle, sizes: Record<string, number>): LoadOpt
     transform: oracle.chance(0.25, 'a transform') ? SEVERAL : null,
     maxAttempts: oracle.of([4, 2, 1], 'maxAttempts'),
     planMs: oracle.of([0, 0, 15, 600], 'how long a pull takes'),
-    ranges: oracle.chance(0.2, 'many parts') ? parts : null,
+    ranges: oracle.chance(0.3, 'its own parts') ? parts : null,
     verify: oracle.of(['never', 'auto', 'always'], 'verify'),
     unsized: oracle.chance(0.3, 'sizes are not told'),
     holdMs: oracle.of([0, 0, 5, 700], 'holdMs'),

@@ -137,7 +137,7 @@ export interface Stoppable {
 export function lateStops(world: World, draw: Draw, stoppables: readonly Stoppable[]): string[] {
   const { latencyMs = [1, 20], slowCancel = false } = world.options.origin ?? {};
   const { startMs = 20, exitMs = 100 } = world.options.simulation ?? {};
-  const slow = slowCancel ? draw.struck('store.stall', 'store.drip') : 0;
+  const slow = slowCancel ? draw.struck('store.stall', 'store.slow', 'store.drip') : 0;
   const held =
     slow + draw.struck('worker.', 'clock.leap', 'port.', 'task.slow-transform') > 0 ? FENCED_MS : 0;
   const boundMs = 300 + startMs + exitMs + held + 3 * latencyMs[1] + world.leapedMs;

@@ -152,7 +152,7 @@ async function run(draw: Draw): Promise<string[]> {
   const pardon = pardonOf(draw, world, { ...given, stopped: wasStopped(world, world.tokens[0]!) });
   const pardonCalls = pardonOf(draw, world, { ...given, stopped: wasStopped(world, world.tokens[1]!) });
   wrong.push(...first.violations(), ...calls.flatMap((call) => call.violations(pardonCalls)));
-  wrong.push(...world.arenaFaults, ...idleFaults(world));
+  wrong.push(...idleFaults(world));
   const [own, others] = [world.tokens[0]!, world.tokens[1]!];
   const stoppables = calls.map(({ overAtMs }) => ({ what: 'a call', token: others, overAtMs, slackMs: 0 }));
   const { overAtMs } = first;

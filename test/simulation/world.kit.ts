@@ -9,9 +9,9 @@ import type { RuntimeRecord } from '../../dist/actors/supervisor/types.js';
 import type { TransformFunction } from '../../dist/protocol/context.js';
 import type { WriteLimits } from '../../dist/protocol/writes.js';
 import { CancellationToken } from '../../dist/protocol/token.js';
-import { pageAlign, type Arena, type Extent } from '../../dist/protocol/arena.js';
+import { pageAlign, type Extent } from '../../dist/protocol/arena.js';
 import { fillRetryBudget, RETRY_CAPACITY } from '../../dist/protocol/words.js';
-import type { SimOriginOptions } from '../../dist/runtime/simulation/origin.js';
+import type { SimOriginOptions, SimRead } from '../../dist/runtime/simulation/origin.js';
 import type { FaultSites } from '../../dist/runtime/simulation/sites.js';
 import type { SimulationOptions } from '../../dist/runtime/simulation/simulation.js';
 import type { SimWorker } from '../../dist/runtime/simulation/worker.js';
@@ -20,6 +20,8 @@ import { patternObjects } from './kit.js';
 import { Load, PAGE, type LoadOptions } from './load.kit.js';
 
 const MAX_STEPS = 30_000;
+/** Before a worker is started again that keeps dying. */
+const LEAST_PAUSE_MS = 50;
 
 export interface WorldOptions {
   readonly seed: number;
@@ -65,10 +67,27 @@ class WatchedToken extends CancellationToken {
   }
 }
 
-/** Notes what is handed out twice at the same time, and what is more than the budget. */
-function watchArena(arena: Arena, faults: string[]): void {
+/**
+ * Notes what is handed out twice at the same time, what is more than the budget, and what is written into memory by a read
+ * that began before that was handed out.
+ */
+function watchArena({ arena, faults, origin, sim }: World): void {
   const allocate = arena.allocate.bind(arena);
+  const latest = new WeakMap<SimRead, number>();
   let live: Extent[] = [];
+  let generation = 0;
+  let seen = 0;
+  sim.afterEachStep(() => {
+    for (; seen < origin.reads.length; seen += 1) latest.set(origin.reads[seen]!, generation);
+  });
+  origin.onLanding = ({ read, worker, key, offset, length }) => {
+    const known = latest.get(read) ?? generation;
+    for (const extent of live) {
+      const within = extent.offset < offset + length && offset < extent.offset + extent.length;
+      if (within && extent.generation > known && arena.isLive(extent))
+        faults.push(`${worker} writes ${key} into memory that was given to somebody else`);
+    }
+  };
   arena.allocate = (bytes) => {
     const extent = allocate(bytes);
     if (extent === null) return null;
@@ -80,6 +99,7 @@ function watchArena(arena: Arena, faults: string[]): void {
     if (usedBytes + chargedBytes > budgetBytes)
       faults.push(`${usedBytes} bytes and ${chargedBytes} beside them are in use, of ${budgetBytes}`);
     live.push(extent);
+    ({ generation } = extent);
     return extent;
   };
 }
@@ -103,13 +123,14 @@ export class World {
   readonly crashed = new Set<string>();
   /** Who was told to stop and when, and how long it was given; a token of null is everybody's. */
   readonly stops: Stop[] = [];
-  /** What was wrong with memory that was handed out, in words. */
-  readonly arenaFaults: string[] = [];
+  /** What was wrong with memory that was handed out, and with threads that were started, in words. */
+  readonly faults: string[] = [];
   /** Most workers that were fenced at the same time. */
   fenced = 0;
   /** How far time has leaped. */
   leapedMs = 0;
   closed: RuntimeRecord | null = null;
+  readonly #spawns: { readonly atMs: number; readonly loops: boolean }[] = [];
 
   constructor(options: WorldOptions) {
     this.options = options;
@@ -132,7 +153,9 @@ export class World {
           : { transforms: (_spec: unknown, worker: SimWorker) => this.#transformIn(worker) }),
         onSpawn: (worker) => {
           options.simulation?.onSpawn?.(worker);
-          if (options.sites?.strikes('worker.crash-loop') !== true) return;
+          const loops = options.sites?.strikes('worker.crash-loop') === true;
+          this.#lookAtSpawn(loops, workers);
+          if (!loops) return;
           this.crashed.add(worker.name);
           worker.crash(new Error('a simulated crash at the start'));
         },
@@ -142,7 +165,7 @@ export class World {
     this.arena = runtime.arena;
     this.words = runtime.words;
     this.sim = runtime.sim;
-    watchArena(this.arena, this.arenaFaults);
+    watchArena(this);
     this.supervisor = runtime.supervisor;
     this.token = runtime.token as WatchedToken;
     fillRetryBudget(this.words, this.retryBudget);
@@ -202,7 +225,7 @@ export class World {
   /** What is left of a world that was closed, in words; nothing, if all is well. */
   leftovers(): string[] {
     const { usedBytes, chargedBytes, quarantinedBytes, extents } = this.arena.stats();
-    const left: string[] = this.sim.waiting();
+    const left = [...this.sim.waiting(), ...this.faults];
     if ([usedBytes, chargedBytes, quarantinedBytes, extents].some((amount) => amount !== 0)) {
       left.push(`arena: ${usedBytes} used, ${chargedBytes} charged, ${quarantinedBytes} quarantined`);
     }
@@ -220,6 +243,18 @@ export class World {
     const dead = this.sim.workers.some(({ name }) => this.crashed.has(name));
     if (open > 0 && !dead) left.push(`${open} stores are open`);
     return left;
+  }
+
+  /** The only worker there is, dead on arrival twice in a row, is started again after a pause. */
+  #lookAtSpawn(loops: boolean, workers: number): void {
+    // The first ones are started before anything of this is there.
+    const atMs = this.#spawns.length < workers ? 0 : this.sim.now;
+    const [before, latest] = this.#spawns.slice(-2);
+    // What one that was given up reports after all counts as a success.
+    const alone = workers === 1 && this.fenced === 0;
+    if (alone && before?.loops === true && latest?.loops === true && atMs - latest.atMs < LEAST_PAUSE_MS)
+      this.faults.push(`a worker was started again ${atMs - latest.atMs} ms after its second death`);
+    this.#spawns.push({ atMs, loops });
   }
 
   #transformIn(worker: SimWorker): TransformFunction {

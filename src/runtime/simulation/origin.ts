@@ -35,6 +35,8 @@ export type SimFaultKind =
   | { readonly kind: 'silence'; readonly afterBytes: number }
   /** So many bytes land, then nothing for so long, then the transport gives up. */
   | { readonly kind: 'stall'; readonly afterBytes: number; readonly forMs: number }
+  /** All bytes land, and the answer's end comes so much later. */
+  | { readonly kind: 'slow'; readonly forMs: number }
   /** One byte at a time, until the transport finds that too slow. */
   | { readonly kind: 'drip'; readonly bytes: number; readonly everyMs: number }
   /** Another range than was asked for is announced: none of it lands. */
@@ -136,6 +138,7 @@ export interface SimWrite {
 
 /** Bytes written by a read. */
 export interface SimLanding {
+  readonly read: SimRead;
   readonly worker: string;
   readonly key: string;
   readonly offset: number;

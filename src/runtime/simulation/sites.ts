@@ -19,6 +19,7 @@ export const FAULTS = [
   'store.reset-within',
   'store.stale-connection',
   'store.stall',
+  'store.slow',
   'store.short-body',
   'store.corrupt',
   'store.wrong-range',
