@@ -12,7 +12,7 @@ function hosts(): readonly unknown[] {
     globalThis.fetch,
     Date.now,
     Math.random,
-    performance.now,
+    Reflect.get(performance, 'now'),
   ];
 }
 

@@ -185,7 +185,7 @@ export class Load {
 
   /** What it has more of than it may have, in words; nothing, if all is well. */
   boundFaults(draw: Pick<Draw, 'struck'>): string[] {
-    const { maxConcurrentObjects, windowObjects, windowBytes } = this.options;
+    const { maxConcurrentObjects, windowObjects, windowBytes, batchSize, batchBytes } = this.options;
     const { tasksOut, ledger, memory, tasks } = this.#inside;
     const parts = Math.max(0, ...tasks.values().map(({ jobsOut }) => jobsOut));
     const mostParts = this.options.ranges?.maxPerObject ?? SCHEME_PARTS;
@@ -194,9 +194,12 @@ export class Load {
     if (parts > mostParts) wrong.push(`${parts} parts of an object are under way, and ${mostParts} may be`);
     if (ledger.open > windowObjects)
       wrong.push(`${ledger.open} objects are admitted, and ${windowObjects} may be`);
-    // What turns out larger than it was said to be is not given back for that.
-    const known = this.#options.unsized !== true && draw.struck('store.version-change') === 0;
-    const most = Math.max(windowBytes, this.#world.largestBytes) + ITEM_ALIGN_BYTES;
+    // What turns out larger than it was said to be is not given back for that, nor what was made smaller and is evicted.
+    const known =
+      this.#options.unsized !== true && !this.#transformed && draw.struck('store.version-change') === 0;
+    // What waits for the rest of its batch counts again when it is evicted.
+    const pending = Math.min(batchBytes, (batchSize - 1) * this.#world.largestBytes);
+    const most = Math.max(windowBytes, this.#world.largestBytes) + ITEM_ALIGN_BYTES + pending;
     if (known && memory.bytes > most)
       wrong.push(`${memory.bytes} bytes are on their way, and ${most} may be`);
     return wrong;

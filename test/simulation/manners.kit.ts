@@ -27,6 +27,8 @@ const LEAST_PROBE_MS = 375;
 /** A place that was taken before the service was closed may be used so long after that. */
 const CLOSING_MS = 1000;
 const MOST_WRONG = 5;
+/** A read that is not wanted any more is over so long after that, and a few answers of the service. */
+const STOPPED_MS = 300;
 /** What may go at once under a cap, and the share of a second that it is. */
 const BURST_SHARE = 0.25;
 
@@ -62,6 +64,8 @@ class Manners {
   readonly #tokens = new Map<object, number>();
   readonly #served = new Set<string>();
   readonly #throttled = new Set<string>();
+  /** Reads of what has come by another one, and when they have to be over at the latest. */
+  #losers: { readonly read: SimRead; readonly dueAtMs: number }[] = [];
   #underWay: SimRead[] = [];
   #seen = 0;
   #movedBytes = 0;
@@ -80,6 +84,7 @@ class Manners {
     const { reads } = this.#world.origin;
     this.#lookAtOrigin();
     this.#lookAtEnded();
+    this.#lookAtLosers();
     for (; this.#seen < reads.length; this.#seen += 1) {
       const read = reads[this.#seen]!;
       this.#underWay.push(read);
@@ -111,6 +116,7 @@ class Manners {
       if (read.outcome === Outcome.Complete) {
         this.#served.add(read.worker);
         this.#movedBytes += read.landed;
+        this.#lookForLosers(read);
       }
       if (read.outcome === Outcome.Throttled) this.#lookAtThrottled(read);
     }
@@ -141,9 +147,33 @@ class Manners {
     const { concurrency = 2 } = this.#world.options;
     const beside = this.#underWay.filter(({ worker }) => worker === read.worker).length;
     if (beside > concurrency) this.#wrong.push(`${read.worker} has ${beside} reads under way`);
+    const same = this.#underWay.filter((other) => isSame(other, read));
+    if (same.length > 2 && !this.#disturbed)
+      this.#wrong.push(`${read.key} is read ${same.length} times over`);
     this.#lookAtWindow(read);
     this.#lookAtProbe(read);
     this.#lookAtAttempt(read);
+  }
+
+  /** Whether threads may have been lost with their reads, or messages be late. */
+  get #disturbed(): boolean {
+    return this.#draw.struck('worker.', 'port.', 'clock.leap', 'task.slow-transform') > 0;
+  }
+
+  #lookForLosers(winner: SimRead): void {
+    const { latencyMs = [1, 20], slowCancel = false } = this.#world.options.origin ?? {};
+    if (slowCancel) return;
+    const dueAtMs = winner.endedAtMs + STOPPED_MS + 3 * latencyMs[1];
+    for (const read of this.#underWay) if (isSame(read, winner)) this.#losers.push({ read, dueAtMs });
+  }
+
+  #lookAtLosers(): void {
+    if (this.#losers.length === 0) return;
+    const { now } = this.#world.sim;
+    const late = this.#losers.filter(({ read, dueAtMs }) => read.outcome === null && dueAtMs < now);
+    this.#losers = this.#losers.filter(({ read, dueAtMs }) => read.outcome === null && dueAtMs >= now);
+    for (const { read } of this.#disturbed ? [] : late)
+      this.#wrong.push(`${read.key} is read on, though it came by another read`);
   }
 
   #originOf(name: string): { readonly limit: number; readonly inFlight: number } | null {
@@ -203,6 +233,20 @@ class Manners {
     this.#tokens.set(token, this.#tokens.size);
     return this.#tokens.size - 1;
   }
+}
+
+/** Whether they are for the same bytes of one stream. */
+function isSame(a: SimRead, b: SimRead): boolean {
+  return (
+    a.key === b.key && a.start === b.start && a.length === b.length && streamOf(a.stop) === streamOf(b.stop)
+  );
+}
+
+/** A stream has one slot and epoch in all workers. */
+function streamOf(stop: object): string {
+  const { token = stop } = stop as { readonly token?: object };
+  const { slot, epoch } = token as { readonly slot?: number; readonly epoch?: number };
+  return `${slot}/${epoch}`;
 }
 
 /** What is wrong with workers that have nothing to do, in words. */

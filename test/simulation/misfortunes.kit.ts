@@ -41,8 +41,8 @@ function deedsOf(draw: Draw, world: World, deeds: Deeds, amid: boolean): readonl
       act();
     };
   };
-  const stops = (which: typeof token | null, graceMs = 0): void => {
-    world.stops.push({ token: which, atMs: world.sim.now, graceMs });
+  const stops = (whose: typeof token | null, graceMs = 0): void => {
+    world.stops.push({ token: whose, atMs: world.sim.now, graceMs });
   };
   const cancel = (): void => {
     stops(token);

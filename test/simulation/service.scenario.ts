@@ -161,7 +161,7 @@ async function run(draw: Draw): Promise<string[]> {
   );
   if (first.failure !== null && !pardon(first.failure))
     wrong.push(
-      `the loader failed: ${String((first.failure as MillraceError).code)} ${(first.failure as MillraceError).message}`,
+      `the loader failed: ${(first.failure as MillraceError).code} ${(first.failure as MillraceError).message}`,
     );
   draw.sometimes('a loader went through all', first.record?.reason === 'completed');
   await end(world);
