@@ -27,12 +27,13 @@ export async function shrink(
     best = withoutTail(candidate);
     return true;
   };
-  for (let before = ''; before !== String(best) && runs < maxRuns;) {
-    before = String(best);
+  // What costs most comes when nothing else helps any more, and what it changes may be simpler for the others.
+  for (let before: Tape | null = null; before !== best && runs < maxRuns;) {
+    before = best;
     await cutTail(() => best, tried);
     await zeroPieces(() => best, tried);
-    await takeOutPieces(() => best, tried);
     await lowerAnswers(() => best, tried);
+    if (before === best) await takeOutPieces(() => best, tried);
   }
   return { tape: best, runs };
 }
