@@ -26,7 +26,7 @@ interface Entry {
   readonly waiter: Waiter;
   readonly dueAtMs: number;
   readonly generation: number;
-  readonly sinceWallMs: number;
+  readonly sinceMs: number;
 }
 
 export class Waiting {
@@ -41,9 +41,9 @@ export class Waiting {
     return this.#entries.length;
   }
 
-  add(waiter: Waiter, dueAtMs: number, wallNowMs: number): void {
+  add(waiter: Waiter, dueAtMs: number, nowMs: number): void {
     const generation = this.#origins.generation(waiter.store);
-    this.#entries.push({ waiter, dueAtMs, generation, sinceWallMs: wallNowMs });
+    this.#entries.push({ waiter, dueAtMs, generation, sinceMs: nowMs });
   }
 
   /** Takes out one whose time has come and who was let in. */
@@ -69,8 +69,8 @@ export class Waiting {
   /** Takes out those whose origin has refused everything for longer than they wait. */
   runOut(): Waiter[] {
     return this.#take(
-      ({ waiter: { store, patienceMs }, sinceWallMs }) =>
-        patienceMs > 0 && this.#origins.hasRunOut(store, patienceMs, sinceWallMs),
+      ({ waiter: { store, patienceMs }, sinceMs }) =>
+        patienceMs > 0 && this.#origins.hasRunOut(store, patienceMs, sinceMs),
     );
   }
 

@@ -6,6 +6,7 @@ import type { StoreSpec, TransformSpec } from '../../protocol/messages.js';
 import { PortReceiver, PortSender } from '../../protocol/port.js';
 import type { Store } from '../../protocol/store.js';
 import { controlChannel, portChannel } from './channel.js';
+import { createClock } from './clock.js';
 import { answerQuestions } from './questions.js';
 import { RESULT_PORT_CAPACITY, type ThreadTask } from './spawn.js';
 
@@ -34,7 +35,7 @@ export function createThreadContext(
     jobs: new PortReceiver(portChannel(task.jobs), task.ownWords, OwnWord.Jobs),
     results: new PortSender(portChannel(task.results), task.ownWords, OwnWord.Results, RESULT_PORT_CAPACITY),
     control: controlChannel(task.control),
-    now: () => performance.now(),
+    now: createClock(),
     wallNow: () => Date.now(),
     random: () => Math.random(),
     sleep,
