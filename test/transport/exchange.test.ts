@@ -16,6 +16,7 @@ import {
 } from './kit.js';
 import type { Seen } from './kit.js';
 import { exchangeOnce } from '../kit/attempts.js';
+import { tries } from '../kit/effort.js';
 
 let server: ScriptedServer;
 let transport: Transport;
@@ -76,7 +77,7 @@ describe('landing', () => {
   });
 
   it('lands 64 MiB byte for byte', async () => {
-    const body = payload(2, 64 << 20);
+    const body = payload(2, tries(64, 4) << 20);
     await serve(({ socket }) => socket.write(answer(body)));
     const { target, guards } = sharedTarget(body.length);
     const exchange = await fetchOnce(land(target));

@@ -15,10 +15,8 @@ import {
 } from '../../../dist/protocol/checksums/engines.js';
 import { createFolding } from '../../../dist/protocol/checksums/folding.js';
 import { createSlicing32 } from '../../../dist/protocol/checksums/slicing.js';
+import { tries } from '../../kit/effort.js';
 import { mix32, patternBytes } from '../../kit/pattern.mjs';
-
-/** Mutated tables are twenty times as slow, and a mutant shows in a hundred pieces as well. */
-const PIECES = process.env.MUTATION_ROOM === undefined ? 3000 : 100;
 
 const CHECK = Buffer.from('123456789');
 const sharedBytes = (object: number, length: number): Uint8Array => {
@@ -104,7 +102,7 @@ describe('agreement', () => {
   it.each(ways32)('CRC-32C by %s is that of the tables, for any length, offset and beginning', (_, crc) => {
     const reference = slicingCrc32c();
     let wrong = 0;
-    pieces(bytes, PIECES).forEach((piece, i) => {
+    pieces(bytes, tries(3000, 100)).forEach((piece, i) => {
       const before = mix32(i) >>> 0;
       if (crc(piece, before) !== reference(piece, before)) wrong++;
     });
@@ -116,7 +114,7 @@ describe('agreement', () => {
     (_, crc) => {
       const reference = slicingCrc64Nvme();
       let wrong = 0;
-      pieces(bytes, PIECES).forEach((piece, i) => {
+      pieces(bytes, tries(3000, 100)).forEach((piece, i) => {
         const before = (BigInt(mix32(i) >>> 0) << 32n) | BigInt(mix32(~i) >>> 0);
         if (crc(piece, before) !== reference(piece, before)) wrong++;
       });
@@ -127,7 +125,8 @@ describe('agreement', () => {
   it('the tables of 32 bits give what zlib gives', () => {
     const slice = createSlicing32(POLYNOMIALS.crc32);
     let wrong = 0;
-    for (const piece of pieces(bytes, PIECES)) if (~slice(-1, piece) >>> 0 !== zlib.crc32(piece)) wrong++;
+    for (const piece of pieces(bytes, tries(3000, 100)))
+      if (~slice(-1, piece) >>> 0 !== zlib.crc32(piece)) wrong++;
     expect(wrong).toBe(0);
   });
 
