@@ -1,12 +1,11 @@
-import { reportOf, roomOf } from './scripts/lib/mutation-rooms.mjs';
+import { reportOf, roomOf } from './scripts/lib/mutation/rooms.mjs';
 
 const room = process.env.MUTATION_ROOM;
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
-  testRunner: 'vitest',
-  plugins: ['@stryker-mutator/vitest-runner'],
-  vitest: { configFile: 'vitest.mutation.config.ts', related: false },
+  testRunner: 'room',
+  plugins: ['./scripts/lib/mutation/runner.mjs'],
   mutate: roomOf(room).mutate,
   coverageAnalysis: 'perTest',
   ignoreStatic: true,
