@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CoarseClock } from '../../dist/transport/clock.js';
 import { DEFAULT_TRANSPORT_LIMITS, tickMs } from '../../dist/transport/limits.js';
 import { PHASE_OF_WAIT, Watch } from '../../dist/transport/watch.js';
@@ -131,14 +131,18 @@ describe('the phase of an error', () => {
 });
 
 describe('the coarse clock', () => {
-  beforeEach(() => {
-    vi.useFakeTimers();
-  });
   afterEach(() => {
-    vi.useRealTimers();
+    vi.restoreAllMocks();
   });
 
-  it('ticks while it runs, in the time that it is given', () => {
+  it('ticks while it runs, in the time that it is given, and a thread that was blocked counts two ticks', () => {
+    const timers: { fn: () => void; ms: number }[] = [];
+    vi.spyOn(globalThis, 'setInterval').mockImplementation(((fn: () => void, ms: number) => {
+      const timer = { fn, ms, unref: () => {} };
+      timers.push(timer);
+      return timer;
+    }) as unknown as typeof setInterval);
+    const cleared = vi.spyOn(globalThis, 'clearInterval').mockImplementation(() => {});
     let now = 50;
     let ticks = 0;
     const clock = new CoarseClock(
@@ -148,32 +152,32 @@ describe('the coarse clock', () => {
     );
     clock.start();
     clock.start();
-    expect(vi.getTimerCount()).toBe(1);
-    now += 12;
-    vi.advanceTimersByTime(10);
-    expect([ticks, clock.nowMs]).toEqual([1, 12]);
-    // A thread that was blocked for long counts two ticks.
-    now += 500;
-    vi.advanceTimersByTime(10);
-    expect([ticks, clock.nowMs]).toEqual([2, 32]);
+    expect(timers.map(({ ms }) => ms)).toEqual([10]);
+    for (const [passed, nowMs] of [
+      [12, 12],
+      [500, 32],
+    ] as const) {
+      now += passed;
+      timers[0]!.fn();
+      expect(clock.nowMs).toBe(nowMs);
+    }
     clock.stop();
     clock.stop();
-    expect(vi.getTimerCount()).toBe(0);
-    now += 1000;
+    expect(cleared.mock.calls).toEqual([[timers[0]]]);
+    // Time in which it did not run is none.
+    now += 15;
     clock.start();
     now += 7;
-    vi.advanceTimersByTime(10);
+    timers[1]!.fn();
     expect([ticks, clock.nowMs]).toEqual([3, 39]);
-    clock.stop();
   });
 
   it('keeps no process alive', () => {
-    vi.useRealTimers();
-    const refs = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-    const before = refs();
+    const held = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = held();
     const clock = createClock();
     clock.start();
-    expect(refs()).toBe(before);
+    expect(held()).toBe(before);
     clock.stop();
   });
 

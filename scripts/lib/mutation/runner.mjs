@@ -80,10 +80,12 @@ class RoomTests {
       statSync(path).isFile() ? [path] : readdirSync(path, { recursive: true }).map((name) => join(path, String(name))),
     );
     for (const file of files.sort()) {
-      if (!file.endsWith('.test.ts') || room.notSeeing.test(file)) continue;
+      if (!file.endsWith('.test.ts') || room.without.test(`${file}#`)) continue;
       beginFile(resolve(file));
       await import(pathToFileURL(resolve(file)).href);
     }
+    const only = new RegExp(process.env.MUTATION_TESTS ?? '');
+    for (const id of collected.keys()) if (room.without.test(id) || !only.test(id)) collected.delete(id);
     await prepareSuites();
   }
 
