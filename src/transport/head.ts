@@ -148,8 +148,9 @@ export class HeadParser {
 
   private headerLine(bytes: Uint8Array, from: number, to: number): void {
     let colon = from;
-    while (colon < to && TOKEN_LOWER[bytes[colon]!] !== 0) colon++;
-    if (colon === to || colon === from || bytes[colon] !== COLON) {
+    // The line ends with a CR, which is in no name.
+    while (TOKEN_LOWER[bytes[colon]!] !== 0) colon++;
+    if (colon === from || bytes[colon] !== COLON) {
       const first = bytes[from];
       this.bad(
         first === SPACE || first === TAB ? 'a folded header line' : 'a header name that is not a token',
@@ -201,7 +202,7 @@ export class HeadParser {
 
   private contentType(bytes: Uint8Array, from: number, to: number): void {
     const first = skipSpace(bytes, from, to);
-    if (to - first >= 10 && equals(bytes, first, 'multipart/')) this.multipart = true;
+    if (equals(bytes, first, 'multipart/')) this.multipart = true;
   }
 
   private length(bytes: Uint8Array, from: number, to: number): void {
@@ -236,8 +237,9 @@ export class HeadParser {
     const last = trimSpace(bytes, first, to);
     const slash = indexOf(bytes, first, last, SLASH);
     if (repeated || slash < 0 || !equals(bytes, first, 'bytes ')) return;
-    const total = slash + 2 === last && bytes[slash + 1] === STAR ? -1 : digits(bytes, slash + 1, last);
-    if (total < 0 && bytes[slash + 1] !== STAR) return;
+    const unknown = slash + 2 === last && bytes[slash + 1] === STAR;
+    const total = unknown ? -1 : digits(bytes, slash + 1, last);
+    if (total < 0 && !unknown) return;
     const spec = first + 6;
     if (spec + 1 === slash && bytes[spec] === STAR) {
       if (total >= 0) this.range = RangeField.Unsatisfied;

@@ -109,6 +109,7 @@ describe('a connection that broke', () => {
 describe('a body that ended early', () => {
   it.each([
     ['of a known length', { mode: BodyMode.Length, length: 10, promised: 10 }, 'ended after 4 bytes of 10'],
+    ['of a whole object', { mode: BodyMode.Length, length: 10 }, 'ended after 4 bytes of 10'],
     ['in chunks', { mode: BodyMode.Chunked }, 'ended after 4 bytes before its last chunk'],
     ['in chunks, of a part', { mode: BodyMode.Chunked, promised: 9 }, 'ended after 4 bytes of 9'],
     ['in chunks, of an empty part', { mode: BodyMode.Chunked, promised: 0 }, 'ended after 4 bytes of 0'],

@@ -59,6 +59,7 @@ describe('the links of stop signals', () => {
       },
     });
     try {
+      links.enter(new CountingStop());
       links.leave(links.enter(NEVER));
       links.leave(links.enter(NEVER));
     } finally {

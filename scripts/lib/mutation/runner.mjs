@@ -20,7 +20,7 @@ import {
   TestStatus,
 } from '@stryker-mutator/api/test-runner';
 import { roomOf } from './rooms.mjs';
-import { beginFile, collected, prepareSuites, runTest } from './tests.mjs';
+import { beginFile, collected, endSuites, prepareSuites, runTest } from './tests.mjs';
 
 /** In the sandbox, which all processes of a run share: milliseconds of each test without a mutant. */
 const TIMES = 'mutation-times.json';
@@ -87,6 +87,10 @@ class RoomTests {
     const only = new RegExp(process.env.MUTATION_TESTS ?? '');
     for (const id of collected.keys()) if (room.without.test(id) || !only.test(id)) collected.delete(id);
     await prepareSuites();
+  }
+
+  dispose() {
+    return endSuites();
   }
 
   async dryRun() {

@@ -77,8 +77,10 @@ export const it = Object.assign(addTest, {
 
 /** @param {Hook} hook */
 export const beforeAll = (hook) => void suite.beforeAll.push(hook);
-/** The process ends instead. */
-export const afterAll = () => {};
+/** @type {Hook[]} */
+const lastOfAll = [];
+/** Runs before the process ends. @param {Hook} hook */
+export const afterAll = (hook) => void lastOfAll.push(hook);
 /** @param {Hook} hook */
 export const beforeEach = (hook) => void suite.before.push(hook);
 /** @param {Hook} hook */
@@ -113,4 +115,9 @@ export async function runTest(test) {
 export async function prepareSuites() {
   const suites = new Set([...collected.values()].flatMap(suitesOf));
   for (const each of suites) for (const hook of each.beforeAll) await hook();
+}
+
+/** Runs what stands behind all tests. */
+export async function endSuites() {
+  for (const hook of lastOfAll.splice(0)) await hook();
 }
