@@ -288,10 +288,10 @@ describe('a credit', () => {
   it('is told to the other side only where a sender waits for it', async () => {
     const port = createPort(1);
     let told = 0;
-    const { post } = port.receiver;
+    const post = port.receiver.post.bind(port.receiver);
     port.receiver.post = (message) => {
       told += 1;
-      post.call(port.receiver, message);
+      post(message);
     };
     for (const message of [1, 2, 3]) {
       port.from.trySend(message);

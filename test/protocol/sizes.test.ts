@@ -135,14 +135,6 @@ describe('formatDuration', () => {
 });
 
 describe('a size or a duration that is not understood', () => {
-  const refusal = (parse: () => unknown): unknown => {
-    try {
-      return parse();
-    } catch (thrown) {
-      return thrown;
-    }
-  };
-
   it('says what it is for, what was expected and what was given', () => {
     expect(refusal(() => parseBytes('many'))).toMatchObject({
       code: 'InvalidArgument',

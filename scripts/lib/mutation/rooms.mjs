@@ -47,7 +47,9 @@ export const ROOMS = {
 /** @param {string | undefined} name @returns {Room} */
 export function roomOf(name) {
   if (name !== undefined && Object.hasOwn(ROOMS, name)) return ROOMS[name];
-  throw new Error(`MUTATION_ROOM is ${name}; the rooms that are mutated are ${Object.keys(ROOMS).join(', ')}`);
+  throw new Error(
+    `MUTATION_ROOM is ${name}; the rooms that are mutated are ${Object.keys(ROOMS).join(', ')}`,
+  );
 }
 
 /** @param {string} room @returns {string} where Stryker leaves what became of each mutant of this room */

@@ -12,6 +12,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { register } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { INSTRUMENTER_CONSTANTS } from '@stryker-mutator/api/core';
 import { declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
 import {
   determineHitLimitReached,
@@ -27,7 +28,7 @@ const TIMES = 'mutation-times.json';
 const room = roomOf(process.env.MUTATION_ROOM);
 
 /** What the instrumented build looks at: the mutant that is switched on, and what came by which. */
-const switches = (globalThis.__stryker__ ??= {});
+const switches = (globalThis[INSTRUMENTER_CONSTANTS.NAMESPACE] ??= {});
 
 /** Rejects the test that runs now; null between tests. @type {((thrown: unknown) => void) | null} */
 let failRunning = null;
@@ -45,11 +46,11 @@ async function failureOf(test) {
   /** @type {NodeJS.Timeout | undefined} */
   let timer;
   try {
-    await new Promise((done, fail) => {
-      failRunning = fail;
-      timer = setTimeout(() => fail(new Error('the test did not end')), room.testTimeoutMs);
-      runTest(test).then(done, fail);
+    const stopped = new Promise((_, reject) => {
+      failRunning = reject;
+      timer = setTimeout(() => reject(new Error('the test did not end')), room.testTimeoutMs);
     });
+    await Promise.race([runTest(test), stopped]);
     return null;
   } catch (thrown) {
     return thrown ?? new Error('something was thrown that is nothing');
@@ -77,7 +78,9 @@ class RoomTests {
     process.on('unhandledRejection', failedOutside);
     register('./hooks.mjs', import.meta.url);
     const files = room.tests.flatMap((path) =>
-      statSync(path).isFile() ? [path] : readdirSync(path, { recursive: true }).map((name) => join(path, String(name))),
+      statSync(path).isFile()
+        ? [path]
+        : readdirSync(path, { recursive: true }).map((name) => join(path, String(name))),
     );
     for (const file of files.sort()) {
       if (!file.endsWith('.test.ts') || room.without.test(`${file}#`)) continue;
@@ -117,7 +120,8 @@ class RoomTests {
     if (isDirty) process.exit(1);
     this.mutants += 1;
     Object.assign(switches, { hitCount: 0, hitLimit });
-    const covering = testFilter === undefined ? [...collected.values()] : testFilter.map((id) => collected.get(id));
+    const covering =
+      testFilter === undefined ? [...collected.values()] : testFilter.map((id) => collected.get(id));
     // The short ones first: most mutants are seen by any of them.
     this.times ??= JSON.parse(readFileSync(TIMES, 'utf8'));
     const tests = covering.sort((a, b) => this.times[a.id] - this.times[b.id]);

@@ -89,7 +89,8 @@ export const afterEach = (hook) => void suite.after.unshift(hook);
 /** The suites around a test, the outermost first. @param {Test} test */
 function suitesOf(test) {
   const suites = [];
-  for (let each = /** @type {Suite | null} */ (test.suite); each !== null; each = each.parent) suites.unshift(each);
+  for (let each = /** @type {Suite | null} */ (test.suite); each !== null; each = each.parent)
+    suites.unshift(each);
   return suites;
 }
 
@@ -107,7 +108,7 @@ export async function runTest(test) {
   };
   for (const each of suites) for (const hook of each.before) await attempt(hook);
   if (failures.length === 0) await attempt(test.run);
-  for (const each of suites.reverse()) for (const hook of each.after) await attempt(hook);
+  for (const each of suites.toReversed()) for (const hook of each.after) await attempt(hook);
   if (failures.length > 0) throw failures[0];
 }
 
