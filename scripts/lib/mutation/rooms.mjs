@@ -25,14 +25,14 @@ export const ROOMS = {
     mutate: ['dist/actors/**/*.js'],
     tests: ['test/actors'],
     without: THREADS,
-    testTimeoutMs: 10_000,
+    testTimeoutMs: 8000,
     leastScore: 85,
   },
   transport: {
     mutate: ['dist/transport/**/*.js'],
     tests: ['test/transport'],
     without: /may take (?:longer than|many times) the idle time-out/,
-    testTimeoutMs: 12_000,
+    testTimeoutMs: 5000,
     leastScore: 85,
   },
   loader: {
