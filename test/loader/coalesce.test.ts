@@ -115,7 +115,7 @@ describe('a plan of reads', () => {
         expect(far || first!.start + first!.length - read.start > options.maxCoalescedBytes).toBe(true);
       }
     }
-    expect(merged).toBeGreaterThan(100);
+    expect(merged).toBeGreaterThan(tries(100, 5));
   });
 
   it('needs no size for ranges with a first byte and a length', () => {

@@ -6,7 +6,7 @@
 export { expect, vi } from 'vitest';
 
 /** @typedef {() => unknown} Hook */
-/** @typedef {{ name: string, parent: Suite | null, before: Hook[], after: Hook[], beforeAll: Hook[] }} Suite */
+/** @typedef {{ name: string, parent: Suite | null, before: Hook[], after: Hook[], beforeAll: Hook[], afterAll: Hook[] }} Suite */
 /** @typedef {{ id: string, name: string, file: string, suite: Suite, run: Hook }} Test */
 
 /** @returns {Suite} */
@@ -16,6 +16,7 @@ const suiteOf = (/** @type {string} */ name, /** @type {Suite | null} */ parent)
   before: [],
   after: [],
   beforeAll: [],
+  afterAll: [],
 });
 
 /** @type {Map<string, Test>} */
@@ -77,10 +78,8 @@ export const it = Object.assign(addTest, {
 
 /** @param {Hook} hook */
 export const beforeAll = (hook) => void suite.beforeAll.push(hook);
-/** @type {Hook[]} */
-const lastOfAll = [];
 /** Runs before the process ends. @param {Hook} hook */
-export const afterAll = (hook) => void lastOfAll.push(hook);
+export const afterAll = (hook) => void suite.afterAll.push(hook);
 /** @param {Hook} hook */
 export const beforeEach = (hook) => void suite.before.push(hook);
 /** @param {Hook} hook */
@@ -112,13 +111,16 @@ export async function runTest(test) {
   if (failures.length > 0) throw failures[0];
 }
 
+/** @type {Set<Suite>} */
+const prepared = new Set();
+
 /** Runs what stands before all tests of each suite, once for the process. */
 export async function prepareSuites() {
-  const suites = new Set([...collected.values()].flatMap(suitesOf));
-  for (const each of suites) for (const hook of each.beforeAll) await hook();
+  for (const test of collected.values()) for (const each of suitesOf(test)) prepared.add(each);
+  for (const each of prepared) for (const hook of each.beforeAll) await hook();
 }
 
 /** Runs what stands behind all tests. */
 export async function endSuites() {
-  for (const hook of lastOfAll.splice(0)) await hook();
+  for (const each of prepared) for (const hook of each.afterAll) await hook();
 }
