@@ -33,7 +33,7 @@ export type { Item } from './loader/item.js';
 export type { ListedEntry, ListOptions } from './loader/list.js';
 export type { Loader } from './loader/loader.js';
 export type { ObjectResult } from './loader/object-result.js';
-export type { LoaderOptions, RangeOptions, Sampler, Shuffle } from './loader/options.js';
+export type { HedgeOptions, LoaderOptions, RangeOptions, Sampler, Shuffle } from './loader/options.js';
 export type { RangeResult, RangesResult } from './loader/ranges-result.js';
 export type { RuntimeOptions } from './loader/runtime-options.js';
 export type { ExplainRow } from './loader/schema.js';

@@ -14,7 +14,7 @@ import { closingOf } from './source.mjs';
 export const ARROWS = {
   index: ['host', 'loader', 'decorators', 'protocol'],
   cli: ['index', 'protocol'],
-  testing: ['host', 'backends/memory', 'protocol'],
+  testing: ['host', 'backends/memory', 'loader', 'actors', 'runtime/simulation', 'protocol'],
   host: [
     'loader',
     'decorators',

@@ -4,7 +4,17 @@ import { formatBytes, type TerminalRecord } from '../index.js';
 /** Counts of a record; those of several epochs add up. */
 export type RecordTotals = Pick<
   TerminalRecord,
-  'planned' | 'delivered' | 'filtered' | 'failed' | 'dropped' | 'left' | 'items' | 'bytes' | 'retries'
+  | 'planned'
+  | 'delivered'
+  | 'filtered'
+  | 'failed'
+  | 'dropped'
+  | 'left'
+  | 'items'
+  | 'bytes'
+  | 'retries'
+  | 'hedged'
+  | 'hedgesWon'
 >;
 
 const COUNTS = [
@@ -17,6 +27,8 @@ const COUNTS = [
   'items',
   'bytes',
   'retries',
+  'hedged',
+  'hedgesWon',
 ] as const satisfies readonly (keyof RecordTotals)[];
 
 export function noTotals(): RecordTotals {

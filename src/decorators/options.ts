@@ -1,6 +1,7 @@
 /** The options of the decorators and their checks: each message says what was given and what was expected. */
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import { suggestion } from '../protocol/nearest.js';
+import { shownValue } from '../protocol/shown-value.js';
 import { parseBytes } from '../protocol/sizes.js';
 
 export interface LimitOptions {
@@ -88,11 +89,7 @@ export function checkNames(known: readonly string[], given: unknown, name: strin
 }
 
 export function invalid(name: string, expected: string, given: unknown): MillraceError {
-  let shown = String(given);
-  if (typeof given === 'string') shown = JSON.stringify(given.slice(0, 60));
-  else if (typeof given === 'object' && given !== null)
-    shown = Array.isArray(given) ? 'an array' : 'an object';
-  const message = `${name}: expected ${expected}; given ${shown}`;
+  const message = `${name}: expected ${expected}; given ${shownValue(given)}`;
   return new MillraceError(ErrorCode.InvalidArgument, message, { phase: 'configure' });
 }
 

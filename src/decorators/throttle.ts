@@ -9,46 +9,11 @@
  */
 import type { TurnSignal } from '../protocol/context.js';
 import type { AsyncStore } from '../protocol/store.js';
+import { TokenBucket } from '../protocol/token-bucket.js';
 import { type DecoratorClock, hasTurned, REAL_CLOCK } from './clock.js';
 import { gated } from './gate.js';
 import { createPermits } from './limit.js';
 import { checkThrottle, type ThrottleOptions } from './options.js';
-
-const SECOND_MS = 1000;
-
-/** Holds a second's worth at most, and begins full. */
-export class TokenBucket {
-  readonly #perSecond: number;
-  #tokens: number;
-  #atMs: number;
-
-  constructor(perSecond: number, nowMs: number) {
-    this.#perSecond = perSecond;
-    this.#tokens = perSecond;
-    this.#atMs = nowMs;
-  }
-
-  /** Whole milliseconds until so many can be taken; 0 when they can now. */
-  waitMs(count: number, nowMs: number): number {
-    this.#refill(nowMs);
-    const short = Math.min(count, this.#perSecond) - this.#tokens;
-    return short <= 0 ? 0 : Math.ceil((short / this.#perSecond) * SECOND_MS);
-  }
-
-  take(count: number): void {
-    this.#tokens -= count;
-  }
-
-  giveBack(count: number): void {
-    this.#tokens = Math.min(this.#perSecond, this.#tokens + count);
-  }
-
-  #refill(nowMs: number): void {
-    const passedMs = Math.max(0, nowMs - this.#atMs);
-    this.#atMs = nowMs;
-    this.#tokens = Math.min(this.#perSecond, this.#tokens + (passedMs / SECOND_MS) * this.#perSecond);
-  }
-}
 
 /** @throws MillraceError InvalidArgument */
 export function throttle(

@@ -37,6 +37,7 @@ interface Entry {
 export class Directory implements StoreDirectory {
   readonly #schemes: ReadonlyMap<string, Scheme>;
   readonly #decorators: Readonly<Record<string, readonly unknown[] | undefined>>;
+  readonly #adaptive: boolean;
   readonly #entries: Entry[] = [];
   readonly #ids = new Map<string, number>();
   readonly #opening = new Map<string, Promise<number>>();
@@ -47,12 +48,14 @@ export class Directory implements StoreDirectory {
   #onRefresh: (spec: StoreSpec) => void = () => {};
   #closed = false;
 
-  /** `decorators`: by name of the scheme, what every store of it gets around it in the workers. */
+  /** `decorators`: by name of the scheme, what every store of it gets around it in the workers. `adaptive`: whether their limits are found out. */
   constructor(
     schemes: Iterable<Scheme>,
     decorators: Readonly<Record<string, readonly unknown[] | undefined>> = {},
+    adaptive = true,
   ) {
     this.#decorators = decorators;
+    this.#adaptive = adaptive;
     this.#schemes = new Map([...schemes].map((scheme) => [scheme.name, scheme]));
   }
 
@@ -135,7 +138,16 @@ export class Directory implements StoreDirectory {
   spec(id: number): StoreSpec {
     const { name, scheme, snapshot } = this.#entry(id);
     const decorators = this.#decorators[scheme.name];
-    return { id, name, dataModule: scheme.dataModule, kind: scheme.kind, snapshot, decorators };
+    const { dataModule, kind } = scheme;
+    return {
+      id,
+      name,
+      dataModule,
+      kind,
+      snapshot,
+      decorators,
+      adaptive: this.#adaptive && kind !== 'direct',
+    };
   }
 
   /** A fresher snapshot than `staleVersion`; concurrent callers share one refresh. */

@@ -9,6 +9,8 @@
 import { availableParallelism } from 'node:os';
 import { padOfPages } from '../backends/file/memory-pad.js';
 import { Supervisor } from '../actors/supervisor/supervisor.js';
+import type { GateStats } from '../actors/supervisor/gate.js';
+import type { HedgeStats } from '../actors/supervisor/hedges.js';
 import type { RuntimeRecord as SupervisorRecord } from '../actors/supervisor/types.js';
 import { Loader } from '../loader/loader.js';
 import { getObject, getRange, headObject, leakCount, type GetOptions } from '../loader/direct.js';
@@ -67,7 +69,7 @@ export interface RuntimeRecord extends SupervisorRecord {
   readonly leaks: number;
 }
 
-export interface RuntimeStats {
+export interface RuntimeStats extends GateStats, HedgeStats {
   readonly arena: ArenaStats;
   readonly streams: number;
   readonly deaths: number;
@@ -104,11 +106,16 @@ export class Runtime {
 
   static #start(given: RuntimeOptions): Runtime {
     if (given === null) throw invalidOption('runtime', 'an object', given);
+    const cores = availableParallelism();
     const options = resolveRuntimeOptions(given, {
-      cores: availableParallelism(),
+      cores,
       schemes: schemeNames(given.stores),
     });
-    const directory = new Directory(createSchemes(options.stores), options.perWorkerDecorators);
+    const directory = new Directory(
+      createSchemes(options.stores),
+      options.perWorkerDecorators,
+      options.adaptiveConcurrency,
+    );
     const arena = createArena(options.memoryBudget, given.memoryBudget);
     const words = createRuntimeWords();
     fillRetryBudget(words);
@@ -136,6 +143,7 @@ export class Runtime {
       stuckAfterMs: options.stuckAfterMs,
       budgetTimeoutMs: options.budgetTimeoutMs,
       closeTimeoutMs: FENCE_AFTER_MS,
+      admission: { ...options, cores },
       token: stop.token?.child() ?? new CancellationToken(),
     });
     directory.onRefresh((spec) => supervisor.storeRefreshed(spec));

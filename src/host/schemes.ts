@@ -52,6 +52,11 @@ export const CUSTOM_OPTIONS = ['module', 'config'];
 export function createSchemes(stores: Readonly<Record<string, unknown>>): Scheme[] {
   checkNames(FILE_OPTIONS, stores.file ?? {}, 'stores.file');
   checkNames(DIRECT_OPTIONS, stores.direct ?? {}, 'stores.direct');
+  for (const name of ['s3', 'az', 'gs']) {
+    const given = stores[name] ?? {};
+    if (typeof given === 'object' && !Array.isArray(given)) continue;
+    throw invalidOption(`stores.${name}`, 'an object', given);
+  }
   if (stores.memory !== undefined && !Array.isArray(stores.memory)) {
     throw invalidOption('stores.memory', 'an array of objects', stores.memory);
   }

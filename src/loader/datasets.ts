@@ -4,7 +4,8 @@
  * Three kinds: a map (a length and `at(i)`, so any order can be computed), a stream (references one after the other),
  * and a prefix (a listing, whose keys stay packed bytes unless a filter wants to see them).
  */
-import { invalidOption, show, whole } from './schema.js';
+import { shownValue } from '../protocol/shown-value.js';
+import { invalidOption, whole } from './schema.js';
 
 /**
  * Bytes `[start, end)` of an object, or `length` bytes from `start`; without both, all from `start` on; or the last
@@ -143,7 +144,7 @@ function oncePerIterator(source: Streamed<ObjectReference>): () => Streamed<Obje
       throw invalidOption(
         'dataset',
         'an iterable that can be gone through again; give ObjectDataset.fromIterable a function',
-        `${show(source)}, an iterator that is used up`,
+        `${shownValue(source)}, an iterator that is used up`,
       );
     }
     used = isOneShot(source);

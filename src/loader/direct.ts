@@ -114,6 +114,8 @@ export function directStream(
     transform: null,
     verify: oneOf('auto', 'always', 'never')(verify, 'verify'),
     maxAttempts: whole(1, 100)(maxAttempts, 'maxAttempts'),
+    // Somebody waits for this one answer, and can ask again: what has no patience fails after its attempts.
+    throttleTimeoutMs: 0,
   };
 }
 

@@ -6,6 +6,7 @@
  *    the service answers while the page in hand is gone through.
  * 2. A failure of the page asked for ahead is thrown where that page is wanted, and nowhere else.
  * 3. A service that sends the walk in a circle is found out, in constant memory, before it has seen each page four times.
+ * 4. A page that begins with a key that the page before has already is an error: its objects would come twice.
  */
 import type { StreamListRequest } from '../actors/supervisor/types.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
@@ -25,7 +26,45 @@ export function createPageWalk(
   list: (request: StreamListRequest) => Promise<KeyPage>,
   target: Pick<StreamListRequest, 'store' | 'prefix' | 'delimiter'>,
 ): PageWalk {
-  return createPages((continuation) => list({ ...target, continuation, limit: PAGE_KEYS }));
+  const pages = createPages((continuation) => list({ ...target, continuation, limit: PAGE_KEYS }));
+  let before: KeyPage | null = null;
+  return {
+    next: async () => {
+      const page = await pages.next();
+      if (before !== null && page !== null && repeats(before, page)) throw repeated(page);
+      // Whoever goes through the pages holds this one as well.
+      before = page;
+      return page;
+    },
+  };
+}
+
+/** Whether a page begins within the page before; that page may be in any order, which not every store has. */
+function repeats(before: KeyPage, page: KeyPage): boolean {
+  if (page.count === 0) return false;
+  const first = page.keys.subarray(0, page.keyEnds[0]);
+  let start = 0;
+  for (let row = 0; row < before.count; row += 1) {
+    const end = before.keyEnds[row]!;
+    if (end - start === first.length && isAt(before.keys, start, first)) return true;
+    start = end;
+  }
+  return false;
+}
+
+function isAt(bytes: Uint8Array, start: number, wanted: Uint8Array): boolean {
+  // Keys of one listing differ at their ends.
+  for (let i = wanted.length - 1; i >= 0; i -= 1) if (bytes[start + i] !== wanted[i]) return false;
+  return true;
+}
+
+function repeated(page: KeyPage): MillraceError {
+  return new MillraceError(
+    ErrorCode.ProtocolViolation,
+    `the listing repeats itself: a page begins with the key ${JSON.stringify(utf8(keyOf(page, 0)))}, which is on the ` +
+      `page before already; list it again, and if that does not help, ask whoever runs the service`,
+    { phase: 'list' },
+  );
 }
 
 /** Pages of any kind; `request` asks for the one that begins where the page before said, null for the first. */

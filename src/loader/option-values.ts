@@ -1,5 +1,6 @@
 /** How the options that are more than a number, a word or a flag are read. All throw `InvalidArgument`. */
-import type { RangePlan } from '../actors/supervisor/types.js';
+import { DEFAULT_HEDGE } from '../actors/supervisor/hedge.js';
+import type { HedgePlan, RangePlan } from '../actors/supervisor/types.js';
 import type { TransformSpec } from '../protocol/messages.js';
 import { parseBytes } from '../protocol/sizes.js';
 import type { Sampler, Shuffle } from './options.js';
@@ -43,6 +44,27 @@ export function parseRanges(given: unknown, name: string): false | Partial<Range
     ...(splitThreshold === undefined ? {} : { splitThreshold: threshold(splitThreshold, name) }),
     ...(partBytes === undefined ? {} : { partBytes: partSize(partBytes, name) }),
   };
+}
+
+export function parseHedge(given: unknown, name: string): false | HedgePlan {
+  if (given === false) return false;
+  if (typeof given !== 'object' || given === null) {
+    throw invalidOption(name, 'false or {percentile, maxShare}', given);
+  }
+  checkNames(['percentile', 'maxShare'], given, name);
+  const { percentile = DEFAULT_HEDGE.percentile, maxShare = DEFAULT_HEDGE.maxShare } = given as Record<
+    string,
+    unknown
+  >;
+  if (typeof percentile !== 'number' || !(percentile >= 50 && percentile <= 99.9))
+    throw invalidOption(`${name}.percentile`, 'a number from 50 to 99.9', percentile);
+  if (typeof maxShare !== 'number' || !(maxShare > 0 && maxShare <= 1))
+    throw invalidOption(
+      `${name}.maxShare`,
+      'a number above 0, up to 1 (0.02 is 2 % of the requests)',
+      maxShare,
+    );
+  return { ...DEFAULT_HEDGE, percentile, maxShare };
 }
 
 export function parseTransform(given: unknown, name: string): TransformSpec {

@@ -4,10 +4,11 @@
  * Invariant: what `explainLoader` prints is what `resolveLoaderOptions` used; both read the same table once.
  */
 import type { VerifyPolicy } from '../protocol/checksums/expected.js';
-import type { RangePlan, StreamOptions } from '../actors/supervisor/types.js';
+import { DEFAULT_HEDGE } from '../actors/supervisor/hedge.js';
+import type { HedgePlan, RangePlan, StreamOptions } from '../actors/supervisor/types.js';
 import type { TransformSpec } from '../protocol/messages.js';
 import { PAGE_BYTES } from '../protocol/arena.js';
-import { formatBytes, parseBytes } from '../protocol/sizes.js';
+import { formatBytes, parseBytes, parseDuration } from '../protocol/sizes.js';
 import type { SchemeDefaults } from '../protocol/store.js';
 import type { CancellationToken } from '../protocol/token.js';
 import type { Seed } from './samplers/random.js';
@@ -20,7 +21,14 @@ import {
   readOptions,
   whole,
 } from './schema.js';
-import { parseRanges, parseSampler, parseSeed, parseShuffle, parseTransform } from './option-values.js';
+import {
+  parseHedge,
+  parseRanges,
+  parseSampler,
+  parseSeed,
+  parseShuffle,
+  parseTransform,
+} from './option-values.js';
 import { checkStop, parseSignal, parseToken } from './stop-options.js';
 
 /** `false`: plan order. `true`: a full permutation; needs a length. `{buffer}`: for what has no length. */
@@ -42,6 +50,13 @@ export interface RangeOptions {
   /** Objects of more bytes than this are split. */
   readonly splitThreshold?: number | string;
   readonly partBytes?: number | string;
+}
+
+export interface HedgeOptions {
+  /** A read that takes longer than so many percent of those before it is slow: from 50 to 99.9. @default 98 */
+  readonly percentile?: number;
+  /** Second requests that each request pays for, at most: above 0, up to 1. @default 0.02 */
+  readonly maxShare?: number;
 }
 
 /** What a user gives to `runtime.loader(dataset, options)`. All of it optional. */
@@ -80,6 +95,13 @@ export interface LoaderOptions {
   readonly ack?: 'auto' | 'manual' | undefined;
   /** Attempts at one object or part before it fails. @default 5 */
   readonly maxAttempts?: number | undefined;
+  /** Reads that are slow are asked for a second time, and the first answer is taken; `false` for never. @default by scheme */
+  readonly hedge?: false | HedgeOptions | undefined;
+  /**
+   * How long a service may answer 503 or 429 to an object before that fails; it is waited out until then, whatever
+   * `maxAttempts` says. 0: such an answer counts as any other failed attempt. @default '5m'
+   */
+  readonly throttleTimeoutMs?: number | string | undefined;
   readonly token?: CancellationToken | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -112,6 +134,8 @@ interface LoaderValues {
   checked: boolean;
   ack: 'auto' | 'manual';
   maxAttempts: number;
+  hedge: false | HedgePlan | null;
+  throttleTimeoutMs: number;
   token: CancellationToken | null;
   signal: AbortSignal | null;
 }
@@ -135,6 +159,8 @@ const MIB = 2 ** 20;
 /** Requests that may wait at a worker per connection, so that a connection never waits for the service thread. */
 const OBJECTS_PER_CONNECTION = 4;
 const MAX_BATCH_ITEMS = 1_000_000;
+
+const DEFAULT_THROTTLE_TIMEOUT_MS = 5 * 60_000;
 
 /** Ranges where neither the user nor a scheme says otherwise: those of a network store. */
 const NETWORK_RANGES: RangePlan = { splitThreshold: 8 * MIB, partBytes: 8 * MIB, maxPerObject: 32 };
@@ -240,6 +266,24 @@ export const LOADER_OPTIONS: OptionTable<LoaderValues, LoaderEnv> = {
     parse: whole(1, 100),
     fallback: fixed(5, 'rides out what passes within some ten seconds of back-off'),
   },
+  hedge: {
+    doc: 'false, or {percentile, maxShare}: which reads are slow, and how many of them are asked for twice.',
+    parse: parseHedge,
+    fallback: ({ scheme }) => ({
+      value: null,
+      reason:
+        'over a network the slowest reads mostly come at once when they are asked for again; a disk only gets more to do',
+      origin: scheme === undefined ? 'default' : `scheme ${scheme.name}`,
+    }),
+  },
+  throttleTimeoutMs: {
+    doc: 'How long a service may tell an object to slow down before that fails; 0: counts as any other failed attempt.',
+    parse: (given, name) => whole(0)(parseDuration(given as number | string, name), name),
+    fallback: fixed(
+      DEFAULT_THROTTLE_TIMEOUT_MS,
+      'services that scale out under load take minutes to; a load that failed meanwhile would begin again',
+    ),
+  },
   token: {
     doc: 'Drains or cancels the iteration.',
     parse: parseToken,
@@ -281,6 +325,8 @@ export function resolveLoaderOptions(given: LoaderOptions, env: LoaderEnv): Reso
       transform: values.transform,
       verify: values.verify,
       maxAttempts: values.maxAttempts,
+      hedge: values.hedge ?? undefined,
+      throttleTimeoutMs: values.throttleTimeoutMs,
     },
     shuffle: values.shuffle,
     seed: values.seed,
@@ -290,7 +336,10 @@ export function resolveLoaderOptions(given: LoaderOptions, env: LoaderEnv): Reso
     ack: values.ack,
     token: values.token,
     signal: values.signal,
-    rows: [...rows.map((row) => withRanges(row, ranges, env)), ...derivedRows(values, ranges, env)],
+    rows: [
+      ...rows.map((row) => withHedge(withRanges(row, ranges, env), env)),
+      ...derivedRows(values, ranges, env),
+    ],
   };
 }
 
@@ -322,6 +371,13 @@ function schemeRanges({ scheme }: LoaderEnv): RangePlan | null {
 function withRanges(row: ExplainRow, ranges: RangePlan | null, env: LoaderEnv): ExplainRow {
   if (row.option !== 'ranges' || row.value === false) return row;
   return { ...row, value: ranges ?? schemeRanges(env) ?? 'by scheme' };
+}
+
+/** So is `hedge`, where the scheme decides. */
+function withHedge(row: ExplainRow, { scheme }: LoaderEnv): ExplainRow {
+  if (row.option !== 'hedge' || row.value !== null) return row;
+  if (scheme === undefined) return { ...row, value: 'by scheme' };
+  return { ...row, value: scheme.defaults.hedge === true && DEFAULT_HEDGE };
 }
 
 function derivedRows(values: LoaderValues, ranges: RangePlan | null, env: LoaderEnv): ExplainRow[] {

@@ -7,6 +7,7 @@ import type { LoaderEnv } from './options.js';
 import {
   checkNames,
   type ExplainRow,
+  flag,
   invalidOption,
   type OptionTable,
   readOptions,
@@ -25,6 +26,21 @@ export interface RuntimeOptions {
   readonly memoryBudget?: number | string | undefined;
   /** Connections of all workers together, to all stores. @default 64 */
   readonly maxConnections?: number | undefined;
+  /**
+   * Bytes per second that all loaders and calls read and write together, such as `'50MB'`. Kept by what is asked for, a
+   * part or a small object at a time. @default no cap
+   */
+  readonly maxBandwidth?: number | string | undefined;
+  /**
+   * Share of the cores that the process may use, above 0 and up to 1, that the workers' threads may keep busy, on average
+   * over some seconds. @default no cap
+   */
+  readonly maxCpuShare?: number | undefined;
+  /**
+   * When timers of the service's own thread are later than this, less work is given to workers, until they are in time
+   * again; `false` or 0: never. @default '200ms'
+   */
+  readonly maxEventLoopDelayMs?: number | string | false | undefined;
   readonly token?: CancellationToken | undefined;
   readonly signal?: AbortSignal | undefined;
   /** A worker that does not answer for so long is fenced and replaced. @default '30s' */
@@ -36,6 +52,11 @@ export interface RuntimeOptions {
   readonly budgetTimeoutMs?: number | string | undefined;
   /** How long `close()` waits for what is in flight before it cancels. @default '25s' */
   readonly closeTimeoutMs?: number | string | undefined;
+  /**
+   * Whether each worker finds out how many requests at a time a store bears: few at first, fewer when it answers 503 or
+   * 429 or becomes slow. Never for stores without a network (`file:`, `direct:`). @default true
+   */
+  readonly adaptiveConcurrency?: boolean | undefined;
   /** Options of the schemes, by name. @default {} */
   readonly stores?: StoreOptions | undefined;
   /**
@@ -61,11 +82,17 @@ export interface RuntimeValues {
   memoryBudget: number;
   /** As many as can be open: the same number for each worker. */
   maxConnections: number;
+  /** Null for none. */
+  maxBandwidth: number | null;
+  maxCpuShare: number | null;
+  /** 0 for never. */
+  maxEventLoopDelayMs: number;
   token: CancellationToken | null;
   signal: AbortSignal | null;
   stuckAfterMs: number;
   budgetTimeoutMs: number;
   closeTimeoutMs: number;
+  adaptiveConcurrency: boolean;
   stores: StoreOptions;
   decorators: Readonly<Record<string, readonly DecoratorSpec[]>>;
   heapLimitMb: number | null;
@@ -110,6 +137,27 @@ export const RUNTIME_OPTIONS: OptionTable<RuntimeValues, RuntimeEnv> = {
       reason: 'at 50 to 100 MB/s each they fill 25 Gbit/s; well below the limit of 1024 descriptors',
     }),
   },
+  maxBandwidth: {
+    doc: 'Bytes per second that are read and written, all loaders and calls together.',
+    parse: (given, name) => whole(1)(parseBytes(given as number | string, name), name),
+    fallback: () => ({ value: null, reason: 'as fast as stores, network and memory allow' }),
+  },
+  maxCpuShare: {
+    doc: "Share of the cores that the workers' threads may keep busy.",
+    parse: (given, name) => {
+      if (typeof given === 'number' && given > 0 && given <= 1) return given;
+      throw invalidOption(name, 'a number above 0 and up to 1', given);
+    },
+    fallback: () => ({ value: null, reason: 'the number of workers alone bounds it' }),
+  },
+  maxEventLoopDelayMs: {
+    doc: "How late timers of the service's own thread may be before less work is given to workers; 0 for never.",
+    parse: (given, name) => (given === false ? 0 : duration(0)(given, name)),
+    fallback: () => ({
+      value: 200,
+      reason: 'a request takes a few turns of the loop, and probes of orchestrators give up after 1 s',
+    }),
+  },
   token: {
     doc: 'Drains or cancels everything that the runtime does.',
     parse: parseToken,
@@ -137,6 +185,15 @@ export const RUNTIME_OPTIONS: OptionTable<RuntimeValues, RuntimeEnv> = {
     doc: 'How long close() waits for what is in flight before it cancels.',
     parse: duration(0),
     fallback: () => ({ value: 25_000, reason: 'below the 30 s that orchestrators grant by default' }),
+  },
+  adaptiveConcurrency: {
+    doc: 'Whether workers find out how many requests at a time a store bears.',
+    parse: flag,
+    fallback: () => ({
+      value: true,
+      reason:
+        'a service that is asked for less answers sooner; off for file: and direct:, whose queue is the kernel’s own',
+    }),
   },
   stores: {
     doc: 'Options of the schemes, by name.',

@@ -8,7 +8,7 @@
  */
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import { suggestion } from '../protocol/nearest.js';
-import { shownUri } from '../protocol/shown-uri.js';
+import { shownValue } from '../protocol/shown-value.js';
 
 /** Where an effective value comes from. `scheme s3`: a default of that scheme. `derived`: computed from others. */
 export type OptionOrigin = 'given' | 'default' | 'derived' | `scheme ${string}`;
@@ -79,30 +79,24 @@ export function checkNames(known: readonly string[], given: unknown, what: strin
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const hint = suggestion(name, known);
-    throw new MillraceError(ErrorCode.InvalidArgument, `${what}: unknown option ${show(name)}; ${hint}`, {
-      phase: 'configure',
-    });
+    throw new MillraceError(
+      ErrorCode.InvalidArgument,
+      `${what}: unknown option ${shownValue(name)}; ${hint}`,
+      {
+        phase: 'configure',
+      },
+    );
   }
 }
 
 export function invalidOption(name: string, expected: string, given: unknown): MillraceError {
-  return new MillraceError(ErrorCode.InvalidArgument, `${name}: expected ${expected}; given ${show(given)}`, {
-    phase: 'configure',
-  });
-}
-
-/** Long enough for any sensible value, short enough for a message. */
-const MAX_SHOWN_CHARS = 60;
-
-/** A value for a message. Objects and functions are named by kind alone: they could hold what is secret. */
-export function show(given: unknown): string {
-  let text: string;
-  if (typeof given === 'string') text = JSON.stringify(shownUri(given));
-  else if (typeof given === 'function') text = 'a function';
-  else if (Array.isArray(given)) text = 'an array';
-  else if (typeof given === 'object' && given !== null) text = 'an object';
-  else text = String(given);
-  return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}...` : text;
+  return new MillraceError(
+    ErrorCode.InvalidArgument,
+    `${name}: expected ${expected}; given ${shownValue(given)}`,
+    {
+      phase: 'configure',
+    },
+  );
 }
 
 /** A whole number in `[min, max]`. */

@@ -114,6 +114,20 @@ export interface WorkerLink {
   abandon(): void;
 }
 
+/** How busy the runtime's threads are. */
+export interface LoadReading {
+  /** Milliseconds that the event loops of all workers were busy, since the runtime began; never less than before. */
+  readonly busyMs: number;
+  /** By how much timers of the service's own event loop were late, at the most, since the last reading. */
+  readonly eventLoopDelayMs: number;
+}
+
+/** A look at the load that goes on until it is stopped. */
+export interface LoadWatch {
+  read(): LoadReading;
+  stop(): void;
+}
+
 /** The supervisor actor's world. */
 export interface SupervisorContext extends Clock {
   /** Starts an incarnation. Its exit is reported even if it never came up. */
@@ -122,6 +136,8 @@ export interface SupervisorContext extends Clock {
   after(ms: number, fn: () => void, holds?: boolean): () => void;
   /** Calls `fn` once what is running now has returned. */
   soon(fn: () => void): void;
+  /** Begins to measure; costs nothing while nobody does. */
+  watchLoad(): LoadWatch;
   /** A fresher snapshot than `staleVersion` for a store that was opened. */
   refreshStore(id: number, staleVersion: number): Promise<StoreSpec>;
 }

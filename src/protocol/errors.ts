@@ -207,12 +207,11 @@ export class MillraceError extends Error {
     if (cause === undefined || cause === null || causes === 0) return undefined;
     if (cause instanceof MillraceError) return cause.#toWire(causes - 1);
     if (cause instanceof Error) {
-      const { name, message } = cause;
       return {
-        name,
-        message,
+        name: textOr(fieldOf(cause, 'name'), 'Error'),
+        message: messageOf(cause),
         code: systemCode(cause),
-        cause: MillraceError.#wireCause(cause.cause, causes - 1),
+        cause: MillraceError.#wireCause(fieldOf(cause, 'cause'), causes - 1),
       };
     }
     return { name: 'Error', message: typeof cause === 'string' ? cause : `a thrown ${typeof cause}` };
@@ -237,8 +236,32 @@ function revive(cause: WireCause | undefined): Error | undefined {
 
 /** The `code` of a Node system error (`ECONNRESET`, `ENOENT`), or undefined. */
 export function systemCode(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  if (typeof error !== 'object' || error === null) return undefined;
+  const code = fieldOf(error, 'code');
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** A field of what user code threw, which may be anything: reading it may throw again. */
+function fieldOf(thrown: object, name: 'name' | 'message' | 'code' | 'cause'): unknown {
+  try {
+    return (thrown as Partial<Record<string, unknown>>)[name];
+  } catch {
+    return undefined;
+  }
+}
+
+function textOr(given: unknown, fallback: string): string {
+  return typeof given === 'string' ? given : fallback;
+}
+
+/** A text of anything that was thrown, whatever its own conversions do. */
+export function messageOf(thrown: unknown): string {
+  if (thrown instanceof Error) return textOr(fieldOf(thrown, 'message'), 'an error whose message is no text');
+  try {
+    return String(thrown);
+  } catch {
+    return `a thrown ${typeof thrown}`;
+  }
 }
 
 /** Any thrown value as a `MillraceError`; an unknown one becomes `code` with the value as its cause. */
@@ -248,6 +271,5 @@ export function asMillraceError(
   context: ErrorContext = {},
 ): MillraceError {
   if (thrown instanceof MillraceError) return thrown.with(context);
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new MillraceError(code, message, { ...context, cause: thrown });
+  return new MillraceError(code, messageOf(thrown), { ...context, cause: thrown });
 }

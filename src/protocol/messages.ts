@@ -18,6 +18,8 @@ export interface StoreSpec {
   readonly snapshot: StoreSnapshot;
   /** What the host puts around it in a worker; read by nobody else. Cloneable. */
   readonly decorators?: readonly unknown[] | undefined;
+  /** Whether workers find out by themselves how many requests at a time it bears. @default true */
+  readonly adaptive?: boolean | undefined;
 }
 
 export interface TransformSpec {
@@ -71,6 +73,16 @@ export interface StreamSpec {
   readonly tokenEpoch: number;
   readonly transform: StepSpec | null;
   readonly maxAttempts: number;
+  /** How long a service may tell a job to slow down before it fails; 0: that counts as any other failed attempt. */
+  readonly throttleTimeoutMs: number;
+  /** When an attempt is slow; not given where nobody wants to be told. */
+  readonly slow?: SlowSpec | undefined;
+}
+
+/** When an attempt at a read takes long: longer than so many percent of those before it, of which there have to be some. */
+export interface SlowSpec {
+  readonly percentile: number;
+  readonly leastSamples: number;
 }
 
 /** FetchJobs and RangeJobs: whole objects and parts of objects, in one table. */
@@ -176,6 +188,8 @@ export type ControlMessage =
   | { readonly kind: 'store'; readonly id: number; readonly snapshot: StoreSnapshot }
   | { readonly kind: 'store-failed'; readonly id: number; readonly error: WireError }
   | { readonly kind: 'close-stream'; readonly stream: number }
+  /** Nobody wants what this fetch job reads: it ends, and is reported, at once. May come before the job, or after its end. */
+  | { readonly kind: 'revoke'; readonly job: number }
   /** Hand back what was not begun, finish or give up the rest as its token says, acknowledge, end. */
   | { readonly kind: 'stop' };
 
@@ -183,6 +197,8 @@ export type ControlMessage =
 export type ControlReply =
   | { readonly kind: 'ready' }
   | { readonly kind: 'stale-store'; readonly id: number; readonly version: number }
+  /** Watched fetch jobs with an attempt under way that is slow, the oldest first. */
+  | { readonly kind: 'slow'; readonly jobs: readonly number[] }
   | {
       readonly kind: 'stopped';
       readonly delivered: number;
@@ -208,6 +224,23 @@ export interface WorkerStats {
   readonly doneFull: number;
   /** Of the stores that have several endpoints; empty where none has. */
   readonly endpoints: readonly EndpointStats[];
+  /** Of all stores. */
+  readonly origins: readonly OriginStats[];
+}
+
+/** One store, as one worker sees it. */
+export interface OriginStats {
+  /** Its name, such as `s3://bucket`. */
+  readonly store: string;
+  /** Requests that the worker makes there at the same time, at most. */
+  readonly limit: number;
+  readonly inFlight: number;
+  /** Answers that told it to slow down, 503 and 429, since the worker began. */
+  readonly throttled: number;
+  /** Whether most of the latest round of answers took more than twice as long as they used to. */
+  readonly slow: boolean;
+  /** Whether it gets no requests from any worker for now, but for one that probes it now and then. */
+  readonly closed: boolean;
 }
 
 /** One of several endpoints of a store, as one worker sees it. */

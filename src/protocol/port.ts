@@ -36,6 +36,9 @@ const CLOSED = -0x4000_0000;
 /** Posted against the stream of messages when a waiting sender may look again. */
 const CREDIT = 'credit';
 
+/** Posted in the place of a message that a close had counted and that could not be sent after all. */
+const NOTHING = null;
+
 export type SendResult = 'ok' | 'full' | 'closed';
 
 export class PortSender<T> {
@@ -69,8 +72,9 @@ export class PortSender<T> {
       try {
         this.#channel.post(message, transfer);
       } catch (error) {
-        // A message that cannot be cloned was not sent: it must not keep its credit.
-        Atomics.sub(this.#words, this.#base + IN_FLIGHT, 1);
+        // A message that cannot be cloned was not sent: it must not keep its credit. A receiver that closed in between
+        // has counted it, and would wait for it.
+        if (Atomics.sub(this.#words, this.#base + IN_FLIGHT, 1) < 0) this.#channel.post(NOTHING);
         throw error;
       }
       return 'ok';
@@ -137,7 +141,7 @@ export class PortReceiver<T> {
     this.#channel = channel;
     this.#words = words;
     this.#base = base;
-    channel.onMessage((message) => this.#arrive(message as T));
+    channel.onMessage((message) => this.#arrive(message as T | typeof NOTHING));
   }
 
   /** Hands each message to `fn` as it comes; the credit goes back when `fn` returns. Instead of `receive`. */
@@ -194,12 +198,16 @@ export class PortReceiver<T> {
   takePending(): T[] {
     Atomics.exchange(this.#words, this.#base + IN_FLIGHT, CLOSED);
     const pending = this.#inbox.splice(0);
-    for (const message of this.#channel.takePending()) pending.push(message as T);
+    for (const message of this.#channel.takePending()) if (message !== NOTHING) pending.push(message as T);
     return pending;
   }
 
-  #arrive(message: T): void {
+  #arrive(message: T | typeof NOTHING): void {
     this.#expected -= 1;
+    if (message === NOTHING) {
+      if (this.#expected <= 0) this.poke();
+      return;
+    }
     if (this.#listener !== null) {
       this.#listener(message);
       this.#giveBack();

@@ -7,6 +7,7 @@
  * 2. What is not understood is an `InvalidArgument` that prints what was given and what was expected.
  */
 import { ErrorCode, MillraceError } from './errors.js';
+import { shownValue } from './shown-value.js';
 
 const BYTE_UNITS: ReadonlyMap<string, number> = new Map([
   ['B', 1],
@@ -29,9 +30,6 @@ const DURATION_UNITS: ReadonlyMap<string, number> = new Map([
 ]);
 
 const QUANTITY = /^(\d+(?:\.\d+)?) ?([A-Za-z]*)$/;
-
-/** Long enough to show any sensible value, short enough for a message. */
-const MAX_SHOWN_CHARS = 60;
 
 /**
  * Bytes from `64MiB`, `1.5 GB`, `4096` or a number of bytes.
@@ -113,10 +111,9 @@ function oneDecimal(value: number): string {
 }
 
 function invalid(value: unknown, name: string, expected: string): MillraceError {
-  const given = typeof value === 'string' ? JSON.stringify(value) : String(value);
   return new MillraceError(
     ErrorCode.InvalidArgument,
-    `${name}: expected ${expected}; given ${given.slice(0, MAX_SHOWN_CHARS)}`,
+    `${name}: expected ${expected}; given ${shownValue(value)}`,
     { phase: 'configure' },
   );
 }

@@ -199,6 +199,8 @@ export interface SchemeDefaults {
   readonly splitThreshold: number;
   readonly partBytes: number;
   readonly maxPartsPerObject: number;
+  /** Whether a read that takes long is asked for a second time on another connection. @default false */
+  readonly hedge?: boolean;
   /** Whether heads tell checksums, so that objects which came in parts can be verified. @default false */
   readonly checksums?: boolean;
 }

@@ -50,6 +50,10 @@ export const JobFlag = {
   VerifyAlways: 32,
   /** A worker was lost with it, which may have written it to the sink. */
   Again: 64,
+  /** Tell when an attempt takes longer than most do. */
+  Watched: 128,
+  /** A second attempt at what another job asks for: it goes before what waits, and is not tried again. */
+  Hedge: 256,
 } as const;
 
 /** Columns of a table of results. */
@@ -66,8 +70,10 @@ export const Done = {
   Retries: 6,
   /** The checksum that was found right: its place in `CHECKSUMS`, plus one; 0 for none. */
   Verified: 7,
+  /** Answers that told it to slow down. */
+  Throttled: 8,
 } as const;
-export const DONE_STRIDE = 8;
+export const DONE_STRIDE = 9;
 
 /** The order is that of the cells of `Done.Verified`. */
 export const CHECKSUMS: readonly ChecksumAlgorithm[] = Object.keys(algorithms).filter(isAlgorithm);

@@ -9,7 +9,7 @@
  * 4. Listeners run synchronously, each at most once per state, and an exception in one does not keep the others
  *    from running.
  */
-import { ErrorCode, MillraceError } from './errors.js';
+import { ErrorCode, messageOf, MillraceError } from './errors.js';
 import { StopState, type StopSignal } from './stop.js';
 
 /** Where a token gets its time from; the simulation gives its own. */
@@ -188,17 +188,26 @@ export class CancellationToken implements StopSignal {
 
   /**
    * An AbortSignal that aborts, with `error()` as its reason, when this token is cancelled; the same one at each call,
-   * so that a token which lives as long as the service holds one listener and not one per request.
+   * so that a token which lives as long as the service holds one listener and not one per request. A child's is linked
+   * to the parent until either is cancelled, or `dispose()`.
    */
   toAbortSignal(): AbortSignal {
     if (this.#abortSignal !== null) return this.#abortSignal;
     const controller = new AbortController();
     this.#abortSignal = controller.signal;
-    this.onStop(() => controller.abort(this.error()));
+    const unlink = this.onStop(() => controller.abort(this.error()));
+    if (controller.signal.aborted) return controller.signal;
+    this.#disposers.push(() => {
+      unlink();
+      this.#abortSignal = null;
+    });
     return controller.signal;
   }
 
-  /** Takes back signal handlers and links to AbortSignals. The state stays. */
+  /**
+   * Takes back signal handlers and links to AbortSignals, in both directions: a signal of `toAbortSignal` does not abort
+   * any more, unless it has. The state stays.
+   */
   dispose(): void {
     for (const dispose of this.#disposers.splice(0)) dispose();
   }
@@ -209,7 +218,7 @@ export class CancellationToken implements StopSignal {
     const onAbort = (): void => {
       const reason: unknown = signal.reason;
       token.#expired = reason instanceof Error && reason.name === 'TimeoutError';
-      token.cancel(reason instanceof Error ? reason.message : String(reason));
+      token.cancel(messageOf(reason));
     };
     if (signal.aborted) onAbort();
     else {
@@ -229,14 +238,15 @@ export class CancellationToken implements StopSignal {
   ): CancellationToken {
     const token = new CancellationToken();
     const source = options.source ?? process;
+    const takeBack = (): void => {
+      for (const signal of signals) source.removeListener(signal, onSignal);
+    };
     const onSignal = (signal: NodeJS.Signals): void => {
-      token.dispose();
+      takeBack();
       token.drain(signal, options);
     };
     for (const signal of signals) source.on(signal, onSignal);
-    token.#disposers.push(() => {
-      for (const signal of signals) source.removeListener(signal, onSignal);
-    });
+    token.#disposers.push(takeBack);
     return token;
   }
 

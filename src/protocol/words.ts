@@ -12,7 +12,12 @@ import { StopState } from './stop.js';
 /** Tokens that can be in use at the same time in one runtime (loaders and direct calls with a token of their own). */
 export const TOKEN_SLOTS = 4096;
 const BUDGET_WORD = TOKEN_SLOTS;
-const RUNTIME_WORDS = TOKEN_SLOTS + 1;
+/** Where the words of the origins begin; see `origin-words.ts`. */
+export const ORIGIN_WORDS_AT = TOKEN_SLOTS + 1;
+/** Stores with words of their own; one with a higher id shares those of another, and waits with it. */
+export const ORIGIN_SLOTS = 512;
+export const ORIGIN_STRIDE = 8;
+const RUNTIME_WORDS = ORIGIN_WORDS_AT + ORIGIN_SLOTS * ORIGIN_STRIDE;
 
 export function createRuntimeWords(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(RUNTIME_WORDS * Int32Array.BYTES_PER_ELEMENT));
@@ -58,6 +63,15 @@ export function refundRetry(words: Int32Array, amount: number, capacity = RETRY_
     if (left >= capacity) return;
     if (Atomics.compareExchange(words, BUDGET_WORD, left, Math.min(capacity, left + amount)) === left) return;
   }
+}
+
+/** Part of the budget that an origin brings back when it serves again: twenty retries, whatever was spent on the storm. */
+const REFILL = 100;
+
+/** Makes sure that there is some budget again. */
+export function refillRetryBudget(words: Int32Array): void {
+  const left = Atomics.load(words, BUDGET_WORD);
+  if (left < REFILL) refundRetry(words, REFILL - left);
 }
 
 /** Hands out token slots; lives on the service thread. */

@@ -1,5 +1,6 @@
 /**
- * What every store does, as plain behaviours for any test runner: the package's entry `millrace/testing`.
+ * For tests, with any test runner: what every store does, as plain behaviours, and a runtime in a deterministic simulation.
+ * The package's entry `millrace/testing`.
  *
  * Every payload tells its object and its place in each byte; every target lies between guard bytes in shared memory.
  * The very same behaviours are claimed of millrace's own stores, against the servers of docs/backends.md.
@@ -15,6 +16,13 @@ import { uploadsParts } from './uploads.js';
 import { deletes, keepsConditions, putsWhole, writesNothing } from './writes.js';
 
 export { customStore as asStore } from '../host/custom-store.js';
+export { type Choice, Oracle, type OracleOptions, type Tape } from '../runtime/simulation/oracle.js';
+export { storedObject, type SimObject } from '../runtime/simulation/objects.js';
+export type { SimFault, SimOriginOptions } from '../runtime/simulation/origin.js';
+export { createPolicy, POLICIES, type Policy, type PolicyName } from '../runtime/simulation/policies.js';
+export type { Simulation, SimulationOptions } from '../runtime/simulation/simulation.js';
+export { FAULTS, type FaultName, FaultSites, type SitesOptions } from '../runtime/simulation/sites.js';
+export { SimulatedRuntime, type SimulatedRuntimeOptions } from './simulated-runtime.js';
 export {
   type StoreBehaviour,
   StoreException,

@@ -3,7 +3,9 @@
  *
  * Invariants:
  * 1. Sizes are hexadecimal digits and nothing else; every line ends in CRLF; anything else is `Bad`.
- * 2. Extensions and trailers are skipped, and bounded.
+ * 2. Extensions and trailers are skipped, and bounded. They keep their grammar, without the blanks around names that
+ *    it only tolerates, and no trailer speaks of framing (RFC 9110, 6.5.1): what another reader of the same bytes would
+ *    refuse, or understand otherwise, is `Bad` here too.
  * 3. Data bytes are never looked at: the caller moves them and says so with `take`.
  */
 import { MAX_CHUNK_EXTENSION_BYTES, MAX_TRAILER_BYTES } from './limits.js';
@@ -11,17 +13,25 @@ import { TOKEN_LOWER } from './head.js';
 
 const Step = {
   Size: 0,
-  Extension: 1,
-  SizeLineFeed: 2,
-  Data: 3,
-  DataReturn: 4,
-  DataLineFeed: 5,
-  TrailerStart: 6,
-  Trailer: 7,
-  TrailerLineFeed: 8,
-  EndLineFeed: 9,
-  Done: 10,
-  Bad: 11,
+  /** The steps of an extension are the next seven. */
+  ExtensionStart: 1,
+  ExtensionName: 2,
+  ExtensionValueStart: 3,
+  ExtensionValue: 4,
+  ExtensionQuoted: 5,
+  ExtensionEscape: 6,
+  ExtensionClosed: 7,
+  SizeLineFeed: 8,
+  Data: 9,
+  DataReturn: 10,
+  DataLineFeed: 11,
+  TrailerStart: 12,
+  TrailerName: 13,
+  TrailerValue: 14,
+  TrailerLineFeed: 15,
+  EndLineFeed: 16,
+  Done: 17,
+  Bad: 18,
 } as const;
 type Step = (typeof Step)[keyof typeof Step];
 
@@ -29,7 +39,13 @@ const TAB = 9;
 const LF = 10;
 const CR = 13;
 const SPACE = 32;
+const QUOTE = 34;
+const COLON = 58;
 const SEMICOLON = 59;
+const EQUALS = 61;
+const UPPER_C = 67;
+const BACKSLASH = 92;
+const LOWER_C = 99;
 const DELETE = 127;
 /** Twelve hexadecimal digits: 256 TiB, and exact as a double. */
 const MAX_SIZE_DIGITS = 12;
@@ -41,6 +57,9 @@ export class ChunkedFraming {
   private size = 0;
   private sizeDigits = 0;
   private skipped = 0;
+  private nameLength = 0;
+  /** The header of framing that the name of the present trailer may yet turn out to be, or empty. */
+  private framing = '';
 
   reset(): void {
     this.remaining = 0;
@@ -78,9 +97,6 @@ export class ChunkedFraming {
     switch (this.step) {
       case Step.Size:
         return this.sizeByte(byte);
-      case Step.Extension:
-        if (byte === CR) return Step.SizeLineFeed;
-        return isText(byte) && ++this.skipped <= MAX_CHUNK_EXTENSION_BYTES ? Step.Extension : Step.Bad;
       case Step.SizeLineFeed:
         return byte === LF ? this.sizeDone() : Step.Bad;
       case Step.DataReturn:
@@ -89,17 +105,35 @@ export class ChunkedFraming {
         return byte === LF ? this.sizeStart() : Step.Bad;
       case Step.TrailerStart:
         if (byte === CR) return Step.EndLineFeed;
-        return TOKEN_LOWER[byte] !== 0 && ++this.skipped <= MAX_TRAILER_BYTES ? Step.Trailer : Step.Bad;
-      case Step.Trailer:
+        this.nameLength = 0;
+        this.framing = byte === LOWER_C || byte === UPPER_C ? 'content-length' : 'transfer-encoding';
+        return this.trailerName(byte);
+      case Step.TrailerName:
+        if (byte !== COLON) return this.trailerName(byte);
+        return this.nameLength === this.framing.length ? Step.Bad : Step.TrailerValue;
+      case Step.TrailerValue:
         if (byte === CR) return Step.TrailerLineFeed;
-        return isText(byte) && ++this.skipped <= MAX_TRAILER_BYTES ? Step.Trailer : Step.Bad;
+        return isText(byte) && ++this.skipped <= MAX_TRAILER_BYTES ? Step.TrailerValue : Step.Bad;
       case Step.TrailerLineFeed:
         return byte === LF ? Step.TrailerStart : Step.Bad;
       case Step.EndLineFeed:
         return byte === LF ? Step.Done : Step.Bad;
       default:
-        return Step.Bad;
+        return this.extensionByte(byte);
     }
+  }
+
+  private extensionByte(byte: number): Step {
+    const next = extensionStep(this.step, byte);
+    if (next === Step.SizeLineFeed) return next;
+    return ++this.skipped <= MAX_CHUNK_EXTENSION_BYTES ? next : Step.Bad;
+  }
+
+  private trailerName(byte: number): Step {
+    const lower = TOKEN_LOWER[byte]!;
+    if (lower !== this.framing.charCodeAt(this.nameLength)) this.framing = '';
+    this.nameLength++;
+    return lower !== 0 && ++this.skipped <= MAX_TRAILER_BYTES ? Step.TrailerName : Step.Bad;
   }
 
   private sizeByte(byte: number): Step {
@@ -110,7 +144,7 @@ export class ChunkedFraming {
     }
     if (this.sizeDigits === 0) return Step.Bad;
     if (byte === CR) return Step.SizeLineFeed;
-    return byte === SEMICOLON ? Step.Extension : Step.Bad;
+    return byte === SEMICOLON ? Step.ExtensionStart : Step.Bad;
   }
 
   private sizeStart(): Step {
@@ -125,6 +159,37 @@ export class ChunkedFraming {
     this.remaining = this.size;
     return this.size === 0 ? Step.TrailerStart : Step.Data;
   }
+}
+
+/** A name, perhaps with a value, which is a token or quoted; then the next one, or the end of the line. */
+function extensionStep(step: Step, byte: number): Step {
+  switch (step) {
+    case Step.ExtensionStart:
+      return TOKEN_LOWER[byte] !== 0 ? Step.ExtensionName : Step.Bad;
+    case Step.ExtensionName:
+      if (TOKEN_LOWER[byte] !== 0) return Step.ExtensionName;
+      return byte === EQUALS ? Step.ExtensionValueStart : extensionEnd(byte);
+    case Step.ExtensionValueStart:
+      if (byte === QUOTE) return Step.ExtensionQuoted;
+      return TOKEN_LOWER[byte] !== 0 ? Step.ExtensionValue : Step.Bad;
+    case Step.ExtensionValue:
+      return TOKEN_LOWER[byte] !== 0 ? Step.ExtensionValue : extensionEnd(byte);
+    case Step.ExtensionQuoted:
+      if (byte === QUOTE) return Step.ExtensionClosed;
+      if (byte === BACKSLASH) return Step.ExtensionEscape;
+      return isText(byte) ? Step.ExtensionQuoted : Step.Bad;
+    case Step.ExtensionEscape:
+      return isText(byte) ? Step.ExtensionQuoted : Step.Bad;
+    case Step.ExtensionClosed:
+      return extensionEnd(byte);
+    default:
+      return Step.Bad;
+  }
+}
+
+function extensionEnd(byte: number): Step {
+  if (byte === CR) return Step.SizeLineFeed;
+  return byte === SEMICOLON ? Step.ExtensionStart : Step.Bad;
 }
 
 function isText(byte: number): boolean {

@@ -196,6 +196,9 @@ export class Connection {
       }
       if (head.status >= 200) return this.beginBody();
       if (head.status === 101) return this.refuse(refused('it switches protocols (101)'), 'head');
+      // Whatever comes behind it comes behind the end: Node's own parser refuses that too. HTTP/1.0 has no such answers.
+      if (head.close || head.minor === 0)
+        return this.refuse(refused('it closes the connection by an interim answer'), 'head');
       if (++this.interimHeads > MAX_INTERIM_HEADS) {
         return this.refuse(refused(`it sent more than ${MAX_INTERIM_HEADS} interim answers`), 'head');
       }

@@ -5,7 +5,8 @@
  * 1. Each byte is looked at once as a byte, however the head is cut into reads, and names a second time; no string
  *    is made for a header.
  * 2. What two readers could understand differently is refused, not repaired: bare CR or LF, folded lines, spaces
- *    before the colon, control characters, Content-Length beside Transfer-Encoding, a second Content-Length.
+ *    before the colon, control characters, Content-Length beside Transfer-Encoding, a second Content-Length, a tab
+ *    behind the value of either.
  * 3. The fields describe the head only after `parse` returned `Done`.
  */
 import { begins, digits, equals, indexOf, skipSpace, trimSpace } from './bytes.js';
@@ -50,7 +51,7 @@ export class HeadParser {
   /** -1 when absent. */
   contentLength = -1;
   chunked = false;
-  /** `Connection: close` was said. */
+  /** `Connection: close` was said, or `Proxy-Connection: close`. */
   close = false;
   /** A Content-Encoding other than `identity` was named. */
   encoded = false;
@@ -173,6 +174,8 @@ export class HeadParser {
         break;
       case 16:
         if (equals(bytes, from, 'content-encoding')) this.encoding(bytes, colon + 1, to);
+        // In no standard, but written by proxies, and Node's own parser heeds it.
+        else if (equals(bytes, from, 'proxy-connection')) this.connection(bytes, colon + 1, to);
         break;
       case 17:
         if (equals(bytes, from, 'transfer-encoding')) this.transferEncoding(bytes, colon + 1, to);
@@ -207,7 +210,7 @@ export class HeadParser {
 
   private length(bytes: Uint8Array, from: number, to: number): void {
     const first = skipSpace(bytes, from, to);
-    const value = digits(bytes, first, trimSpace(bytes, first, to));
+    const value = digits(bytes, first, trimSpaceOnly(bytes, first, to));
     if (value < 0) this.bad('a Content-Length that is not a number');
     else if (this.contentLength >= 0) this.bad('two Content-Lengths');
     else this.contentLength = value;
@@ -222,7 +225,7 @@ export class HeadParser {
 
   private transferEncoding(bytes: Uint8Array, from: number, to: number): void {
     const first = skipSpace(bytes, from, to);
-    const last = trimSpace(bytes, first, to);
+    const last = trimSpaceOnly(bytes, first, to);
     if (this.chunked || last - first !== 7 || !equals(bytes, first, 'chunked')) {
       this.bad('a Transfer-Encoding other than chunked');
     }
@@ -259,6 +262,13 @@ export class HeadParser {
     this.problem = problem;
     return HeadState.Bad;
   }
+}
+
+/** Of a header that decides where the message ends: to some readers, Node's own among them, a tab behind a value is part of it. */
+function trimSpaceOnly(bytes: Uint8Array, from: number, to: number): number {
+  let at = to;
+  while (at > from && bytes[at - 1] === SPACE) at--;
+  return at;
 }
 
 function tokenTable(): Uint8Array {

@@ -4,6 +4,7 @@
  * Invariant: a transport only runs with limits that `checkLimits` let pass, so no other file looks at them again.
  */
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
+import { shownValue } from '../protocol/shown-value.js';
 import type { TransportLimits } from '../protocol/http.js';
 
 export const DEFAULT_TRANSPORT_LIMITS: TransportLimits = {
@@ -78,10 +79,10 @@ export function checkLimits(limits: TransportLimits): void {
   ];
   for (const [name, least, most] of atLeast) {
     const given = limits[name];
-    if (!(given >= least && given <= most)) {
+    if (typeof given !== 'number' || !(given >= least && given <= most)) {
       throw new MillraceError(
         ErrorCode.InvalidArgument,
-        `${name} is ${String(given)}; expected a number from ${least} to ${most}`,
+        `${name} is ${shownValue(given)}; expected a number from ${least} to ${most}`,
         { phase: 'configure' },
       );
     }

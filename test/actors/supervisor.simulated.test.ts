@@ -11,7 +11,8 @@ import { createSimulation } from '../../dist/runtime/simulation/simulation.js';
 import { createSimStore } from '../../dist/runtime/simulation/store.js';
 import { tries } from '../kit/effort.js';
 import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
-import { patternObjects, storeSpec } from '../simulation/kit.js';
+import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
+import { patternObjects } from '../simulation/kit.js';
 
 const STORE = 3;
 const MAX_STEPS = 20_000;
@@ -32,7 +33,7 @@ const stores: StoreDirectory = {
   defaults: () => DEFAULTS,
   writes: () => null,
   schemeOf: () => ({ name: 'sim', defaults: DEFAULTS }),
-  spec: () => storeSpec(1),
+  spec: () => simStoreSpec(1),
 };
 
 class Scenario {
@@ -107,6 +108,7 @@ class Scenario {
         transform: null,
         verify: 'never',
         maxAttempts: 4,
+        throttleTimeoutMs: 0,
       },
       { next },
       null,

@@ -75,7 +75,26 @@ async function writer(context) {
   context.control.post({ kind: 'ready' });
 }
 
+/** Holds its thread, from `go` on, for a tenth of a second at a time, and says so before each. */
+async function burner(context) {
+  let stopping = false;
+  const turn = createTurn();
+  context.control.onMessage((message) => {
+    if (message.kind === 'stop') stopping = true;
+    turn.turn();
+  });
+  context.control.post({ kind: 'ready' });
+  await context.sleep(1e9, turn);
+  while (!stopping) {
+    context.control.post({ kind: 'burning' });
+    const untilMs = context.now() + 100;
+    while (context.now() < untilMs);
+    await context.sleep(1, createTurn());
+  }
+}
+
 export const actors = {
+  burner,
   echo,
   gated: (context) => echo(context, { gated: true }),
   failing: (context) => echo(context, { failAt: 3 }),

@@ -13,6 +13,7 @@ export function runtimeConformance(name: string, open: OpenBench): void {
     describe('exits', () => exits(open));
     describe('questions', () => questions(open));
     describe('time', () => time(open));
+    describe('load', () => load(open));
   });
 }
 
@@ -79,6 +80,20 @@ function ports(open: OpenBench): void {
     await worker.untilHeard('heard');
     expect(worker.link.jobs.credits).toBe(0);
     await worker.stop();
+  });
+
+  it('keep the order of control messages, in both directions and beside a full port', async () => {
+    const bench = open('gated');
+    const worker = new Watched(bench);
+    await worker.untilHeard('ready');
+    while (worker.trySend(0) === 'ok');
+    const kinds = upTo(30).map((n) => `kind ${n}`);
+    for (const kind of kinds) worker.tell(kind);
+    await bench.until(() => worker.heard.length > kinds.length);
+    expect(worker.link.jobs.credits).toBe(0);
+    await worker.stop();
+    const heard = worker.heard.map(({ kind, what }) => what ?? kind);
+    expect(heard.slice(0, 31)).toEqual(['ready', ...kinds]);
   });
 
   it('show what the worker wrote into shared memory', async () => {
@@ -247,5 +262,26 @@ function time(open: OpenBench): void {
     // A timer of Node may fire a fraction of a millisecond early.
     expect(context.now() - began).toBeGreaterThanOrEqual(59);
     for (const _ of upTo(100)) expect(Math.floor(context.random())).toBe(0);
+  });
+}
+
+function load(open: OpenBench): void {
+  it('is read again and again, and never shows that less was done than before', async () => {
+    const bench = open('echo');
+    const watch = bench.context.watchLoad();
+    const worker = new Watched(bench);
+    const seen = [watch.read()];
+    for (const n of upTo(5)) {
+      expect(await worker.outcome(worker.send(n))).toBe('ok');
+      seen.push(watch.read());
+    }
+    await worker.stop();
+    seen.push(watch.read(), watch.read());
+    const busy = seen.map(({ busyMs }) => busyMs);
+    expect(busy).toEqual(busy.toSorted((a, b) => a - b));
+    for (const { busyMs, eventLoopDelayMs } of seen)
+      expect(Math.min(busyMs, eventLoopDelayMs)).toBeGreaterThanOrEqual(0);
+    watch.stop();
+    watch.stop();
   });
 }

@@ -2,7 +2,7 @@ import { describe } from 'vitest';
 import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
 import { createRuntimeWords } from '../../dist/protocol/words.js';
 import { createSimulation } from '../../dist/runtime/simulation/simulation.js';
-import { storeSpec } from '../simulation/kit.js';
+import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { actors } from './actors.mjs';
 import { runtimeConformance } from './runtime.conformance.js';
 import type { Bench } from './runtime.kit.js';
@@ -21,7 +21,7 @@ function openBench(seed: number, actor: string): Bench {
     words: createRuntimeWords(),
     concurrency: 2,
     refreshStore: (id, stale) => {
-      if (id === 1) return { ...storeSpec(stale + 1), id };
+      if (id === 1) return { ...simStoreSpec(stale + 1), id };
       throw new MillraceError(ErrorCode.Unauthenticated, 'no');
     },
   });

@@ -1,10 +1,11 @@
+import { expect, it } from 'vitest';
 import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
 import { createRuntimeWords } from '../../dist/protocol/words.js';
 import { createServiceContext } from '../../dist/runtime/threads/service.js';
 import { spawnThread } from '../../dist/runtime/threads/spawn.js';
-import { storeSpec } from '../simulation/kit.js';
+import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { runtimeConformance } from './runtime.conformance.js';
-import type { Bench } from './runtime.kit.js';
+import { type Bench, upTo, Watched } from './runtime.kit.js';
 
 const ENTRY = new URL('./thread-entry.mjs', import.meta.url).href;
 
@@ -44,7 +45,7 @@ function openBench(actor: string): Bench {
         heapLimitMiB: null,
       }),
     refreshStore: async (id, stale) => {
-      if (id === 1) return { ...storeSpec(stale + 1), id };
+      if (id === 1) return { ...simStoreSpec(stale + 1), id };
       throw new MillraceError(ErrorCode.Unauthenticated, 'no');
     },
   });
@@ -52,3 +53,33 @@ function openBench(actor: string): Bench {
 }
 
 runtimeConformance('threads', openBench);
+
+it('threads that hold on to a core are seen to, while they do and when they have ended', async () => {
+  const bench = openBench('burner');
+  const watch = bench.context.watchLoad();
+  const worker = new Watched(bench);
+  await worker.untilHeard('ready');
+  const before = watch.read().busyMs;
+  worker.tell('go');
+  // When it says so the third time, it has done so for two tenths of a second.
+  await bench.until(() => worker.heard.length >= 4);
+  const during = watch.read().busyMs - before;
+  expect(during).toBeGreaterThan(150);
+  await worker.stop();
+  expect(watch.read().busyMs - before).toBeGreaterThanOrEqual(during);
+  watch.stop();
+});
+
+it('an event loop of the service that is held up turn after turn shows in every reading', async () => {
+  const { context } = openBench('echo');
+  const watch = context.watchLoad();
+  for (const _ of upTo(4)) {
+    const untilMs = context.now() + 150;
+    while (context.now() < untilMs);
+    await new Promise<void>((resolve) => {
+      context.soon(resolve);
+    });
+    expect(watch.read().eventLoopDelayMs).toBeGreaterThan(100);
+  }
+  watch.stop();
+});

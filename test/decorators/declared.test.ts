@@ -21,6 +21,7 @@ describe('declared decorators', () => {
   });
 
   it.each<[unknown, string]>([
+    [Object.create(null), 'd: expected an array such as [{latency: {ms: 20}}]; given an object'],
     [{ limit: { concurrency: 1 } }, 'd: expected an array'],
     [[{}], 'd[0]: expected one decorator, such as {latency: {ms: 20}}; given "none"'],
     [[{ prefix: 'a', limit: { concurrency: 1 } }], 'given "several"'],

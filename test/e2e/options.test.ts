@@ -3,7 +3,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectDataset, Runtime, type Item } from '../../dist/index.js';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
 import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
-import { expectIdle, expectSum, fault, keysInOrder, startRuntime, type LoaderOptions } from './kit.js';
+import {
+  exhaust,
+  expectIdle,
+  expectSum,
+  fault,
+  keysInOrder,
+  startRuntime,
+  type LoaderOptions,
+} from './kit.js';
 
 const BUCKET = 'options';
 const COUNT = 50;
@@ -231,4 +239,63 @@ test("a store of one's own, by the URL of its module, lists, splits and delivers
   } finally {
     await own.close();
   }
+});
+
+describe('a service that tells everybody to slow down', () => {
+  const slowDown = { op: 'get', do: { status: 503, code: 'SlowDown' } } as const;
+
+  test('is waited out by a loader whatever maxAttempts says, and the report counts its answers', async () => {
+    await origin.script({ ...slowDown, times: 20 });
+    const report = await through({ maxAttempts: 1 }, () => {});
+    expect(report).toMatchObject({ delivered: COUNT, failed: 0, throttled: 20, retries: 20 });
+    const { workers } = await runtime.stats();
+    const ours = Object.values(workers).flatMap((stats) => stats!.origins);
+    expect(ours.map(({ store, inFlight, closed }) => ({ store, inFlight, closed }))).toEqual([
+      { store: `s3://${BUCKET}`, inFlight: 0, closed: false },
+      { store: `s3://${BUCKET}`, inFlight: 0, closed: false },
+    ]);
+    expect(ours.reduce((sum, { throttled }) => sum + throttled, 0)).toBeGreaterThanOrEqual(20);
+  });
+
+  test('is a failure after maxAttempts where throttleTimeoutMs is 0', async () => {
+    await origin.script({ ...slowDown, key: KEYS[0]! });
+    const run = through({ throttleTimeoutMs: 0, maxAttempts: 2 }, () => {});
+    await expect(run).rejects.toMatchObject({
+      code: 'Throttled',
+      attempt: 2,
+      uri: `s3://${BUCKET}/${KEYS[0]}`,
+    });
+  });
+
+  test('is a failure after throttleTimeoutMs, and the error says so', async () => {
+    await origin.script(slowDown);
+    const run = through({ throttleTimeoutMs: 300 }, () => {});
+    await expect(run).rejects.toMatchObject({
+      code: 'Throttled',
+      message: expect.stringContaining('throttleTimeoutMs is 300') as string,
+    });
+  });
+});
+
+describe('adaptiveConcurrency', () => {
+  test.each([
+    [true, 8],
+    [false, 16],
+  ])('%s: a fresh runtime begins with %i requests', async (adaptiveConcurrency, most) => {
+    const fresh = await startRuntime(origin, { adaptiveConcurrency });
+    try {
+      await origin.script({ op: 'get', do: { stall: 'before-head' } });
+      const loading = exhaust(fresh.loader(ObjectDataset.fromPrefix(URI), { batchSize: 8 }));
+      await origin.waitFor({ stalled: most });
+      // Those that are answered let others in.
+      expect((await origin.stats()).maxInFlight).toBe(most);
+      await origin.script();
+      await origin.release();
+      expect(await loading).toBe(COUNT);
+      const row = fresh.explain().find(({ option }) => option === 'adaptiveConcurrency');
+      expect(row).toMatchObject({ value: adaptiveConcurrency, origin: 'given' });
+    } finally {
+      await fresh.close();
+    }
+  });
 });

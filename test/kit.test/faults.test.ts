@@ -135,7 +135,7 @@ describe('an answer that is slow', () => {
   });
 
   test('can come byte by byte and is still right', async () => {
-    const seen = await get({ dribble: 7 }, '/b/small');
+    const seen = await get({ drip: { bytes: 7, everyMs: 0 } }, '/b/small');
     expect([seen.body.length, verifyPattern(objectIdOf('small'), 0, seen.body)]).toEqual([1000, -1]);
   });
 });

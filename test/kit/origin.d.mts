@@ -140,7 +140,25 @@ export type Lie =
   | 'partial-chunk'
   /** A rewrite moves `by` (1 MiB) bytes per call (gcs). */
   | 'rewrite-loop'
+  /** Content-Range is `by` (1) bytes further on than what is sent. */
+  | 'range-label'
+  /** Content-Range says that the whole has `by` (1) bytes more. */
+  | 'range-total'
+  /** A page of a listing that leads to itself once more. */
+  | 'same-continuation'
+  /** A page that leads back into itself by a token of its own: all its entries but the first come again. */
+  | 'repeat-page'
+  /** The page behind the one that was asked for. */
+  | 'skip-page'
   | 'no-etag';
+
+/** `bytes` at a time with a pause of `everyMs` (0: a turn of the event loop) behind each. */
+export interface Drip {
+  bytes: number;
+  everyMs: number;
+  /** Of the head or of the body alone. Default: of both. */
+  of?: 'head' | 'body';
+}
 
 export interface Fault {
   /** Waits before anything is sent. */
@@ -171,8 +189,11 @@ export interface Fault {
   stallMs?: number;
   /** Body bytes per second. */
   slow?: number;
-  /** Head and body go out in pieces of so many bytes. */
-  dribble?: number;
+  drip?: Drip;
+  /** The object is overwritten before the request is served: next generation, other bytes, perhaps another size. */
+  overwrite?: true | { size: number };
+  /** This key or token ends before the request is served; `true` for the one that the request came with. */
+  expire?: string | true;
   lie?: Lie;
   /** The amount of those lies that have one. */
   by?: number;
@@ -184,22 +205,50 @@ export interface Fault {
   raw?: string | Uint8Array;
 }
 
+/** Which of the requests or connections that a rule describes it is for: all conditions that are given hold. */
+export interface Moments {
+  /** What `stats().fired` calls the rule. Default: its index. */
+  name?: string;
+  /** Which of them, counted from 1. */
+  nth?: number | number[];
+  /** Each so-manieth of them. */
+  every?: number;
+  /** All but so many in the beginning. */
+  after?: number;
+  /** Those that come so long after the first of them. */
+  window?: { fromMs?: number; forMs?: number };
+  /** 0 to 1; decided by a hash of (seed, request, how often that very request has come), not by the order of arrival. */
+  probability?: number;
+  seed?: number;
+  /** So often at most. */
+  times?: number;
+}
+
 /** Conditions are all of those given; the first rule that applies wins. */
-export interface Rule {
+export interface Rule extends Moments {
   key?: RegExp | string;
   bucket?: string;
   method?: string;
   op?: Operation;
   /** Against the Range header ('' when there is none). */
   range?: RegExp | string;
-  /** Which of the requests that the conditions above describe, counted from 1. */
-  nth?: number | number[];
-  /** 0 to 1; decided by a hash of (seed, request, how often that very request has come), not by the order of arrival. */
-  probability?: number;
-  seed?: number;
-  /** Applies so often at most. */
-  times?: number;
+  /** Which request of its connection, counted from 1. */
+  ordinal?: number | number[];
   do: Fault;
+}
+
+/** What happens to a connection before HTTP. */
+export interface ConnectionFault {
+  /** Nothing that comes is read for so long, or until `release()`: with TLS, the handshake waits. */
+  accept?: number | 'stall';
+  /** The server's half of the TLS handshake goes out so. */
+  handshake?: Drip;
+  /** It is ended as soon as it was accepted. */
+  end?: 'cut' | 'reset';
+}
+
+export interface ConnectionRule extends Moments {
+  connection: ConnectionFault;
 }
 
 /**
@@ -274,8 +323,10 @@ export interface OriginStats {
   maxConnections: number;
   opened: number;
   bytesSent: number;
-  /** Requests that met a rule. */
+  /** Requests and connections that met a rule. */
   faults: number;
+  /** How often each rule of the present script was met, by its name or index. */
+  fired: Record<string, number>;
   logDropped: number;
   byStatus: Record<string, number>;
   marks: number;
@@ -286,7 +337,15 @@ export interface OriginStats {
 /** Each is "at least"; 0 is "exactly 0". */
 export type Condition = Partial<
   Record<
-    'inFlight' | 'requests' | 'stalled' | 'connections' | 'opened' | 'answered' | 'aborted' | 'bytesSent',
+    | 'inFlight'
+    | 'requests'
+    | 'stalled'
+    | 'connections'
+    | 'opened'
+    | 'answered'
+    | 'aborted'
+    | 'bytesSent'
+    | 'faults',
     number
   >
 >;
@@ -304,7 +363,7 @@ export interface Origin extends AsyncDisposable {
   /** The first of the accounts; its blobs are at `/account.name/container/blob` (azure). */
   readonly account: OriginAccount;
   /** Replaces the script; without rules, the origin is honest again. */
-  script(...rules: (Rule | Rule[])[]): Promise<void>;
+  script(...rules: (Rule | ConnectionRule | (Rule | ConnectionRule)[])[]): Promise<void>;
   configure(policy: OriginPolicy): Promise<void>;
   /** From now on this key (the first) or token is answered as an expired one. */
   expire(id?: string): Promise<void>;

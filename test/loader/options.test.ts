@@ -59,6 +59,8 @@ const LOADER_VALUES: Required<LoaderOptions> = {
   checked: true,
   ack: 'manual',
   maxAttempts: 2,
+  hedge: { percentile: 95, maxShare: 0.01 },
+  throttleTimeoutMs: '1m',
   token,
   signal,
 };
@@ -67,11 +69,15 @@ const RUNTIME_VALUES: Required<RuntimeOptions> = {
   workers: 3,
   memoryBudget: '64MiB',
   maxConnections: 14,
+  maxBandwidth: '50MB',
+  maxCpuShare: 0.5,
+  maxEventLoopDelayMs: false,
   token,
   signal,
   stuckAfterMs: '5s',
   budgetTimeoutMs: '7s',
   closeTimeoutMs: '1s',
+  adaptiveConcurrency: false,
   stores: { s3: { region: 'eu-west-1' } },
   decorators: { s3: [{ latency: { ms: 20 } }] },
   heapLimitMb: 128,
@@ -116,6 +122,10 @@ describe('loader options', () => {
     [{ seed: 0.5 }, 'seed: expected a whole number within +-(2^53-1), or a text; given 0.5'],
     [{ sampler: 5 }, 'sampler: expected an iterable of indexes, or a function that returns one; given 5'],
     [{ shuffle: true, sampler }, 'sampler and shuffle: expected one of the two'],
+    [{ hedge: { percentil: 90 } }, 'hedge: unknown option "percentil"; did you mean "percentile"?'],
+    [{ hedge: true }, 'hedge: expected false or {percentile, maxShare}; given true'],
+    [{ hedge: { percentile: 0.98 } }, 'hedge.percentile: expected a number from 50 to 99.9; given 0.98'],
+    [{ hedge: { maxShare: 2 } }, 'hedge.maxShare: expected a number above 0, up to 1'],
     [{ ranges: true }, 'ranges: expected false or {maxPerObject, splitThreshold, partBytes}; given true'],
     [{ transform: './t.js' }, `transform: expected the URL of a module`],
     [{ transform: { url: 'file:///t.js', options: () => {} } }, 'can be sent to a thread'],
@@ -134,6 +144,11 @@ describe('loader options', () => {
     [{ worker: 1 }, 'runtime: unknown option "worker"; did you mean "workers"?'],
     [{ workers: 0 }, 'workers: expected a whole number from 1 to 256; given 0'],
     [{ memoryBudget: '1kB' }, 'memoryBudget: expected a whole number from 65536 on; given 1000'],
+    [{ maxBandwidth: '50Mbit' }, 'maxBandwidth: expected a whole number of bytes'],
+    [{ maxBandwidth: 0 }, 'maxBandwidth: expected a whole number from 1 on; given 0'],
+    [{ maxCpuShare: 1.5 }, 'maxCpuShare: expected a number above 0 and up to 1; given 1.5'],
+    [{ maxCpuShare: 0 }, 'given 0'],
+    [{ maxEventLoopDelayMs: true }, 'maxEventLoopDelayMs: expected a whole number of milliseconds'],
     [{ stuckAfterMs: '30' }, 'stuckAfterMs: expected a whole number of milliseconds'],
     [{ stores: { S3: {} } }, 'stores: unknown option "S3"; did you mean "s3"?'],
     [{ workers: 8, maxConnections: 4 }, 'at least one connection for each of 8 workers; given 4'],
@@ -210,6 +225,25 @@ describe('explain', () => {
       value: { splitThreshold: 64 * MIB, partBytes: 16 * MIB, maxPerObject: 4 },
       origin: 'scheme file',
     });
+  });
+
+  it('says whether slow reads are hedged, as the scheme has it or as it was given', () => {
+    const hedgeOf = (given: LoaderOptions, scheme?: typeof FILE) =>
+      explainLoader(given, { ...ENV, scheme }).find(({ option }) => option === 'hedge');
+    const network = { name: 's3', defaults: { ...FILE.defaults, hedge: true } };
+    expect(hedgeOf({}, FILE)).toMatchObject({ value: false, origin: 'scheme file' });
+    expect(hedgeOf({}, network)).toMatchObject({
+      value: { percentile: 98, maxShare: 0.02 },
+      origin: 'scheme s3',
+    });
+    expect(hedgeOf({})).toMatchObject({ value: 'by scheme', origin: 'default' });
+    expect(hedgeOf({ hedge: { maxShare: 0.1 } }, FILE)).toMatchObject({
+      value: { percentile: 98, maxShare: 0.1 },
+      origin: 'given',
+    });
+    expect(hedgeOf({ hedge: false }, network)).toMatchObject({ value: false, origin: 'given' });
+    expect(resolveLoaderOptions({ hedge: false }, ENV).stream.hedge).toBe(false);
+    expect(resolveLoaderOptions({}, ENV).stream.hedge).toBeUndefined();
   });
 
   it.each([

@@ -174,6 +174,29 @@ describe('asMillraceError', () => {
   });
 });
 
+describe('what bites whoever looks at it', () => {
+  const boom = (): never => {
+    throw new TypeError('boom');
+  };
+  const bites = (name: string): Error => Object.defineProperty(new Error('x'), name, { get: boom });
+
+  it.each<[string, unknown, string]>([
+    ['an object without a prototype', Object.create(null), 'a thrown object'],
+    ['a symbol', Symbol('s'), 'Symbol(s)'],
+    ['a conversion that throws', { toString: boom }, 'a thrown object'],
+    ['a message that is a function', Object.assign(new Error('x'), { message: () => 1 }), 'no text'],
+    ['a message that throws', bites('message'), 'no text'],
+    ['a name that is none', Object.assign(new Error('of no name'), { name: { boom } }), 'of no name'],
+    ['a cause that throws', bites('cause'), 'x'],
+    ['a code that throws', bites('code'), 'x'],
+  ])('is an error that crosses threads all the same: %s', (_name, thrown, message) => {
+    const arrived = cross(asMillraceError(thrown, ErrorCode.TransformFailed));
+    expect(arrived.code).toBe('TransformFailed');
+    expect(arrived.message).toContain(message);
+    expect(arrived.cause).toBeInstanceOf(Error);
+  });
+});
+
 describe('systemCode', () => {
   it('is the text code of anything that has one', () => {
     expect(systemCode(Object.assign(new Error('x'), { code: 'ENOENT' }))).toBe('ENOENT');

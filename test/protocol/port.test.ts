@@ -76,6 +76,26 @@ describe('a bounded port', () => {
     expect(port.from.credits).toBe(1);
   });
 
+  it.each(['receive', 'takePending'] as const)(
+    'that is closed while a message turns out not to be cloneable gives %s none',
+    async (how) => {
+      const port = createPort(2);
+      let counted = 0;
+      const message = {
+        get torn() {
+          counted = port.to.close();
+          return () => {};
+        },
+      };
+      expect(() => port.from.trySend(message as never)).toThrow('could not be cloned');
+      expect(counted).toBe(1);
+      if (how === 'takePending') return expect(port.to.takePending()).toEqual([]);
+      const receiving = port.to.receive(NEVER);
+      port.deliver();
+      expect(await receiving).toBeNull();
+    },
+  );
+
   it('keeps the order, whatever was full in between', async () => {
     const port = createPort(2);
     const sends = Array.from({ length: 50 }, (_, i) => i);

@@ -64,6 +64,7 @@ describe('parseBytes', () => {
 
   it('refuses what is neither number nor text', () => {
     expect(refusal(() => parseBytes(null as unknown as string)).message).toContain('given null');
+    expect(refusal(() => parseBytes(Object.create(null) as string)).message).toContain('given an object');
     expect(refusal(() => parseBytes(5n as unknown as string)).code).toBe('InvalidArgument');
   });
 

@@ -91,6 +91,9 @@ describe('fromAbortSignal', () => {
   });
 
   it('is cancelled from the begin when the signal was aborted before', () => {
+    // Thrown in a listener of the signal it would end the process.
+    const bare: unknown = Object.create(null);
+    expect(CancellationToken.fromAbortSignal(AbortSignal.abort(bare)).cancelled).toBe(true);
     expect(CancellationToken.fromAbortSignal(AbortSignal.abort('gone'))).toMatchObject({
       cancelled: true,
       reason: 'gone',
@@ -136,6 +139,28 @@ describe('toAbortSignal', () => {
     const token = new CancellationToken();
     const signals = Array.from({ length: 100 }, () => token.toAbortSignal());
     expect(new Set(signals).size).toBe(1);
+  });
+
+  it('is let go of by dispose: a service does not hold the signals of requests that are over', () => {
+    const clock = handClock();
+    const parent = new CancellationToken({ clock });
+    const token = parent.withDeadline(1000);
+    const signal = token.toAbortSignal();
+    expect(clock.timers).toBe(1);
+    token.dispose();
+    expect(clock.timers).toBe(0);
+    parent.cancel();
+    expect(signal.aborted).toBe(false);
+    expect(token.toAbortSignal().aborted).toBe(true);
+  });
+
+  it('of a token of signals still aborts when its drain has become a cancel', () => {
+    const source = new EventEmitter();
+    const token = CancellationToken.fromSignals(['SIGTERM'], { source: source as unknown as Source });
+    const signal = token.toAbortSignal();
+    source.emit('SIGTERM', 'SIGTERM');
+    token.cancel();
+    expect(signal.aborted).toBe(true);
   });
 });
 

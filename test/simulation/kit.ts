@@ -12,7 +12,6 @@ import type {
   JobMessage,
   Output,
   ResultMessage,
-  StoreSpec,
   StreamSpec,
 } from '../../dist/protocol/messages.js';
 import { NEVER, StopState } from '../../dist/protocol/stop.js';
@@ -39,12 +38,12 @@ import {
   type SimulationOptions,
 } from '../../dist/runtime/simulation/simulation.js';
 import { createSimStore } from '../../dist/runtime/simulation/store.js';
+import { SIM_STORE as STORE, simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { fillPattern, objectIdOf, verifyPattern } from '../kit/pattern.mjs';
 
 export const ARENA_BYTES = 1 << 20;
 const SENTINEL = 0xee;
 const STREAM = 7;
-const STORE = 3;
 
 export interface HandOptions {
   readonly seed: number;
@@ -54,6 +53,7 @@ export interface HandOptions {
   readonly maxPieces?: number;
   readonly concurrency?: number;
   readonly maxAttempts?: number;
+  readonly throttleTimeoutMs?: number;
   readonly transform?: TransformFunction;
   readonly simulation?: Partial<SimulationOptions>;
 }
@@ -140,6 +140,7 @@ export class Hand {
       tokenEpoch: this.#token.epoch,
       transform: options.transform === undefined ? null : { url: 'sim:transform', options: null },
       maxAttempts: options.maxAttempts ?? 4,
+      throttleTimeoutMs: options.throttleTimeoutMs ?? 0,
     };
     new Uint8Array(this.arena).fill(SENTINEL);
     this.link = this.sim.context.spawn(0, 1);
@@ -163,7 +164,7 @@ export class Hand {
       stream: STREAM,
       table: packed,
       open: this.#opened ? null : this.#spec,
-      stores: this.#opened ? [] : [storeSpec(1)],
+      stores: this.#opened ? [] : [simStoreSpec(1)],
     };
     this.#opened = true;
     return this.link.jobs.send(message, NEVER, tableTransfer(packed));
@@ -299,14 +300,4 @@ export class Hand {
         this.link.control.post({ kind: 'store-failed', id: reply.id, error: error.toWire() }),
     );
   }
-}
-
-export function storeSpec(version: number): StoreSpec {
-  return {
-    id: STORE,
-    name: 'sim://bucket',
-    dataModule: 'sim:store',
-    kind: 'direct',
-    snapshot: { version, expiresAtMs: null, config: null },
-  };
 }

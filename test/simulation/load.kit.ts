@@ -11,9 +11,10 @@ import type {
 import type { Arena } from '../../dist/protocol/arena.js';
 import type { SupervisorContext, TransformFunction } from '../../dist/protocol/context.js';
 import type { CancellationToken } from '../../dist/protocol/token.js';
+import type { FaultSites } from '../../dist/runtime/simulation/sites.js';
+import { SIM_STORE as STORE } from '../../dist/testing/simulated-runtime.js';
 import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
 
-export const STORE = 3;
 export const PAGE = 4096;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -37,8 +38,8 @@ export interface LoadOptions extends Partial<StreamOptions> {
 export interface LoadWorld {
   readonly supervisor: Supervisor;
   readonly arena: Arena;
-  readonly sim: { readonly context: SupervisorContext };
-  readonly options: { readonly sizes: Readonly<Record<string, number>> };
+  readonly sim: { readonly context: SupervisorContext; readonly now: number };
+  readonly options: { readonly sizes: Readonly<Record<string, number>>; readonly sites?: FaultSites };
 }
 
 const DEFAULTS: StreamOptions = {
@@ -54,6 +55,7 @@ const DEFAULTS: StreamOptions = {
   transform: null,
   verify: 'never',
   maxAttempts: 4,
+  throttleTimeoutMs: 60_000,
 };
 
 /** The stream option that goes with `several`. */
@@ -94,7 +96,11 @@ export class Load {
   readonly handed: string[] = [];
   /** What was wrong with an item, in words. */
   readonly faults: string[] = [];
+  /** Keys of which an item was acknowledged. */
+  readonly acknowledged = new Set<string>();
   record: TerminalRecord | null = null;
+  /** Virtual time at which its record was there. */
+  overAtMs = Infinity;
   failure: unknown = null;
   readonly #world: LoadWorld;
   readonly #options: LoadOptions;
@@ -110,6 +116,18 @@ export class Load {
 
   get over(): boolean {
     return this.record !== null;
+  }
+
+  get token(): CancellationToken | null {
+    return this.#options.token ?? null;
+  }
+
+  get byHand(): boolean {
+    return this.#options.byHand === true;
+  }
+
+  get holdMs(): number {
+    return this.#options.holdMs ?? 0;
   }
 
   get #transformed(): boolean {
@@ -145,7 +163,7 @@ export class Load {
     if (new Set(this.handed).size !== this.handed.length) wrong.push(`twice: ${this.handed.join(' ')}`);
     if (planned > this.keys.length) wrong.push(`${planned} planned of ${this.keys.length}`);
     if (record.cursor.objects > planned) wrong.push('the cursor is behind what was planned');
-    wrong.push(...this.#orderFaults());
+    wrong.push(...this.#orderFaults(), ...this.#cursorFaults());
     if (record.reason === 'completed') {
       const missing = this.expected.filter((label) => !this.handed.includes(label));
       const excused = failed + dropped;
@@ -155,6 +173,17 @@ export class Load {
       }
     }
     return wrong;
+  }
+
+  /** The cursor stands behind the last object before which nothing is missing; looked at where nothing was left out. */
+  #cursorFaults(): string[] {
+    const { cursor, failed, filtered, dropped } = this.record!;
+    if (this.#transformed || failed + filtered + dropped > 0) return [];
+    const first = this.keys.findIndex((key) => !this.acknowledged.has(key));
+    const expected = first < 0 ? this.keys.length : first;
+    return cursor.objects === expected
+      ? []
+      : [`the cursor is at ${cursor.objects}, and acknowledged is everything before ${expected}`];
   }
 
   #orderFaults(): string[] {
@@ -188,8 +217,11 @@ export class Load {
   async take(): Promise<BatchRecord | null> {
     const batch = await this.stream.next();
     if (batch === null) return null;
+    if (this.over) this.faults.push('a batch came after the record');
     this.#look(batch, 'when it came');
     for (const item of batch.items) this.handed.push(`${decoder.decode(item.entry.key)}#${item.index}`);
+    const { sites } = this.#world.options;
+    if (sites?.strikes('task.cancel-at-delivery') === true) this.#options.token?.cancel('at delivery');
     return batch;
   }
 
@@ -197,10 +229,17 @@ export class Load {
     this.#look(batch, 'when it was released');
     this.stream.release(batch);
     this.stream.acknowledge(batch);
+    for (const { entry } of batch.items) this.acknowledged.add(decoder.decode(entry.key));
   }
 
   async end(): Promise<void> {
     this.record = await this.stream.finish('break');
+    this.overAtMs = this.#world.sim.now;
+    if (this.#world.options.sites?.strikes('task.cancel-after-end') === true)
+      this.#options.token?.cancel('after the end');
+    // Nothing is delivered after the record.
+    const late = await this.stream.next().catch(() => null);
+    if (late !== null) this.faults.push(`${late.items.length} items were delivered after the record`);
   }
 
   async #consume(): Promise<void> {

@@ -138,6 +138,23 @@ const KINDS: readonly Kind[] = [
     goesOn: false,
   },
   {
+    what: 'a drain of the runtime whose deadline passes while nobody turns',
+    disturb: (world) => {
+      world.token.drain('stop', { deadlineMs: 50 });
+      world.sim.leap(1000);
+    },
+    withinMs: 1500,
+    goesOn: false,
+  },
+  {
+    what: 'a drain of one stream whose deadline passes a little later, while nobody turns',
+    disturb: (world) => {
+      world.tokens[0]!.drain('stop', { deadlineMs: 50 });
+      world.sim.atStep(world.sim.steps + 2, () => world.sim.leap(1000));
+    },
+    withinMs: 2500,
+  },
+  {
     what: 'a close of the runtime',
     disturb: (world) => void world.supervisor.close('close'),
     withinMs: 500,
@@ -179,6 +196,15 @@ const KINDS: readonly Kind[] = [
     goesOn: false,
     check: expectHandedBack,
   },
+  ...(['jobs', 'results', 'control'] as const).map((port): Kind => ({
+    what: `the close of the port for ${port} of a thread that ends a little later`,
+    disturb: (world) => {
+      world.sim.closeChannel(0, port);
+      world.sim.context.after(30, () => world.crash(0));
+    },
+    withinMs: CRASH_MS,
+    check: expectAll,
+  })),
   {
     what: 'a hang of worker 0 that ends later',
     disturb: (world) => world.sim.hangWorker(0),

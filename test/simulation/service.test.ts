@@ -37,7 +37,7 @@ class Bench {
       {
         name: 'bench',
         now: () => 0,
-        random: () => 0,
+        between: (least) => least,
         device: (label, _delayMs, fn) => push(label, fn),
         service: (label, _delayMs, fn) => void push(label, fn),
         complete: (label, fn) => void push(label, fn),

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
 import { DoneStatus } from '../../dist/protocol/tables.js';
-import { firstWrongByte, Hand, patternObject, patternObjects, storeSpec, type HandOptions } from './kit.js';
+import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
+import { firstWrongByte, Hand, patternObject, patternObjects, type HandOptions } from './kit.js';
 
 const SIZES = { a: 3000, b: 1, c: 7000, d: 500, e: 64 };
 const KEYS = Object.keys(SIZES);
@@ -84,7 +85,7 @@ describe('a fetch', () => {
   it('goes on with fresh credentials once they came', async () => {
     const driven = hand(12, {
       faults: [{ kind: 'stale-credentials' }],
-      simulation: { refreshStore: (_id, stale) => storeSpec(stale + 1) },
+      simulation: { refreshStore: (_id, stale) => simStoreSpec(stale + 1) },
     });
     void driven.fetch([{ key: 'a' }]);
     await driven.untilReported();

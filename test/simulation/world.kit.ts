@@ -4,23 +4,19 @@
  * What it keeps true for every test that uses it: each item that a consumer is handed is looked at byte by byte, when
  * it comes and again just before its batch is released; and the end of a world is checked for whatever is left.
  */
-import { Supervisor } from '../../dist/actors/supervisor/supervisor.js';
-import type { RuntimeRecord, StoreDirectory } from '../../dist/actors/supervisor/types.js';
-import { runWorker } from '../../dist/actors/worker/worker.js';
-import { Arena } from '../../dist/protocol/arena.js';
+import type { AdmissionLimits } from '../../dist/actors/supervisor/admission.js';
+import type { RuntimeRecord } from '../../dist/actors/supervisor/types.js';
 import type { TransformFunction } from '../../dist/protocol/context.js';
 import type { WriteLimits } from '../../dist/protocol/writes.js';
 import { CancellationToken } from '../../dist/protocol/token.js';
-import { createRuntimeWords, fillRetryBudget } from '../../dist/protocol/words.js';
-import { createSimOrigin, type SimOriginOptions } from '../../dist/runtime/simulation/origin.js';
-import { createSimulation, type SimulationOptions } from '../../dist/runtime/simulation/simulation.js';
-import { createSimStore } from '../../dist/runtime/simulation/store.js';
-import { patternObjects, storeSpec } from './kit.js';
-import { Load, PAGE, STORE, type LoadOptions } from './load.kit.js';
+import type { SimOriginOptions } from '../../dist/runtime/simulation/origin.js';
+import type { FaultSites } from '../../dist/runtime/simulation/sites.js';
+import type { SimulationOptions } from '../../dist/runtime/simulation/simulation.js';
+import { SimulatedRuntime } from '../../dist/testing/simulated-runtime.js';
+import { patternObjects } from './kit.js';
+import { Load, PAGE, type LoadOptions } from './load.kit.js';
 
 const MAX_STEPS = 30_000;
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 export interface WorldOptions {
   readonly seed: number;
@@ -33,6 +29,9 @@ export interface WorldOptions {
   /** What the store takes of writes. @default it is read-only */
   readonly writes?: WriteLimits | null;
   readonly simulation?: Partial<SimulationOptions>;
+  readonly admission?: AdmissionLimits;
+  /** What is drawn to go wrong with tasks. */
+  readonly sites?: FaultSites;
 }
 
 /** Counts who listens, so that a listener left behind is seen. */
@@ -55,6 +54,7 @@ export class World {
   readonly options: WorldOptions;
   readonly origin;
   readonly arena;
+  readonly words: Int32Array;
   readonly sim;
   readonly token;
   readonly supervisor;
@@ -63,36 +63,47 @@ export class World {
   readonly tokens: readonly WatchedToken[];
   /** Names of the workers that were made to die: what they held is gone with them. */
   readonly crashed = new Set<string>();
+  /** Tokens that were cancelled, and when. */
+  readonly stops: { readonly token: CancellationToken; readonly atMs: number }[] = [];
+  /** Most workers that were fenced at the same time. */
+  fenced = 0;
+  /** How far time has leaped. */
+  leapedMs = 0;
   closed: RuntimeRecord | null = null;
 
   constructor(options: WorldOptions) {
     this.options = options;
-    const { seed, sizes, workers = 2, concurrency = 2 } = options;
-    this.origin = createSimOrigin({ ...options.origin, objects: patternObjects(sizes) });
-    this.arena = new Arena(options.arenaBytes ?? 64 * PAGE);
-    const words = createRuntimeWords();
-    fillRetryBudget(words);
-    this.sim = createSimulation({
+    const { seed, sizes, workers = 2, concurrency = 2, transform } = options;
+    const runtime = new SimulatedRuntime({
       seed,
-      runWorker,
-      words,
-      concurrency,
-      arena: this.arena.buffer,
-      stores: (spec, world) => createSimStore(world, this.origin, spec.snapshot),
-      transforms: () => options.transform!,
-      ...options.simulation,
-    });
-    this.token = new WatchedToken({ clock: this.sim.clock });
-    this.tokens = [0, 1, 2].map(() => new WatchedToken({ clock: this.sim.clock }));
-    this.supervisor = new Supervisor(this.sim.context, this.arena, words, storesOf(options), {
       workers,
       concurrency,
-      stuckAfterMs: 5000,
-      budgetTimeoutMs: 10_000,
-      closeTimeoutMs: 3000,
-      token: this.token,
+      memoryBudget: options.arenaBytes ?? 64 * PAGE,
+      origin: { ...options.origin, objects: patternObjects(sizes) },
+      writes: options.writes ?? null,
+      ...(transform === undefined ? {} : { transform }),
+      token: (sim) => new WatchedToken({ clock: sim.clock }),
+      supervisor: options.admission === undefined ? {} : { admission: options.admission },
+      simulation: {
+        ...options.simulation,
+        onSpawn: (worker) => {
+          options.simulation?.onSpawn?.(worker);
+          if (options.sites?.strikes('worker.crash-loop') !== true) return;
+          this.crashed.add(worker.name);
+          worker.crash(new Error('a simulated crash at the start'));
+        },
+      },
     });
-    this.supervisor.start();
+    this.origin = runtime.origin;
+    this.arena = runtime.arena;
+    this.words = runtime.words;
+    this.sim = runtime.sim;
+    this.supervisor = runtime.supervisor;
+    this.token = runtime.token as WatchedToken;
+    this.tokens = [0, 1, 2].map(() => new WatchedToken({ clock: this.sim.clock }));
+    this.sim.afterEachStep(() => {
+      if (this.arena.stats().quarantinedBytes > 0) this.fenced += 1;
+    });
   }
 
   load(options: LoadOptions = {}): Load {
@@ -106,11 +117,11 @@ export class World {
   }
 
   /** The latest incarnation of a worker dies; nothing happens if it has ended. */
-  crash(index: number): void {
+  crash(index: number, cause: Error = new Error('a simulated crash')): void {
     const worker = this.sim.worker(index);
     if (worker.state === 'dead' || worker.state === 'exited') return;
     this.crashed.add(worker.name);
-    worker.crash(new Error('a simulated crash'));
+    worker.crash(cause);
   }
 
   /** Steps until every load is over. */
@@ -146,20 +157,4 @@ export class World {
     if (this.supervisor.stats.streams > 0) left.push(`${this.supervisor.stats.streams} streams`);
     return left;
   }
-}
-
-const SCHEME = { splitThreshold: 2 * PAGE, partBytes: PAGE, maxPartsPerObject: 2 };
-
-function storesOf({ writes = null, origin = {} }: WorldOptions): StoreDirectory {
-  const defaults = { ...SCHEME, checksums: origin.checksums ?? false };
-  return {
-    locate: (uri) => ({ store: 'sim:', key: encoder.encode(uri.replace('sim://', '')) }),
-    idOf: () => STORE,
-    open: () => Promise.resolve(STORE),
-    uri: (_id, key) => `sim://${decoder.decode(key)}`,
-    defaults: () => defaults,
-    writes: () => writes,
-    schemeOf: () => ({ name: 'sim', defaults }),
-    spec: () => storeSpec(1),
-  };
 }

@@ -21,8 +21,8 @@ import { createSimulation } from '../../dist/runtime/simulation/simulation.js';
 import { createSimStore } from '../../dist/runtime/simulation/store.js';
 import type { SimWorld } from '../../dist/runtime/simulation/worker.js';
 import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
-import { storeSpec } from './kit.js';
-import { PAGE, STORE } from './load.kit.js';
+import { SIM_STORE, simStoreSpec } from '../../dist/testing/simulated-runtime.js';
+import { PAGE } from './load.kit.js';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -104,13 +104,13 @@ const LIMITS = {
 };
 const STORES: StoreDirectory = {
   locate: (uri) => ({ store: 'sim', key: encoder.encode(uri) }),
-  idOf: () => STORE,
-  open: () => Promise.resolve(STORE),
+  idOf: () => SIM_STORE,
+  open: () => Promise.resolve(SIM_STORE),
   uri: (_id, key) => `sim://${decoder.decode(key)}`,
   defaults: () => SCHEME,
   writes: () => LIMITS,
   schemeOf: () => ({ name: 'sim', defaults: SCHEME }),
-  spec: () => storeSpec(1),
+  spec: () => simStoreSpec(1),
 };
 
 function createWorld(seed: number) {

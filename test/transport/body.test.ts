@@ -98,6 +98,19 @@ describe('a chunked body', () => {
     ['NUL in an extension', '3;a=\0\r\nabc\r\n0\r\n\r\n'],
     ['a bare LF in an extension', '3;a\nabc\r\n0\r\n\r\n'],
     ['an extension over the bound', `3;${'x'.repeat(1025)}\r\nabc\r\n0\r\n\r\n`],
+    ['an extension without a name', '3;\r\nabc\r\n0\r\n\r\n'],
+    ['an extension that is not a token', '3;a@b\r\nabc\r\n0\r\n\r\n'],
+    ['a blank before an extension', '3; a=b\r\nabc\r\n0\r\n\r\n'],
+    ['an extension without its value', '3;a=\r\nabc\r\n0\r\n\r\n'],
+    ['a value that is not a token', '3;a=b/c\r\nabc\r\n0\r\n\r\n'],
+    ['a quoted value that does not end', '3;a="b\r\nabc\r\n0\r\n\r\n'],
+    ['text behind a quoted value', '3;a="b"c\r\nabc\r\n0\r\n\r\n'],
+    ['an extension on the last chunk that breaks its grammar', '0;=\r\n\r\n'],
+    ['a trailer without a colon', '0\r\nnonsense\r\n\r\n'],
+    ['a trailer without a name', '0\r\n: x\r\n\r\n'],
+    ['a space before the colon of a trailer', '0\r\nx : y\r\n\r\n'],
+    ['a length in a trailer', '0\r\nx: 1\r\nContent-LENGTH: 3\r\n\r\n'],
+    ['a framing in a trailer', '0\r\nTransfer-Encoding: chunked\r\n\r\n'],
     ['a trailer that begins with a space', '0\r\n x: 1\r\n\r\n'],
     ['NUL in a trailer', '0\r\nx: \0\r\n\r\n'],
     ['a bare LF after a trailer', '0\r\nx: 1\n\r\n'],
@@ -111,6 +124,20 @@ describe('a chunked body', () => {
       reader.begin(planOf({ mode: BodyMode.Chunked, limit: 1000 }));
       feed(reader, bytes, cuts);
       expect(reader.state).toBe(BodyState.Bad);
+    }
+  });
+
+  it('may have extensions of each form and trailers with names like those of framing', () => {
+    const text =
+      '1;a\r\nx\r\n1;a=b;c="d;\\" \xe9\t"\r\ny\r\n1;a="";b\r\nz\r\n0;last=1\r\n' +
+      'content-lengths: 1\r\nContent-Lengt: 2\r\ntransfer-encodin: 3\r\nX:\r\n\r\n';
+    const bytes = Buffer.from(text, 'latin1');
+    for (const cuts of [[], [...bytes.keys()]]) {
+      const reader = new BodyReader();
+      reader.begin(planOf({ mode: BodyMode.Chunked, limit: 1000 }));
+      expect(feed(reader, bytes, cuts)).toBe(bytes.length);
+      expect(reader.state).toBe(BodyState.Done);
+      expect(Buffer.from(reader.collected()!).toString()).toBe('xyz');
     }
   });
 

@@ -266,6 +266,16 @@ describe('an answer that cannot be trusted', () => {
     ['a broken status line', 'NOT HTTP\r\n\r\n', null],
     ['a bare LF', `HTTP/1.1 200 OK\n${ten}\r\n${body}`, null],
     ['101', 'HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n', null],
+    [
+      'an interim answer that closes the connection',
+      'HTTP/1.1 102 P\r\nConnection: close\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+      null,
+    ],
+    [
+      'an interim answer of HTTP/1.0',
+      'HTTP/1.0 102 P\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+      null,
+    ],
     ['interim answers without end', 'HTTP/1.1 102 P\r\n\r\n'.repeat(9), null],
     ['a head over the bound', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, null],
     ['a body whose end cannot be verified', `HTTP/1.1 200 OK\r\n\r\n${body}`, null],

@@ -207,6 +207,12 @@ describe('the head parser', () => {
       'HTTP/1.1 416 N\r\nContent-Range: bytes */9\r\n\r\n',
       { range: RangeField.Unsatisfied, rangeTotal: 9 },
     ],
+    ['spaces behind chunked', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked  \r\n\r\n', { chunked: true }],
+    [
+      'what a proxy says of its connection',
+      'HTTP/1.1 200 OK\r\nProxy-Connection: Close\r\n\r\n',
+      { close: true },
+    ],
     ['closer is not close', 'HTTP/1.1 200 OK\r\nConnection: closer, xclose\r\n\r\n', { close: false }],
   ];
   it.each(good)('accepts %s', (_name, text, expected) => {
@@ -254,6 +260,8 @@ describe('the head parser', () => {
     ['a hexadecimal length', ok + 'Content-Length: 0x5\r\n\r\n'],
     ['an empty length', ok + 'Content-Length:\r\n\r\n'],
     ['a length too large to be exact', ok + 'Content-Length: 9999999999999999\r\n\r\n'],
+    ['a tab behind the length', ok + 'Content-Length: 5\t\r\n\r\n'],
+    ['a tab behind chunked', ok + 'Transfer-Encoding: chunked\t\r\n\r\n'],
     ['length and chunks', ok + 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n'],
     ['chunks and length', ok + 'Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n'],
     ['gzip, chunked', ok + 'Transfer-Encoding: gzip, chunked\r\n\r\n'],
@@ -286,6 +294,9 @@ describe('the head parser', () => {
     '0-1/5',
     'bytes */*',
     'bytes 0-1/x',
+    'bytes 0-1/*5',
+    'bytes 0-1/*x',
+    'bytes */*5',
     'bytes a-b/5',
     'bytes 0-1,3-4/5',
     'bytes  0-1/5',

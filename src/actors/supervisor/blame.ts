@@ -21,6 +21,8 @@ export interface Loss {
   readonly worker: Worker;
   readonly cause: Error | null;
   readonly code: typeof ErrorCode.WorkerCrashed | typeof ErrorCode.WorkerStuck;
+  /** Hedges that were lost with it beside the jobs: no evidence against their items, but another explanation. */
+  readonly hedges: number;
   /** Jobs that the worker runs at the same time. */
   readonly concurrency: number;
 }
@@ -30,7 +32,7 @@ export function blame(jobs: readonly FetchJobRecord[], loss: Loss, deps: ResultD
   const transforming = transformingIn(loss);
   for (const job of jobs) {
     const mayHave = transforming.size === 0 || transforming.has(job.id & 0x7fff_ffff);
-    const alone = transforming.size === 1 || (transforming.size === 0 && jobs.length === 1);
+    const alone = transforming.size === 1 || (transforming.size === 0 && jobs.length + loss.hedges === 1);
     if (mayHave && alone) count(job, loss, deps.uri(job.task.entry));
     else if (mayHave) job.task.crashes = Math.max(1, job.task.crashes);
   }
@@ -55,4 +57,13 @@ function count({ task, stream }: FetchJobRecord, { worker, cause, code }: Loss, 
   const phase = step === null ? 'request' : isSink(step) ? 'write' : 'transform';
   const message = `${task.crashes} workers ${verb} while they worked on ${uri}`;
   task.error ??= new MillraceError(code, message, { phase, uri, worker: worker.link.name, cause });
+}
+
+/** Ends every stream: no worker lives long enough to do anything. */
+export function crashLoopError(deaths: number, cause: Error | null): MillraceError {
+  return new MillraceError(
+    ErrorCode.WorkerCrashed,
+    `workers died ${deaths} times in a row without a single result${cause === null ? '' : `: ${cause.message}`}`,
+    { phase: 'request', cause },
+  );
 }

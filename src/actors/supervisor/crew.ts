@@ -8,11 +8,13 @@
  *    resets the pause.
  */
 import { OwnWord, type SupervisorContext, type WorkerExit, type WorkerLink } from '../../protocol/context.js';
+import { StopState } from '../../protocol/stop.js';
 
 /** What a job weighs beside its bytes, so that many small objects count as work too. */
 export const JOB_WEIGHT_BYTES = 32 * 1024;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5000;
+const WATCH_MS = 500;
 
 export interface Worker {
   readonly index: number;
@@ -31,6 +33,13 @@ export interface Worker {
   beatAt: number;
 }
 
+/** What workers know a stream by. */
+interface KnownStream {
+  readonly id: number;
+  readonly slot: number;
+  readonly epoch: number;
+}
+
 export interface CrewEvents {
   started(worker: Worker): void;
   exited(worker: Worker, exit: WorkerExit): void;
@@ -40,6 +49,11 @@ export interface CrewLimits {
   /** Rows and weight that a worker may be ahead of itself. */
   readonly maxRows: number;
   readonly maxOutstanding: number;
+}
+
+/** For workers that run so many jobs at the same time: what keeps all slots busy until a worker hears again from this thread. */
+export function crewLimits(concurrency: number): CrewLimits {
+  return { maxRows: Math.max(128, concurrency * 4), maxOutstanding: concurrency * 8 * 1024 * 1024 };
 }
 
 export class Crew {
@@ -82,11 +96,11 @@ export class Crew {
     return this.#fenced;
   }
 
-  /** The worker with the least to do that may take more, or null. With `alone`: one that has nothing to do at all. */
-  pick(alone: boolean): Worker | null {
+  /** The worker with the least to do that may take more, `but` one, or null. With `alone`: one that has nothing to do at all. */
+  pick(alone: boolean, but: Worker | null = null): Worker | null {
     let best: Worker | null = null;
     for (const worker of this.#places) {
-      if (worker === null || worker.exclusive || worker.link.jobs.credits === 0) continue;
+      if (worker === null || worker === but || worker.exclusive || worker.link.jobs.credits === 0) continue;
       if (alone ? worker.rows > 0 : worker.rows >= this.#limits.maxRows) continue;
       if (worker.rows > 0 && worker.outstanding >= this.#limits.maxOutstanding) continue;
       if (best === null || worker.outstanding < best.outstanding) best = worker;
@@ -94,9 +108,21 @@ export class Crew {
     return best;
   }
 
+  /** The same for a second attempt at what a worker has: another one, or itself when it is alone. */
+  pickBeside(worker: Worker): Worker | null {
+    return this.pick(false, this.#places.length > 1 ? worker : null);
+  }
+
   /** Whether anybody can take more. */
   get hasRoom(): boolean {
     return this.pick(false) !== null;
+  }
+
+  /** The weight of what workers have been sent and have not reported; above 0 while that is anything. */
+  get inFlight(): number {
+    let weight = 0;
+    for (const worker of this.#places) if (worker !== null) weight += worker.outstanding + worker.rows;
+    return weight;
   }
 
   /** A worker has reported something. */
@@ -123,6 +149,24 @@ export class Crew {
     return stuck;
   }
 
+  /** Tells of each worker with jobs that has stopped turning. Returns the function that ends the watch. */
+  watch(stuckAfterMs: number, tell: (worker: Worker) => void): () => void {
+    let due = 0;
+    let cancel = (): void => {};
+    const again = (): void => {
+      due = this.#context.now() + WATCH_MS;
+      cancel = this.#context.after(WATCH_MS, look);
+    };
+    const look = (): void => {
+      // After a stop of the whole process, or a long turn of the service, every heartbeat looks old.
+      if (this.#context.now() - due > WATCH_MS) this.forgive();
+      for (const worker of this.stuck(stuckAfterMs)) if (worker.rows > 0) tell(worker);
+      again();
+    };
+    again();
+    return () => cancel();
+  }
+
   /**
    * Gives the worker's place to a new incarnation; the old one is watched until its thread really ends, and told to end
    * should it ever turn again.
@@ -133,6 +177,25 @@ export class Crew {
     worker.link.jobs.close();
     worker.link.control.post({ kind: 'stop' });
     if (!this.#closing) this.#spawn(worker.index);
+  }
+
+  /** The token of a stream has turned: those that know the stream are told. */
+  turned({ id, slot, epoch }: KnownStream, state: StopState): void {
+    for (const worker of this.alive()) {
+      if (worker.knownStreams.has(id)) worker.link.control.post({ kind: 'token', slot, epoch, state });
+    }
+  }
+
+  /** A stream is over. */
+  forget({ id, slot, epoch }: KnownStream): void {
+    for (const worker of this.alive()) {
+      if (worker.knownStreams.delete(id)) worker.link.control.post({ kind: 'close-stream', stream: id });
+    }
+    // One that was given up and turns all the same would wait for answers that nobody wants any more, and never end.
+    const state = StopState.Cancelled;
+    for (const worker of this.#fenced) {
+      if (worker.knownStreams.delete(id)) worker.link.control.post({ kind: 'token', slot, epoch, state });
+    }
   }
 
   /** No incarnation is started any more. */

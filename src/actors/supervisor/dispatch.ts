@@ -6,29 +6,43 @@
  *    none.
  * 2. A task whose worker died while it was being transformed runs alone, so that the next death has one explanation.
  */
-import { isSink, type StoreSpec, type StreamSpec } from '../../protocol/messages.js';
+import type { Extent } from '../../protocol/arena.js';
+import { isSink, type SlowSpec, type StoreSpec, type StreamSpec } from '../../protocol/messages.js';
 import { Job, JobFlag, JOB_STRIDE, TableBuilder, tableTransfer } from '../../protocol/tables.js';
 import type { Asks } from './asks.js';
 import { JOB_WEIGHT_BYTES, type Crew, type Worker } from './crew.js';
 import type { Fills } from './fills.js';
+import type { Gate } from './gate.js';
+import { DEFAULT_HEDGE, isHedgeable, type HedgeBudget } from './hedge.js';
 import type { IntMap } from './int-map.js';
 import { MAX_PACK_ITEMS } from './grants.js';
 import type { FetchJobRecord } from './jobs.js';
 import { hasMoreParts, nextPart, type Part } from './parts.js';
 import { isUnverified } from './tasks.js';
 import type { Stream } from './stream.js';
-import { TaskState, type PlanEntry, type RangePlan, type StoreDirectory, type Task } from './types.js';
+import {
+  TaskState,
+  type HedgePlan,
+  type PlanEntry,
+  type RangePlan,
+  type StoreDirectory,
+  type Task,
+} from './types.js';
 
 /** A message is full with so many bytes, so that the parts of one object go to several workers. */
 const MESSAGE_BYTES = 4 * 1024 * 1024;
 
 export interface DispatchDeps {
   readonly crew: Crew;
+  readonly gate: Gate;
   readonly asks: Asks;
   readonly fills: Fills;
   readonly jobs: IntMap<FetchJobRecord>;
   readonly stores: StoreDirectory;
+  readonly hedges: HedgeBudget;
   ranges(stream: Stream, entry: PlanEntry): RangePlan;
+  /** Null where nothing is hedged. */
+  hedgePlan(stream: Stream, entry: PlanEntry): HedgePlan | null;
 }
 
 export class Dispatcher {
@@ -74,10 +88,10 @@ export class Dispatcher {
   }
 
   sendAsks(): void {
-    const { asks, crew } = this.#deps;
+    const { asks, crew, gate } = this.#deps;
     for (let ask = asks.next; ask !== null; ask = asks.next) {
       const worker = crew.pick(false);
-      if (worker === null) return;
+      if (worker === null || (gate.limits && !gate.admitsQuestion())) return;
       const id = this.#nextJob++;
       const stores: StoreSpec[] = [];
       this.#introduceStore(ask.body.store, worker, stores);
@@ -94,7 +108,33 @@ export class Dispatcher {
     }
   }
 
+  /** Sends a second attempt at a job into an extent of its own; the pick made sure of a credit. */
+  sendHedge({ stream, task, part }: FetchJobRecord, worker: Worker, extent: Extent): FetchJobRecord {
+    const stores: StoreSpec[] = [];
+    const id = this.#nextJob++;
+    const weight = part.length + JOB_WEIGHT_BYTES;
+    const single = task.length < 0 || (part.from === 0 && part.length === task.length);
+    // It lands what the job would, and what follows is the job's.
+    const flags = flagsOf(stream, task, part, single) & ~(JobFlag.Transform | JobFlag.Again);
+    const table = this.#table;
+    const base = this.#row(id, task, part, single);
+    table.set(base + Job.Offset, extent.offset);
+    table.set(base + Job.Capacity, part.length);
+    table.set(base + Job.Flags, flags | JobFlag.Hedge);
+    this.#introduceStore(task.entry.store, worker, stores);
+    stream.jobsOut += 1;
+    worker.rows += 1;
+    worker.outstanding += weight;
+    this.#deps.gate.began(stream, part, weight);
+    const packed = table.take();
+    const open = introduce(stream, worker);
+    const message = { kind: 'fetch' as const, stream: stream.id, table: packed, open, stores };
+    worker.link.jobs.trySend(message, tableTransfer(packed));
+    return { id, stream, task, worker, part, weight };
+  }
+
   #fill(stream: Stream, worker: Worker, stores: StoreSpec[], alone: boolean): void {
+    const { gate } = this.#deps;
     let bytes = 0;
     let at = 0;
     while (at < stream.granted.length && this.#table.count < MAX_PACK_ITEMS && bytes < MESSAGE_BYTES) {
@@ -113,6 +153,8 @@ export class Dispatcher {
         at += 1;
         continue;
       }
+      // For the first row the round has asked.
+      if (gate.limits && this.#table.count > 0 && !gate.admits()) return;
       this.#add(stream, task, part, worker, stores);
       bytes += part.length;
       if (task.length < 0 || !hasMoreParts(task, ranges)) {
@@ -129,29 +171,18 @@ export class Dispatcher {
     const { entry } = task;
     const id = this.#nextJob++;
     const weight = part.length + JOB_WEIGHT_BYTES;
-    const table = this.#table;
-    const base = table.addRow();
-    const first = task.length < 0;
-    const single = first || (part.length === task.length && !part.landed);
-    // A whole object is wanted as it is now; parts have to be of one version.
-    const version = entry.pinned ? entry.version : single ? null : task.version;
-    table.set(base + Job.Id, id);
-    table.set(base + Job.Store, entry.store);
-    table.set(base + Job.BlobStart, table.addBytes(entry.key));
-    table.set(base + Job.KeyLength, entry.key.length);
-    if (version !== null) {
-      const start = table.addText(version);
-      table.set(base + Job.VersionLength, table.blobLength - start);
+    const single = task.length < 0 || (part.length === task.length && !part.landed);
+    let flags = flagsOf(stream, task, part, single);
+    const plan = this.#deps.hedgePlan(stream, entry);
+    if (plan !== null && isHedgeable(stream.options, task, part, stream.hasSink)) {
+      flags |= JobFlag.Watched;
+      this.#deps.hedges.earn(plan);
     }
+    const table = this.#table;
+    const base = this.#row(id, task, part, single);
     table.set(base + Job.Offset, task.offset + part.from);
     table.set(base + Job.Capacity, task.capacity - part.from);
-    table.set(base + Job.Start, entry.start + part.from);
-    table.set(base + Job.Length, part.length);
-    table.set(base + Job.Flags, flagsOf(stream, task, part, single));
-    if (part.copy !== null) {
-      table.set(base + Job.CopyOffset, part.copy.offset);
-      table.set(base + Job.CopyLength, part.copy.length);
-    }
+    table.set(base + Job.Flags, flags);
     this.#introduceStore(entry.store, worker, stores);
     const step = stream.options.transform;
     if (isSink(step)) this.#introduceStore(step.store, worker, stores);
@@ -162,7 +193,32 @@ export class Dispatcher {
     stream.jobsOut += 1;
     worker.rows += 1;
     worker.outstanding += weight;
+    this.#deps.gate.began(stream, part, weight);
     this.#deps.jobs.set(id, { id, stream, task, worker, part, weight });
+  }
+
+  /** Begins the row of a job; where it lands, and its flags, are for the caller to say. */
+  #row(id: number, task: Task, part: Part, single: boolean): number {
+    const { entry } = task;
+    const table = this.#table;
+    const base = table.addRow();
+    // A whole object is wanted as it is now; parts have to be of one version.
+    const version = entry.pinned ? entry.version : single ? null : task.version;
+    table.set(base + Job.Id, id);
+    table.set(base + Job.Store, entry.store);
+    table.set(base + Job.BlobStart, table.addBytes(entry.key));
+    table.set(base + Job.KeyLength, entry.key.length);
+    if (version !== null) {
+      const start = table.addText(version);
+      table.set(base + Job.VersionLength, table.blobLength - start);
+    }
+    table.set(base + Job.Start, entry.start + part.from);
+    table.set(base + Job.Length, part.length);
+    if (part.copy !== null) {
+      table.set(base + Job.CopyOffset, part.copy.offset);
+      table.set(base + Job.CopyLength, part.copy.length);
+    }
+    return base;
   }
 
   #introduceStore(id: number, worker: Worker, stores: StoreSpec[]): void {
@@ -184,6 +240,11 @@ function flagsOf({ options }: Stream, task: Task, part: Part, single: boolean): 
   return flags;
 }
 
+function slowSpec({ options }: Stream): SlowSpec {
+  const { percentile, leastSamples } = options.hedge || DEFAULT_HEDGE;
+  return { percentile, leastSamples };
+}
+
 function introduce(stream: Stream, worker: Worker): StreamSpec | null {
   if (worker.knownStreams.has(stream.id)) return null;
   worker.knownStreams.add(stream.id);
@@ -193,5 +254,7 @@ function introduce(stream: Stream, worker: Worker): StreamSpec | null {
     tokenEpoch: stream.epoch,
     transform: stream.options.transform,
     maxAttempts: stream.options.maxAttempts,
+    slow: slowSpec(stream),
+    throttleTimeoutMs: stream.options.throttleTimeoutMs,
   };
 }

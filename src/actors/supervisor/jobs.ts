@@ -38,6 +38,7 @@ export interface RowResult {
   readonly size: number;
   readonly version: string | null;
   readonly retries: number;
+  readonly throttled: number;
   readonly error: MillraceError | null;
   readonly outputs: readonly TaskOutput[] | null;
   readonly verified: ChecksumAlgorithm | null;
@@ -54,10 +55,29 @@ export function unlinkJob(job: FetchJobRecord): void {
   if (job.task.jobsOut === 0) job.stream.tasksOut -= 1;
 }
 
+/** A job that is off its worker has come to its end. */
+export function endJob(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
+  unlinkJob(job);
+  applyResult(job, row, deps);
+  job.stream.jobEnded();
+}
+
+/** A job is lost with its worker: its task begins again, where that is still wanted. */
+export function loseJob(job: FetchJobRecord, deps: ResultDeps): void {
+  unlinkJob(job);
+  const { task, stream } = job;
+  task.restart = true;
+  task.again = true;
+  if (!stream.open) task.left = true;
+  afterJob(stream, task, deps);
+  stream.jobEnded();
+}
+
 /** Applies one result. */
 export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   const { task } = job;
   task.retries += row.retries;
+  task.throttled += row.throttled;
   switch (row.status) {
     case DoneStatus.Ok:
       landed(job, row, deps);
@@ -84,8 +104,7 @@ export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDep
       task.left = true;
       break;
     case DoneStatus.SizeChanged:
-      if (row.version !== null && row.version === task.version) task.error ??= contradiction(task, row, deps);
-      else beginAgain(task, row.size);
+      sizeChanged(task, row, deps);
       break;
     case DoneStatus.VersionChanged:
       if (task.entry.pinned) task.error ??= versionChanged(task, row, deps);
@@ -146,6 +165,8 @@ function landed(job: FetchJobRecord, row: RowResult, deps: ResultDeps): void {
   if (task.restart) return;
   const rest = row.size < 0 ? -1 : Math.max(0, row.size - task.entry.start);
   if (task.length < 0) return landedFirst(job, row, rest, deps);
+  // A part of an object that is longer or shorter than the plan says: all parts together would be another object.
+  if (task.entry.length < 0 && rest >= 0 && rest !== task.length) return sizeChanged(task, row, deps);
   task.version = row.version ?? task.version;
   if (row.size >= 0) task.size = row.size;
   if (task.version === null && part.length < task.length) {
@@ -218,6 +239,12 @@ function beginAgain(task: Task, size: number): void {
   task.version = task.entry.pinned ? task.entry.version : null;
   task.length =
     task.entry.length >= 0 ? task.entry.length : size < 0 ? -1 : Math.max(0, size - task.entry.start);
+}
+
+/** The object has another size than its task: it was replaced, or, of the very same version, is served wrong. */
+function sizeChanged(task: Task, row: RowResult, deps: ResultDeps): void {
+  if (row.version !== null && row.version === task.version) task.error ??= contradiction(task, row, deps);
+  else beginAgain(task, row.size);
 }
 
 function dropGranted(stream: Stream, task: Task): void {

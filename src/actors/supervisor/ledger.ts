@@ -20,6 +20,9 @@ export class Ledger {
   items = 0;
   bytes = 0;
   retries = 0;
+  hedged = 0;
+  hedgesWon = 0;
+  throttled = 0;
   readonly #verified: Partial<Record<ChecksumAlgorithm, number>> = {};
   listedAll = false;
   readonly #failures: FailureRecord[] = [];
@@ -61,6 +64,9 @@ export class Ledger {
       items: this.items,
       bytes: this.bytes,
       retries: this.retries,
+      hedged: this.hedged,
+      hedgesWon: this.hedgesWon,
+      throttled: this.throttled,
       verified: { ...this.#verified },
       elapsedMs: now - this.#startedAt,
       cursor,

@@ -70,6 +70,10 @@ export class ResultRows implements RowResult {
     return this.#cell(Done.Retries);
   }
 
+  get throttled(): number {
+    return this.#cell(Done.Throttled);
+  }
+
   get version(): string | null {
     const length = this.#cell(Done.VersionLength);
     if (length === 0) return null;

@@ -378,12 +378,14 @@ export class Stream implements StreamHandle {
   #advance(): void {
     if (this.#over) return;
     if (this.#halted === null && this.options.order === 'sequence') this.#assemble();
-    // A failed item ends the stream from within: what ended there must not end a second time.
+    // Whoever looks at the token may be the first to see that a deadline has passed, and tells us before it answers.
+    const { state } = this.token;
+    // That, or a failed item, ends the stream from within: what ended there must not end a second time.
     if (this.#over) return;
-    const stopping = this.#halted !== null || this.token.state !== StopState.Live;
+    const stopping = this.#halted !== null || state !== StopState.Live;
     const quiet = this.jobsOut === 0 && !this.#intake.pulling;
     if (stopping && quiet) this.#giveUpRest();
-    if ((stopping || this.#intake.exhausted) && this.tasks.size === 0 && quiet) this.#finishAssembly();
+    if ((stopping || this.#intake.exhausted) && this.tasks.size === 0 && quiet) this.#finishAssembly(state);
     this.#wake();
   }
 
@@ -400,8 +402,8 @@ export class Stream implements StreamHandle {
     this.tasksOut = 0;
   }
 
-  #finishAssembly(): void {
-    const dropped = this.#halted !== null || (this.options.dropLast && this.token.state === StopState.Live);
+  #finishAssembly(state: StopState): void {
+    const dropped = this.#halted !== null || (this.options.dropLast && state === StopState.Live);
     // A batch that waits may be evicted, and an object that reaches from it into the last one comes again as a whole.
     if (dropped && this.#ready.length > 0) return;
     const last = this.#assembler.flush();
@@ -410,17 +412,16 @@ export class Stream implements StreamHandle {
       else this.#queue(last);
     }
     if (this.#ready.length > 0) return;
-    this.#close();
+    this.#close(state);
   }
 
-  #close(): void {
+  #close(state: StopState): void {
     this.#over = true;
     this.#unlinkToken();
     // Objects that were split between a batch that was handed out and one that was dropped have no column yet.
     this.ledger.left += this.ledger.open;
     const reason =
-      this.#halted?.reason ??
-      (this.token.state === StopState.Live ? 'completed' : (this.token.reason ?? 'drain'));
+      this.#halted?.reason ?? (state === StopState.Live ? 'completed' : (this.token.reason ?? 'drain'));
     this.#intake.clear();
     const waiter = this.#waiter;
     this.#waiter = null;
@@ -459,12 +460,14 @@ export class Stream implements StreamHandle {
   #emit(task: Task): void {
     this.tasks.delete(task.sequence);
     this.ledger.retries += task.retries;
+    this.ledger.throttled += task.throttled;
     if (task.verified !== null && task.error === null) this.ledger.verified(task.verified);
     if (task.error !== null) {
       this.ledger.fail(this.#deps.uri(task.entry), task.error);
       this.options.onFailure?.(task.entry, task.error);
-      this.#cursor.settle(task.sequence);
+      // Whoever goes on from the cursor of a load that failed gets to what it failed at; what is skipped is done with.
       if (this.options.onError === 'fail') this.#halt('failed', task.error, true);
+      else this.#cursor.settle(task.sequence);
       return;
     }
     this.memory.handOver(task);

@@ -7,7 +7,7 @@
  * 2. The words of a token are written before anybody is told that it turned.
  * 3. Memory of a dead worker's jobs is used again only after its exit was seen; that of a fenced one's is quarantined.
  */
-import type { Arena, Extent } from '../../protocol/arena.js';
+import type { Arena } from '../../protocol/arena.js';
 import type { SupervisorContext, WorkerExit } from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { ControlReply, DoneMessage, ResultMessage, StoreSpec } from '../../protocol/messages.js';
@@ -16,21 +16,26 @@ import { DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { answerIn, Asks } from './asks.js';
-import { blame, type Loss } from './blame.js';
-import { Crew, unload, type Worker } from './crew.js';
+import { blame, crashLoopError, type Loss } from './blame.js';
+import { Crew, crewLimits, unload, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Fills } from './fills.js';
+import { Gate, type GateStats } from './gate.js';
 import { Grants } from './grants.js';
-import { afterJob, applyResult, unlinkJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
+import { HedgeBudget } from './hedge.js';
+import { Hedges, type HedgeStats } from './hedges.js';
+import { endJob, loseJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
 import { IntMap } from './int-map.js';
+import { Plans } from './plans.js';
+import { Quarantine } from './quarantine.js';
 import { Relief } from './relief.js';
 import { ResultRows } from './results.js';
 import { Stream } from './stream.js';
 import { follow } from './follow.js';
+import { rotate } from './turns.js';
 import {
   type PlanEntry,
   type PlanSource,
-  type RangePlan,
   type RuntimeRecord,
   type StoreDirectory,
   type StreamHandle,
@@ -39,7 +44,6 @@ import {
   type SupervisorOptions,
 } from './types.js';
 
-const WATCH_MS = 500;
 /** Deaths in a row, without a single result in between, after which the runtime gives up. */
 const MAX_DEATHS_IN_A_ROW = 12;
 
@@ -54,15 +58,15 @@ export class Supervisor implements SupervisorHandle {
   readonly #grants: Grants;
   readonly #relief: Relief;
   readonly #dispatcher: Dispatcher;
+  readonly #hedges: Hedges;
+  readonly #gate: Gate;
   readonly #asks = new Asks();
   readonly #streams = new Set<Stream>();
   readonly #jobs = new IntMap<FetchJobRecord>();
   /** Cancelled streams with jobs out, and how to take back the look at them. */
   readonly #overdue = new Map<Stream, () => void>();
-  readonly #quarantined = new Map<Worker, Set<Extent>>();
+  readonly #quarantine: Quarantine;
   readonly #results: ResultDeps;
-  /** By store: asked for three times per object. */
-  readonly #rangesOf: RangePlan[] = [];
   #rotation: Stream[] = [];
   #nextStream = 1;
   #deaths = 0;
@@ -87,8 +91,9 @@ export class Supervisor implements SupervisorHandle {
     this.token = options.token;
     this.#slots = new TokenSlots(words);
     const uri = (entry: PlanEntry): string => stores.uri(entry.store, entry.key);
-    const ranges = (stream: Stream, entry: PlanEntry): RangePlan =>
-      stream.options.ranges ?? this.#schemeRanges(entry);
+    const plans = new Plans(stores);
+    const { ranges } = plans;
+    this.#quarantine = new Quarantine(arena);
     this.#results = { arena, uri };
     this.#grants = new Grants({ arena, workers: options.workers, ranges, uri });
     this.#relief = new Relief({
@@ -98,27 +103,46 @@ export class Supervisor implements SupervisorHandle {
       after: (ms, fn) => context.after(ms, fn),
       poke: () => this.#poke(),
     });
-    const limits = {
-      maxRows: Math.max(128, options.concurrency * 4),
-      maxOutstanding: options.concurrency * 8 * 1024 * 1024,
-    };
-    this.#crew = new Crew(options.workers, context, limits, {
+    this.#crew = new Crew(options.workers, context, crewLimits(options.concurrency), {
       started: (worker) => this.#started(worker),
       exited: (worker, exit) => this.#exited(worker, exit),
     });
+    this.#gate = new Gate({
+      context,
+      limits: options.admission ?? null,
+      inFlight: () => this.#crew.inFlight,
+      busy: () => this.#streams.size > 0,
+      poke: () => this.#poke(),
+    });
+    const budget = new HedgeBudget();
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
+      gate: this.#gate,
       asks: this.#asks,
       fills: new Fills({ arena, uri, again: () => this.#poke() }),
       jobs: this.#jobs,
       stores,
+      hedges: budget,
       ranges,
+      hedgePlan: plans.hedge,
+    });
+    this.#hedges = new Hedges({
+      arena,
+      crew: this.#crew,
+      jobs: this.#jobs,
+      budget,
+      gate: this.#gate,
+      send: (job, worker, extent) => this.#dispatcher.sendHedge(job, worker, extent),
+      hasSpare: () =>
+        this.#grants.turn === null && this.#rotation.every(({ blockedBytes }) => blockedBytes === 0),
+      apply: (job, row) => endJob(job, row, this.#results),
     });
   }
 
   start(): void {
     this.#crew.start();
-    this.#watch();
+    const stuck = (worker: Worker): void => this.#fence(worker);
+    this.#stopWatch = this.#crew.watch(this.#options.stuckAfterMs, stuck);
   }
 
   get workers(): number {
@@ -175,6 +199,7 @@ export class Supervisor implements SupervisorHandle {
       if (token.state !== StopState.Live) writeToken(this.#slots.words, slot.slot, slot.epoch, token.state);
     }
     this.#rotation = [...this.#streams];
+    this.#gate.opened();
     this.#poke();
     return stream;
   }
@@ -191,8 +216,9 @@ export class Supervisor implements SupervisorHandle {
     return this.#crew.alive();
   }
 
-  get stats(): { deaths: number; streams: number } {
-    return { deaths: this.#deaths, streams: this.#streams.size };
+  get stats(): { deaths: number; streams: number } & HedgeStats & GateStats {
+    const own = { deaths: this.#deaths, streams: this.#streams.size };
+    return { ...own, ...this.#hedges.stats(), ...this.#gate.stats() };
   }
 
   /** Drains, then cancels at the deadline; resolves when every worker has ended or was fenced. Memoised. */
@@ -218,6 +244,7 @@ export class Supervisor implements SupervisorHandle {
     }
     cancelTimer();
     this.#stopWatch?.();
+    this.#gate.stop();
     this.token.cancel('closed');
     return {
       reason: this.token.reason ?? 'close',
@@ -235,7 +262,7 @@ export class Supervisor implements SupervisorHandle {
     this.#pumpSoon = true;
     this.#context.soon(() => {
       this.#pumpSoon = false;
-      this.#pump();
+      this.#gate.timed(() => this.#pump());
     });
   }
 
@@ -243,11 +270,14 @@ export class Supervisor implements SupervisorHandle {
     if (this.#pumping) return;
     this.#pumping = true;
     this.#dispatcher.beginTurn();
+    this.#gate.beginTurn();
     try {
       do {
         this.#dispatcher.sendAsks();
         while (this.#round());
-      } while (this.#relief.relieve(this.#streams, this.#jobs.size === 0));
+      } while (this.#relief.relieve(this.#streams, this.#jobs.size + this.#hedges.size === 0));
+      if (this.#grants.turn === null) this.#hedges.serve();
+      else this.#hedges.giveWay();
     } finally {
       this.#pumping = false;
     }
@@ -256,12 +286,11 @@ export class Supervisor implements SupervisorHandle {
   /** One message for each stream that has work and a worker; true when anything was done. */
   #round(): boolean {
     let progress = false;
-    // The stream that came first this time comes last the next time.
-    const first = this.#rotation.shift();
-    if (first !== undefined) this.#rotation.push(first);
-    for (const stream of this.#rotation) {
+    for (const stream of this.#turns()) {
       if (!stream.open) continue;
       stream.pull(stream.options.windowObjects);
+      // Memory is not granted either to what may not go: others need it, and their time comes sooner.
+      if (this.#gate.limits && !this.#gate.admits()) continue;
       if (stream.granted.length === 0) {
         if (!this.#crew.hasRoom || !this.#grants.grantNext(stream)) continue;
         progress = true;
@@ -272,13 +301,10 @@ export class Supervisor implements SupervisorHandle {
     return progress;
   }
 
-  #schemeRanges(entry: PlanEntry): RangePlan {
-    const known = this.#rangesOf[entry.store];
-    if (known !== undefined) return known;
-    const { splitThreshold, partBytes, maxPartsPerObject } = this.stores.defaults(entry.store);
-    const ranges = { splitThreshold, partBytes, maxPerObject: maxPartsPerObject };
-    this.#rangesOf[entry.store] = ranges;
-    return ranges;
+  /** The streams in the order of this round. */
+  #turns(): readonly Stream[] {
+    if (this.#gate.limits) return this.#gate.turns(this.#streams);
+    return rotate(this.#rotation);
   }
 
   #answered<T>(answer: Promise<T>): Promise<T> {
@@ -289,13 +315,17 @@ export class Supervisor implements SupervisorHandle {
   // ---- what workers say
 
   #started(worker: Worker): void {
-    worker.link.results.listen((message) => this.#received(worker, message));
+    worker.link.results.listen((message) => this.#gate.timed(() => this.#received(worker, message)));
     worker.link.control.onMessage((message) => this.#replied(worker, message));
     this.#poke();
   }
 
   #replied(worker: Worker, message: ControlReply): void {
     if (message.kind === 'ready') worker.ready = true;
+    if (message.kind === 'slow') {
+      this.#hedges.slow(worker, message.jobs);
+      this.#poke();
+    }
     if (message.kind !== 'stale-store') return;
     const { id, version } = message;
     this.#context.refreshStore(id, version).then(
@@ -323,14 +353,15 @@ export class Supervisor implements SupervisorHandle {
     const rows = new ResultRows(message, this.arena);
     for (let id = rows.next(); id >= 0; id = rows.next()) {
       const job = this.#jobs.get(id);
+      if (job === undefined) this.#hedges.back(id, worker, rows);
       if (job === undefined || job.worker !== worker) continue;
       this.#jobs.delete(id);
       unload(worker, job.weight);
-      unlinkJob(job);
       rows.unpack(job);
-      applyResult(job, rows, this.#results);
-      job.stream.jobEnded();
+      this.#gate.ended(job, rows);
+      if (this.#hedges.size === 0 || !this.#hedges.jobBack(job, rows)) endJob(job, rows, this.#results);
     }
+    this.#gate.reported();
   }
 
   /** The jobs that the worker has not answered. Only looked for when it is lost: a list would cost every job. */
@@ -342,11 +373,7 @@ export class Supervisor implements SupervisorHandle {
 
   #turned(stream: Stream, state: StopState): void {
     writeToken(this.#slots.words, stream.slot, stream.epoch, state);
-    for (const worker of this.#crew.alive()) {
-      if (worker.knownStreams.has(stream.id)) {
-        worker.link.control.post({ kind: 'token', slot: stream.slot, epoch: stream.epoch, state });
-      }
-    }
+    this.#crew.turned(stream, state);
     this.#asks.turned(stream, stream.token.error());
     if (state !== StopState.Cancelled || this.#overdue.has(stream)) return;
     // What ignores its signal keeps its loader: its worker is given up, as one that does not turn is.
@@ -365,16 +392,7 @@ export class Supervisor implements SupervisorHandle {
     this.#grants.forget(stream);
     this.#relief.forget(stream);
     this.#slots.release(stream.slot);
-    for (const worker of this.#crew.alive()) {
-      if (worker.knownStreams.delete(stream.id))
-        worker.link.control.post({ kind: 'close-stream', stream: stream.id });
-    }
-    // One that was given up and turns all the same would wait for answers that nobody wants any more, and never end.
-    const { id, slot, epoch } = stream;
-    for (const worker of this.#crew.fenced) {
-      if (worker.knownStreams.delete(id))
-        worker.link.control.post({ kind: 'token', slot, epoch, state: StopState.Cancelled });
-    }
+    this.#crew.forget(stream);
     this.#poke();
   }
 
@@ -382,11 +400,7 @@ export class Supervisor implements SupervisorHandle {
 
   #exited(worker: Worker, exit: WorkerExit): void {
     for (const message of worker.link.results.takePending()) this.#received(worker, message);
-    const extents = this.#quarantined.get(worker);
-    if (extents !== undefined) {
-      this.#quarantined.delete(worker);
-      for (const extent of extents) this.arena.unquarantine(extent);
-    }
+    this.#quarantine.release(worker);
     if (!exit.clean) {
       this.#deaths += 1;
       this.#reassign(worker, exit.cause, ErrorCode.WorkerCrashed);
@@ -399,53 +413,25 @@ export class Supervisor implements SupervisorHandle {
   /** Gives a lost worker's jobs to the others. The memory of one that is stuck is left to it. */
   #reassign(worker: Worker, cause: Error | null, code: Loss['code']): void {
     const lost = this.#jobsWith(worker);
-    if (code === ErrorCode.WorkerStuck) this.#quarantine(worker, lost);
-    blame(lost, { worker, cause, code, concurrency: this.#options.concurrency }, this.#results);
+    const hedges = this.#hedges.with(worker);
+    const stuck = code === ErrorCode.WorkerStuck;
+    const hedged = this.#hedges.lost(worker, lost, stuck);
+    if (stuck) this.#quarantine.take(worker, lost, hedged);
+    blame(lost, { worker, cause, code, hedges, concurrency: this.#options.concurrency }, this.#results);
     for (const job of lost) {
       this.#jobs.delete(job.id);
       unload(worker, job.weight);
-      unlinkJob(job);
-      const { task, stream } = job;
-      task.restart = true;
-      task.again = true;
-      if (!stream.open) task.left = true;
-      afterJob(stream, task, this.#results);
-      stream.jobEnded();
+      loseJob(job, this.#results);
     }
     this.#asks.orphaned(worker, cause, code);
   }
 
-  #quarantine(worker: Worker, lost: readonly FetchJobRecord[]): void {
-    const extents = new Set<Extent>();
-    for (const { task } of lost) if (task.extent !== null) extents.add(task.extent);
-    for (const extent of extents) {
-      this.arena.hold(extent);
-      this.arena.quarantine(extent);
-    }
-    this.#quarantined.set(worker, extents);
-  }
-
   #crashLoop(cause: Error | null): void {
-    const error = new MillraceError(
-      ErrorCode.WorkerCrashed,
-      `workers died ${this.#crew.deathsInARow} times in a row without a single result${cause === null ? '' : `: ${cause.message}`}`,
-      { phase: 'request', cause },
-    );
+    const error = crashLoopError(this.#crew.deathsInARow, cause);
     for (const stream of this.#streams) stream.fail(error);
   }
 
   // ---- workers that do not turn
-
-  #watch(): void {
-    const due = this.#context.now() + WATCH_MS;
-    this.#stopWatch = this.#context.after(WATCH_MS, () => {
-      // After a stop of the whole process, or a long turn of the service, every heartbeat looks old.
-      if (this.#context.now() - due > WATCH_MS) this.#crew.forgive();
-      for (const worker of this.#crew.stuck(this.#options.stuckAfterMs))
-        if (worker.rows > 0) this.#fence(worker);
-      this.#watch();
-    });
-  }
 
   #fence(worker: Worker): void {
     for (const job of this.#jobsWith(worker)) job.stream.ledger.stuck(worker.link.name);
@@ -459,7 +445,8 @@ export class Supervisor implements SupervisorHandle {
   /** So long after its cancel every job of a stream should be back: workers that still hold one are given up. */
   #fenceBusy(stream: Stream): void {
     for (const worker of this.#crew.alive()) {
-      const holds = this.#jobsWith(worker).some((job) => job.stream === stream);
+      const holds =
+        this.#jobsWith(worker).some((job) => job.stream === stream) || this.#hedges.with(worker, stream) > 0;
       if (holds || this.#asks.isWith(worker, stream)) this.#fence(worker);
     }
   }

@@ -20,6 +20,7 @@ export function newTask(sequence: number, entry: PlanEntry, verifiable = false):
     crashes: 0,
     again: false,
     retries: 0,
+    throttled: 0,
     error: null,
     left: false,
     prefix: null,

@@ -5,10 +5,11 @@ import type { Arena, Extent } from '../../protocol/arena.js';
 import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
 import type { VerifyPolicy } from '../../protocol/checksums/expected.js';
 import type { MillraceError } from '../../protocol/errors.js';
-import type { BareWriteRequest, StepSpec, StoreSpec } from '../../protocol/messages.js';
+import type { BareWriteRequest, SlowSpec, StepSpec, StoreSpec } from '../../protocol/messages.js';
 import type { KeyPage, ObjectInfo, ObjectLocation, SchemeDefaults } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import type { WriteLimits, WriteResult } from '../../protocol/writes.js';
+import type { AdmissionLimits } from './admission.js';
 
 /** One thing to load, in plan order. */
 export interface PlanEntry {
@@ -49,6 +50,12 @@ export interface RangePlan {
   readonly maxPerObject: number;
 }
 
+/** When a read is asked for a second time: when it is slow, as far as the requests have paid for it. */
+export interface HedgePlan extends SlowSpec {
+  /** Hedges that each request pays for. */
+  readonly maxShare: number;
+}
+
 export interface StreamOptions {
   readonly order: 'sequence' | 'completion';
   readonly batchSize: number;
@@ -69,6 +76,10 @@ export interface StreamOptions {
   readonly transform: StepSpec | null;
   readonly verify: VerifyPolicy;
   readonly maxAttempts: number;
+  /** Reads that are slow are asked for a second time. @default what the store's scheme says */
+  readonly hedge?: HedgePlan | false | undefined;
+  /** How long a service may tell an object's job to slow down before it fails; 0: counts as any other failed attempt. */
+  readonly throttleTimeoutMs: number;
 }
 
 /** One element of a batch. */
@@ -134,6 +145,11 @@ export interface TerminalRecord {
   readonly items: number;
   readonly bytes: number;
   readonly retries: number;
+  /** Reads that were slow and asked for a second time, and those of them where the second answer was taken. */
+  readonly hedged: number;
+  readonly hedgesWon: number;
+  /** Answers that told us to slow down (503, 429). */
+  readonly throttled: number;
   /** Delivered objects whose bytes were found to have a checksum of the service, by its kind. */
   readonly verified: Readonly<Partial<Record<ChecksumAlgorithm, number>>>;
   readonly elapsedMs: number;
@@ -182,6 +198,7 @@ export interface Task {
   /** A worker was lost with it, which may have written it to the stream's sink. */
   again: boolean;
   retries: number;
+  throttled: number;
   error: MillraceError | null;
   /** Handed back by a drain or a cancel. */
   left: boolean;
@@ -288,6 +305,8 @@ export interface SupervisorOptions {
   readonly budgetTimeoutMs: number;
   /** How long workers may take to end after a cancel before they are fenced. */
   readonly closeTimeoutMs: number;
+  /** @default none */
+  readonly admission?: AdmissionLimits;
   readonly token: CancellationToken;
 }
 

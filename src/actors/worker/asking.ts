@@ -1,13 +1,16 @@
 /**
  * The attempts at something that has an answer instead of bytes in a lease: a listing, a head, a write.
  *
- * Invariant: no attempt begins once the token has turned, and every wait in between ends when it does.
+ * Invariants:
+ * 1. No attempt begins once the token has turned, and every wait in between ends when it does.
+ * 2. An attempt is made from a place of its origin's window; while it waits for one it has no slot.
  */
 import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
 import { StopState } from '../../protocol/stop.js';
 import { Outcome, type Answer, type Store } from '../../protocol/store.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import { refundSuccess, takeStep, type AttemptDeps } from './attempts.js';
+import { newTicket, type Ticket } from './origins.js';
 import { newRetryState } from './retry.js';
 import { givenUp, type LocalToken } from './tokens.js';
 
@@ -18,6 +21,8 @@ export interface Asked<T> {
   readonly error: MillraceError | null;
   /** Attempts beyond the first. */
   readonly retries: number;
+  /** Answers that told it to slow down. */
+  readonly throttled: number;
 }
 
 export interface AskingDeps extends AttemptDeps {
@@ -29,7 +34,13 @@ export interface AskingDeps extends AttemptDeps {
 export interface Asking<T> {
   readonly store: number;
   readonly maxAttempts: number;
+  /** How long the service may tell it to slow down, in ms. */
+  readonly patienceMs: number;
   readonly token: LocalToken;
+  /** The slot that it has; given up while it waits for its origin, and perhaps another one afterwards. */
+  readonly seat: { slot: number };
+  /** Whether it was let in to its origin already. */
+  readonly entered: boolean;
   /** Whether it may have gone through already, with a worker that was lost. */
   readonly again: boolean;
   /** One attempt; `earlier` says whether one before it may have gone through without our knowing. */
@@ -37,11 +48,13 @@ export interface Asking<T> {
 }
 
 /** Never rejects. */
-export async function ask<T>(
-  { store: id, maxAttempts, token, again, attempt }: Asking<T>,
-  deps: AskingDeps,
-): Promise<Asked<T>> {
-  const retry = newRetryState(maxAttempts);
+export async function ask<T>(asking: Asking<T>, deps: AskingDeps): Promise<Asked<T>> {
+  const { store: id, maxAttempts, patienceMs, token, again, attempt } = asking;
+  const { origins } = deps;
+  const retry = newRetryState(maxAttempts, patienceMs);
+  const ticket = newTicket();
+  ticket.held = asking.entered;
+  let dueAtMs = 0;
   let retries = 0;
   let earlier = again;
   const ended = (status: DoneStatus, value: T | null, error: MillraceError | null): Asked<T> => ({
@@ -49,28 +62,73 @@ export async function ask<T>(
     value,
     error,
     retries,
+    throttled: retry.throttled,
   });
   try {
     const store = await deps.store(id);
     for (;;) {
       if (token.state !== StopState.Live) return ended(givenUp(token), null, null);
       if (deps.stopping) return ended(DoneStatus.Left, null, null);
+      if (!ticket.held) {
+        const refused = await entrance(asking, ticket, dueAtMs, deps);
+        if (refused !== null) return ended(DoneStatus.Failed, null, refused);
+        // Whoever was not let in finds its token turned, or the worker told to stop.
+        if (!ticket.held) continue;
+      }
       const credentials = deps.credentials(id);
+      origins.begun(id, ticket, 0);
       const answer = await attempt(store, earlier);
+      origins.ended(id, ticket, answer);
       if (answer.outcome === Outcome.Complete) {
         refundSuccess(deps.context.words, retry);
         return ended(DoneStatus.Ok, answer.value, null);
       }
       if (answer.outcome === Outcome.Cancelled) continue;
       earlier ||= mayHaveGoneThrough(answer);
-      const failed = { store: id, attempt: answer, credentials };
-      const failure = await takeStep(retry, failed, token, deps);
-      if (failure !== null) return ended(DoneStatus.Failed, null, failure);
+      const next = await takeStep(retry, { store: id, attempt: answer, ticket, credentials }, token, deps);
+      if (typeof next !== 'number') return ended(DoneStatus.Failed, null, next);
+      dueAtMs = next;
       retries += 1;
     }
   } catch (thrown) {
     return ended(DoneStatus.Failed, null, asMillraceError(thrown, ErrorCode.Internal));
+  } finally {
+    origins.leave(id, ticket);
   }
+}
+
+/** Takes a place, now or after a wait without a slot; the ticket says whether there is one. The error says why there will be none. */
+function entrance<T>(
+  { store, patienceMs, token, seat }: Asking<T>,
+  ticket: Ticket,
+  dueAtMs: number,
+  deps: AskingDeps,
+): Promise<MillraceError | null> {
+  if (dueAtMs === 0 && deps.origins.enter(store, patienceMs > 0)) {
+    ticket.held = true;
+    return Promise.resolve(null);
+  }
+  // Wait ends: when its worker lets it in, gives it up, or its token turns.
+  return new Promise((resolve) => {
+    deps.wait(
+      {
+        store,
+        patienceMs,
+        token,
+        get slot() {
+          return seat.slot;
+        },
+        set slot(slot) {
+          seat.slot = slot;
+        },
+        resume: (entered, error) => {
+          ticket.held = entered;
+          resolve(error);
+        },
+      },
+      dueAtMs,
+    );
+  });
 }
 
 /**

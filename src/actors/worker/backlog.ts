@@ -1,65 +1,187 @@
 /**
- * What a worker was sent and has not begun, in the order in which it came. Its length is bounded by what the supervisor
- * lets a worker be ahead of itself.
+ * What a worker was sent and has not begun. Its length is bounded by what the supervisor lets a worker be ahead of itself.
  *
- * Nothing waits here for anything but a free slot: rows whose loader stops are withdrawn in that very turn, whatever
- * the slots are busy with.
+ * Invariants:
+ * 1. Rows for one origin begin in the order in which they came, but for hedges, which are late already; those for another one go past them while they are not let
+ *    in.
+ * 2. Nothing waits here for anything but a free slot and its origin: rows whose loader stops are withdrawn in that very turn,
+ *    whatever the slots are busy with.
  */
 import type { JobMessage } from '../../protocol/messages.js';
+import { Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
 
 export interface Pending {
   readonly message: JobMessage;
-  /** The first row that has not begun. */
-  next: number;
   /** Rows that are not reported yet. */
   open: number;
 }
 
+/** Rows of one message that are for one origin. */
+export interface Entry {
+  readonly pending: Pending;
+  readonly store: number;
+  /** How long its jobs may be told to slow down. */
+  readonly patienceMs: number;
+  /** When it came, wall clock. */
+  readonly cameAtMs: number;
+  /** Which message it is of, counted. */
+  readonly order: number;
+  /** Indexes of the rows; null for all of the message. */
+  readonly rows: readonly number[] | null;
+  readonly count: number;
+  /** How many of them have begun. */
+  begun: number;
+}
+
+/** What was taken out before it began. */
+export interface Withdrawn {
+  readonly message: JobMessage;
+  readonly store: number;
+  readonly patienceMs: number;
+  readonly rows: readonly number[];
+}
+
+interface Queue {
+  readonly store: number;
+  readonly patient: boolean;
+  entries: Entry[];
+}
+
 export class Backlog {
-  #entries: Pending[] = [];
+  /** By origin, and by whether they wait while it is closed; few, and never more than there are stores. */
+  readonly #queues: Queue[] = [];
   #rows = 0;
+  #order = FIRST_ORDER;
+  #lateOrder = FIRST_ORDER - 1;
 
   /** Rows that have not begun. */
   get rows(): number {
     return this.#rows;
   }
 
-  push(message: JobMessage): void {
+  push(message: JobMessage, patienceMs = 0, cameAtMs = 0): void {
     const count = rowsOf(message);
     if (count === 0) return;
-    this.#entries.push({ message, next: 0, open: count });
+    const pending = { message, open: count };
+    const isLate = isHedge(message);
+    const order = isLate ? this.#lateOrder-- : this.#order++;
+    const common = { pending, patienceMs, cameAtMs, order, begun: 0 };
     this.#rows += count;
+    const store = message.kind === 'fetch' ? onlyStore(message.table) : message.store;
+    if (store >= 0) return this.#add({ ...common, store, rows: null, count });
+    for (const [each, rows] of rowsByStore(message)) {
+      this.#add({ ...common, store: each, rows, count: rows.length });
+    }
   }
 
-  /** The message whose row `next` is to begin. */
-  get head(): Pending | null {
-    return this.#entries[0] ?? null;
+  /** The first that came of those that are let in, its next row to be begun; `enter` is asked once per origin at most. */
+  next(enter: (store: number, patient: boolean) => boolean): Entry | null {
+    const queues = this.#queues;
+    for (let after = -1; ;) {
+      let first: Queue | null = null;
+      for (const queue of queues) {
+        const at = placeOf(queue);
+        if (at > after && (first === null || at < placeOf(first))) first = queue;
+      }
+      if (first === null) return null;
+      if (enter(first.store, first.patient)) return first.entries[0]!;
+      after = placeOf(first);
+    }
   }
 
-  /** That row has begun; returns it. */
-  begin(): number {
-    const entry = this.#entries[0]!;
-    const row = entry.next;
-    entry.next += 1;
+  /** The next row of an entry that `next` gave has begun; returns it. */
+  begin(entry: Entry): number {
+    const row = entry.rows === null ? entry.begun : entry.rows[entry.begun]!;
+    entry.begun += 1;
     this.#rows -= 1;
-    if (entry.next === rowsOf(entry.message)) this.#entries.shift();
+    if (entry.begun === entry.count) this.#queueOf(entry).entries.shift();
     return row;
   }
 
-  /** Takes out what has not begun of one stream: the messages, each with its first row that has not. */
-  withdraw(stream: number): { readonly message: JobMessage; readonly first: number }[] {
-    const withdrawn = this.#entries.filter(({ message }) => message.stream === stream);
-    if (withdrawn.length === 0) return [];
-    this.#entries = this.#entries.filter(({ message }) => message.stream !== stream);
-    return withdrawn.map((entry) => {
-      const rest = rowsOf(entry.message) - entry.next;
-      entry.open -= rest;
-      this.#rows -= rest;
-      return { message: entry.message, first: entry.next };
-    });
+  /** Takes out what has not begun of the entries that `which` describes. */
+  withdraw(which: (entry: Entry) => boolean): Withdrawn[] {
+    const withdrawn: Withdrawn[] = [];
+    for (const queue of this.#queues) {
+      const taken = queue.entries.filter(which);
+      if (taken.length === 0) continue;
+      queue.entries = queue.entries.filter((entry) => !taken.includes(entry));
+      for (const entry of taken) {
+        const rows = restOf(entry);
+        entry.pending.open -= rows.length;
+        this.#rows -= rows.length;
+        const { pending, store, patienceMs } = entry;
+        withdrawn.push({ message: pending.message, store, patienceMs, rows });
+      }
+    }
+    return withdrawn;
   }
+
+  /** Origins for which somebody patient waits. */
+  get patientStores(): number[] {
+    const waits = this.#queues.filter(({ patient, entries }) => patient && entries.length > 0);
+    return waits.map(({ store }) => store);
+  }
+
+  #add(entry: Entry): void {
+    const { entries } = this.#queueOf(entry);
+    if (entry.order < FIRST_ORDER) entries.unshift(entry);
+    else entries.push(entry);
+  }
+
+  #queueOf({ store, patienceMs }: Entry): Queue {
+    const patient = patienceMs > 0;
+    for (const queue of this.#queues) if (queue.store === store && queue.patient === patient) return queue;
+    const queue = { store, patient, entries: [] };
+    this.#queues.push(queue);
+    return queue;
+  }
+}
+
+/** Whether it is a hedge, that job or any; one is alone in its message. */
+export function isHedge(message: JobMessage, job?: number): boolean {
+  if (message.kind !== 'fetch') return false;
+  const { cells } = message.table;
+  return (cells[Job.Flags]! & JobFlag.Hedge) !== 0 && (job === undefined || cells[Job.Id] === job);
 }
 
 export function rowsOf(message: JobMessage): number {
   return message.kind === 'fetch' ? message.table.count : 1;
+}
+
+/** Where in the order of all rows the first of a queue is; two queues never have the same, as a row is in one of them. */
+function placeOf({ entries }: Queue): number {
+  const entry = entries[0];
+  if (entry === undefined) return -1;
+  const row = entry.rows === null ? entry.begun : entry.rows[entry.begun]!;
+  return entry.order * MAX_ROWS + row;
+}
+
+/** More rows than a message has. */
+const MAX_ROWS = 2 ** 20;
+/** Of the first message: hedges count down from here. Times the rows, ten million messages a second fit into a month. */
+const FIRST_ORDER = 2 ** 31;
+
+function restOf({ rows, begun, count }: Entry): number[] {
+  if (rows !== null) return rows.slice(begun);
+  return Array.from({ length: count - begun }, (_, i) => begun + i);
+}
+
+/** The store of all rows, or -1 where they are for several. */
+function onlyStore({ cells, count }: { cells: Float64Array; count: number }): number {
+  const store = cells[Job.Store]!;
+  for (let row = 1; row < count; row += 1) if (cells[row * JOB_STRIDE + Job.Store] !== store) return -1;
+  return store;
+}
+
+function rowsByStore(message: JobMessage): Map<number, number[]> {
+  const byStore = new Map<number, number[]>();
+  if (message.kind !== 'fetch') return byStore;
+  const { cells, count } = message.table;
+  for (let row = 0; row < count; row += 1) {
+    const store = cells[row * JOB_STRIDE + Job.Store]!;
+    const rows = byStore.get(store);
+    if (rows === undefined) byStore.set(store, [row]);
+    else rows.push(row);
+  }
+  return byStore;
 }

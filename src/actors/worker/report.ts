@@ -7,7 +7,13 @@
  *    bounded by the jobs the worker holds.
  */
 import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
-import { ErrorCode, MillraceError, asMillraceError, type WireError } from '../../protocol/errors.js';
+import {
+  ErrorCode,
+  MillraceError,
+  asMillraceError,
+  messageOf,
+  type WireError,
+} from '../../protocol/errors.js';
 import type { DoneMessage, Output, ResultMessage } from '../../protocol/messages.js';
 import type { PortSender } from '../../protocol/port.js';
 import { NEVER } from '../../protocol/stop.js';
@@ -28,10 +34,24 @@ export interface Result {
   readonly size: number;
   readonly version: string | null;
   readonly retries: number;
+  /** Answers that told it to slow down. */
+  readonly throttled: number;
   readonly error: MillraceError | null;
   readonly outputs: readonly Output[] | null;
   readonly verified: ChecksumAlgorithm | null;
 }
+
+/** The result of a row that was not begun, but for its id and status. */
+export const NOTHING_DONE = {
+  landed: 0,
+  size: -1,
+  version: null,
+  retries: 0,
+  throttled: 0,
+  error: null,
+  outputs: null,
+  verified: null,
+};
 
 /** Rows that are sent without waiting for the rest of their message. */
 const ROWS_PER_MESSAGE = 64;
@@ -62,6 +82,7 @@ export class Reporter {
     this.#table.set(base + Done.Landed, result.landed);
     this.#table.set(base + Done.Size, result.size);
     this.#table.set(base + Done.Retries, result.retries);
+    this.#table.set(base + Done.Throttled, result.throttled);
     if (result.verified !== null)
       this.#table.set(base + Done.Verified, CHECKSUMS.indexOf(result.verified) + 1);
     if (result.version !== null) {
@@ -162,7 +183,7 @@ function cloneFault(outputs: readonly Output[]): MillraceError | null {
 }
 
 function notSent(thrown: unknown): MillraceError {
-  const why = thrown instanceof Error ? thrown.message : String(thrown);
+  const why = messageOf(thrown);
   return new MillraceError(
     ErrorCode.TransformFailed,
     `the transform returned a value that cannot be sent between threads: ${why}. Return bytes, plain data, or null`,

@@ -2,11 +2,16 @@
  * The bounded number of jobs that a worker runs at the same time. Each slot has an index, so that what runs in it can
  * be noted in shared memory.
  */
+
+/** In place of the index of a slot, for a job that waits without one. */
+export const AWAY = -1;
+
 export class Slots {
   readonly #free: number[] = [];
   readonly #size: number;
   readonly #onFree: () => void;
   #joined = 0;
+  #away = 0;
   #onIdle: (() => void) | null = null;
 
   /** `onFree` is called whenever a slot is free again. */
@@ -20,18 +25,34 @@ export class Slots {
     return this.#size - this.#free.length;
   }
 
+  get hasFree(): boolean {
+    return this.#free.length > 0;
+  }
+
   tryAcquire(): number | null {
     return this.#free.pop() ?? null;
   }
 
-  /** Frees the slot when `work` has ended. */
-  track(slot: number, work: Promise<void>): void {
-    void work.finally(() => this.release(slot));
-  }
-
-  release(slot: number): void {
+  /** Frees the slot; its job goes on waiting, and counts as running. */
+  leave(slot: number): void {
+    this.#away += 1;
     this.#free.push(slot);
     this.#onFree();
+  }
+
+  /** A slot for a job that is away. There has to be one. */
+  comeBack(): number {
+    this.#away -= 1;
+    return this.#free.pop()!;
+  }
+
+  /** The job has ended, in that slot or away. */
+  release(slot: number): void {
+    if (slot === AWAY) this.#away -= 1;
+    else {
+      this.#free.push(slot);
+      this.#onFree();
+    }
     this.#quiet();
   }
 
@@ -54,7 +75,7 @@ export class Slots {
   }
 
   get #isIdle(): boolean {
-    return this.busy === 0 && this.#joined === 0;
+    return this.busy === 0 && this.#joined === 0 && this.#away === 0;
   }
 
   #quiet(): void {

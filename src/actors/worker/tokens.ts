@@ -5,7 +5,7 @@
  * Invariant: a token is here only while a stream of this worker uses it, and every wait unlinks itself when it ends.
  */
 import type { TurnSignal } from '../../protocol/context.js';
-import { StopState } from '../../protocol/stop.js';
+import { StopState, type StopSignal } from '../../protocol/stop.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import { readToken } from '../../protocol/words.js';
 
@@ -25,23 +25,27 @@ export class LocalToken implements TurnSignal {
     return readToken(this.#words, this.slot, this.epoch);
   }
 
-  onTurn(fn: () => void): () => void {
-    if (this.state !== StopState.Live) {
+  /** `signal` is this token, or one that goes by it and may be further. */
+  onTurn(fn: () => void, signal: StopSignal = this): () => void {
+    if (signal.state !== StopState.Live) {
       fn();
       return () => {};
     }
-    this.#onTurn.add(fn);
-    return () => this.#onTurn.delete(fn);
+    const listener = (): void => {
+      if (signal.state !== StopState.Live) fn();
+    };
+    this.#onTurn.add(listener);
+    return () => this.#onTurn.delete(listener);
   }
 
-  onStop(fn: () => void): () => void {
-    if (this.state === StopState.Cancelled) {
+  onStop(fn: () => void, signal: StopSignal = this): () => void {
+    if (signal.state === StopState.Cancelled) {
       fn();
       return () => {};
     }
     // A drain turns the token without stopping it, so the look at the state is what counts.
     const listener = (): void => {
-      if (this.state !== StopState.Cancelled) return;
+      if (signal.state !== StopState.Cancelled) return;
       this.#onTurn.delete(listener);
       fn();
     };
@@ -49,7 +53,7 @@ export class LocalToken implements TurnSignal {
     return () => this.#onTurn.delete(listener);
   }
 
-  /** The control message came: everybody who waits looks again. */
+  /** The control message came, or something that goes by this token was stopped: everybody who waits looks again. */
   turned(): void {
     for (const fn of this.#onTurn) fn();
   }

@@ -2,8 +2,8 @@
  * What a transform returned, made into outputs: bytes stay in, or are packed into, the job's own lease where they fit.
  */
 import { copyBytes, ownCopy } from '../../protocol/copy.js';
-import { ErrorCode, MillraceError } from '../../protocol/errors.js';
-import type { Output } from '../../protocol/messages.js';
+import { ErrorCode, messageOf, MillraceError } from '../../protocol/errors.js';
+import { isSink, type Output, type StreamSpec } from '../../protocol/messages.js';
 import { ownValue } from './own-value.js';
 
 /** So that a typed array of any element type can be laid over an item. */
@@ -61,4 +61,17 @@ function bytesOf(item: unknown): Uint8Array | null {
 
 function align(bytes: number): number {
   return Math.ceil(bytes / ALIGN_BYTES) * ALIGN_BYTES;
+}
+
+export function transformFailed(thrown: unknown): MillraceError {
+  const why = messageOf(thrown);
+  return new MillraceError(ErrorCode.TransformFailed, `the transform threw: ${why}`, {
+    phase: 'transform',
+    cause: thrown,
+  });
+}
+
+/** What the user gave along with the transform. */
+export function optionsOf({ transform }: StreamSpec): unknown {
+  return transform === null || isSink(transform) ? undefined : transform.options;
 }

@@ -14,7 +14,7 @@ import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { StopState } from '../../protocol/stop.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import type { ObjectInfo } from '../../protocol/store.js';
-import { ask, type Asked, type AskingDeps } from './asking.js';
+import { ask, type Asked, type Asking, type AskingDeps } from './asking.js';
 import { givenUp, type LocalToken } from './tokens.js';
 
 /** How long one piece of the work may hold the event loop. */
@@ -41,6 +41,8 @@ export interface Verification {
   readonly verdict: Verdict;
   /** Attempts at the question for the checksums beyond the first. */
   readonly retries: number;
+  /** Answers to it that told us to slow down. */
+  readonly throttled: number;
 }
 
 const UNVERIFIED: Verdict = { status: DoneStatus.Ok, error: null, verified: null };
@@ -48,16 +50,20 @@ const UNVERIFIED: Verdict = { status: DoneStatus.Ok, error: null, verified: null
 /** Asks the service for the object's checksums and looks whether the landed bytes have one of them. Never rejects. */
 export async function verifyLanded(
   landed: Landed,
-  stream: { readonly token: LocalToken; readonly maxAttempts: number },
+  stream: Pick<Asking<ObjectInfo>, 'token' | 'maxAttempts' | 'patienceMs' | 'seat'>,
   deps: AskingDeps & { readonly context: Pick<WorkerContext, 'sleep'> },
 ): Promise<Verification> {
-  const { token, maxAttempts } = stream;
+  const { token } = stream;
   const { store, key } = landed;
   const asked = await ask<ObjectInfo>(
-    { store, maxAttempts, token, again: false, attempt: (opened) => opened.head(key, token) },
+    { ...stream, store, entered: false, again: false, attempt: (opened) => opened.head(key, token) },
     deps,
   );
-  return { verdict: await judge(landed, asked, token, deps.context), retries: asked.retries };
+  return {
+    verdict: await judge(landed, asked, token, deps.context),
+    retries: asked.retries,
+    throttled: asked.throttled,
+  };
 }
 
 async function judge(

@@ -3,8 +3,8 @@
  * one message, and ends when it is told to stop.
  *
  * Invariants:
- * 1. At most `concurrency` jobs run; the others wait in the backlog, and are handed back in the turn in which their
- *    token turns.
+ * 1. At most `concurrency` jobs run; the others wait in the backlog, or for their origin after they have begun, and are
+ *    handed back in the turn in which their token turns.
  * 2. Control messages act at once, whatever the data ports hold.
  * 3. After `stop` the inbox refuses before it is emptied, every row that was in flight is reported, and `stopped` is
  *    the last message.
@@ -29,14 +29,19 @@ import type { Store } from '../../protocol/store.js';
 import { DoneStatus, Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
 import { answerTo, attemptAt, type QuestionMessage } from './answers.js';
 import { ask } from './asking.js';
-import { Backlog, rowsOf } from './backlog.js';
+import type { Pending, Withdrawn } from './backlog.js';
 import { Lane, type LaneDeps } from './lane.js';
-import { Reporter } from './report.js';
-import { Slots } from './slots.js';
+import { Latencies } from './latencies.js';
+import type { Origins } from './origins.js';
+import { NOTHING_DONE, Reporter } from './report.js';
+import { Revocations } from './revocations.js';
+import { Schedule, type ScheduleDeps } from './schedule.js';
+import { SlowWatch } from './slow.js';
 import { Stores } from './stores.js';
 import { givenUp, LocalToken } from './tokens.js';
-import { toOutputs } from './transform.js';
+import { optionsOf, toOutputs, transformFailed } from './transform.js';
 import { verifyLanded } from './verify.js';
+import type { Waiter } from './waiting.js';
 import { attemptWrite, sinkRequest } from './writes.js';
 
 /** How long finished rows wait for the rest of their message, so that one slow object does not hold up its neighbours. */
@@ -56,16 +61,19 @@ export async function runWorker(context: WorkerContext): Promise<void> {
   await new Worker(context).run();
 }
 
-class Worker implements LaneDeps<Stream> {
+class Worker implements LaneDeps<Stream>, ScheduleDeps {
   readonly #context: WorkerContext;
   readonly #reporter: Reporter;
-  readonly #slots: Slots;
-  readonly #backlog = new Backlog();
+  readonly #schedule: Schedule;
   readonly #stores: Stores;
-  readonly #lanes: readonly Lane<Stream>[];
+  /** Of all jobs that run or wait for their origin, and those without one: as many as there ever were at the same time. */
+  readonly #lanes: Lane<Stream>[] = [];
+  readonly #idle: Lane<Stream>[] = [];
+  readonly latencies = new Latencies();
+  readonly #slow: SlowWatch;
+  readonly #revocations: Revocations;
   readonly #streams = new Map<number, Stream>();
   #flushTimer = false;
-  #beginning = false;
   #stopping = false;
   #retries = 0;
   #bytes = 0;
@@ -73,9 +81,10 @@ class Worker implements LaneDeps<Stream> {
   constructor(context: WorkerContext) {
     this.#context = context;
     this.#reporter = new Reporter(context.results);
-    this.#slots = new Slots(context.concurrency, () => this.#begin());
     this.#stores = new Stores(context);
-    this.#lanes = Array.from({ length: context.concurrency }, (_, slot) => new Lane<Stream>(slot, this));
+    this.#schedule = new Schedule(this);
+    this.#slow = new SlowWatch(context, this.latencies, this.#lanes);
+    this.#revocations = new Revocations(this.#schedule, this.#lanes);
   }
 
   async run(): Promise<void> {
@@ -89,9 +98,11 @@ class Worker implements LaneDeps<Stream> {
       if (message !== null) this.#accept(message);
       else if (this.#stopping) break;
     }
-    await this.#slots.idle();
+    await this.#schedule.slots.idle();
+    this.#slow.stop();
     await this.#reporter.flush();
     this.#stores.close();
+    this.#schedule.close();
     const { delivered, left } = this.#reporter;
     context.control.post({ kind: 'stopped', delivered, left, error: null });
   }
@@ -100,6 +111,10 @@ class Worker implements LaneDeps<Stream> {
 
   get context(): WorkerContext {
     return this.#context;
+  }
+
+  get origins(): Origins {
+    return this.#schedule.origins;
   }
 
   get stopping(): boolean {
@@ -116,6 +131,14 @@ class Worker implements LaneDeps<Stream> {
 
   refresh(store: number, refused: number, token: TurnSignal): Promise<MillraceError | null> {
     return this.#stores.refresh(store, refused, token);
+  }
+
+  watch(): void {
+    this.#slow.began();
+  }
+
+  wait(waiter: Waiter, dueAtMs: number): void {
+    this.#schedule.wait(waiter, dueAtMs);
   }
 
   ended(lane: Lane<Stream>): void {
@@ -152,6 +175,8 @@ class Worker implements LaneDeps<Stream> {
       case 'close-stream':
         this.#streams.delete(message.stream);
         return;
+      case 'revoke':
+        return this.#revocations.revoke(message.job);
       case 'stop':
         this.#stopping = true;
         this.context.jobs.close();
@@ -160,34 +185,50 @@ class Worker implements LaneDeps<Stream> {
   }
 
   #accept(message: JobMessage): void {
-    for (const store of message.stores) this.#stores.add(store);
+    for (const store of message.stores) {
+      this.#stores.add(store);
+      this.#schedule.origins.add(store);
+    }
     if (message.open !== null) this.#open(message.open);
-    this.#streamOf(message);
-    this.#backlog.push(message);
+    const { spec } = this.#streamOf(message);
+    this.#schedule.push(message, spec.throttleTimeoutMs);
+    this.#revocations.came(message);
     // There is no order between two ports: its token may have turned before it came.
     this.#handBack();
-    this.#begin();
+    this.#schedule.run();
   }
 
-  /** Begins what there are slots for. */
-  #begin(): void {
-    // A job may end before its begin returns: what that frees is seen by the loop which is under way, however many do.
-    if (this.#beginning) return;
-    this.#beginning = true;
-    try {
-      for (let entry = this.#backlog.head; entry !== null; entry = this.#backlog.head) {
-        const slot = this.#slots.tryAcquire();
-        if (slot === null) return;
-        const { message } = entry;
-        const stream = this.#streamOf(message);
-        const row = this.#backlog.begin();
-        if (message.kind === 'fetch') this.#lanes[slot]!.begin(entry, message.table, row, stream);
-        else this.#slots.track(slot, this.#answer(message, stream));
-      }
-    } finally {
-      this.#beginning = false;
-    }
+  // ---- what the schedule needs
+
+  begin(pending: Pending, row: number, slot: number): void {
+    const { message } = pending;
+    const stream = this.#streamOf(message);
+    if (message.kind !== 'fetch') return void this.#answer(message, stream, slot);
+    const lane = this.#idle.pop() ?? this.#addLane(slot);
+    lane.slot = slot;
+    lane.begin(pending, message.table, row, stream);
   }
+
+  #addLane(slot: number): Lane<Stream> {
+    const lane = new Lane<Stream>(slot, this);
+    this.#lanes.push(lane);
+    return lane;
+  }
+
+  returned({ message, rows }: Withdrawn, status: DoneStatus, error: MillraceError | null): void {
+    if (message.kind === 'fetch') {
+      const { cells } = message.table;
+      for (const row of rows) {
+        const id = cells[row * JOB_STRIDE + Job.Id]!;
+        this.#reporter.add({ ...NOTHING_DONE, id, status, error });
+      }
+      void this.#reporter.flush();
+      return;
+    }
+    this.#schedule.slots.join(this.#reporter.send(answerTo(message, { status, value: null, error })));
+  }
+
+  // ----
 
   /** The last step of every fetch job. */
   #report(lane: Lane<Stream>): void {
@@ -196,10 +237,11 @@ class Worker implements LaneDeps<Stream> {
     pending.open -= 1;
     // While there is more to do nobody waits for single rows; a message wakes the service's thread, which costs as much
     // as ten of them.
-    const last = pending.open === 0 && this.#backlog.rows === 0;
-    if (last || this.#reporter.waiting >= FULL_ROWS) void this.#reporter.flush();
+    const last = pending.open === 0 && this.#schedule.rows === 0;
+    if (last || lane.revoked || this.#reporter.waiting >= FULL_ROWS) void this.#reporter.flush();
     else this.#flushSoon();
-    this.#slots.release(slot);
+    this.#idle.push(lane);
+    this.#schedule.slots.release(slot);
   }
 
   #streamOf({ stream: id }: JobMessage): Stream {
@@ -214,21 +256,9 @@ class Worker implements LaneDeps<Stream> {
       const stopping = this.#stopping && token.state === StopState.Live;
       if (!stopping && token.state === StopState.Live) continue;
       const status = stopping ? DoneStatus.Left : givenUp(token);
-      for (const { message, first } of this.#backlog.withdraw(id)) this.#return(message, first, status);
+      this.#schedule.handBack(id, status);
     }
-  }
-
-  #return(message: JobMessage, first: number, status: DoneStatus): void {
-    if (message.kind === 'fetch') {
-      const { cells } = message.table;
-      for (let row = first; row < rowsOf(message); row += 1) {
-        const id = cells[row * JOB_STRIDE + Job.Id]!;
-        this.#reporter.add({ ...NOTHING_DONE, id, status });
-      }
-      void this.#reporter.flush();
-      return;
-    }
-    this.#slots.join(this.#reporter.send(answerTo(message, { status, value: null, error: null })));
+    this.#schedule.turned();
   }
 
   async #transform(lane: Lane<Stream>, transform: Promise<TransformFunction>): Promise<void> {
@@ -270,15 +300,15 @@ class Worker implements LaneDeps<Stream> {
     const bytes = new Uint8Array(this.context.arena, offset, landed);
     const uri = this.#stores.uri(store, decoder.decode(key));
     const { token, spec } = stream;
-    const { verdict, retries } = await verifyLanded(
+    const { verdict, ...asked } = await verifyLanded(
       { store, key, version, policy, bytes, uri },
-      { token, maxAttempts: spec.maxAttempts },
+      { token, maxAttempts: spec.maxAttempts, patienceMs: spec.throttleTimeoutMs, seat: lane },
       this,
     );
     lane.status = verdict.status;
     lane.error = verdict.error;
     lane.verified = verdict.verified;
-    this.#askedAgain(lane, retries);
+    this.#askedAgain(lane, asked);
     this.#step(lane);
   }
 
@@ -288,11 +318,14 @@ class Worker implements LaneDeps<Stream> {
     const body = new Uint8Array(this.context.arena, offset, landed);
     const request = sinkRequest(sink, lane.key, lane.start, body);
     const { token, spec } = stream;
-    const { status, value, error, retries } = await ask(
+    const { status, value, error, ...asked } = await ask(
       {
         store: sink.store,
         maxAttempts: spec.maxAttempts,
+        patienceMs: spec.throttleTimeoutMs,
         token,
+        seat: lane,
+        entered: false,
         again: (lane.flags & JobFlag.Again) !== 0,
         attempt: (store, earlier) => attemptWrite(store, request, token, earlier),
       },
@@ -300,24 +333,29 @@ class Worker implements LaneDeps<Stream> {
     );
     lane.status = status;
     lane.error = error;
-    this.#askedAgain(lane, retries);
+    this.#askedAgain(lane, asked);
     if (value !== null)
       lane.outputs = [{ kind: 'value', value: { version: value.version, part: value.part } }];
     this.#report(lane);
   }
 
-  #askedAgain(lane: Lane<Stream>, retries: number): void {
+  #askedAgain(lane: Lane<Stream>, { retries, throttled }: { retries: number; throttled: number }): void {
     this.#retries += retries;
     lane.askedAgain += retries;
+    lane.throttled += throttled;
   }
 
-  async #answer(message: QuestionMessage, stream: Stream): Promise<void> {
+  async #answer(message: QuestionMessage, stream: Stream, slot: number): Promise<void> {
     const { token, spec } = stream;
+    const seat = { slot };
     const ended = await ask(
       {
         store: message.store,
         maxAttempts: spec.maxAttempts,
+        patienceMs: spec.throttleTimeoutMs,
         token,
+        seat,
+        entered: true,
         again: message.kind === 'write' && message.again,
         attempt: (store, earlier) => attemptAt(message, store, token, earlier),
       },
@@ -332,6 +370,8 @@ class Worker implements LaneDeps<Stream> {
       await this.#reporter.send(
         answerTo(message, { ...ended, status: DoneStatus.Failed, value: null, error }),
       );
+    } finally {
+      this.#schedule.slots.release(seat.slot);
     }
   }
 
@@ -356,12 +396,13 @@ class Worker implements LaneDeps<Stream> {
 
   #stats(): WorkerStats {
     return {
-      busy: this.#slots.busy,
-      queued: this.#backlog.rows,
+      busy: this.#schedule.slots.busy,
+      queued: this.#schedule.rows,
       delivered: this.#reporter.delivered,
       retries: this.#retries,
       bytes: this.#bytes,
       doneFull: this.context.results.fullCount,
+      origins: this.#schedule.origins.stats(),
       ...this.context.transportStats(),
     };
   }
@@ -371,26 +412,3 @@ const decoder = new TextDecoder();
 
 // Wait ends: with the few milliseconds of the sleep that it is given to.
 const NO_TURN: TurnSignal = { ...NEVER, onTurn: () => () => {} };
-
-/** The result of a row that was not begun, but for its id and status. */
-const NOTHING_DONE = {
-  landed: 0,
-  size: -1,
-  version: null,
-  retries: 0,
-  error: null,
-  outputs: null,
-  verified: null,
-};
-
-function transformFailed(thrown: unknown): MillraceError {
-  const why = thrown instanceof Error ? thrown.message : String(thrown);
-  return new MillraceError(ErrorCode.TransformFailed, `the transform threw: ${why}`, {
-    phase: 'transform',
-    cause: thrown,
-  });
-}
-
-function optionsOf({ transform }: StreamSpec): unknown {
-  return transform === null || isSink(transform) ? undefined : transform.options;
-}

@@ -15,7 +15,15 @@ import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/erro
 import type { KeyPage, ListRequest } from '../../protocol/store.js';
 import type { UnfinishedUpload } from '../../protocol/writes.js';
 import { encodeQuery } from '../http/encoding.js';
-import { Escapes, leafBytes, leafText, packSpans, spanTexts, unescape, type Packed } from '../http/spans.js';
+import {
+  Escapes,
+  leafBytes,
+  leafText,
+  packSpans,
+  prefixTexts,
+  unescape,
+  type Packed,
+} from '../http/spans.js';
 import { keyText } from '../http/keys.js';
 import { XmlError, XmlScanner } from '../http/xml.js';
 import { ANY_UPLOAD } from './blocks.js';
@@ -102,7 +110,7 @@ export function parsePage(body: Uint8Array, context: ErrorContext): KeyPage {
       versions: versions.bytes,
       versionEnds: versions.ends,
       modified: Float64Array.from(raw.modified),
-      prefixes: spanTexts(bytes, raw.prefixSpans, raw.prefixEscapes),
+      prefixes: prefixTexts(bytes, raw.prefixSpans, raw.prefixEscapes),
       next: raw.next,
     };
   });

@@ -78,11 +78,15 @@ function invalid(message: string): MillraceError {
 
 /** @throws MillraceError InvalidArgument for the first option that cannot work; prints no credentials */
 export function checkOptions(options: AzureOptions): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(KINDS, name)) {
-      throw invalid(`The az scheme has no option "${name}"; ${suggestion(name, Object.keys(KINDS))}`);
-    }
-    if (value !== undefined) checkKind(name as keyof AzureOptions, value);
+  const names = Object.keys(KINDS);
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name))
+      throw invalid(`The az scheme has no option "${name}"; ${suggestion(name, names)}`);
+  }
+  // Inherited ones too: they are read.
+  for (const name of names as (keyof AzureOptions)[]) {
+    const value: unknown = options[name];
+    if (value !== undefined) checkKind(name, value);
   }
   const ways = WAYS.filter((name) => options[name] !== undefined && options[name] !== false);
   if (ways.length > 1) {
@@ -152,7 +156,8 @@ export function checkEndpoint(text: string, origin: string): URL {
     'expected a URL without credentials, query or fragment, such as "http://127.0.0.1:10000/devstoreaccount1"';
   let url: URL;
   try {
-    url = new URL(text);
+    // The conversion of what is no text could throw anything.
+    url = new URL(typeof text === 'string' ? text : '');
   } catch {
     throw invalid(`The ${origin} is not a URL; ${expected}`);
   }

@@ -15,6 +15,8 @@ const DEFAULTS: SchemeDefaults = {
   partBytes: 4 * MIB,
   // At 60 MB/s each, this many parts fill a link of 10 to 25 Gbit/s; more would only queue behind it.
   maxPartsPerObject: 32,
+  // A partition that is moved, or a connection that has lost a packet, holds up single requests for seconds; others pass.
+  hedge: true,
 };
 
 /** Source of the limits: "Scalability and performance targets for Blob storage" and "Put Block" (2019-12-12 and later). */

@@ -14,6 +14,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { shownUri } from '../../protocol/shown-uri.js';
 import type { ObjectLocation } from '../../protocol/store.js';
 import { keyText, plainKey } from '../http/keys.js';
 
@@ -25,7 +26,7 @@ const SUFFIX =
   /^(?:blob\.core\.windows\.net|blob\.core\.chinacloudapi\.cn|blob\.core\.usgovcloudapi\.net|z\d{1,3}\.blob\.storage\.azure\.net)$/;
 const ACCOUNT = /^[a-z0-9]{3,24}$/;
 /** Containers of the service itself ($root, $web, $logs) begin with a dollar. */
-const CONTAINER = /^(?:\$[a-z]{2,62}|[a-z0-9](?:-?[a-z0-9]){2,62})$/;
+const CONTAINER = /^(?=.{3,63}$)(?:\$[a-z]+|[a-z0-9](?:-?[a-z0-9])*)$/;
 /** The service's own limit on a name. */
 const MAX_KEY_CHARS = 1024;
 const EXAMPLE = 'az://account/container/key, such as az://myaccount/logs/2026/11/part-0.json';
@@ -68,7 +69,7 @@ export function parseUri(uri: string): ObjectLocation {
   if (uri.startsWith(`${store}/`)) last = { begin: `${store}/`, store };
   if (!key.isWellFormed()) {
     throw invalid(
-      `The key of "${uri.toWellFormed()}" has a lone surrogate and no UTF-8 form; keys are UTF-8`,
+      `The key of "${shownUri(uri.toWellFormed())}" has a lone surrogate and no UTF-8 form; keys are UTF-8`,
     );
   }
   checkLength(key);
@@ -86,7 +87,7 @@ export function claimedUrl(uri: string): string | null {
 function parseUrl(uri: string): ObjectLocation {
   const begin = claimedUrl(uri);
   if (begin === null) {
-    throw invalid(`"${uri.split(/[?#]/, 1)[0]}" is not an Azure URI; expected ${EXAMPLE}`);
+    throw invalid(`"${shownUri(uri).split(/[?#]/, 1)[0]}" is not an Azure URI; expected ${EXAMPLE}`);
   }
   const query = uri.search(/[?#]/);
   const plain = query < 0 ? uri : uri.slice(0, query);

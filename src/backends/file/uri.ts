@@ -60,7 +60,7 @@ export function pathFromUri(given: string, cwd: string, own: LocalScheme = 'file
   const host = AUTHORITY.exec(rest)?.[1];
   if (host !== undefined) {
     if (host !== '' && host.toLowerCase() !== 'localhost') {
-      const named = /[@:]/.test(host) ? 'a host' : `the host "${host}"`;
+      const named = /[@:?#]/.test(host) ? 'a host' : `the host "${host}"`;
       throw invalid(given, own, `it names ${named}; a ${own} URI has three slashes`);
     }
     rest = rest.slice(2 + host.length);

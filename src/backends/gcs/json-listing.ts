@@ -5,9 +5,11 @@
  * 1. A page is whole or refused: JSON that is cut, or an item without a name or a size, is a `ProtocolViolation`, never a
  *    page with fewer keys.
  * 2. A generation stays the text that it came as: it does not fit into a number.
+ * 3. A name is the one that the service sent, or refused: none has U+FFFD for what is not UTF-8.
  *
  * Source of the format: "Objects: list" in the JSON API reference.
  */
+import { isUtf8 } from 'node:buffer';
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import { createKeyPageBuilder } from '../../protocol/key-page.js';
 import type { KeyPage, ListRequest } from '../../protocol/store.js';
@@ -41,23 +43,29 @@ export function parsePage(body: Uint8Array, context: ErrorContext): KeyPage {
       retryable: true,
       ...context,
     });
-  const raw = readJson(body);
-  if (raw === null) throw violation('it is no JSON object');
+  const raw = isUtf8(body) ? readJson(body) : null;
+  if (raw === null) throw violation('it is no JSON object in UTF-8');
   const { items = [], prefixes = [], nextPageToken = null } = raw as RawPage;
   if (!Array.isArray(items)) throw violation('its items are no array');
-  if (!Array.isArray(prefixes) || !prefixes.every((each) => typeof each === 'string')) {
+  if (!Array.isArray(prefixes) || !prefixes.every(isName)) {
     throw violation('its prefixes are no texts');
   }
   if (nextPageToken !== null && typeof nextPageToken !== 'string') throw violation('its token is no text');
   const page = createKeyPageBuilder();
   for (const item of items as Partial<Record<string, unknown>>[]) {
     const size = typeof item?.size === 'string' && /^\d{1,16}$/.test(item.size) ? Number(item.size) : -1;
-    if (typeof item?.name !== 'string' || size < 0) throw violation('an item has no name or no size');
+    if (!isName(item?.name) || size < 0 || !Number.isSafeInteger(size))
+      throw violation('an item has no name or no size');
     const updated = typeof item.updated === 'string' ? Date.parse(item.updated) : Number.NaN;
     const generation = typeof item.generation === 'string' ? item.generation : null;
     page.add(Buffer.from(item.name, 'utf8'), size, generation, updated);
   }
   return page.finish(prefixes, nextPageToken === '' ? null : nextPageToken);
+}
+
+/** JSON may hold half a surrogate pair, which has no bytes of its own. */
+function isName(given: unknown): given is string {
+  return typeof given === 'string' && given.isWellFormed();
 }
 
 /** A JSON object, or null. */

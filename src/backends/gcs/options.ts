@@ -78,11 +78,15 @@ function invalid(message: string): MillraceError {
 
 /** @throws MillraceError InvalidArgument for the first option that cannot work; prints no credentials */
 export function checkOptions(options: GcsOptions): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(KINDS, name)) {
-      throw invalid(`The gs scheme has no option "${name}"; ${suggestion(name, Object.keys(KINDS))}`);
-    }
-    if (value !== undefined) checkKind(name, KINDS[name as keyof GcsOptions], value);
+  const names = Object.keys(KINDS);
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name))
+      throw invalid(`The gs scheme has no option "${name}"; ${suggestion(name, names)}`);
+  }
+  // Inherited ones too: they are read.
+  for (const name of names as (keyof GcsOptions)[]) {
+    const value: unknown = options[name];
+    if (value !== undefined) checkKind(name, KINDS[name], value);
   }
   const ways = WAYS.filter((name) => options[name] !== undefined && options[name] !== false);
   if (ways.length > 1) {
@@ -147,7 +151,8 @@ export function checkEndpoint(text: string, origin: string): URL {
     'expected a URL without credentials, query or fragment, such as "https://storage.example.com"';
   let url: URL;
   try {
-    url = new URL(text);
+    // The conversion of what is no text could throw anything.
+    url = new URL(typeof text === 'string' ? text : '');
   } catch {
     throw invalid(`The ${origin} is not a URL; ${expected}`);
   }

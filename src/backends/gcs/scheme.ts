@@ -19,6 +19,8 @@ const DEFAULTS: SchemeDefaults = {
   maxPartsPerObject: 32,
   // Every object has a CRC-32C, which combines from those of its parts.
   checksums: true,
+  // Single requests take many times as long as the others: Google's own clients stall-time them out and send them again.
+  hedge: true,
 };
 
 /** Emulators take no parts: whatever fits in memory goes by one request. */

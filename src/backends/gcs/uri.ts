@@ -10,6 +10,7 @@
  * Source of the names: "About Cloud Storage buckets" and "About Cloud Storage objects".
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { shownUri } from '../../protocol/shown-uri.js';
 import type { ObjectLocation } from '../../protocol/store.js';
 import { keyText, plainKey } from '../http/keys.js';
 
@@ -36,20 +37,20 @@ export function parseUri(uri: string): ObjectLocation {
     const key = plainKey(uri, last.begin.length, MAX_KEY_BYTES);
     if (key !== null) return { store: last.store, key };
   }
-  if (!uri.startsWith(PREFIX)) throw invalid(`"${uri}" is not a gs URI; expected ${EXAMPLE}`);
+  if (!uri.startsWith(PREFIX)) throw invalid(`"${shownUri(uri)}" is not a gs URI; expected ${EXAMPLE}`);
   const slash = uri.indexOf('/', PREFIX.length);
   const store = slash < 0 ? uri : uri.slice(0, slash);
   const bucket = bucketOf(store);
   const text = slash < 0 ? '' : uri.slice(slash + 1);
   if (!text.isWellFormed()) {
     throw invalid(
-      `The key of "${uri.toWellFormed()}" has a lone surrogate and no UTF-8 form; keys are UTF-8`,
+      `The key of "${shownUri(uri.toWellFormed())}" has a lone surrogate and no UTF-8 form; keys are UTF-8`,
     );
   }
   const key = Buffer.from(text, 'utf8');
   if (key.length > MAX_KEY_BYTES) {
     throw invalid(
-      `A key of bucket "${bucket}" ("${text.slice(0, 80)}...") has ${key.length} bytes; names of objects have at most ${MAX_KEY_BYTES}`,
+      `A key of bucket "${bucket}" ("${shownUri(uri).slice(0, 80)}...") has ${key.length} bytes; names of objects have at most ${MAX_KEY_BYTES}`,
     );
   }
   last = { begin: `${store}/`, store };
@@ -64,7 +65,7 @@ export function formatUri(location: ObjectLocation): string {
 /** The bucket of a store name. @throws MillraceError InvalidArgument when it cannot be that of a bucket */
 export function bucketOf(store: string): string {
   const bucket = store.startsWith(PREFIX) ? store.slice(PREFIX.length) : '';
-  if (bucket === '') throw invalid(`"${store}" names no bucket; expected ${EXAMPLE}`);
+  if (bucket === '') throw invalid(`"${shownUri(store)}" names no bucket; expected ${EXAMPLE}`);
   if (/[@:?#]/.test(bucket)) {
     throw invalid(
       'The bucket of a gs URI has neither credentials nor a port nor a query; pass credentials and endpoint as options of ' +

@@ -48,7 +48,7 @@ export function listed(
     return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
   } catch (thrown) {
     if (!(thrown instanceof MillraceError)) throw thrown;
-    return { outcome: Outcome.Transient, value: null, error: thrown, retryAfterMs: 0 };
+    return { outcome: failedOutcome(thrown), value: null, error: thrown, retryAfterMs: 0 };
   }
 }
 

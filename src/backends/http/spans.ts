@@ -5,6 +5,7 @@
  * 1. An entity or a percent-escape that is not one is an `XmlError`, never a guess.
  * 2. What is packed is exactly as long as its rows: a page is sent between threads without slack.
  */
+import { prefixText } from '../../protocol/key-page.js';
 import { XmlError, type XmlScanner } from './xml.js';
 
 /** Text of a leaf as it stands in the document, latin1. */
@@ -67,15 +68,17 @@ export function packSpans(
   return { bytes: at === bound ? out : out.slice(0, at), ends };
 }
 
-/** The spans as texts. */
-export function spanTexts(
+/**
+ * The spans as the texts of prefixes.
+ * @throws MillraceError Unsupported as `prefixText` does
+ */
+export function prefixTexts(
   bytes: Buffer,
   spans: readonly number[],
   escapes: Escapes | readonly Escapes[],
 ): string[] {
   const { bytes: packed, ends } = packSpans(bytes, spans, escapes);
-  const view = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
-  return Array.from(ends, (end, i) => view.toString('utf8', i === 0 ? 0 : ends[i - 1], end));
+  return Array.from(ends, (end, i) => prefixText(packed.subarray(i === 0 ? 0 : ends[i - 1], end)));
 }
 
 const PERCENT = 0x25;

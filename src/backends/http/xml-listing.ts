@@ -14,7 +14,7 @@
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import type { KeyPage, ListRequest } from '../../protocol/store.js';
 import { encodeQuery, encodeQueryBytes } from './encoding.js';
-import { Escapes, leafBytes, leafText, packSpans, spanTexts, unescape } from './spans.js';
+import { Escapes, leafBytes, leafText, packSpans, prefixTexts, unescape } from './spans.js';
 import { XmlError, XmlScanner } from './xml.js';
 
 /** Neither service gives more on one page. */
@@ -163,7 +163,7 @@ function pack(bytes: Buffer, raw: RawPage): KeyPage {
     versions: versions.bytes,
     versionEnds: versions.ends,
     modified: Float64Array.from(raw.modified),
-    prefixes: spanTexts(bytes, raw.prefixSpans, escapes),
+    prefixes: prefixTexts(bytes, raw.prefixSpans, escapes),
     next: raw.truncated === true ? raw.next : null,
   };
 }

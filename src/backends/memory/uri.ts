@@ -21,7 +21,7 @@ export function uriOfKey(key: Uint8Array): string {
 /** @throws MillraceError InvalidArgument */
 export function keyOfUri(uri: string): Uint8Array {
   const rest = uri.startsWith(STORE) ? uri.slice(STORE.length) : null;
-  if (rest === null || /%(?![0-9A-Fa-f]{2})/.test(rest)) {
+  if (rest === null || !rest.isWellFormed() || /%(?![0-9A-Fa-f]{2})/.test(rest)) {
     throw new MillraceError(
       ErrorCode.InvalidArgument,
       `not a memory URI: ${JSON.stringify(shownUri(uri))}; expected one such as "memory:///data/a%20b.bin"`,

@@ -4,6 +4,7 @@
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { suggestion } from '../../protocol/nearest.js';
+import { shownValue } from '../../protocol/shown-value.js';
 import type { S3Credentials } from './config.js';
 
 /** Credentials that a provider function gives, with when they end. */
@@ -96,11 +97,15 @@ function invalid(message: string): MillraceError {
 
 /** Throws `InvalidArgument` for the first option that cannot work. Prints no credentials. */
 export function checkOptions(options: S3Options): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(KINDS, name)) {
-      throw invalid(`The s3 scheme has no option "${name}"; ${suggestion(name, Object.keys(KINDS))}`);
-    }
-    const kind = KINDS[name as keyof S3Options];
+  const names = Object.keys(KINDS);
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name))
+      throw invalid(`The s3 scheme has no option "${name}"; ${suggestion(name, names)}`);
+  }
+  // Inherited ones too: they are read.
+  for (const name of names as (keyof S3Options)[]) {
+    const kind = KINDS[name];
+    const value: unknown = options[name];
     if (value === undefined) continue;
     if (kind === 'credentials') checkCredentials(value);
     else if (kind === 'endpoints') checkEndpoints(value);
@@ -113,7 +118,7 @@ export function checkOptions(options: S3Options): void {
   }
   if (options.region !== undefined && !/^[a-z0-9-]{1,32}$/.test(options.region)) {
     throw invalid(
-      `The s3 option "region" must be a region's name, such as "eu-west-1"; given: "${options.region}"`,
+      `The s3 option "region" must be a region's name, such as "eu-west-1"; given: ${shownValue(options.region)}`,
     );
   }
   if (options.endpoint !== undefined) checkEndpoint(options.endpoint, 's3 option "endpoint"');
@@ -128,7 +133,7 @@ export function checkOptions(options: S3Options): void {
   const owner = options.expectedBucketOwner;
   if (owner !== undefined && !/^\d{12}$/.test(owner)) {
     throw invalid(
-      `The s3 option "expectedBucketOwner" must be an account id of 12 digits; given: "${owner}"`,
+      `The s3 option "expectedBucketOwner" must be an account id of 12 digits; given: ${shownValue(owner)}`,
     );
   }
 }
@@ -140,8 +145,8 @@ function checkEndpoints(value: unknown): void {
     );
   }
   const seen = new Set<string>();
-  for (const [i, text] of value.entries()) {
-    const { href } = checkEndpoint(String(text), `s3 option "endpoints[${i}]"`);
+  for (const [i, text] of (value as (string | URL)[]).entries()) {
+    const { href } = checkEndpoint(text instanceof URL ? text.href : text, `s3 option "endpoints[${i}]"`);
     if (seen.has(href)) throw invalid(`The s3 option "endpoints" names ${href} twice; leave one out`);
     seen.add(href);
   }
@@ -182,7 +187,8 @@ export function checkEndpoint(text: string, origin: string): URL {
     'expected a URL without credentials, query or fragment, such as "https://s3.example.com:9000"';
   let url: URL;
   try {
-    url = new URL(text);
+    // The conversion of what is no text could throw anything.
+    url = new URL(typeof text === 'string' ? text : '');
   } catch {
     throw invalid(`The ${origin} is not a URL; ${expected}`);
   }

@@ -17,6 +17,9 @@ const DEFAULTS: SchemeDefaults = {
   // At 50 to 100 MB/s each, this many parts fill a link of 10 to 25 Gbit/s; more would only queue behind it.
   maxPartsPerObject: 32,
   checksums: true,
+  // One request in a hundred or so takes many times as long as the others, and the same one sent again does not: AWS advises
+  // to time the slowest few percent out and to try them again on another connection.
+  hedge: true,
 };
 
 /**

@@ -34,7 +34,7 @@ export function checkBucket(bucket: string, given: string): void {
   if (ARN.exec(bucket)?.[0] === bucket) return;
   if (bucket === '') {
     throw invalid(
-      `"${given}" names no bucket; expected s3://bucket/key, such as s3://logs/2026/11/part-0.json`,
+      `"${shownUri(given)}" names no bucket; expected s3://bucket/key, such as s3://logs/2026/11/part-0.json`,
     );
   }
   if (bucket.includes('@') || bucket.includes(':')) {
@@ -86,13 +86,13 @@ function parseWhole(uri: string): ObjectLocation {
   const keyPart = slash < 0 ? '' : rest.slice(slash + 1);
   if (!keyPart.isWellFormed()) {
     throw invalid(
-      `The key of "${uri.toWellFormed()}" has a lone surrogate and no UTF-8 form; S3 keys are UTF-8`,
+      `The key of "${shownUri(uri.toWellFormed())}" has a lone surrogate and no UTF-8 form; S3 keys are UTF-8`,
     );
   }
   const key = Buffer.from(keyPart, 'utf8');
   if (key.length > MAX_KEY_BYTES) {
     throw invalid(
-      `The key of "${uri.slice(0, 80)}..." has ${key.length} bytes; S3 keys have at most ${MAX_KEY_BYTES}`,
+      `The key of "${shownUri(uri).slice(0, 80)}..." has ${key.length} bytes; S3 keys have at most ${MAX_KEY_BYTES}`,
     );
   }
   return { store: PREFIX + bucket, key: new Uint8Array(key) };

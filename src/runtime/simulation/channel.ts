@@ -4,9 +4,12 @@
  * Invariants:
  * 1. A message is cloned, and what is transferred detached, at the moment it is posted.
  * 2. What a dead party posts goes nowhere; what it had posted before stays deliverable.
+ * 3. A message may be late, and all behind it are late with it: a port keeps its order.
  */
 import type { Channel } from '../../protocol/port.js';
+import type { Oracle } from './oracle.js';
 import type { Party, Scheduler, SimQueue } from './scheduler.js';
+import type { FaultSites } from './sites.js';
 
 /** A party that can die. */
 export interface Mortal extends Party {
@@ -20,8 +23,23 @@ export interface ChannelPair {
   sever(): void;
 }
 
-export function createChannel(scheduler: Scheduler, name: string, near: Mortal, far: Mortal): ChannelPair {
-  const wire = { closed: false };
+/** What channels of one simulation have in common. */
+export interface Wires {
+  readonly scheduler: Scheduler;
+  readonly oracle: Oracle;
+  readonly sites: FaultSites;
+}
+
+/** Longest time that a late message takes. */
+const LATE_MS = 200;
+
+interface Wire extends Wires {
+  closed: boolean;
+}
+
+export function createChannel(wires: Wires, name: string, near: Mortal, far: Mortal): ChannelPair {
+  const wire: Wire = { ...wires, closed: false };
+  const { scheduler } = wires;
   const toNear = scheduler.queue(`${name} -> ${near.name}`, near);
   const toFar = scheduler.queue(`${name} -> ${far.name}`, far);
   return {
@@ -33,18 +51,15 @@ export function createChannel(scheduler: Scheduler, name: string, near: Mortal, 
   };
 }
 
-function createEnd(
-  owner: Mortal,
-  incoming: SimQueue,
-  peer: Mortal,
-  outgoing: SimQueue,
-  wire: { closed: boolean },
-): Channel {
+function createEnd(owner: Mortal, incoming: SimQueue, peer: Mortal, outgoing: SimQueue, wire: Wire): Channel {
   return {
     post: (message, transfer = []) => {
       if (owner.dead) return;
       const clone: unknown = structuredClone(message, { transfer: [...transfer] as ArrayBuffer[] });
-      if (!wire.closed && !peer.dead) outgoing.push(describe(clone), clone);
+      if (wire.closed || peer.dead) return;
+      const late = wire.sites.strikes(clone === 'credit' ? 'port.credit-late' : 'port.delay');
+      if (late) outgoing.hold(wire.oracle.between(1, LATE_MS, 'how late it is'));
+      outgoing.push(describe(clone), clone);
     },
     onMessage: (fn) => {
       if (!owner.dead) incoming.deliver = fn;

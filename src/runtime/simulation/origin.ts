@@ -7,17 +7,21 @@
  */
 import type { MillraceError } from '../../protocol/errors.js';
 import type { Outcome, ReadRequest } from '../../protocol/store.js';
-import type { StopSignal } from '../../protocol/stop.js';
+import type { StopSignal, StopState } from '../../protocol/stop.js';
 import type { WriteRequest } from '../../protocol/writes.js';
 import type { SimCallFault } from './faults.js';
+import type { ErrorCode } from '../../protocol/errors.js';
+import { drawCallFault, drawReadFault } from './drawn-faults.js';
 import type { SimObject, SimUpload, SimWritten } from './objects.js';
+import type { Oracle } from './oracle.js';
+import type { FaultSites } from './sites.js';
 
 export type { SimObject } from './objects.js';
 
 /** What goes wrong with one read. */
 export type SimFaultKind =
   /** The connection breaks when so many bytes of the answer have landed. */
-  | { readonly kind: 'reset'; readonly afterBytes: number }
+  | { readonly kind: 'reset'; readonly afterBytes: number; readonly code?: ErrorCode }
   /** A kept connection turns out to be dead. */
   | { readonly kind: 'stale-connection' }
   /** 503. */
@@ -29,6 +33,12 @@ export type SimFaultKind =
   | { readonly kind: 'replace'; readonly object: SimObject }
   /** So many bytes land, and then nothing ever comes: only a stop ends the read. */
   | { readonly kind: 'silence'; readonly afterBytes: number }
+  /** So many bytes land, then nothing for so long, then the transport gives up. */
+  | { readonly kind: 'stall'; readonly afterBytes: number; readonly forMs: number }
+  /** One byte at a time, until the transport finds that too slow. */
+  | { readonly kind: 'drip'; readonly bytes: number; readonly everyMs: number }
+  /** Another range than was asked for is announced: none of it lands. */
+  | { readonly kind: 'wrong-range' }
   /** All bytes land, and one of them is not the object's. */
   | { readonly kind: 'corrupt'; readonly atByte: number }
   /** A permanent refusal. */
@@ -43,6 +53,14 @@ export type SimFault = SimFaultKind & {
   readonly times?: number;
 };
 
+/** A time, in virtual ms, at which the service answers 503 to everybody. */
+export interface SimStorm {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** @default 0 */
+  readonly retryAfterMs?: number;
+}
+
 export interface SimOriginOptions {
   readonly objects: ReadonlyMap<string, SimObject>;
   /** Shortest and longest time between two events of one read. @default [1, 20] */
@@ -50,6 +68,8 @@ export interface SimOriginOptions {
   /** A body lands in at most so many pieces. @default 4 */
   readonly maxPieces?: number;
   readonly faults?: readonly SimFault[];
+  /** Times at which it tells everybody to slow down. @default none */
+  readonly storms?: readonly SimStorm[];
   /** What goes wrong with heads and writes. */
   readonly callFaults?: readonly SimCallFault[];
   /** Whether heads tell a checksum, and whole objects are looked at as they land. @default false */
@@ -58,6 +78,8 @@ export interface SimOriginOptions {
   readonly copies?: boolean;
   /** Parts of an upload that it takes at the same time; 1: only in their order. @default Infinity */
   readonly partsInFlight?: number;
+  /** Most keys on a page of a listing, whatever is asked for. @default as asked for */
+  readonly pageKeys?: number;
   /** Reads with an older snapshot are refused as stale credentials. @default 0 */
   readonly leastSnapshot?: number;
   /**
@@ -65,6 +87,10 @@ export interface SimOriginOptions {
    * cannot be taken back. @default false: at once, and the piece is not written
    */
   readonly slowCancel?: boolean;
+  /** Faults that are drawn, beside those that are scripted. @default none */
+  readonly drawn?: { readonly sites: FaultSites; readonly oracle: Oracle };
+  /** What a drawn change of version puts in the object's place; null for an object that stays. */
+  readonly replacement?: (key: string) => SimObject | null;
 }
 
 /** One read, as the service saw it. */
@@ -75,6 +101,8 @@ export interface SimRead {
   readonly length: number;
   readonly version: string | null;
   readonly beganAtMs: number;
+  /** What its stop signal said when it began: nothing may begin once that has turned. */
+  readonly stateAtStart: StopState;
   /** Where in its arena the target begins. */
   readonly offset: number;
   /** The signal it was given: for tests that look for listeners left behind. */
@@ -113,9 +141,16 @@ export class SimOrigin {
   readonly latencyMs: readonly [least: number, most: number];
   readonly maxPieces: number;
   readonly slowCancel: boolean;
+  readonly sites: FaultSites | null;
+  readonly oracle: Oracle | null;
+  readonly replacement: ((key: string) => SimObject | null) | null;
   readonly checksums: boolean;
   readonly copies: boolean;
   readonly partsInFlight: number;
+  readonly storms: readonly SimStorm[];
+  readonly pageKeys: number;
+  /** Pages of listings that were answered. */
+  pages = 0;
   /** Uploads that were begun and have not ended. */
   readonly uploads = new Map<string, SimUpload>();
   /** Uploads that were ever begun. */
@@ -141,9 +176,14 @@ export class SimOrigin {
     this.latencyMs = options.latencyMs ?? [1, 20];
     this.maxPieces = options.maxPieces ?? 4;
     this.slowCancel = options.slowCancel ?? false;
+    this.sites = options.drawn?.sites ?? null;
+    this.oracle = options.drawn?.oracle ?? null;
+    this.replacement = options.replacement ?? null;
     this.leastSnapshot = options.leastSnapshot ?? 0;
     this.checksums = options.checksums ?? false;
     this.copies = options.copies ?? true;
+    this.storms = options.storms ?? [];
+    this.pageKeys = options.pageKeys ?? Infinity;
     this.partsInFlight = options.partsInFlight ?? Infinity;
     this.#callFaults = (options.callFaults ?? []).map((fault) => ({ fault, left: fault.times ?? 1 }));
     this.#faults = (options.faults ?? []).map((fault) => ({ fault, left: fault.times ?? 1 }));
@@ -159,17 +199,22 @@ export class SimOrigin {
     return this.#faults.filter(({ left }) => left > 0).map(({ fault }) => fault);
   }
 
+  /** The storm that a request meets which arrives now, if there is one. */
+  stormAt(nowMs: number): SimStorm | null {
+    return this.storms.find(({ fromMs, untilMs }) => nowMs >= fromMs && nowMs < untilMs) ?? null;
+  }
+
   addFault(fault: SimFault): void {
     this.#faults.push({ fault, left: fault.times ?? 1 });
   }
 
   /** Takes the fault that this read meets, if there is one. */
-  takeFault(key: string, request: ReadRequest): SimFault | null {
+  takeFault(key: string, request: ReadRequest): SimFaultKind | null {
     const found = this.#faults.find(
       ({ fault, left }) =>
         left > 0 && (fault.key === undefined || fault.key === key) && request.start >= (fault.fromByte ?? 0),
     );
-    if (found === undefined) return null;
+    if (found === undefined) return drawReadFault(this, key, request);
     found.left -= 1;
     return found.fault;
   }
@@ -179,7 +224,7 @@ export class SimOrigin {
     const found = this.#callFaults.find(
       ({ fault, left }) => left > 0 && fault.on === on && (fault.key === undefined || fault.key === key),
     );
-    if (found === undefined) return null;
+    if (found === undefined) return drawCallFault(this, on);
     found.left -= 1;
     return found.fault;
   }

@@ -11,11 +11,10 @@
 import { hasDigest } from '../../protocol/checksums/digest.js';
 import { fromBase64 } from '../../protocol/checksums/values.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
-import { between } from '../../protocol/seeded.js';
 import { StopState, type StopSignal } from '../../protocol/stop.js';
 import { Outcome, type ReadAnswer, type ReadRequest } from '../../protocol/store.js';
 import { CHECKSUM, checksumOf } from './objects.js';
-import type { SimFault, SimObject, SimOrigin, SimRead } from './origin.js';
+import type { SimFaultKind, SimObject, SimOrigin, SimRead } from './origin.js';
 import type { SimWorld } from './worker.js';
 
 const decoder = new TextDecoder();
@@ -35,6 +34,10 @@ interface Plan {
   readonly answer: ReadAnswer | null;
   /** Index of a byte that arrives wrong, or -1. */
   readonly corruptAt: number;
+  /** Silence before the answer. */
+  readonly silenceMs: number;
+  /** Time between two single bytes; 0 for a body that comes in pieces of any length. */
+  readonly dripMs: number;
 }
 
 export class Reading {
@@ -62,6 +65,7 @@ export class Reading {
       length: request.length,
       version: request.version,
       beganAtMs: world.now(),
+      stateAtStart: stop.state,
       offset: target.byteOffset,
       stop,
       landed: 0,
@@ -79,6 +83,11 @@ export class Reading {
 
   /** The request has reached the service. */
   #arrive(): void {
+    const storm = this.#origin.stormAt(this.#world.now());
+    if (storm !== null) {
+      const answer = refused(Outcome.Throttled, this.#key, ErrorCode.Throttled);
+      return this.#complete({ ...answer, retryAfterMs: storm.retryAfterMs ?? 0 });
+    }
     const plan = planOf(this.#origin, this.#key, this.#attempt);
     if ('outcome' in plan) return this.#complete(plan);
     this.#land(plan);
@@ -89,29 +98,36 @@ export class Reading {
     const { landed } = this.#record;
     const left = plan.bytes - landed;
     if (left <= 0) {
-      if (plan.answer !== null) this.#complete(this.#looked(plan, plan.answer));
-      return;
+      const { answer } = plan;
+      if (answer === null) return;
+      if (plan.silenceMs === 0) return this.#complete(this.#looked(plan, answer));
+      return this.#later('is silent', () => this.#complete(answer), plan.silenceMs);
     }
-    const least = Math.ceil(plan.bytes / this.#origin.maxPieces);
-    const piece = Math.min(
-      left,
-      between(() => this.#world.random(), least, plan.bytes),
-    );
-    this.#later('lands', () => {
-      const { request, target } = this.#attempt;
-      const place = target.subarray(landed, landed + piece);
-      plan.object.fill(request.start + landed, place);
-      const wrong = plan.corruptAt - landed;
-      if (wrong >= 0 && wrong < piece) place[wrong]! ^= 0xff;
-      this.#record.landed += piece;
-      this.#origin.onLanding({
-        worker: this.#world.name,
-        key: this.#key,
-        offset: place.byteOffset,
-        length: piece,
-      });
-      this.#land(plan);
+    const piece = Math.min(left, plan.dripMs > 0 ? 1 : this.#pieceOf(plan.bytes));
+    this.#later('lands', () => this.#landPiece(plan, piece), plan.dripMs);
+  }
+
+  /** The boring body comes in one piece. */
+  #pieceOf(bytes: number): number {
+    const least = Math.ceil(bytes / this.#origin.maxPieces);
+    return bytes - this.#world.between(0, bytes - least, 'what a piece leaves out');
+  }
+
+  #landPiece(plan: Plan, piece: number): void {
+    const { landed } = this.#record;
+    const { request, target } = this.#attempt;
+    const place = target.subarray(landed, landed + piece);
+    plan.object.fill(request.start + landed, place);
+    const wrong = plan.corruptAt - landed;
+    if (wrong >= 0 && wrong < piece) place[wrong]! ^= 0xff;
+    this.#record.landed += piece;
+    this.#origin.onLanding({
+      worker: this.#world.name,
+      key: this.#key,
+      offset: place.byteOffset,
+      length: piece,
     });
+    this.#land(plan);
   }
 
   /** The answer, once the checksum of a whole object was looked at. */
@@ -129,9 +145,9 @@ export class Reading {
     else this.#end(CANCELLED);
   }
 
-  #later(label: string, fn: () => void): void {
+  #later(label: string, fn: () => void, exactMs = 0): void {
     const [least, most] = this.#origin.latencyMs;
-    const delayMs = between(() => this.#world.random(), least, most);
+    const delayMs = exactMs > 0 ? exactMs : this.#world.between(least, most, label);
     this.#idle = false;
     this.#cancelDevice = this.#world.device(`${this.#key} ${label}`, delayMs, () => {
       this.#idle = true;
@@ -184,19 +200,30 @@ function planOf(origin: SimOrigin, key: string, attempt: Attempt): ReadAnswer | 
   const answer = { ...CANCELLED, outcome: Outcome.Complete, landed: bytes };
   const told = { size: object.size, version: object.version };
   const corruptAt = fault?.kind === 'corrupt' ? fault.atByte % Math.max(1, bytes) : -1;
-  if (fault?.kind === 'silence')
-    return { object, bytes: Math.min(bytes, fault.afterBytes), answer: null, corruptAt };
-  if (fault?.kind !== 'reset') return { object, bytes, answer: { ...answer, ...told }, corruptAt };
-  const landed = Math.min(bytes, fault.afterBytes);
-  return {
-    object,
-    bytes: landed,
-    answer: { ...refused(Outcome.Interrupted, key, ErrorCode.ConnectionFailed), ...told, landed },
-    corruptAt,
+  const plan = { object, bytes, answer: { ...answer, ...told }, corruptAt, silenceMs: 0, dripMs: 0 };
+  const cut = (at: number, code: ErrorCode): Plan => {
+    const landed = Math.min(bytes, at);
+    return {
+      ...plan,
+      bytes: landed,
+      answer: { ...refused(Outcome.Interrupted, key, code), ...told, landed },
+    };
   };
+  switch (fault?.kind) {
+    case 'silence':
+      return { ...plan, bytes: Math.min(bytes, fault.afterBytes), answer: null };
+    case 'reset':
+      return cut(fault.afterBytes, fault.code ?? ErrorCode.ConnectionFailed);
+    case 'stall':
+      return { ...cut(fault.afterBytes, ErrorCode.TimedOut), silenceMs: fault.forMs };
+    case 'drip':
+      return { ...cut(fault.bytes, ErrorCode.TimedOut), dripMs: fault.everyMs };
+    default:
+      return plan;
+  }
 }
 
-function answerOfFault(fault: SimFault, key: string): ReadAnswer | null {
+function answerOfFault(fault: SimFaultKind, key: string): ReadAnswer | null {
   switch (fault.kind) {
     case 'stale-connection':
       return refused(Outcome.StaleConnection, key, ErrorCode.ConnectionFailed);
@@ -211,7 +238,11 @@ function answerOfFault(fault: SimFault, key: string): ReadAnswer | null {
       return refused(Outcome.ClockSkew, key, ErrorCode.Unauthenticated);
     case 'refuse':
       return { ...CANCELLED, outcome: Outcome.Refused, error: fault.error };
+    case 'wrong-range':
+      return refused(Outcome.Refused, key, ErrorCode.RangeRejected);
     case 'reset':
+    case 'stall':
+    case 'drip':
     case 'silence':
     case 'replace':
     case 'corrupt':

@@ -1,16 +1,17 @@
 /**
- * The order of a simulation: which message, which timer comes next, and what time it is.
+ * What happens next in a simulation, and what time it is.
  *
  * Invariants:
- * 1. One thing happens per step, chosen by the seed among what could happen now; the same seed and the same inputs
- *    give the same trace.
+ * 1. One thing happens per step, among what could happen now, as the oracle decides; the same tape and the same inputs
+ *    give the same events.
  * 2. A queue is first in, first out; there is no order between two queues. Timers of one actor fire in the order of
  *    their times.
- * 3. Time moves only to the next timer: when nothing else can happen, or, within a small window, because the seed
- *    lets a timer overtake the messages that are under way.
+ * 3. Time moves only to the next timer: when nothing else can happen, or, within a small window, because a timer
+ *    overtakes the messages that are under way.
  * 4. Nothing happens to an actor that does not turn: what is meant for it waits, or is forgotten with it.
  */
-import { between, seededRandom } from '../../protocol/seeded.js';
+import type { Oracle } from './oracle.js';
+import type { Candidate, Policy } from './policies.js';
 
 /** Whoever things happen to: an actor's thread, or a device that works for it. */
 export interface Party {
@@ -24,6 +25,7 @@ export interface Party {
 interface Queued {
   readonly label: string;
   readonly payload: unknown;
+  readonly order: number;
 }
 
 /** What waits for one listener, in order. */
@@ -34,32 +36,37 @@ export interface SimQueue {
   deliver: ((payload: unknown) => void) | null;
   readonly waiting: readonly string[];
   push(label: string, payload: unknown): void;
+  /** Nothing of it is delivered for so long. */
+  hold(ms: number): void;
   /** Takes everything out. */
   take(): unknown[];
 }
 
-interface Timer {
+interface Timer extends Candidate {
   readonly at: number;
   readonly order: number;
   readonly name: string;
   readonly party: Party;
   readonly fn: () => void;
+  overtakes: boolean;
 }
 
-interface Queue extends SimQueue {
+interface Queue extends SimQueue, Candidate {
   readonly entries: Queued[];
-}
-
-interface Choice {
-  readonly label: string;
   readonly party: Party;
-  /** Time moves to it. */
-  readonly at: number;
-  readonly happen: () => void;
+  readonly overtakes: false;
+  heldUntil: number;
 }
 
-/** How often a timer is let past messages that are under way, and how far ahead it may be. */
-const OVERTAKE_CHANCE = 0.25;
+/** One thing that happened. */
+interface SimEvent {
+  readonly at: number;
+  readonly name: string;
+  /** What of a queue's, or null for a timer. */
+  readonly label: string | null;
+}
+
+/** How far ahead a timer may be that overtakes messages. */
 const OVERTAKE_WINDOW_MS = 50;
 
 export class Scheduler {
@@ -67,17 +74,30 @@ export class Scheduler {
   now = 1;
   /** Steps taken. */
   steps = 0;
-  /** One line per step. */
-  readonly trace: string[] = [];
   /** Called whenever time has moved. */
   onAdvance: () => void = () => {};
-  readonly #random: () => number;
+  /** Changes with each event: two runs with the same hash went the same way. */
+  hash = 0x811c9dc5;
+  readonly #oracle: Oracle;
+  readonly #policy: Policy;
   readonly #queues: Queue[] = [];
+  readonly #events: SimEvent[] = [];
+  readonly #names = new Map<string, number>();
+  /** Whom each step happened to, for choosing; cleared for each. */
+  readonly #ready: (Queue | Timer)[] = [];
   #timers: Timer[] = [];
   #order = 0;
 
-  constructor(seed: number) {
-    this.#random = seededRandom(seed, 'order of deliveries');
+  constructor(oracle: Oracle, policy: Policy) {
+    this.#oracle = oracle;
+    this.#policy = policy;
+  }
+
+  /** One line per step: `step @time what`. */
+  get trace(): readonly string[] {
+    return this.#events.map(
+      ({ at, name, label }, step) => `${step} @${at} ${label === null ? name : `${name}: ${label}`}`,
+    );
   }
 
   queue(name: string, party: Party): SimQueue {
@@ -85,13 +105,20 @@ export class Scheduler {
     const queue: Queue = {
       name,
       party,
+      overtakes: false,
       deliver: null,
       entries,
+      heldUntil: 0,
       get waiting() {
         return entries.map((entry) => entry.label);
       },
       push: (label, payload) => {
-        entries.push({ label, payload });
+        entries.push({ label, payload, order: this.#order++ });
+      },
+      hold: (ms) => {
+        queue.heldUntil = this.now + ms;
+        // Time has to get there, whatever else happens.
+        this.after(WIRE, `${name} is late`, ms, () => {});
       },
       take: () => entries.splice(0).map((entry) => entry.payload),
     };
@@ -101,15 +128,15 @@ export class Scheduler {
 
   /** Calls `fn` after `delayMs` as a step of its own. Returns the function that takes it back. */
   after(party: Party, name: string, delayMs: number, fn: () => void): () => void {
-    const order = this.#order;
-    this.#order += 1;
-    const timer: Timer = { at: this.now + Math.max(0, delayMs), order, name, party, fn };
-    const later = this.#timers.findIndex((other) => other.at > timer.at);
-    if (later < 0) this.#timers.push(timer);
-    else this.#timers.splice(later, 0, timer);
+    const at = this.now + Math.max(0, delayMs);
+    const timer: Timer = { at, order: this.#order++, name, party, fn, overtakes: false };
+    const timers = this.#timers;
+    let place = timers.length;
+    while (place > 0 && timers[place - 1]!.at > at) place -= 1;
+    timers.splice(place, 0, timer);
     return () => {
-      const at = this.#timers.indexOf(timer);
-      if (at >= 0) this.#timers.splice(at, 1);
+      const found = this.#timers.indexOf(timer);
+      if (found >= 0) this.#timers.splice(found, 1);
     };
   }
 
@@ -123,19 +150,28 @@ export class Scheduler {
 
   /** One step. False when nothing can happen. */
   step(): boolean {
-    const choice = this.#choose();
-    if (choice === null) return false;
-    const advanced = choice.at > this.now;
-    if (advanced) this.now = choice.at;
-    this.trace.push(`${this.steps} @${this.now} ${choice.label}`);
+    const chosen = this.#choose();
+    if (chosen === null) return false;
+    const entry = 'entries' in chosen ? chosen.entries.shift()! : null;
+    if (!('entries' in chosen)) {
+      this.#timers.splice(this.#timers.indexOf(chosen), 1);
+      if (chosen.at > this.now) this.#advance(chosen.at);
+    }
+    this.#note(chosen.name, entry === null ? null : entry.label);
     this.steps += 1;
-    if (advanced) this.onAdvance();
     try {
-      choice.happen();
+      if ('entries' in chosen) chosen.deliver!(entry!.payload);
+      else chosen.fn();
     } catch (error) {
-      choice.party.thrown(error);
+      chosen.party.thrown(error);
     }
     return true;
+  }
+
+  /** Time passes in which nothing happens, as in a machine that was asleep. */
+  leap(ms: number): void {
+    this.#note('time leaps', null);
+    this.#advance(this.now + ms);
   }
 
   /** What waits, for whoever has to explain why nothing comes to an end. */
@@ -148,7 +184,7 @@ export class Scheduler {
             ? ' (nobody listens)'
             : ''
           : ` (${queue.party.name} does not turn)`;
-        return `${queue.name}${why}: ${queue.entries.map((entry) => entry.label).join(', ')}`;
+        return `${queue.name}${why}: ${queue.waiting.join(', ')}`;
       });
     const timers = this.#timers.map(
       (timer) => `${timer.name} at ${timer.at}${timer.party.turning ? '' : ' (does not turn)'}`,
@@ -156,41 +192,74 @@ export class Scheduler {
     return [...queues, ...timers];
   }
 
-  #choose(): Choice | null {
-    const ready = this.#readyQueues();
-    const timed = new Set<Party>();
-    let next: Timer | null = null;
-    for (const timer of this.#timers) {
-      if (!timer.party.turning || timed.has(timer.party)) continue;
-      if (timer.at > this.now) {
-        next ??= timer;
-        break;
-      }
-      timed.add(timer.party);
-      ready.push(this.#fire(timer));
-    }
-    if (ready.length === 0) return next === null ? null : this.#fire(next);
-    const overtakes = this.#random() < OVERTAKE_CHANCE;
-    if (next !== null && overtakes && next.at - this.now <= OVERTAKE_WINDOW_MS) return this.#fire(next);
-    return ready[between(this.#random, 0, ready.length - 1)]!;
+  #advance(to: number): void {
+    this.now = to;
+    this.onAdvance();
   }
 
-  #readyQueues(): Choice[] {
-    const ready: Choice[] = [];
+  #choose(): Queue | Timer | null {
+    const ready = this.#ready;
+    ready.length = 0;
+    this.#addQueues(ready);
+    const next = this.#addTimers(ready);
+    if (ready.length === 0) return next;
+    if (ready.length > 1) ready.sort((a, b) => orderOf(a) - orderOf(b));
+    if (next !== null && next.at - this.now <= OVERTAKE_WINDOW_MS) {
+      next.overtakes = true;
+      ready.push(next);
+    }
+    if (ready.length === 1) return ready[0]!;
+    const proposal = this.#policy.pick(ready, this.steps);
+    return ready[this.#oracle.decide(ready.length, 'what happens next', proposal)]!;
+  }
+
+  #addQueues(ready: (Queue | Timer)[]): void {
     for (const queue of this.#queues) {
-      const { deliver, entries, party } = queue;
-      if (deliver === null || entries.length === 0 || !party.turning) continue;
-      const happen = (): void => deliver(entries.shift()!.payload);
-      ready.push({ label: `${queue.name}: ${entries[0]!.label}`, party, at: this.now, happen });
+      if (queue.entries.length === 0 || queue.deliver === null || !queue.party.turning) continue;
+      if (queue.heldUntil <= this.now) ready.push(queue);
     }
-    return ready;
   }
 
-  #fire(timer: Timer): Choice {
-    const happen = (): void => {
-      this.#timers.splice(this.#timers.indexOf(timer), 1);
-      timer.fn();
-    };
-    return { label: timer.name, party: timer.party, at: Math.max(this.now, timer.at), happen };
+  /** The first timer of each party that is due; returns the first that is not. */
+  #addTimers(ready: (Queue | Timer)[]): Timer | null {
+    const queues = ready.length;
+    for (const timer of this.#timers) {
+      const { party } = timer;
+      if (!party.turning) continue;
+      timer.overtakes = false;
+      if (timer.at > this.now) return timer;
+      let first = true;
+      for (let i = queues; i < ready.length; i += 1) if (ready[i]!.party === party) first = false;
+      if (first) ready.push(timer);
+    }
+    return null;
+  }
+
+  #note(name: string, label: string | null): void {
+    this.#events.push({ at: this.now, name, label });
+    let { hash } = this;
+    for (const word of [this.#numberOf(name), label === null ? -1 : this.#numberOf(label), this.now | 0])
+      hash = Math.imul(hash ^ word, 0x01000193) ^ (hash >>> 15);
+    this.hash = hash;
+  }
+
+  /** The same names come in the same order in the same run: their numbers stand for them. */
+  #numberOf(name: string): number {
+    const known = this.#names.get(name);
+    if (known !== undefined) return known;
+    this.#names.set(name, this.#names.size);
+    return this.#names.size - 1;
   }
 }
+
+function orderOf(candidate: Queue | Timer): number {
+  return 'entries' in candidate ? candidate.entries[0]!.order : candidate.order;
+}
+
+const WIRE: Party = {
+  name: 'wire',
+  turning: true,
+  thrown: (error) => {
+    throw error;
+  },
+};

@@ -1,25 +1,40 @@
 /**
- * A deterministic runtime for the actors: one thread, virtual time, and an order of deliveries that a seed chooses.
+ * A deterministic runtime for the actors: one thread, virtual time, and one oracle for everything that is left open.
  *
  * The very same actor files that run on threads run here. Between two steps every promise that can go on has gone on,
  * so a test that acts just before each step of a scenario has acted at every moment at which the world can change.
  *
  * Invariants:
- * 1. Same seed, same inputs: same trace.
+ * 1. Same tape, same inputs: same trace.
  * 2. A scenario that cannot come to its end fails, and names what waits.
+ * 3. While it runs, whoever asks the process for time, timers, dice or the network is told so.
  */
-import type { SupervisorContext, TransformFunction, WorkerContext } from '../../protocol/context.js';
+import type {
+  LoadReading,
+  SupervisorContext,
+  TransformFunction,
+  WorkerContext,
+} from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { StoreSpec, TransformSpec } from '../../protocol/messages.js';
 import type { Store } from '../../protocol/store.js';
 import type { TokenClock } from '../../protocol/token.js';
 import type { Mortal } from './channel.js';
+import { banGlobals } from './guard.js';
+import { Oracle } from './oracle.js';
+import { createPolicy, type Policy } from './policies.js';
 import { Scheduler } from './scheduler.js';
-import { between, seededRandom } from '../../protocol/seeded.js';
+import { FaultSites } from './sites.js';
 import { SimWorker, type SimChannelName, type SimWorld, type WorkerSetup } from './worker.js';
 
 export interface SimulationOptions {
   readonly seed: number;
+  /** Decides what is left open. @default draws it from the seed */
+  readonly oracle?: Oracle;
+  /** In which order things happen. @default `uniform` */
+  readonly policy?: Policy;
+  /** What goes wrong with threads and ports. @default nothing */
+  readonly sites?: FaultSites;
   readonly runWorker: (context: WorkerContext) => Promise<void>;
   /** Opens a store for one worker; called once per worker and store. What it throws rejects `openStore`. */
   readonly stores: (spec: StoreSpec, world: SimWorld) => Store;
@@ -32,6 +47,8 @@ export interface SimulationOptions {
   readonly concurrency: number;
   /** What a refresh of a store's credentials gives. @default it is refused as Unauthenticated */
   readonly refreshStore?: (id: number, staleVersion: number) => StoreSpec;
+  /** How busy the threads are, each time that somebody looks. @default they cost nothing and are never late */
+  readonly load?: () => LoadReading;
   /** Messages that a port holds, by direction. @default 4 and 8 */
   readonly jobsCapacity?: number;
   readonly resultsCapacity?: number;
@@ -53,6 +70,8 @@ export interface Simulation {
   readonly steps: number;
   /** One line per step: `step @time what`. */
   readonly trace: readonly string[];
+  /** Two runs with the same one went the same way. */
+  readonly hash: number;
   /** Every incarnation that was ever started, in order. */
   readonly workers: readonly SimWorker[];
   /** The latest incarnation of a worker. */
@@ -78,6 +97,10 @@ export interface Simulation {
   resumeWorker(index: number): void;
   /** What either side posts from now on is lost. */
   closeChannel(index: number, channel: SimChannelName): void;
+  /** The wall clock is set forward or, below zero, back. */
+  jumpWall(ms: number): void;
+  /** Time passes in which nobody turns, as in a machine that was asleep. */
+  leap(ms: number): void;
   /** What waits, for messages. */
   waiting(): string[];
 }
@@ -85,6 +108,12 @@ export interface Simulation {
 /** Lines of the trace that an error shows. */
 const SHOWN_LINES = 25;
 const REFRESH_MS = 30;
+const LATE_REFRESH_MS = 20_000;
+
+interface MidHook {
+  readonly awaits: number;
+  readonly fn: () => void;
+}
 
 export function createSimulation(options: SimulationOptions): Simulation {
   return new World(options);
@@ -98,12 +127,17 @@ class World implements Simulation {
   readonly #setup: WorkerSetup;
   readonly #options: SimulationOptions;
   readonly #hooks = new Map<number, (() => void)[]>();
-  readonly #midHooks = new Map<number, { readonly awaits: number; readonly fn: () => void }[]>();
+  readonly #midHooks = new Map<number, MidHook[]>();
   readonly #watchers = new Set<() => void>();
+  readonly #oracle: Oracle;
+  #wallOffsetMs = 0;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
-    const scheduler = new Scheduler(options.seed);
+    const { seed, oracle = new Oracle({ seed }) } = options;
+    const { policy = createPolicy('uniform', oracle.dice) } = options;
+    this.#oracle = oracle;
+    const scheduler = new Scheduler(oracle, policy);
     this.#scheduler = scheduler;
     scheduler.onAdvance = () => {
       for (const worker of this.workers) worker.beat();
@@ -111,8 +145,10 @@ class World implements Simulation {
     const supervisor: Mortal = { name: 'supervisor', turning: true, dead: false, thrown: rethrow };
     const { arena } = options;
     this.#setup = {
-      seed: options.seed,
       scheduler,
+      oracle,
+      sites: options.sites ?? new FaultSites({ oracle, now: () => scheduler.now, allowed: () => false }),
+      wallOffsetMs: () => this.#wallOffsetMs,
       supervisor,
       service: { name: 'service', turning: true, thrown: rethrow },
       runWorker: options.runWorker,
@@ -142,6 +178,9 @@ class World implements Simulation {
   get trace(): readonly string[] {
     return this.#scheduler.trace;
   }
+  get hash(): number {
+    return this.#scheduler.hash;
+  }
 
   worker(index: number): SimWorker {
     const latest = this.workers.findLast((worker) => worker.index === index);
@@ -149,19 +188,34 @@ class World implements Simulation {
     throw new MillraceError(ErrorCode.InvalidArgument, `worker ${index} was never started`);
   }
 
-  async run(until: () => boolean, maxSteps: number): Promise<void> {
+  run(until: () => boolean, maxSteps: number): Promise<void> {
     const scheduler = this.#scheduler;
     const end = scheduler.steps + maxSteps;
-    for (;;) {
-      await settle();
-      await this.#runHooks();
-      if (until()) return;
-      if (scheduler.steps >= end) throw this.#stuck(`not over after ${maxSteps} steps`);
-      if (!scheduler.step()) throw this.#stuck('nothing can happen any more');
-      await this.#runMidHooks(scheduler.steps - 1);
-      await settle();
-      for (const watch of this.#watchers) watch();
-    }
+    const unban = banGlobals();
+    // Wait ends: with the run, which is bounded in steps.
+    return new Promise<void>((resolve, reject) => {
+      const fail = (error: unknown): void =>
+        reject(error instanceof Error ? error : new Error(String(error)));
+      let stepped = false;
+      // Called when every promise that can go on has gone on.
+      const turn = (): void => {
+        try {
+          if (stepped) for (const watch of this.#watchers) watch();
+          stepped = false;
+          if (this.#runHooks()) return afterAll(turn);
+          if (until()) return resolve();
+          if (scheduler.steps >= end) throw this.#stuck(`not over after ${maxSteps} steps`);
+          if (!scheduler.step()) throw this.#stuck('nothing can happen any more');
+          stepped = true;
+          const hooks = this.#midHooks.get(scheduler.steps - 1);
+          if (hooks === undefined) return afterAll(turn);
+          runMidHooks(hooks).then(() => afterAll(turn), fail);
+        } catch (thrown) {
+          fail(thrown);
+        }
+      };
+      afterAll(turn);
+    }).finally(unban);
   }
 
   atStep(step: number, fn: () => void): void {
@@ -199,6 +253,14 @@ class World implements Simulation {
     this.worker(index).closeChannel(channel);
   }
 
+  jumpWall(ms: number): void {
+    this.#wallOffsetMs += ms;
+  }
+
+  leap(ms: number): void {
+    this.#scheduler.leap(ms);
+  }
+
   waiting(): string[] {
     const workers = this.workers
       .filter((worker) => worker.state !== 'exited')
@@ -206,37 +268,29 @@ class World implements Simulation {
     return [...workers, ...this.#scheduler.pending()];
   }
 
-  async #runHooks(): Promise<void> {
+  /** Whether there were any. */
+  #runHooks(): boolean {
     const { steps } = this.#scheduler;
     const hooks = this.#hooks.get(steps);
-    if (hooks === undefined) return;
+    if (hooks === undefined) return false;
     this.#hooks.delete(steps);
     for (const hook of hooks) hook();
-    await settle();
-  }
-
-  async #runMidHooks(step: number): Promise<void> {
-    let turns = 0;
-    for (const { awaits, fn } of this.#midHooks.get(step) ?? []) {
-      for (; turns < awaits; turns += 1) await Promise.resolve();
-      fn();
-    }
+    return true;
   }
 
   #createContext(supervisor: Mortal): SupervisorContext {
     const scheduler = this.#scheduler;
-    const { seed } = this.#options;
+    const oracle = this.#oracle;
+    const { sites } = this.#setup;
     const soon = scheduler.queue('soon -> supervisor', supervisor);
     soon.deliver = (fn) => (fn as () => void)();
-    const random = seededRandom(seed, 'supervisor');
-    const refreshRandom = seededRandom(seed, 'refresh');
     const refuse = (id: number): never => {
       throw new MillraceError(ErrorCode.Unauthenticated, `no fresher credentials for store ${id}`);
     };
     const refresh = this.#options.refreshStore ?? refuse;
     return {
       now: () => scheduler.now,
-      random,
+      random: () => oracle.fraction('dice of the supervisor'),
       spawn: (index, incarnation) => {
         const worker = new SimWorker(this.#setup, index, incarnation);
         this.workers.push(worker);
@@ -245,9 +299,12 @@ class World implements Simulation {
       },
       after: (ms, fn) => scheduler.after(supervisor, 'supervisor timer', ms, fn),
       soon: (fn) => soon.push('callback', fn),
+      watchLoad: () => ({ read: this.#options.load ?? noLoad, stop: () => {} }),
       refreshStore: (id, staleVersion) =>
         new Promise((resolve, reject) => {
-          const delayMs = between(refreshRandom, 1, REFRESH_MS);
+          if (sites.strikes('reply.lost')) return;
+          const late = sites.strikes('reply.late') ? LATE_REFRESH_MS : 0;
+          const delayMs = late + oracle.between(1, REFRESH_MS, 'fresh credentials');
           scheduler.after(supervisor, `refresh of store ${id}`, delayMs, () => {
             try {
               resolve(refresh(id, staleVersion));
@@ -276,11 +333,27 @@ class World implements Simulation {
   }
 }
 
-/** Resolves when every promise that can go on has gone on: immediates run after all microtasks. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
+const RESOLVED = Promise.resolve();
+
+/**
+ * Calls `fn` when every promise that can go on has gone on. A tick that a microtask asks for comes when the queue of
+ * microtasks is empty; one that a tick asks for would come before them. Unlike an immediate it costs no system call, and
+ * lets nothing else of the process in between.
+ */
+function afterAll(fn: () => void): void {
+  void RESOLVED.then(() => process.nextTick(fn));
+}
+
+async function runMidHooks(hooks: readonly MidHook[]): Promise<void> {
+  let turns = 0;
+  for (const { awaits, fn } of hooks) {
+    for (; turns < awaits; turns += 1) await Promise.resolve();
+    fn();
+  }
+}
+
+function noLoad(): LoadReading {
+  return { busyMs: 0, eventLoopDelayMs: 0 };
 }
 
 function noTransform(spec: TransformSpec): never {

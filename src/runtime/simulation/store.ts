@@ -5,7 +5,6 @@
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { createKeyPageBuilder } from '../../protocol/key-page.js';
-import { between } from '../../protocol/seeded.js';
 import type { StopSignal } from '../../protocol/stop.js';
 import {
   Outcome,
@@ -16,7 +15,8 @@ import {
   type Store,
   type StoreSnapshot,
 } from '../../protocol/store.js';
-import { answerOfCallFault } from './faults.js';
+import { drawPage } from './drawn-faults.js';
+import { answerOfCallFault, spoiled } from './faults.js';
 import { CHECKSUM, checksumOf } from './objects.js';
 import type { SimOrigin } from './origin.js';
 import { Reading } from './reading.js';
@@ -42,8 +42,8 @@ export function createSimStore(world: SimWorld, origin: SimOrigin, snapshot: Sto
       const name = decoder.decode(key);
       const answer = (): Answer<ObjectInfo> => {
         const fault = origin.takeCallFault('head', name);
-        const spoiled = fault === null ? null : answerOfCallFault(fault, name);
-        return spoiled ?? { ...NONE, outcome: Outcome.Complete, value: infoOf(origin, name) };
+        const refused = fault === null ? null : answerOfCallFault(fault, name);
+        return refused ?? { ...NONE, outcome: Outcome.Complete, value: infoOf(origin, name) };
       };
       return ask(world, origin, `head ${name}`, stop, answer);
     },
@@ -51,7 +51,7 @@ export function createSimStore(world: SimWorld, origin: SimOrigin, snapshot: Sto
       const answer = (): Answer<KeyPage> => ({
         ...NONE,
         outcome: Outcome.Complete,
-        value: pageOf(origin, request),
+        value: drawPage(origin, request, (wanted) => pageOf(origin, wanted)),
       });
       return ask(world, origin, 'list', stop, answer);
     },
@@ -91,9 +91,14 @@ function ask<T>(
       resolve(answer);
     };
     const [least, most] = origin.latencyMs;
-    const delayMs = between(() => world.random(), least, most);
+    const delayMs = world.between(least, most, label);
     const cancel = world.device(`${label} asks`, delayMs, () =>
       world.complete(label, () => {
+        const storm = origin.stormAt(world.now());
+        if (storm !== null) {
+          const answer = spoiled(Outcome.Throttled, label, ErrorCode.Throttled);
+          return end({ ...answer, retryAfterMs: storm.retryAfterMs ?? 0 });
+        }
         try {
           end(make());
         } catch (thrown) {
@@ -121,7 +126,9 @@ function infoOf(origin: SimOrigin, name: string): ObjectInfo {
 /** Keys in the order of their text; `next` is the last key or rolled-up prefix of the page. */
 function pageOf(origin: SimOrigin, request: ListRequest): KeyPage {
   const prefix = decoder.decode(request.prefix);
-  const { delimiter, continuation, limit } = request;
+  const { delimiter, continuation } = request;
+  const limit = Math.min(request.limit, origin.pageKeys);
+  origin.pages += 1;
   const page = createKeyPageBuilder();
   const prefixes: string[] = [];
   let latest = continuation ?? '';

@@ -19,6 +19,7 @@ import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type {
   ControlMessage,
   ControlReply,
+  ResultMessage,
   StoreSpec,
   TransformSpec,
   WorkerStats,
@@ -26,19 +27,22 @@ import type {
 import { PortReceiver, PortSender } from '../../protocol/port.js';
 import type { Store } from '../../protocol/store.js';
 import { createChannel, type ChannelPair, type Mortal } from './channel.js';
+import type { Oracle } from './oracle.js';
 import type { Party, Scheduler } from './scheduler.js';
-import { between, seededRandom } from '../../protocol/seeded.js';
+import type { FaultSites } from './sites.js';
 
 /** Where the virtual wall clock stands at virtual time zero: 2026-01-01. */
 const WALL_EPOCH_MS = 1_767_225_600_000;
+/** A thread that is slow to start takes so much longer than others. */
+const SLOW_START_MS = 3000;
 
 /** What a simulated store is given of the thread it works for. */
 export interface SimWorld {
   /** The worker's name. */
   readonly name: string;
   now(): number;
-  /** Dice for latencies and sizes, apart from the actor's own. */
-  random(): number;
+  /** Latencies, sizes of pieces: a whole number of `[least, most]`. */
+  between(least: number, most: number, label: string): number;
   /**
    * Work outside the thread (a kernel, a disk): happens after `delayMs` even when the thread hangs, and even when it
    * is dead, until its exit was delivered. Returns the function that takes it back.
@@ -51,8 +55,11 @@ export interface SimWorld {
 }
 
 export interface WorkerSetup {
-  readonly seed: number;
   readonly scheduler: Scheduler;
+  readonly oracle: Oracle;
+  readonly sites: FaultSites;
+  /** How far the wall clock has jumped. */
+  readonly wallOffsetMs: () => number;
   readonly supervisor: Mortal;
   /** The storage service. */
   readonly service: Party;
@@ -88,9 +95,9 @@ export class SimWorker {
   readonly #device: Party;
   readonly #channels: Record<SimChannelName | 'questions', ChannelPair>;
   readonly #completions: { push(label: string, payload: unknown): void };
-  readonly #deviceRandom: () => number;
   #onExit: (exit: WorkerExit) => void = () => {};
   #answers: Answers | null = null;
+  #results: PortSender<ResultMessage> | null = null;
   readonly #questions: { resolve(stats: WorkerStats): void; reject(error: MillraceError): void }[] = [];
 
   constructor(setup: WorkerSetup, index: number, incarnation: number) {
@@ -99,11 +106,10 @@ export class SimWorker {
     this.incarnation = incarnation;
     this.name = `worker-${index}#${incarnation}`;
     const { scheduler } = setup;
-    this.#deviceRandom = seededRandom(setup.seed, `${this.name} devices`);
     this.#thread = { name: this.name, turning: true, dead: false, thrown: (error) => this.crash(error) };
     this.#device = { name: `${this.name} device`, turning: true, thrown: rethrow };
     const channel = (name: string): ChannelPair =>
-      createChannel(scheduler, `${this.name} ${name}`, setup.supervisor, this.#thread);
+      createChannel(setup, `${this.name} ${name}`, setup.supervisor, this.#thread);
     this.#channels = {
       jobs: channel('jobs'),
       results: channel('results'),
@@ -115,7 +121,8 @@ export class SimWorker {
     this.#completions = completions;
     this.ownWords = new Int32Array(new SharedArrayBuffer(4 * (OwnWord.Transforming + setup.concurrency)));
     this.link = this.#createLink();
-    const startMs = between(this.#deviceRandom, 0, setup.startMs);
+    const slow = setup.sites.strikes('worker.slow-start') ? SLOW_START_MS : 0;
+    const startMs = slow + setup.oracle.between(0, setup.startMs, 'start of a thread');
     scheduler.after(this.#thread, `${this.name} starts`, startMs, () => this.#start());
   }
 
@@ -149,6 +156,20 @@ export class SimWorker {
     this.#thread.turning = true;
   }
 
+  /** How often a sender on either side was refused for lack of a credit. */
+  get fullCount(): number {
+    return this.link.jobs.fullCount + (this.#results?.fullCount ?? 0);
+  }
+
+  /** What is wrong with the credits of its ports: more messages under way than a port holds, or less than none. */
+  creditFaults(): string[] {
+    const { jobsCapacity, resultsCapacity } = this.#setup;
+    return [
+      ...creditFault(this.name, 'jobs', this.ownWords[OwnWord.Jobs]!, jobsCapacity),
+      ...creditFault(this.name, 'results', this.ownWords[OwnWord.Results]!, resultsCapacity),
+    ];
+  }
+
   closeChannel(name: SimChannelName): void {
     this.#channels[name].sever();
   }
@@ -167,9 +188,9 @@ export class SimWorker {
     this.#state = 'dead';
     this.#thread.dead = true;
     this.#thread.turning = false;
-    const { scheduler, supervisor, exitMs } = this.#setup;
+    const { scheduler, supervisor, oracle, exitMs } = this.#setup;
     scheduler.forget(this.#thread);
-    const exitAfterMs = between(this.#deviceRandom, 0, exitMs);
+    const exitAfterMs = oracle.between(0, exitMs, 'exit of a thread');
     scheduler.after(supervisor, `${this.name} exits`, exitAfterMs, () => {
       this.#state = 'exited';
       scheduler.forget(this.#device);
@@ -213,7 +234,7 @@ export class SimWorker {
     const setup = this.#setup;
     const { scheduler } = setup;
     const { jobs, results, control, questions } = this.#channels;
-    const random = seededRandom(setup.seed, name);
+    this.#results = new PortSender(results.far, this.ownWords, OwnWord.Results, setup.resultsCapacity);
     return {
       name,
       arena: setup.arena(),
@@ -221,10 +242,10 @@ export class SimWorker {
       ownWords: this.ownWords,
       concurrency: setup.concurrency,
       now: () => scheduler.now,
-      random,
-      wallNow: () => WALL_EPOCH_MS + scheduler.now,
+      random: () => setup.oracle.fraction('dice of a worker'),
+      wallNow: () => WALL_EPOCH_MS + scheduler.now + setup.wallOffsetMs(),
       jobs: new PortReceiver(jobs.far, this.ownWords, OwnWord.Jobs),
-      results: new PortSender(results.far, this.ownWords, OwnWord.Results, setup.resultsCapacity),
+      results: this.#results,
       control: control.far as ControlChannel<ControlReply, ControlMessage>,
       sleep: (ms, stop) => this.#sleep(ms, stop),
       openStore: (spec) => this.#load(`open ${spec.name}`, () => setup.stores(spec, this.#createWorld())),
@@ -238,11 +259,11 @@ export class SimWorker {
   }
 
   #createWorld(): SimWorld {
-    const { scheduler } = this.#setup;
+    const { scheduler, oracle } = this.#setup;
     return {
       name: this.name,
       now: () => scheduler.now,
-      random: this.#deviceRandom,
+      between: (least, most, label) => oracle.between(least, most, label),
       device: (label, delayMs, fn) => {
         if (this.#state === 'exited') return () => {};
         return scheduler.after(this.#device, `${this.name} ${label}`, delayMs, fn);
@@ -258,7 +279,7 @@ export class SimWorker {
 
   /** What takes a thread a turn or more: an import, an open. */
   #load<T>(label: string, make: () => T): Promise<T> {
-    const delayMs = between(this.#deviceRandom, 0, this.#setup.startMs);
+    const delayMs = this.#setup.oracle.between(0, this.#setup.startMs, 'an import');
     return new Promise((resolve, reject) => {
       if (this.#thread.dead) return;
       this.#setup.scheduler.after(this.#thread, `${this.name} ${label}`, delayMs, () => {
@@ -298,6 +319,14 @@ const NO_TRANSPORT = {
   connectionsIdle: 0,
   endpoints: [],
 };
+
+/** Far below zero a port is closed, and late takers count it down further. */
+const LEAST_CLOSED = -0x2000_0000;
+
+function creditFault(worker: string, port: string, inFlight: number, capacity: number): string[] {
+  if (inFlight < LEAST_CLOSED || (inFlight >= 0 && inFlight <= capacity)) return [];
+  return [`${inFlight} messages are under way on the port of ${worker} for ${port}, which holds ${capacity}`];
+}
 
 function gone(name: string, exit: WorkerExit): MillraceError {
   return new MillraceError(ErrorCode.WorkerCrashed, `${name} is gone and answers no question`, {

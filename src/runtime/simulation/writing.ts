@@ -8,7 +8,6 @@
  *    never is.
  */
 import { ErrorCode } from '../../protocol/errors.js';
-import { between } from '../../protocol/seeded.js';
 import { StopState, type StopSignal } from '../../protocol/stop.js';
 import { Outcome, type Answer } from '../../protocol/store.js';
 import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
@@ -77,7 +76,7 @@ export class Writing {
     this.#cancelDevice = this.#world.device(`${key} ${kind} leaves`, this.#delayMs(), () => {
       const { length } = this.#body;
       const least = Math.ceil(length / this.#origin.maxPieces);
-      const piece = between(() => this.#world.random(), least, length);
+      const piece = length - this.#world.between(0, length - least, 'what a piece leaves out');
       const end = Math.min(length, this.#sent + piece);
       this.#body.set(this.#source.subarray(this.#sent, end), this.#sent);
       this.#sent = end;
@@ -94,6 +93,11 @@ export class Writing {
     const { request, snapshotVersion } = this.#attempt;
     if (snapshotVersion < this.#origin.leastSnapshot)
       return this.#complete(spoiled(Outcome.StaleCredentials, key, ErrorCode.Unauthenticated));
+    const storm = this.#origin.stormAt(this.#world.now());
+    if (storm !== null) {
+      const answer = spoiled(Outcome.Throttled, key, ErrorCode.Throttled);
+      return this.#complete({ ...answer, retryAfterMs: storm.retryAfterMs ?? 0 });
+    }
     const fault = this.#origin.takeCallFault(kind, key);
     const carriesOut = fault === null || ('applied' in fault && fault.applied);
     const answer = carriesOut ? carryOut(this.#origin, request, this.#body) : null;
@@ -113,7 +117,7 @@ export class Writing {
 
   #delayMs(): number {
     const [least, most] = this.#origin.latencyMs;
-    return between(() => this.#world.random(), least, most);
+    return this.#world.between(least, most, 'a write');
   }
 
   #complete(answer: Answer<WriteResult>): void {

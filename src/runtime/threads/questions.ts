@@ -25,22 +25,23 @@ export function answerQuestions(port: MessagePort, questions: Record<string, () 
 
 export class Asker {
   readonly #port: MessagePort;
-  readonly #api: Record<string, () => Promise<unknown>>;
   readonly #name: string;
   readonly #open = new Set<(error: MillraceError) => void>();
-  #closed = false;
+  /** Held for as long as the worker lives: comlink closes the port of a proxy that was collected. */
+  #api: Record<string, () => Promise<unknown>> | null;
 
   constructor(port: MessagePort, name: string) {
     this.#port = port;
     this.#name = name;
-    // Held for as long as the worker lives: comlink closes the port of a proxy that was collected.
     this.#api = comlink.wrap(port);
     port.unref();
   }
 
   /** Rejects with `WorkerCrashed` when the worker ends, with `TimedOut` when it does not answer. */
   ask(question: string): Promise<unknown> {
-    if (this.#closed) return Promise.reject(ended(this.#name));
+    // No function below may see the proxy itself: they wait at its port, which lives until the proxy is collected.
+    const call = this.#api?.[question]!();
+    if (call === undefined) return Promise.reject(ended(this.#name));
     // Wait ends: with the answer, the end of the worker (close), or the timer.
     return new Promise((resolve, reject) => {
       const end = (): void => {
@@ -60,8 +61,7 @@ export class Asker {
         );
       }, ANSWER_TIMEOUT_MS);
       this.#open.add(fail);
-      const call = this.#api[question]!;
-      call().then(
+      call.then(
         (answer) => {
           end();
           resolve(answer);
@@ -74,7 +74,8 @@ export class Asker {
   }
 
   close(): void {
-    this.#closed = true;
+    // Until the proxy is collected, comlink holds the port, and the port holds calls without an answer: these wait here.
+    this.#api = null;
     for (const fail of this.#open) fail(ended(this.#name));
     this.#port.close();
   }

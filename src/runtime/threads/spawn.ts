@@ -34,6 +34,12 @@ export interface SpawnOptions {
   readonly heapLimitMiB: number | null;
 }
 
+/** One incarnation on a real thread. */
+export interface ThreadLink extends WorkerLink {
+  /** Milliseconds that its event loop was busy since it began; 0 before that and once the thread has ended. */
+  busyMs(): number;
+}
+
 /** What the thread entry is given. */
 export interface ThreadTask {
   readonly name: string;
@@ -55,7 +61,7 @@ export interface ThreadTask {
  */
 const YOUNG_GENERATION_MIB = 6;
 
-export function spawnThread(options: SpawnOptions): WorkerLink {
+export function spawnThread(options: SpawnOptions): ThreadLink {
   const name = `worker-${options.index}#${options.incarnation}`;
   const ownWords = new Int32Array(new SharedArrayBuffer((OwnWord.Transforming + options.concurrency) * 4));
   const jobs = new MessageChannel();
@@ -117,6 +123,7 @@ export function spawnThread(options: SpawnOptions): WorkerLink {
     control: controlChannel(control.port1),
     onExit: (fn) => life.onExit(fn),
     stats: () => asker.ask('stats') as Promise<WorkerStats>,
+    busyMs: () => thread.performance.eventLoopUtilization().active,
     abandon: () => {
       thread.unref();
       unrefTask(piscinaWorker);

@@ -3,7 +3,7 @@ import { Asks } from '../../../dist/actors/supervisor/asks.js';
 import { blame, type Loss } from '../../../dist/actors/supervisor/blame.js';
 import { follow } from '../../../dist/actors/supervisor/follow.js';
 import type { FetchJobRecord } from '../../../dist/actors/supervisor/jobs.js';
-import type { StreamListRequest } from '../../../dist/actors/supervisor/types.js';
+import type { StreamListRequest, StreamOptions } from '../../../dist/actors/supervisor/types.js';
 import { Arena } from '../../../dist/protocol/arena.js';
 import { OwnWord } from '../../../dist/protocol/context.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
@@ -202,6 +202,7 @@ describe('the blame for a lost worker', () => {
     transforming: readonly number[],
     deaths = 1,
     code: Loss['code'] = ErrorCode.WorkerCrashed,
+    hedges = 0,
     transform: StreamOptions['transform'] = null,
   ) {
     const { stream } = createStream(new Arena(MIB), [], { transform });
@@ -217,7 +218,7 @@ describe('the blame for a lost worker', () => {
         part: { from: 0, length: 1, whole: true, copy: null, landed: false },
         weight: 1,
       }));
-    const loss: Loss = { worker, cause: new Error('segfault'), code, concurrency: 4 };
+    const loss: Loss = { worker, cause: new Error('segfault'), code, hedges, concurrency: 4 };
     return (ids: readonly number[]) => {
       const records = jobs(ids);
       for (let death = 0; death < deaths; death += 1)
@@ -225,6 +226,12 @@ describe('the blame for a lost worker', () => {
       return records.map(({ task }) => task);
     };
   }
+
+  it('of a job that was alone but for a hedge is not clear', () => {
+    const crashed = ErrorCode.WorkerCrashed;
+    expect(lose([], 3, crashed, 1)([11]).map(({ crashes }) => crashes)).toEqual([1]);
+    expect(lose([], 3, crashed, 0)([11]).map(({ crashes }) => crashes)).toEqual([3]);
+  });
 
   it('is with the jobs whose transform was running, and with nobody else', () => {
     expect(lose([0, 12, 0, 14])([11, 12, 13, 14]).map((task) => task.crashes)).toEqual([0, 1, 0, 1]);
@@ -257,7 +264,7 @@ describe('the blame for a lost worker', () => {
   it('names what was being done', () => {
     const sink = { store: 1, prefix: new Uint8Array(0), strip: 0, upload: null, ifAbsent: false };
     const steps = [null, { url: 'x:', options: null }, { ...sink, ifVersion: null, contentType: null }];
-    const phases = steps.map((step) => lose([], 3, ErrorCode.WorkerCrashed, step)([11])[0]!.error?.phase);
+    const phases = steps.map((step) => lose([], 3, ErrorCode.WorkerCrashed, 0, step)([11])[0]!.error?.phase);
     expect(phases).toEqual(['request', 'transform', 'write']);
   });
 

@@ -3,7 +3,9 @@ import { Asks } from '../../../dist/actors/supervisor/asks.js';
 import { JOB_WEIGHT_BYTES } from '../../../dist/actors/supervisor/crew.js';
 import { Dispatcher } from '../../../dist/actors/supervisor/dispatch.js';
 import { Fills } from '../../../dist/actors/supervisor/fills.js';
+import { Gate } from '../../../dist/actors/supervisor/gate.js';
 import { Grants } from '../../../dist/actors/supervisor/grants.js';
+import { HedgeBudget } from '../../../dist/actors/supervisor/hedge.js';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
 import { type FetchJobRecord, unlinkJob } from '../../../dist/actors/supervisor/jobs.js';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
@@ -33,6 +35,7 @@ interface Kit {
   readonly asks: Asks;
   readonly jobs: IntMap<FetchJobRecord>;
   readonly crew: ReturnType<typeof createCrew>;
+  readonly hedges: HedgeBudget;
   /** Sends all that may go now; returns how many messages that were. */
   readonly sendAll: () => number;
 }
@@ -49,7 +52,25 @@ async function createKit(
   const jobs = new IntMap<FetchJobRecord>();
   const stores = { spec: specOf } as unknown as StoreDirectory;
   const fills = new Fills({ arena, uri: () => 'fake://x', again: () => {} });
-  const dispatcher = new Dispatcher({ crew: crew.crew, asks, fills, jobs, stores, ranges: () => ranges });
+  const hedges = new HedgeBudget();
+  const gate = new Gate({
+    context: crew.context,
+    limits: null,
+    inFlight: () => crew.crew.inFlight,
+    busy: () => true,
+    poke: () => {},
+  });
+  const dispatcher = new Dispatcher({
+    crew: crew.crew,
+    gate,
+    asks,
+    fills,
+    jobs,
+    stores,
+    hedges,
+    ranges: () => ranges,
+    hedgePlan: ({ options: { hedge = false } }) => hedge || null,
+  });
   const { stream, pull } = createStream(arena, entries, options);
   const grants = new Grants({ arena, workers: 1, ranges: () => ranges, uri: () => 'fake://x' });
   if (entries.length > 0) await pull();
@@ -59,7 +80,7 @@ async function createKit(
     while (dispatcher.send(stream)) sent += 1;
     return sent;
   };
-  return { stream, dispatcher, asks, jobs, crew, sendAll };
+  return { stream, dispatcher, asks, jobs, crew, hedges, sendAll };
 }
 
 interface Row {
@@ -169,6 +190,8 @@ describe('the first message to a worker', () => {
       tokenEpoch: epoch,
       transform: null,
       maxAttempts: 7,
+      slow: { percentile: 98, leastSamples: 100 },
+      throttleTimeoutMs: 0,
     });
   });
 });
@@ -299,5 +322,62 @@ describe('questions', () => {
     const info = { size: 9, version: null, lastModifiedMs: null, contentType: null };
     kit.asks.take((message as { jobId: number }).jobId, kit.crew.at(0))!.settle(info, null);
     expect(await head).toEqual(info);
+  });
+});
+
+describe('a hedge', () => {
+  const hedge = { percentile: 98, maxShare: 0.5, leastSamples: 100 };
+
+  it('is thought of where the stream or the scheme wants it: its jobs are watched, and pay for it', async () => {
+    for (const [options, watched] of [
+      [{ hedge }, JobFlag.Watched],
+      [{}, 0],
+      [{ hedge: false as const }, 0],
+    ] as const) {
+      const kit = await createKit(1, [entryOf(0), entryOf(1)], WHOLE, options);
+      kit.sendAll();
+      const [message] = kit.crew.links[0]!.received();
+      expect(rowsOf(message).map(({ flags }) => flags)).toEqual([1, 1].map((whole) => whole | watched));
+      expect(kit.hedges.affords).toBe(watched !== 0);
+      expect(message!.open!.slow).toMatchObject({ percentile: 98, leastSamples: 100 });
+    }
+  });
+
+  it('asks for what its job asks for, in a message and a place of its own, and nothing more', async () => {
+    const ranges = { splitThreshold: 100, partBytes: 100, maxPerObject: 4 };
+    const entries = [entryOf(0, { size: 300, version: 'v7' })];
+    const kit = await createKit(2, entries, ranges, { hedge, transform: { url: 'x', options: null } });
+    kit.sendAll();
+    const job = [...kit.jobs.values()][1]!;
+    const row = rowsOf(kit.crew.links[job.worker.index]!.received()[0]).find(({ id }) => id === job.id);
+    const extent = new Arena(MIB).allocate(100)!;
+    const worker = kit.crew.crew.pickBeside(job.worker)!;
+    expect(worker.index).not.toBe(job.worker.index);
+    const before = { rows: worker.rows, out: kit.stream.jobsOut };
+    const sent = kit.dispatcher.sendHedge(job, worker, extent);
+    const [message] = kit.crew.links[worker.index]!.received().slice(-1);
+    const [copy] = rowsOf(message);
+    expect((message as FetchMessage).table.count).toBe(1);
+    expect(copy).toEqual({
+      ...row!,
+      id: sent.id,
+      offset: extent.offset,
+      capacity: 100,
+      flags: JobFlag.Hedge | (row!.flags & JobFlag.Verify),
+    });
+    expect(copy!.version).toBe('v7');
+    expect([worker.rows, kit.stream.jobsOut]).toEqual([before.rows + 1, before.out + 1]);
+    // The task knows nothing of it.
+    expect(job.task.jobsOut).toBe(3);
+    expect(kit.jobs.get(sent.id)).toBeUndefined();
+  });
+
+  it('goes to the same worker only where there is no other', async () => {
+    const one = await createKit(1, []);
+    expect(one.crew.crew.pickBeside(one.crew.at(0))).toBe(one.crew.at(0));
+    const two = await createKit(2, []);
+    expect(two.crew.crew.pickBeside(two.crew.at(0))).toBe(two.crew.at(1));
+    two.crew.at(1).rows = 1e6;
+    expect(two.crew.crew.pickBeside(two.crew.at(0))).toBeNull();
   });
 });

@@ -11,7 +11,12 @@ import {
   TaskState,
 } from '../../../dist/actors/supervisor/types.js';
 import { type Arena, PAGE_BYTES } from '../../../dist/protocol/arena.js';
-import { OwnWord, type WorkerExit, type WorkerLink } from '../../../dist/protocol/context.js';
+import {
+  OwnWord,
+  type SupervisorContext,
+  type WorkerExit,
+  type WorkerLink,
+} from '../../../dist/protocol/context.js';
 import type { JobMessage, ResultMessage } from '../../../dist/protocol/messages.js';
 import { PortReceiver, PortSender } from '../../../dist/protocol/port.js';
 import { CancellationToken } from '../../../dist/protocol/token.js';
@@ -57,6 +62,7 @@ const DEFAULTS: StreamOptions = {
   transform: null,
   verify: 'never',
   maxAttempts: 5,
+  throttleTimeoutMs: 0,
 };
 
 export interface StreamKit {
@@ -164,6 +170,7 @@ function createLink(index: number, incarnation: number): FakeLink {
 
 export interface CrewKit {
   readonly crew: Crew;
+  readonly context: SupervisorContext;
   readonly clock: HandClock;
   /** Every incarnation, in the order of their starts. */
   readonly links: FakeLink[];
@@ -188,6 +195,7 @@ export function createCrew(size: number, limits: Partial<CrewLimits> = {}): Crew
     after: (ms: number, fn: () => void) => clock.after(ms, fn),
     random: () => 0.5,
     soon: (fn: () => void) => fn(),
+    watchLoad: () => ({ read: () => ({ busyMs: 0, eventLoopDelayMs: 0 }), stop: () => {} }),
     refreshStore: () => Promise.reject(new Error('no stores here')),
   };
   const crew = new Crew(
@@ -204,5 +212,5 @@ export function createCrew(size: number, limits: Partial<CrewLimits> = {}): Crew
     for (const worker of crew.alive()) if (worker.index === index) return worker;
     throw new Error(`nobody in place ${index}`);
   };
-  return { crew, clock, links, events, at };
+  return { crew, context, clock, links, events, at };
 }

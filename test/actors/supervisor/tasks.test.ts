@@ -13,7 +13,7 @@ import { entryOf, taskOf, valueItem } from './kit.js';
 describe('a task', () => {
   it('begins with what its entry says, and nothing done', () => {
     const entry = entryOf(3, { size: 100, version: 'v', start: 10 });
-    expect(newTask(3, entry, true)).toEqual({
+    expect(newTask(3, entry, true)).toMatchObject({
       sequence: 3,
       entry,
       state: TaskState.Planned,

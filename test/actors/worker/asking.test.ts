@@ -5,6 +5,7 @@ import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { Outcome, type Answer, type Store } from '../../../dist/protocol/store.js';
 import { DoneStatus } from '../../../dist/protocol/tables.js';
+import { attemptDeps } from './kit.js';
 import { createRuntimeWords, fillRetryBudget, writeToken } from '../../../dist/protocol/words.js';
 
 const failed: Answer<string> = {
@@ -22,16 +23,18 @@ describe('a question', () => {
     writeToken(words, 0, 1, StopState.Live);
     const token = new LocalToken(words, 0, 1);
     const deps: AskingDeps = {
-      context: { words, random: () => 0, sleep: () => Promise.resolve() },
+      ...attemptDeps(words),
       stopping: false,
       store: () => ({}) as Store,
-      credentials: () => 1,
-      refresh: () => Promise.resolve(null),
     };
+    const seat = { slot: 0 };
     const asked = async () => {
       const answers = [failed, done];
       const attempt = () => Promise.resolve(answers.shift()!);
-      return await ask<string>({ store: 0, maxAttempts: 3, token, again: false, attempt }, deps);
+      return await ask<string>(
+        { store: 0, maxAttempts: 3, patienceMs: 0, token, seat, entered: false, again: false, attempt },
+        deps,
+      );
     };
     for (let i = 0; i < 300; i += 1) {
       const { status, retries } = await asked();

@@ -14,8 +14,9 @@ import {
   spendRetry,
   writeToken,
 } from '../../../dist/protocol/words.js';
+import { attemptDeps } from './kit.js';
 
-const SLOW = new MillraceError(ErrorCode.Throttled, 'slow down', { phase: 'request' });
+const SLOW = new MillraceError(ErrorCode.ServiceUnavailable, 'slow down', { phase: 'request' });
 
 function createDeps(budget = 500) {
   const words = createRuntimeWords();
@@ -23,11 +24,13 @@ function createDeps(budget = 500) {
   writeToken(words, 0, 1, StopState.Live);
   const slept: number[] = [];
   const refreshed: unknown[] = [];
+  const means = attemptDeps(words);
   const deps: AskingDeps & { refused: MillraceError | null; stopping: boolean } = {
+    ...means,
     refused: null,
     stopping: false,
     context: {
-      words,
+      ...means.context,
       random: () => 0.5,
       sleep: (ms) => {
         slept.push(ms);
@@ -47,32 +50,33 @@ function createDeps(budget = 500) {
 const failure = (outcome: Outcome, retryAfterMs = 0, error: MillraceError | null = SLOW) => ({
   store: 3,
   attempt: { outcome, error, retryAfterMs },
+  ticket: {} as never,
   credentials: 41,
 });
 
 describe('the step after an attempt', () => {
   it('waits for as long as the retry core says, and spends a retry', async () => {
     const { deps, token, slept, words } = createDeps(RETRY_COST);
-    const retry = newRetryState(9);
-    expect(await takeStep(retry, failure(Outcome.Throttled), token, deps)).toBeNull();
+    const retry = newRetryState(9, 0);
+    expect(await takeStep(retry, failure(Outcome.Transient), token, deps)).toBe(0);
     expect(slept).toEqual([RETRY_BASE_MS + 0.5 * (3 * RETRY_BASE_MS - RETRY_BASE_MS)]);
     expect(spendRetry(words)).toBe(false);
-    expect(await takeStep(retry, failure(Outcome.Throttled), token, deps)).toMatchObject({
-      code: 'Throttled',
+    expect(await takeStep(retry, failure(Outcome.Transient), token, deps)).toMatchObject({
+      code: 'ServiceUnavailable',
       message: 'slow down (not tried again: the retry budget of the runtime is used up)',
     });
   });
 
   it('is taken at once after a stale connection: there is nothing to wait for', async () => {
     const { deps, token, slept, refreshed } = createDeps();
-    expect(await takeStep(newRetryState(9), failure(Outcome.StaleConnection), token, deps)).toBeNull();
+    expect(await takeStep(newRetryState(9, 0), failure(Outcome.StaleConnection), token, deps)).toBe(0);
     expect([slept, refreshed]).toEqual([[], []]);
   });
 
   it('asks for credentials other than those that were refused, and ends with what that says', async () => {
     const { deps, token, slept, refreshed } = createDeps();
-    const retry = newRetryState(9);
-    expect(await takeStep(retry, failure(Outcome.StaleCredentials), token, deps)).toBeNull();
+    const retry = newRetryState(9, 0);
+    expect(await takeStep(retry, failure(Outcome.StaleCredentials), token, deps)).toBe(0);
     deps.refused = new MillraceError(ErrorCode.Unauthenticated, 'none to be had');
     expect(await takeStep(retry, failure(Outcome.StaleCredentials), token, deps)).toBe(deps.refused);
     expect([refreshed, slept]).toEqual([
@@ -86,12 +90,14 @@ describe('the step after an attempt', () => {
 
   it('is the error where there is to be none, also where the store gave none', async () => {
     const { deps, token } = createDeps();
-    const error = await takeStep(newRetryState(9), failure(Outcome.Refused), token, deps);
-    expect(error).toMatchObject({ code: 'Throttled', message: 'slow down', attempt: 1 });
-    expect(await takeStep(newRetryState(9), failure(Outcome.Refused, 0, null), token, deps)).toMatchObject({
-      code: 'Internal',
-      message: 'an attempt ended as refused without an error',
-    });
+    const error = await takeStep(newRetryState(9, 0), failure(Outcome.Refused), token, deps);
+    expect(error).toMatchObject({ code: 'ServiceUnavailable', message: 'slow down', attempt: 1 });
+    expect(await takeStep(newRetryState(9, 0), failure(Outcome.Refused, 0, null), token, deps)).toMatchObject(
+      {
+        code: 'Internal',
+        message: 'an attempt ended as refused without an error',
+      },
+    );
   });
 });
 
@@ -99,7 +105,7 @@ describe('a success', () => {
   it('gives back one, and what the retry cost where one helped', () => {
     const given = (failures: number | null): number => {
       const { words } = createDeps(0);
-      const retry = failures === null ? null : { ...newRetryState(9), failures };
+      const retry = failures === null ? null : { ...newRetryState(9, 0), failures };
       for (let i = 0; i < RETRY_COST; i += 1) refundSuccess(words, retry);
       let spent = 0;
       while (spendRetry(words)) spent += 1;
@@ -134,19 +140,31 @@ describe('a question', () => {
     };
     return {
       earlier,
-      ...(await ask<string>({ store: 3, maxAttempts, token: kit.token, again, attempt }, kit.deps)),
+      ...(await ask<string>(
+        {
+          store: 3,
+          maxAttempts,
+          patienceMs: 0,
+          seat: { slot: 0 },
+          entered: false,
+          token: kit.token,
+          again,
+          attempt,
+        },
+        kit.deps,
+      )),
     };
   }
 
   it('has its answer, and how many attempts that took beyond the first', async () => {
-    expect(await asked([done])).toEqual({
+    expect(await asked([done])).toMatchObject({
       earlier: [false],
       status: DoneStatus.Ok,
       value: 'done',
       error: null,
       retries: 0,
     });
-    expect(await asked([failed(Outcome.Throttled), failed(Outcome.StaleConnection), done])).toMatchObject({
+    expect(await asked([failed(Outcome.Transient), failed(Outcome.StaleConnection), done])).toMatchObject({
       status: DoneStatus.Ok,
       retries: 2,
     });
@@ -163,10 +181,8 @@ describe('a question', () => {
   it.each([
     [Outcome.Transient, undefined, true],
     [Outcome.Transient, 500, true],
-    [Outcome.Throttled, 503, true],
     [Outcome.Interrupted, 200, true],
     [Outcome.StaleConnection, undefined, true],
-    [Outcome.Throttled, 429, false],
     [Outcome.Transient, 400, false],
     [Outcome.Transient, 499, false],
     [Outcome.ClockSkew, 403, false],
@@ -196,8 +212,22 @@ describe('a question', () => {
     const kit = createDeps();
     writeToken(kit.words, 0, 1, state);
     const attempt = (): Promise<never> => Promise.reject(new Error('asked all the same'));
-    const question = { store: 3, maxAttempts: 9, token: kit.token, again: false, attempt };
-    expect(await ask<string>(question, kit.deps)).toEqual({ status, value: null, error: null, retries: 0 });
+    const question = {
+      store: 3,
+      maxAttempts: 9,
+      patienceMs: 0,
+      seat: { slot: 0 },
+      entered: false,
+      token: kit.token,
+      again: false,
+      attempt,
+    };
+    expect(await ask<string>(question, kit.deps)).toMatchObject({
+      status,
+      value: null,
+      error: null,
+      retries: 0,
+    });
   });
 
   it('is left by a worker that is to stop, and ends when an attempt was cancelled with its token', async () => {
@@ -207,7 +237,16 @@ describe('a question', () => {
       writeToken(kit.words, 0, 1, StopState.Cancelled);
       return Promise.resolve({ ...failed(Outcome.Cancelled), error: null });
     };
-    const question = { store: 3, maxAttempts: 9, token: kit.token, again: false, attempt };
+    const question = {
+      store: 3,
+      maxAttempts: 9,
+      patienceMs: 0,
+      seat: { slot: 0 },
+      entered: false,
+      token: kit.token,
+      again: false,
+      attempt,
+    };
     expect((await ask<string>(question, kit.deps)).status).toBe(DoneStatus.Left);
     kit.deps.stopping = false;
     expect((await ask<string>(question, kit.deps)).status).toBe(DoneStatus.Cancelled);

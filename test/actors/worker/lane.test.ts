@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { attemptDeps } from './kit.js';
 import { Lane, type LaneDeps, type LaneStream } from '../../../dist/actors/worker/lane.js';
+import { Latencies } from '../../../dist/actors/worker/latencies.js';
 import { LocalToken } from '../../../dist/actors/worker/tokens.js';
 import type { JobMessage } from '../../../dist/protocol/messages.js';
 import { StopState } from '../../../dist/protocol/stop.js';
@@ -12,7 +14,7 @@ import {
   TableBuilder,
   type PackedTable,
 } from '../../../dist/protocol/tables.js';
-import { createRuntimeWords, writeToken } from '../../../dist/protocol/words.js';
+import { createRuntimeWords, fillRetryBudget, writeToken } from '../../../dist/protocol/words.js';
 
 const BYTES = 64;
 const complete: ReadAnswer = {
@@ -23,6 +25,8 @@ const complete: ReadAnswer = {
   error: null,
   retryAfterMs: 0,
 };
+
+const transient: ReadAnswer = { ...complete, outcome: Outcome.Transient, landed: 0, version: null };
 
 /** One job for the first bytes of the arena. */
 function tableOf(key: string, flags = 0): PackedTable {
@@ -40,28 +44,31 @@ function tableOf(key: string, flags = 0): PackedTable {
 function laneOf(store: () => Store | Promise<Store>) {
   const words = createRuntimeWords();
   writeToken(words, 0, 1, StopState.Live);
+  fillRetryBudget(words);
   const ended: { status: DoneStatus; landed: number; version: string | null }[] = [];
-  const state = { stopping: false };
+  const state = { stopping: false, now: 0, watches: 0 };
+  const means = attemptDeps(words);
   const deps: LaneDeps<LaneStream> = {
-    context: {
-      arena: new SharedArrayBuffer(BYTES),
-      words,
-      random: () => 0,
-      sleep: () => Promise.resolve(),
-    },
+    ...means,
+    context: { ...means.context, now: () => state.now, arena: new SharedArrayBuffer(BYTES) },
+    latencies: new Latencies(),
+    watch: () => void (state.watches += 1),
     get stopping() {
       return state.stopping;
     },
     store,
-    credentials: () => 1,
-    refresh: () => Promise.resolve(null),
     ended: ({ status, landed, version }) => ended.push({ status, landed, version }),
   };
   const lane = new Lane(0, deps);
-  const stream: LaneStream = { spec: { maxAttempts: 3 }, token: new LocalToken(words, 0, 1) };
-  const begin = (key: string, flags = 0): void =>
-    lane.begin({ message: {} as JobMessage, next: 1, open: 1 }, tableOf(key, flags), 0, stream);
-  return { begin, ended, state, lane };
+  const stream: LaneStream = {
+    spec: { maxAttempts: 3, throttleTimeoutMs: 0 },
+    token: new LocalToken(words, 0, 1),
+  };
+  const begin = (key: string, flags = 0): void => {
+    means.origins.enter(0, false);
+    lane.begin({ message: {} as JobMessage, open: 1 }, tableOf(key, flags), 0, stream);
+  };
+  return { begin, ended, state, lane, latencies: deps.latencies };
 }
 
 /** A store whose reads are answered by `read`, and the keys that were read. */
@@ -128,5 +135,62 @@ describe('a lane', () => {
     for (const { ended } of [refused, thrown]) {
       expect(ended).toEqual([{ status: DoneStatus.Failed, landed: 0, version: null }]);
     }
+  });
+
+  it('tells how long its attempts take where that matters, and asks to be watched', () => {
+    const answers: ((answer: ReadAnswer) => void)[] = [];
+    const { store } = storeOf((done) => answers.push(done));
+    const { begin, lane, state, latencies } = laneOf(() => store);
+    begin('a');
+    expect([lane.attemptAtMs, state.watches]).toEqual([-1, 0]);
+    answers.pop()!(complete);
+    const spec = { percentile: 50, leastSamples: 1 };
+    expect(latencies.slowAfterMs(0, BYTES, spec)).toBe(Infinity);
+    state.now = 1000;
+    begin('b', JobFlag.Watched);
+    expect([lane.attemptAtMs, lane.watched, state.watches]).toEqual([1000, true, 1]);
+    state.now = 1064;
+    answers.pop()!(complete);
+    expect(lane.attemptAtMs).toBe(-1);
+    expect(latencies.slowAfterMs(0, BYTES, spec)).toBe(128);
+  });
+
+  it('that is revoked ends as cancelled when its attempt has ended, and the next job is not touched by that', () => {
+    const stops: (() => void)[] = [];
+    const { store } = storeOf(() => {});
+    store.read = (_request, _target, stop, done) =>
+      void stop.onStop(() => stops.push(() => done({ ...complete, outcome: Outcome.Cancelled, landed: 0 })));
+    const { begin, ended, lane } = laneOf(() => store);
+    begin('a', JobFlag.Watched);
+    expect(lane.reading).toBe(true);
+    lane.revoke();
+    expect([stops.length, ended, lane.reading]).toEqual([1, [], true]);
+    stops.pop()!();
+    expect(ended).toEqual([{ status: DoneStatus.Cancelled, landed: 0, version: null }]);
+    expect(lane.reading).toBe(false);
+    begin('b');
+    expect([lane.revoked, stops.length]).toEqual([false, 0]);
+  });
+
+  it('that is revoked and has all of its bytes keeps them', () => {
+    const answers: ((answer: ReadAnswer) => void)[] = [];
+    const { store } = storeOf((done) => answers.push(done));
+    const { begin, ended, lane } = laneOf(() => store);
+    begin('a');
+    lane.revoke();
+    answers.pop()!(complete);
+    expect(ended).toEqual([{ status: DoneStatus.Ok, landed: BYTES, version: '"v"' }]);
+  });
+
+  it.each([
+    [JobFlag.Hedge, 1],
+    [0, 3],
+  ])('with the flags %i makes %i counted attempts', async (flags, attempts) => {
+    const { store, keys } = storeOf((done) => done(transient));
+    const { begin, ended } = laneOf(() => store);
+    begin('a', flags);
+    while (ended.length === 0) await new Promise(setImmediate);
+    expect(keys).toHaveLength(attempts);
+    expect(ended.map(({ status }) => status)).toEqual([DoneStatus.Failed]);
   });
 });

@@ -17,6 +17,7 @@ const result = (id: number, more: Partial<Result> = {}): Result => ({
   size: id * 2000,
   version: null,
   retries: 0,
+  throttled: 0,
   error: null,
   outputs: null,
   verified: null,

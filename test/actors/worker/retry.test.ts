@@ -23,6 +23,7 @@ function fail(
   outcome: Outcome,
   {
     random = 0.5,
+    nowMs = 0,
     retryAfterMs = 0,
     budget = true,
     error = new MillraceError(ErrorCode.Throttled, 'no'),
@@ -32,10 +33,13 @@ function fail(
   const step = nextStep(
     state,
     { outcome, error, retryAfterMs },
-    () => random,
-    () => {
-      spent += 1;
-      return budget;
+    {
+      nowMs,
+      random: () => random,
+      spend: () => {
+        spent += 1;
+        return budget;
+      },
     },
   );
   return { step, spent };
@@ -169,8 +173,7 @@ describe('the error', () => {
     const step = nextStep(
       newRetryState(5),
       { outcome: Outcome.Refused, error: null, retryAfterMs: 0 },
-      () => 0,
-      () => true,
+      { nowMs: 0, random: () => 0, spend: () => true },
     );
     expect(step).toMatchObject({ kind: 'fail', error: { code: 'Internal' } });
   });

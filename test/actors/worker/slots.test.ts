@@ -10,6 +10,11 @@ function work(): { readonly done: Promise<void>; end(): void } {
   return { done, end };
 }
 
+/** Frees the slot when the work has ended. */
+function track(slots: Slots, slot: number, done: Promise<void>): void {
+  void done.finally(() => slots.release(slot));
+}
+
 describe('slots', () => {
   it('are as many as told, from 0 on, and none twice', () => {
     const slots = new Slots(3, () => {});
@@ -22,15 +27,15 @@ describe('slots', () => {
     const told: string[] = [];
     const slots = new Slots(1, () => told.push(`free: ${slots.tryAcquire()}`));
     const [first, second] = [work(), work()];
-    slots.track(slots.tryAcquire()!, first.done);
+    track(slots, slots.tryAcquire()!, first.done);
     const idle = slots.idle().then(() => told.push('idle'));
     first.end();
     await isSettled(first.done);
     expect(told).toEqual(['free: 0']);
-    slots.track(0, second.done);
+    track(slots, 0, second.done);
     second.end();
     await isSettled(second.done);
-    slots.track(0, Promise.resolve());
+    track(slots, 0, Promise.resolve());
     expect(told).toEqual(['free: 0', 'free: 0']);
     expect(await isSettled(idle)).toBe(false);
   });
@@ -50,8 +55,8 @@ describe('slots', () => {
     const slots = new Slots(2, () => {});
     await slots.idle();
     const [first, second] = [work(), work()];
-    slots.track(slots.tryAcquire()!, first.done);
-    slots.track(slots.tryAcquire()!, second.done);
+    track(slots, slots.tryAcquire()!, first.done);
+    track(slots, slots.tryAcquire()!, second.done);
     const idle = slots.idle();
     first.end();
     expect(await isSettled(idle)).toBe(false);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LocalToken } from '../../../dist/actors/worker/tokens.js';
+import { attemptDeps } from './kit.js';
 import { type Landed, verifyLanded } from '../../../dist/actors/worker/verify.js';
 import { digestOf } from '../../../dist/protocol/checksums/digest.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
@@ -37,14 +38,15 @@ async function verified(state: StopState, { landed: more = {}, info: other = {},
     head: () =>
       Promise.resolve({ outcome: Outcome.Complete, value: info, error: null, retryAfterMs: 0, ...answer }),
   } as unknown as Store;
+  const deps = attemptDeps(words);
   let sleeps = 0;
   const { verdict } = await verifyLanded(
     { ...landed, ...more },
-    { token: new LocalToken(words, 0, 1), maxAttempts: 1 },
+    { token: new LocalToken(words, 0, 1), maxAttempts: 1, patienceMs: 0, seat: { slot: 0 } },
     {
+      ...deps,
       context: {
-        words,
-        random: () => 0,
+        ...deps.context,
         sleep: () => {
           sleeps += 1;
           writeToken(words, 0, 1, state);
@@ -53,8 +55,6 @@ async function verified(state: StopState, { landed: more = {}, info: other = {},
       },
       stopping: false,
       store: () => store,
-      credentials: () => 1,
-      refresh: () => Promise.resolve(null),
     },
   );
   return { verdict, sleeps };

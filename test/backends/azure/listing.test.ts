@@ -23,6 +23,11 @@ function rows(body: Uint8Array): [string, number, string][] {
 }
 
 describe('a page', () => {
+  it('is refused with a prefix that is not UTF-8: as text it could not be asked for again', () => {
+    const body = page('<BlobPrefix><Name Encoded="true">p%FF/</Name></BlobPrefix>');
+    expect(() => parsePage(body, {})).toThrow(expect.objectContaining({ code: 'Unsupported' }));
+  });
+
   it('has names, sizes, quoted tags and times', () => {
     const body = page(
       blob('<Name>a &amp; b+%41 &#x1F600;</Name>', facts(5, '0x8D1')) +

@@ -24,6 +24,8 @@ describe('an az URI', () => {
     ['az://acct/logs/', 'az://acct/logs', ''],
     ['az://acct/logs', 'az://acct/logs', ''],
     ['az://acct/$web/x', 'az://acct/$web', 'x'],
+    ['az://acct/a-b/x', 'az://acct/a-b', 'x'],
+    [`az://acct/${'a-'.repeat(31)}z/x`, `az://acct/${'a-'.repeat(31)}z`, 'x'],
     ['az://acct/logs/日本😀', 'az://acct/logs', '日本😀'],
     ['az://acct.blob.core.windows.net/logs/k', 'az://acct/logs', 'k'],
     ['az://acct.blob.core.chinacloudapi.cn/logs/k', 'az://acct.blob.core.chinacloudapi.cn/logs', 'k'],
@@ -41,6 +43,10 @@ describe('an az URI', () => {
     ['az://My-Account/logs/k', /not the name of a storage account/],
     ['az://acct/No_Container/k', /"No_Container" is not a container's name/],
     ['az://acct/a--b/k', /not a container's name/],
+    ['az://acct/ab/k', /not a container's name/],
+    ['az://acct/-ab/k', /not a container's name/],
+    ['az://acct/$w/k', /not a container's name/],
+    [`az://acct/${'a-'.repeat(32)}z/k`, /not a container's name/],
     ['az://acct:10000/logs/k', /neither credentials nor a port/],
     ['az://acct.example.com/logs/k', /set the az option endpoint/],
     ['az://acct/logs/\ud800', /lone surrogate/],
@@ -49,6 +55,18 @@ describe('an az URI', () => {
   ])('%s is refused', (uri, message) => {
     expect(refusalOf(uri)).toMatchObject({ code: 'InvalidArgument' });
     expect(refusalOf(uri).message).toMatch(message);
+  });
+});
+
+describe('a refused URI', () => {
+  it('tells no password, and no signature of another service', () => {
+    for (const uri of [
+      'https://user:SECRET@acct.blob.core.windows.net/logs/k',
+      'acct/logs/k?sig=SECRET',
+      'az://acct/logs/\ud800?X-Amz-Signature=SECRET',
+    ]) {
+      expect(refusalOf(uri).message).not.toContain('SECRET');
+    }
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { parsePage } from '../../../dist/backends/gcs/json-listing.js';
 import { keysOf, listRequest, versionsOf } from '../../../dist/testing/kit.js';
 import { data, exchange, HMAC, NOW, utf8 } from './kit.js';
 
@@ -47,7 +48,10 @@ describe('a listing by token', () => {
     '{"items":[null]}',
     '{"items":{}}',
     '{"items":[{"name":"a","size":1}]}',
+    '{"items":[{"name":"half \\ud800 a pair","size":"1"}]}',
+    '{"items":[{"name":"a","size":"9007199254740993"}]}',
     '{"prefixes":[1]}',
+    '{"prefixes":["half \\udc00 a pair/"]}',
     '{"nextPageToken":{}}',
     '[]',
     '',
@@ -55,6 +59,14 @@ describe('a listing by token', () => {
     const answer = data().listAnswer(listRequest({}), exchange(200, {}, body), NOW);
     expect(answer).toMatchObject({ outcome: 'transient', value: null });
     expect(answer.error).toMatchObject({ code: 'ProtocolViolation', retryable: true });
+  });
+});
+
+describe('a listing that is not UTF-8', () => {
+  it('is refused, for its names would be others', () => {
+    const body = Buffer.from('{"items":[{"name":"a\xff","size":"1"}]}', 'latin1');
+    expect(() => parsePage(body, {})).toThrow(expect.objectContaining({ code: 'ProtocolViolation' }));
+    expect(parsePage(Buffer.from(body.toString('latin1')), {}).count).toBe(1);
   });
 });
 

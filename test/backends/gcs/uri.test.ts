@@ -45,6 +45,16 @@ describe('a gs URI', () => {
   });
 
   it('repeats no password', () => {
-    expect(() => parseUri('gs://user:secret-of-mine@logs/k')).not.toThrow(/secret-of-mine/);
+    for (const uri of [
+      'gs://user:secret-of-mine@logs/k',
+      'https://user:secret-of-mine@host/k',
+      'https://host/k?X-Goog-Signature=secret-of-mine',
+      'gs:///k?X-Goog-Signature=secret-of-mine',
+      'gs://logs/\ud800?X-Goog-Signature=secret-of-mine',
+      `gs://logs/k?X-Goog-Signature=secret-of-mine${'k'.repeat(1024)}`,
+    ]) {
+      expect(() => parseUri(uri)).toThrow(expect.objectContaining({ code: 'InvalidArgument' }));
+      expect(() => parseUri(uri)).not.toThrow(/secret-of-mine/);
+    }
   });
 });

@@ -3,6 +3,7 @@ import { createStore } from '../../../dist/backends/memory/data.js';
 import { generatedKey } from '../../../dist/backends/memory/objects.js';
 import { fillPattern, patternBytes } from '../../../dist/backends/memory/pattern.js';
 import { createMemoryScheme, memoryConfig } from '../../../dist/backends/memory/scheme.js';
+import { keyOfUri } from '../../../dist/backends/memory/uri.js';
 import { NEVER } from '../../../dist/protocol/stop.js';
 import type { KeyPage, ListRequest, Store } from '../../../dist/protocol/store.js';
 import { manualSignal } from '../../../dist/testing/signals.js';
@@ -34,6 +35,13 @@ const keysOf = (page: KeyPage): string[] =>
   Array.from(page.keyEnds, (end, i) =>
     Buffer.from(page.keys.subarray(page.keyEnds[i - 1] ?? 0, end)).toString('latin1'),
   );
+
+describe('a URI in memory', () => {
+  it('is refused with half a surrogate pair, which is no bytes', () => {
+    expect(() => keyOfUri('memory:///a\ud800')).toThrow(expect.objectContaining({ code: 'InvalidArgument' }));
+    expect(keyOfUri('memory:///%F0%9F%98%80')).toEqual(keyOfUri('memory:///\u{1f600}'));
+  });
+});
 
 describe('the pattern', () => {
   it('is the same whatever part of an object is asked for', () => {

@@ -100,6 +100,11 @@ describe('a listing page', () => {
     expect([...page(document(contents('%FF%00%80'))).keys]).toEqual([0xff, 0, 0x80]);
   });
 
+  it('is refused with a prefix that is not UTF-8: as text it could not be asked for again', () => {
+    const prefix = '<CommonPrefixes><Prefix>a%FF/</Prefix></CommonPrefixes>';
+    expect(list(document(prefix))).toMatchObject({ outcome: 'refused', error: { code: 'Unsupported' } });
+  });
+
   it('may be empty, and has no next page when it is not truncated, whatever token it carries', () => {
     const read = page(
       document('', '', '<IsTruncated>false</IsTruncated><NextContinuationToken>t</NextContinuationToken>'),
@@ -198,8 +203,10 @@ describe('a page that cannot be trusted is refused, never shortened', () => {
       const changed = Buffer.concat([bytes.slice(0, at), bytes.slice(at + removed)]);
       if (removed === 0) changed[at] = Math.floor(next() * 256);
       const answer = list(changed);
-      if (answer.value === null) expect(answer.error).toMatchObject({ code: 'ProtocolViolation' });
-      else expect([rows(answer.value).length, answer.value.prefixes.length]).toEqual([3, 2]);
+      if (answer.value === null) {
+        // A prefix that is changed into one that is not UTF-8 cannot be asked for.
+        expect(answer.error!.code).toMatch(/^(?:ProtocolViolation|Unsupported)$/);
+      } else expect([rows(answer.value).length, answer.value.prefixes.length]).toEqual([3, 2]);
     }
   });
 });

@@ -76,6 +76,18 @@ describe('s3 URIs', () => {
     );
   });
 
+  it('are refused without the signature that stands behind them', () => {
+    for (const uri of [
+      's3:///key?X-Amz-Signature=hunter2',
+      's3://bucket/\ud800?X-Amz-Signature=hunter2',
+      `s3://bucket/k?X-Amz-Signature=hunter2${'k'.repeat(1024)}`,
+    ]) {
+      expect(() => scheme.parse(uri)).toThrow(
+        expect.objectContaining({ code: 'InvalidArgument', message: expect.not.stringContaining('hunter2') }),
+      );
+    }
+  });
+
   it('are refused with a key that has no UTF-8 form or is longer than S3 allows', () => {
     expect(() => scheme.parse('s3://bucket/a\ud800b')).toThrow(/lone surrogate/);
     expect(scheme.parse(`s3://bucket/${'ü'.repeat(512)}`).key.length).toBe(1024);

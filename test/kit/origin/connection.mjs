@@ -7,16 +7,13 @@
  * 2. Every wait ends when the connection does.
  * 3. Of every head that came, the owner hears what became of it: answered, or abandoned.
  */
-import { readFileSync } from 'node:fs';
 import { failure } from './failure.mjs';
+import { watchPeer } from './peer.mjs';
 import { createBody, takeHead } from './request.mjs';
 
 const MAX_WAITING_BYTES = 1_048_576;
 const LINGER_MS = 1_000;
-const PEER_LOOK_MS = 20;
 const NOTHING = Buffer.alloc(0);
-/** States of Linux's table of connections: established, and its end of the handshake. */
-const TCP_ALIVE = new Set(['01', '03']);
 
 /**
  * @typedef {{at: number | 'whole', do: 'reset' | 'cut' | 'stall' | 'answer', ms?: number}} OnBody
@@ -143,12 +140,9 @@ export class Connection {
   /** Leaves what comes in the kernel. A socket that is not read does not tell that its peer went, so that is looked up. */
   async #stallReading(ms) {
     this.#socket.pause();
-    const { localPort, remotePort } = this.#raw;
-    const look = setInterval(() => {
-      if (peerLeft(localPort, remotePort)) this.destroy();
-    }, PEER_LOOK_MS);
+    const unwatch = watchPeer(this.#raw, () => this.destroy());
     const there = await this.stall(ms);
-    clearInterval(look);
+    unwatch();
     if (!there) return;
     this.#held = false;
     this.#socket.resume();
@@ -262,18 +256,4 @@ export class Connection {
     this.#raw.resetAndDestroy();
     this.#socket.destroy();
   }
-}
-
-const hexPort = (/** @type {number} */ port) => port.toString(16).toUpperCase().padStart(4, '0');
-
-/** Whether the other end of a connection has closed or reset it; false where there is no way to know. */
-function peerLeft(localPort, remotePort) {
-  let table;
-  try {
-    table = readFileSync('/proc/net/tcp', 'latin1');
-  } catch {
-    return false;
-  }
-  const row = new RegExp(`: \\w+:${hexPort(localPort)} \\w+:${hexPort(remotePort)} (\\w\\w) `).exec(table);
-  return row === null || !TCP_ALIVE.has(row[1]);
 }

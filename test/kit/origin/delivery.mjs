@@ -8,6 +8,7 @@
  * 3. It ends as soon as the connection is gone, whatever it was waiting for.
  */
 import { STATUS_CODES } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 const SMALL_BODY_BYTES = 65_536;
 const CHUNK_BYTES = 262_144;
@@ -81,31 +82,39 @@ async function act(action, link, fault) {
   return false;
 }
 
-/** Writes in small pieces where the fault says so, else at once. */
-async function writePieces(link, bytes, fault) {
-  if (fault.dribble === undefined) return link.write(bytes);
-  for (let at = 0; at < bytes.length; at += fault.dribble) {
-    if (!(await link.write(bytes.subarray(at, at + fault.dribble)))) return false;
-    await new Promise((resolve) => setImmediate(resolve));
+/** How this part of the answer drips, or null. @param {import('./faults.mjs').Fault} fault @param {'head' | 'body'} part */
+function dripOf({ drip, slow }, part) {
+  if (drip !== undefined && (drip.of ?? part) === part) return drip;
+  if (slow === undefined || part === 'head') return null;
+  return { bytes: Math.max(1, Math.floor((slow * SLOW_TICK_MS) / 1000)), everyMs: SLOW_TICK_MS };
+}
+
+/** Writes in small pieces where there is a drip, else at once. */
+async function writePieces(link, bytes, drip) {
+  if (drip === null) return link.write(bytes);
+  for (let at = 0; at < bytes.length; at += drip.bytes) {
+    if (!(await link.write(bytes.subarray(at, at + drip.bytes)))) return false;
+    if (drip.everyMs === 0) await nextTurn();
+    else if (!(await link.sleep(drip.everyMs))) return false;
   }
   return true;
 }
 
 /** Body bytes `[from, to)` in chunks; counts what was handed to the kernel. */
 async function pump(link, response, from, to, fault, sent) {
-  const step =
-    fault.slow === undefined ? CHUNK_BYTES : Math.max(1, Math.floor((fault.slow * SLOW_TICK_MS) / 1000));
+  const drip = dripOf(fault, 'body');
+  // What drips is counted piece by piece.
+  const step = drip === null ? CHUNK_BYTES : drip.bytes;
   const buffer = pool.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
   for (let at = from; at < to;) {
     const piece = buffer.subarray(0, Math.min(step, CHUNK_BYTES, to - at));
     response.body.fill(piece, at);
     if (response.chunked && !(await link.write(`${piece.length.toString(16)}\r\n`))) return false;
     // A buffer goes back to the pool only after a write that ended well: the kernel may still read the other ones.
-    if (!(await writePieces(link, piece, fault))) return false;
+    if (!(await writePieces(link, piece, drip))) return false;
     at += piece.length;
     sent.bodyBytes = at;
     if (response.chunked && !(await link.write('\r\n'))) return false;
-    if (fault.slow !== undefined && at < to && !(await link.sleep(SLOW_TICK_MS))) return false;
   }
   if (pool.length < MAX_POOLED_BUFFERS) pool.push(buffer);
   return true;
@@ -148,11 +157,11 @@ export async function deliver(link, response, { isHead, close, fault: scripted }
   if (fault.delayMs !== undefined && !(await link.sleep(fault.delayMs))) return sent;
   while (actions[0]?.at === -1) if (!(await act(actions.shift(), link, fault))) return sent;
   if (fault.raw !== undefined) {
-    sent.complete = await writePieces(link, Buffer.from(fault.raw), fault);
+    sent.complete = await writePieces(link, Buffer.from(fault.raw), dripOf(fault, 'head'));
     sent.keep = sent.complete && fault.close === false;
     return sent;
   }
-  if (!(await writePieces(link, head, fault))) return sent;
+  if (!(await writePieces(link, head, dripOf(fault, 'head')))) return sent;
   for (const action of actions) {
     const to = Math.min(action.at, length);
     if (to > sent.bodyBytes && !(await pump(link, response, sent.bodyBytes, to, fault, sent))) return sent;

@@ -30,7 +30,7 @@ import { createS3 } from './s3/dialect.mjs';
  *   failureResponse(failed: Failure, ids: Ids, withBody: boolean, request: Request | null): Response,
  *   codeOf(status: number): string | undefined,
  *   configure(patch: any): void,
- *   expire(id: string): void,
+ *   expire(id: string): boolean,
  *   counters?(): Record<string, any>,
  *   forgetCounters?(): void,
  * }} Dialect
@@ -41,7 +41,8 @@ import { createS3 } from './s3/dialect.mjs';
  *   are those of the fault that the request meets.
  * `commonHeaders` go before those of every response: request id, date, server. `request` is null where none was understood.
  * `codeOf` is the code of a status that a script names without one.
- * `configure` takes its own part of the policy and leaves the rest; `expire` ends the life of a key or token.
+ * `configure` takes its own part of the policy and leaves the rest; `expire` ends the life of a key or token, and says whether
+ *   there is one.
  * `counters` are added to the stats of the origin, and forgotten with them.
  */
 

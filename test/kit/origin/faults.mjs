@@ -13,66 +13,108 @@ import { bytesSource } from './response.mjs';
 /**
  * @typedef {'short-length' | 'long-length' | 'wrong-range' | 'short-range' | 'ignore-range' | 'two-lengths' | 'gzip-encoding'
  *   | 'bad-status-line' | 'huge-head' | 'folded-head' | 'bare-lf' | 'wrong-bytes' | 'mixed-version' | 'chunked' | 'no-length'
- *   | 'interim' | 'no-etag' | 'partial-chunk' | 'rewrite-loop'} Lie
+ *   | 'interim' | 'no-etag' | 'partial-chunk' | 'rewrite-loop' | 'range-label' | 'range-total' | 'same-continuation'
+ *   | 'repeat-page' | 'skip-page'} Lie
  * @typedef {'before-head' | 'after-head' | number} Place a number is a count of body bytes sent
  * @typedef {{
  *   delayMs?: number, status?: number, code?: string, message?: string, retryAfter?: number | string,
- *   applied?: boolean, onBody?: import('./connection.mjs').OnBody, cutAfter?: Place, reset?: Place, stall?: Place, stallMs?: number, slow?: number, dribble?: number,
+ *   applied?: boolean, onBody?: import('./connection.mjs').OnBody, cutAfter?: Place, reset?: Place, stall?: Place, stallMs?: number, slow?: number, drip?: Drip,
+ *   overwrite?: true | {size: number}, expire?: string | true,
  *   lie?: Lie, by?: number, close?: boolean | 'silent', headers?: Record<string, string | null>, raw?: string | Uint8Array,
  * }} Fault
+ * @typedef {{bytes: number, everyMs: number, of?: 'head' | 'body'}} Drip
+ * @typedef {{accept?: number | 'stall', handshake?: Drip, end?: 'cut' | 'reset'}} ConnectionFault
  * @typedef {{
+ *   name?: string, nth?: number | number[], every?: number, after?: number, window?: {fromMs?: number, forMs?: number},
+ *   probability?: number, seed?: number, times?: number,
+ * }} Moments
+ * @typedef {Moments & {
  *   key?: RegExp | string, bucket?: string, method?: string, op?: import('../origin.d.mts').Operation,
- *   range?: RegExp | string, nth?: number | number[], probability?: number, seed?: number, times?: number, do: Fault,
+ *   range?: RegExp | string, ordinal?: number | number[], do: Fault,
  * }} Rule
+ * @typedef {Moments & {connection: ConnectionFault}} ConnectionRule
+ * @typedef {{request: import('./request.mjs').Request, ordinal: number, nowMs: number}} Arrival
+ * @typedef {{
+ *   ofRequest(arrival: Arrival): {index: number, fault: Fault} | null,
+ *   ofConnection(nowMs: number): ConnectionFault | null,
+ *   fired(): Record<string, number>,
+ * }} Script what a request or a connection meets, and how often each rule was met
  */
 
 const pattern = (/** @type {RegExp | string | undefined} */ source) =>
   source === undefined ? null : new RegExp(source);
 
 /**
- * @param {Rule[]} rules @param {import('./dialect.mjs').Dialect} dialect
- * @returns {(request: import('./request.mjs').Request) => {index: number, fault: Fault} | null}
+ * @param {Array<Rule | ConnectionRule>} rules @param {import('./dialect.mjs').Dialect} dialect
+ * @returns {Script}
  */
 export function createScript(rules, dialect) {
-  for (const { do: fault } of rules) {
-    if (fault.onBody?.do === 'answer' && fault.status === undefined)
-      throw new Error('script: an answer on the body needs a status: the request is not carried out');
-  }
-  const live = rules.map((rule, index) => ({
+  const live = rules.map((rule, index) => liveRule(rule, index));
+  const ofRequests = live.filter(({ rule }) => 'do' in rule);
+  const ofConnections = live.filter(({ rule }) => 'connection' in rule);
+  return {
+    ofRequest({ request, ordinal, nowMs }) {
+      const seen = { op: dialect.operationOf(request), range: dialect.rangeOf(request) ?? '', ordinal };
+      const name = `${request.method} ${request.target} ${seen.range}`;
+      const hit = ofRequests.find((one) => describes(one, request, seen) && applies(one, name, nowMs));
+      return hit === undefined ? null : { index: hit.index, fault: hit.rule.do };
+    },
+    ofConnection(nowMs) {
+      const hit = ofConnections.find((one) => applies(one, 'connection', nowMs));
+      return hit === undefined ? null : hit.rule.connection;
+    },
+    fired: () =>
+      Object.fromEntries(live.map(({ rule, index, fired }) => [rule.name ?? String(index), fired])),
+  };
+}
+
+function liveRule(rule, index) {
+  if ('do' in rule === 'connection' in rule)
+    throw new Error(`script: rule ${index} needs either do or connection`);
+  if (rule.do?.onBody?.do === 'answer' && rule.do.status === undefined)
+    throw new Error('script: an answer on the body needs a status: the request is not carried out');
+  const numbers = (/** @type {number | number[] | undefined} */ given) =>
+    given === undefined ? null : [given].flat();
+  return {
     rule,
     index,
     key: pattern(rule.key),
     range: pattern(rule.range),
-    nth: rule.nth === undefined ? null : [rule.nth].flat(),
+    nth: numbers(rule.nth),
+    ordinals: numbers(rule.ordinal),
     seen: 0,
-    left: rule.times ?? Infinity,
+    fired: 0,
+    beganMs: 0,
     occurrences: new Map(),
-  }));
-  return (request) => {
-    const seen = { op: dialect.operationOf(request), range: dialect.rangeOf(request) ?? '' };
-    for (const state of live) {
-      if (!describes(state, request, seen)) continue;
-      state.seen += 1;
-      if (state.left <= 0 || (state.nth !== null && !state.nth.includes(state.seen))) continue;
-      if (!drawn(state, request, seen.range)) continue;
-      state.left -= 1;
-      return { index: state.index, fault: state.rule.do };
-    }
-    return null;
   };
 }
 
-function describes({ rule, key, range }, request, seen) {
+function describes({ rule, key, range, ordinals }, request, seen) {
   if (rule.op !== undefined && rule.op !== seen.op) return false;
   if (rule.method !== undefined && rule.method !== request.method) return false;
   if (rule.bucket !== undefined && rule.bucket !== request.bucket) return false;
+  if (ordinals !== null && !ordinals.includes(seen.ordinal)) return false;
   if (key !== null && !key.test(request.key)) return false;
   return range === null || range.test(seen.range);
 }
 
-function drawn({ rule, occurrences }, request, range) {
+/** Whether this one of those that a rule describes is one that it is for; counts both. */
+function applies(state, name, nowMs) {
+  const { rule, nth } = state;
+  state.seen += 1;
+  if (state.seen === 1) state.beganMs = nowMs;
+  if (state.fired >= (rule.times ?? Infinity)) return false;
+  if (nth !== null && !nth.includes(state.seen)) return false;
+  if (state.seen % (rule.every ?? 1) !== 0 || state.seen <= (rule.after ?? 0)) return false;
+  const { fromMs = 0, forMs = Infinity } = rule.window ?? {};
+  const sinceMs = nowMs - state.beganMs - fromMs;
+  if (sinceMs < 0 || sinceMs >= forMs || !drawn(state, name)) return false;
+  state.fired += 1;
+  return true;
+}
+
+function drawn({ rule, occurrences }, name) {
   if (rule.probability === undefined) return true;
-  const name = `${request.method} ${request.target} ${range}`;
   const before = occurrences.get(name) ?? 0;
   occurrences.set(name, before + 1);
   const hash = mix32(objectIdOf(name, before) ^ mix32(rule.seed ?? 0)) >>> 0;
@@ -103,11 +145,24 @@ export function disguise(response, fault) {
   }
   if (fault.lie === 'no-etag') headers = without(headers, 'etag');
   if (fault.lie === 'chunked') chunked = true;
+  if (fault.lie === 'range-label' || fault.lie === 'range-total')
+    headers = relabelled(headers, fault.lie, fault.by ?? 1);
   for (const [name, value] of Object.entries(fault.headers ?? {})) {
     headers = without(headers, name.toLowerCase());
     if (value !== null) headers = [...headers, name, value];
   }
   return { ...response, headers, body, chunked };
+}
+
+/** Content-Range says another range, or another size of the whole, than what is sent is of. */
+function relabelled(headers, lie, by) {
+  const at = headers.indexOf('Content-Range') + 1;
+  const [, start, end, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers[at]) ?? [];
+  if (at === 0 || start === undefined) return headers;
+  const shift = lie === 'range-label' ? by : 0;
+  const total = Number(size) + (lie === 'range-total' ? by : 0);
+  const value = `bytes ${Number(start) + shift}-${Number(end) + shift}/${total}`;
+  return headers.toSpliced(at, 1, value);
 }
 
 function without(headers, lowerName) {

@@ -34,6 +34,22 @@ export function collectPage(walk, { prefix, delimiter, max }) {
   }
 }
 
+/**
+ * A page as it is, or one that leads the walk astray: back to its own begin, back to its second entry (so that all others
+ * come again), or the page behind it in its place.
+ * @param {(from: string) => Walk} walkFrom @param {{from: string, prefix: string, delimiter: string, max: number}} page
+ * @param {string | undefined} lie
+ * @returns {{entries: Entry[], next: string | null}}
+ */
+export function servedPage(walkFrom, page, lie) {
+  const honest = collectPage(walkFrom(page.from), page);
+  const { entries, next } = honest;
+  if (lie === 'skip-page' && next !== null) return collectPage(walkFrom(next), page);
+  if (lie === 'same-continuation' && entries.length > 0) return { entries, next: entries[0].name };
+  if (lie === 'repeat-page' && entries.length > 1) return { entries, next: entries[1].name };
+  return honest;
+}
+
 /** Two walks as one, each key once. @param {Walk} a @param {Walk} b @returns {Walk} */
 export function mergedWalk(a, b) {
   let heads = [a.next(), b.next()];

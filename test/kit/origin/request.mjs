@@ -182,3 +182,10 @@ function parseTarget(requestLine, headers) {
     return failure(400, 'InvalidURI', "Couldn't parse the specified URI.");
   }
 }
+
+/** The access key or the bearer token that a request came with, if it has either. @param {Request} request */
+export function signerOf({ headers }) {
+  const [, token, keyId] =
+    /^Bearer (.+)$|\bCredential=([^/]+)\//.exec(headers.get('authorization') ?? '') ?? [];
+  return token ?? keyId;
+}

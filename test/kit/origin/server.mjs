@@ -14,9 +14,11 @@ import { createCatalogue } from './catalogue.mjs';
 import { Connection } from './connection.mjs';
 import { deliver } from './delivery.mjs';
 import { createDialect } from './dialect.mjs';
+import { dripping, Unread } from './entrance.mjs';
 import { createScript, disguise, scriptedFailure } from './faults.mjs';
 import { failure } from './failure.mjs';
 import { logEntry } from './log.mjs';
+import { signerOf } from './request.mjs';
 import { answer } from './response.mjs';
 
 const DEFAULT_LOG_LIMIT = 20_000;
@@ -31,6 +33,7 @@ const WAITABLE = [
   'answered',
   'aborted',
   'bytesSent',
+  'faults',
 ];
 
 const freshCounters = () => ({
@@ -53,9 +56,9 @@ const NO_ANSWER = answer(0, []);
 
 export class OriginServer {
   #server = createServer((raw) => this.#accept(raw));
-  /** @type {Set<Connection>} */
+  /** @type {Set<Connection | Unread>} */
   #connections = new Set();
-  /** @type {Set<Connection>} */
+  /** @type {Set<Connection | Unread>} */
   #stalled = new Set();
   #counters = freshCounters();
   /** @type {Record<string, number>} */
@@ -107,11 +110,33 @@ export class OriginServer {
 
   #accept(raw) {
     raw.setNoDelay(true);
-    const secureContext = this.#tls ?? undefined;
-    const socket = secureContext === undefined ? raw : new TLSSocket(raw, { isServer: true, secureContext });
-    this.#counters.opened += 1;
-    const connection = new Connection(this.#counters.opened, socket, raw, {
-      arrived: (_, request) => this.#arrived(request),
+    this.#count('opened', 1);
+    const id = this.#counters.opened;
+    const fault = this.#script.ofConnection(performance.now());
+    if (fault !== null) this.#count('faults', 1);
+    raw.on('error', () => {});
+    if (fault?.end === 'reset') raw.resetAndDestroy();
+    else if (fault?.end === 'cut') raw.destroy();
+    else if (fault?.accept === undefined) this.#welcome(id, raw, fault);
+    else void this.#keepWaiting(id, raw, fault);
+  }
+
+  /** @param {number} id @param {import('node:net').Socket} raw @param {import('./faults.mjs').ConnectionFault} fault */
+  async #keepWaiting(id, raw, fault) {
+    const unread = new Unread(raw);
+    this.#connections.add(unread);
+    this.#count('connections', 1);
+    this.#onStall(unread, true);
+    const there = await unread.wait(fault.accept === 'stall' ? undefined : fault.accept);
+    this.#onStall(unread, false);
+    this.#ended(unread);
+    if (there) this.#welcome(id, raw, fault);
+  }
+
+  /** @param {number} id @param {import('node:net').Socket} raw @param {import('./faults.mjs').ConnectionFault | null} fault */
+  #welcome(id, raw, fault) {
+    const connection = new Connection(id, this.#secured(raw, fault), raw, {
+      arrived: (from, request) => this.#arrived(from, request),
       abandoned: (from, request, bodyBytes) => this.#abandoned(from, request, bodyBytes),
       answer: (from, request) => this.#answer(from, request),
       refuse: (from, failed) => this.#refuse(from, failed),
@@ -120,6 +145,14 @@ export class OriginServer {
     });
     this.#connections.add(connection);
     this.#count('connections', 1);
+  }
+
+  #secured(raw, fault) {
+    const secureContext = this.#tls;
+    if (secureContext === null) return raw;
+    if (fault?.handshake === undefined) return new TLSSocket(raw, { isServer: true, secureContext });
+    const { stream, flow } = dripping(raw, fault.handshake);
+    return new TLSSocket(stream, { isServer: true, secureContext }).once('secure', flow);
   }
 
   #ended(connection) {
@@ -146,17 +179,17 @@ export class OriginServer {
   }
 
   /** The script is asked when a head comes: some faults are met while the body is read. */
-  #arrived(request) {
+  #arrived(connection, request) {
     try {
       Object.assign(request, this.#dialect.locate(request));
     } catch {
       this.#unlocated.add(request);
       return null;
     }
-    const hit = this.#script(request);
+    const hit = this.#script.ofRequest({ request, ordinal: connection.taken, nowMs: performance.now() });
     if (hit === null) return null;
     this.#hits.set(request, hit);
-    this.#counters.faults += 1;
+    this.#count('faults', 1);
     return hit.fault.onBody ?? null;
   }
 
@@ -190,10 +223,21 @@ export class OriginServer {
   /** The effect of a request, if it has one, and what is said about it. */
   #carryOut(request, nowMs, fault) {
     if (this.#unlocated.has(request)) return failure(400, 'InvalidURI', "Couldn't parse the specified URI.");
+    if (fault !== null) this.#change(request, fault);
     const scripted = fault?.status !== undefined;
     const served =
       !scripted || fault.applied === true ? this.#dialect.serve(request, nowMs, fault?.lie, fault?.by) : null;
     return scripted || served === null ? scriptedFailure(fault, this.#dialect) : served;
+  }
+
+  /** What a fault does to the service before the request is served. */
+  #change(request, { overwrite, expire }) {
+    const { bucket, key } = request;
+    if (overwrite !== undefined)
+      this.bump({ bucket, key, size: overwrite === true ? undefined : overwrite.size });
+    const id = expire === true ? signerOf(request) : expire;
+    // One that is not known has no end either.
+    if (id !== undefined) this.#dialect.expire(id);
   }
 
   #prepare(connection, request, found, nowMs, rule) {
@@ -248,10 +292,11 @@ export class OriginServer {
 
   /** @param {string} id of a key or token */
   expire(id) {
-    this.#dialect.expire(id);
+    if (!this.#dialect.expire(id))
+      throw new Error(`expire: no credential ${id} here; an account key has no end`);
   }
 
-  /** @param {import('./faults.mjs').Rule[]} rules */
+  /** @param {Array<import('./faults.mjs').Rule | import('./faults.mjs').ConnectionRule>} rules */
   script(rules) {
     this.#script = createScript(rules, this.#dialect);
   }
@@ -276,6 +321,7 @@ export class OriginServer {
     return {
       ...this.#counters,
       byStatus: { ...this.#byStatus },
+      fired: this.#script.fired(),
       marks: this.#marks,
       ...this.#dialect.counters?.(),
     };

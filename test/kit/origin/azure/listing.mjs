@@ -6,7 +6,7 @@
  */
 import { modifiedMs } from '../catalogue.mjs';
 import { compareKeys, encodePath, escapeXml } from '../encoding.mjs';
-import { collectPage, mergedWalk, walkOf } from '../pages.mjs';
+import { mergedWalk, servedPage, walkOf } from '../pages.mjs';
 import { etagOf, md5Of, versionIdOf } from './blobs.mjs';
 import { azureFailure, invalidQuery } from './failure.mjs';
 
@@ -106,17 +106,20 @@ const uncommittedElement = (/** @type {string} */ key, /** @type {string} */ ver
  * @param {{
  *   endpoint: string, versioning: boolean, uncommitted: string[],
  *   snapshotsOf: (key: string) => Array<{snapshot: string, blob: import('../catalogue.mjs').Stored}>,
+ *   lie: string | undefined,
  * }} more `uncommitted`: keys of the container that have blocks and no blob
  * @returns {Buffer | import('../failure.mjs').Failure} the document
  */
-export function listBlobs(request, bucket, { endpoint, versioning, uncommitted, snapshotsOf }) {
+export function listBlobs(request, bucket, { endpoint, versioning, uncommitted, snapshotsOf, lie }) {
   const page = parsePage(request.params);
   if ('status' in page) return page;
   const version = request.headers.get('x-ms-version') ?? request.params.get('sv') ?? '';
   const { includes } = page;
-  let walk = bucket.seek(page.from);
-  if (includes.has('uncommittedblobs')) walk = mergedWalk(walk, walkOf(uncommitted, page.from));
-  const { entries, next } = collectPage(walk, page);
+  const walkFrom = (/** @type {string} */ from) => {
+    const walk = bucket.seek(from);
+    return includes.has('uncommittedblobs') ? mergedWalk(walk, walkOf(uncommitted, from)) : walk;
+  };
+  const { entries, next } = servedPage(walkFrom, page, lie);
   const xml = [
     '\uFEFF<?xml version="1.0" encoding="utf-8"?>',
     `<EnumerationResults ServiceEndpoint="${escapeXml(endpoint)}" ContainerName="${bucket.name}">`,

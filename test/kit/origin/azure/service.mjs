@@ -71,7 +71,7 @@ function findBlob(request, bucket, state, lie) {
   return present.body === null && ahead < 0 ? bucket.find(request.key, ahead) : null;
 }
 
-function serveContainer(request, action, state, endpoint) {
+function serveContainer(request, action, state, { endpoint, lie }) {
   const bucket = state.buckets.get(request.bucket);
   const headers = [
     'ETag',
@@ -101,6 +101,7 @@ function serveContainer(request, action, state, endpoint) {
     versioning: state.versioning,
     uncommitted,
     snapshotsOf,
+    lie,
   });
   return 'status' in page ? page : xmlAnswer(page);
 }
@@ -134,7 +135,8 @@ export function serve(request, state, nowMs, lie) {
     if (action === 'list' && forbidden(request.params.get('prefix') ?? ''))
       return azureFailure('AuthorizationFailure');
     const scheme = state.secure ? 'https' : 'http';
-    return serveContainer(request, action, state, `${scheme}://${request.headers.get('host')}/${account}/`);
+    const endpoint = `${scheme}://${request.headers.get('host')}/${account}/`;
+    return serveContainer(request, action, state, { endpoint, lie });
   }
   const bucket = state.buckets.get(request.bucket);
   if (bucket === undefined) return azureFailure('ContainerNotFound');

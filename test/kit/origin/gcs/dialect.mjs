@@ -63,11 +63,12 @@ function configure(service, patch) {
   service.tokens.configure(patch);
 }
 
-/** @param {Service} service @param {string} id of an HMAC key or a token */
+/** @param {Service} service @param {string} id of an HMAC key or a token @returns {boolean} */
 function expire(service, id) {
   const known = service.credentials.get(id);
-  if (known !== undefined) service.credentials.set(id, { ...known, expired: true });
-  else if (!service.tokens.expire(id)) throw new Error(`expire: no credential ${id} here`);
+  if (known === undefined) return service.tokens.expire(id);
+  service.credentials.set(id, { ...known, expired: true });
+  return true;
 }
 
 /** A session is found by its id: its URI says the name, but need not be believed. */

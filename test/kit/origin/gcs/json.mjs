@@ -83,7 +83,7 @@ export function serveJson(request, service, base, bent) {
       : fail('notImplemented');
   }
   if (route.what === 'objects') {
-    return method === 'GET' ? listJson(request, service, bucket, base) : fail('notImplemented');
+    return method === 'GET' ? listJson(request, service, bucket, base, bent.lie) : fail('notImplemented');
   }
   if (route.what === 'object') return serveObject(request, service, base, bent);
   if (route.what === 'upload') return serveUpload(request, service, base);

@@ -5,7 +5,7 @@
  */
 import { modifiedMs } from '../catalogue.mjs';
 import { compareKeys, encodePath, escapeXml } from '../encoding.mjs';
-import { collectPage, mergedWalk, walkOf } from '../pages.mjs';
+import { mergedWalk, servedPage, walkOf } from '../pages.mjs';
 import { xmlAnswer } from '../response.mjs';
 import { fail } from './failures.mjs';
 import { generationOf, quotedEtag } from './objects.mjs';
@@ -26,10 +26,10 @@ function decodeToken(token) {
 }
 
 /** The keys of a bucket up to the end of the page's range, with those that only the archive still has where versions are asked for. */
-function walkFrom(service, bucket, page) {
-  const live = bucket.seek(page.from);
+function walkFrom(service, bucket, page, from) {
+  const live = bucket.seek(from);
   const kept = page.versions ? service.archive.of(bucket.name).keys() : [];
-  const walk = page.versions ? mergedWalk(live, walkOf(kept, page.from)) : live;
+  const walk = page.versions ? mergedWalk(live, walkOf(kept, from)) : live;
   const next = () => {
     const key = walk.next();
     return key !== null && page.end !== '' && compareKeys(key, page.end) >= 0 ? null : key;
@@ -38,8 +38,9 @@ function walkFrom(service, bucket, page) {
 }
 
 /** One page: keys, rolled-up prefixes, and the key where the next page begins (null at the end). */
-function collect(service, bucket, page) {
-  const { entries, next } = collectPage(walkFrom(service, bucket, page), page);
+function collect(service, bucket, page, lie) {
+  const walk = (/** @type {string} */ from) => walkFrom(service, bucket, page, from);
+  const { entries, next } = servedPage(walk, page, lie);
   const isKey = ({ name, rolled }) => !rolled || (page.trailing && bucket.find(name) !== null);
   return {
     keys: entries.filter(isKey).map(({ name }) => name),
@@ -67,11 +68,11 @@ function jsonPage(params) {
   };
 }
 
-/** @param {import('../request.mjs').Request} request @param {import('./store.mjs').Service} service @param {any} bucket @param {string} base */
-export function listJson(request, service, bucket, base) {
+/** @param {import('../request.mjs').Request} request @param {import('./store.mjs').Service} service @param {any} bucket @param {string} base @param {string | undefined} lie */
+export function listJson(request, service, bucket, base, lie) {
   const page = jsonPage(request.params);
   if ('status' in page) return page;
-  const { keys, prefixes, next } = collect(service, bucket, page);
+  const { keys, prefixes, next } = collect(service, bucket, page, lie);
   const kept = service.archive.of(bucket.name);
   const items = keys
     .flatMap((key) => [...(page.versions ? (kept.get(key) ?? []) : []), bucket.find(key)])
@@ -108,11 +109,11 @@ function xmlPage(params) {
   };
 }
 
-/** @param {import('../request.mjs').Request} request @param {import('./store.mjs').Service} service @param {any} bucket */
-export function listXml(request, service, bucket) {
+/** @param {import('../request.mjs').Request} request @param {import('./store.mjs').Service} service @param {any} bucket @param {string | undefined} lie */
+export function listXml(request, service, bucket, lie) {
   const page = xmlPage(request.params);
   if ('status' in page) return page;
-  const { keys, prefixes, next } = collect(service, bucket, page);
+  const { keys, prefixes, next } = collect(service, bucket, page, lie);
   const urlEncoded = request.params.get('encoding-type') === 'url';
   const name = (/** @type {string} */ key) => (urlEncoded ? encodePath(key) : escapeXml(key));
   const xml = [

@@ -43,7 +43,7 @@ function attributesIn(headers) {
   return { ...attributes, metadata: Object.fromEntries(entries) };
 }
 
-function serveBucket(request, service) {
+function serveBucket(request, service, lie) {
   const { method, params, bucket: name } = request;
   if (method === 'PUT') {
     if (service.buckets.has(name)) return fail('conflict');
@@ -55,7 +55,7 @@ function serveBucket(request, service) {
   if (method === 'HEAD') return answer(200, []);
   if (method !== 'GET') return fail('notImplemented');
   if (params.has('uploads')) return listUploads(request, service);
-  return params.get('list-type') === '2' ? listXml(request, service, bucket) : fail('notImplemented');
+  return params.get('list-type') === '2' ? listXml(request, service, bucket, lie) : fail('notImplemented');
 }
 
 function putWhole(request, service) {
@@ -83,7 +83,7 @@ function putWhole(request, service) {
 export function serveXml(request, service, { lie }) {
   const { route, method, params, bucket, key } = request;
   if (route.what === 'service') return fail('notImplemented');
-  if (route.what === 'bucket') return serveBucket(request, service);
+  if (route.what === 'bucket') return serveBucket(request, service, lie);
   if (!service.buckets.has(bucket)) return fail('noBucket');
   if (params.has('uploads') || params.has('uploadId')) {
     return serveUpload(request, service, attributesIn(request.headers));

@@ -6,7 +6,7 @@
 import { modifiedMs } from '../catalogue.mjs';
 import { compareKeys, encodePath, escapeXml } from '../encoding.mjs';
 import { failure } from '../failure.mjs';
-import { collectPage } from '../pages.mjs';
+import { servedPage } from '../pages.mjs';
 
 const MAX_KEYS = 1000;
 const invalid = (/** @type {string} */ message, /** @type {Record<string, string>} */ extra) =>
@@ -56,14 +56,18 @@ function decodeToken(token) {
 
 /**
  * @param {import('../catalogue.mjs').Bucket} bucket
- * @param {Map<string, string>} params the query
+ * @param {Map<string, string>} params the query @param {string | undefined} lie
  * @returns {Buffer | import('../failure.mjs').Failure} the document
  */
-export function listObjectsV2(bucket, params) {
+export function listObjectsV2(bucket, params, lie) {
   const page = parsePage(params);
   if ('status' in page) return page;
   const { prefix, delimiter, maxKeys: max } = page;
-  const { entries, next } = collectPage(bucket.seek(page.from), { prefix, delimiter, max });
+  const { entries, next } = servedPage(
+    (from) => bucket.seek(from),
+    { from: page.from, prefix, delimiter, max },
+    lie,
+  );
   const name = (/** @type {string} */ key) => (page.urlEncoded ? encodeListed(key) : escapeXml(key));
   const xml = [
     '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',

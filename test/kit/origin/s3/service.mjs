@@ -83,7 +83,7 @@ export function serve(request, state, nowMs, lie) {
   }
   const operation = operationOf(request);
   const write = WRITES[operation];
-  if (request.key === '' && write === undefined) return serveBucket(request, bucket, state);
+  if (request.key === '' && write === undefined) return serveBucket(request, bucket, state, lie);
   if (request.key !== '' && state.forbidden.some((pattern) => pattern.test(request.key))) return denied();
   if (write !== undefined) return write(request, bucket, state, nowMs);
   return operation === 'get' || operation === 'head' ? readObject(request, bucket, lie) : notImplemented();
@@ -102,7 +102,7 @@ function createBucket(request, state) {
   return answer(200, ['Location', `/${request.bucket}`]);
 }
 
-function serveBucket(request, bucket, state) {
+function serveBucket(request, bucket, state, lie) {
   if (request.method === 'HEAD') return answer(200, ['x-amz-bucket-region', state.region]);
   if (request.method !== 'GET') return notImplemented();
   if (request.params.has('location')) {
@@ -115,6 +115,6 @@ function serveBucket(request, bucket, state) {
   }
   if (request.params.get('list-type') !== '2') return notImplemented();
   if (state.forbidden.some((pattern) => pattern.test(request.params.get('prefix') ?? ''))) return denied();
-  const page = listObjectsV2(bucket, request.params);
+  const page = listObjectsV2(bucket, request.params, lie);
   return 'status' in page ? page : xmlAnswer(page);
 }

@@ -1,0 +1,97 @@
+/**
+ * Jobs of a worker that have begun and wait for their origin, without a slot.
+ *
+ * Invariants:
+ * 1. Whoever waits here is resumed exactly once: with a place and a slot, or with neither, when there is nothing to wait for
+ *    any more.
+ * 2. A job waits for its own time only while its origin is what it was: where that was closed, or was opened, since then,
+ *    the origin alone is what counts.
+ */
+import type { MillraceError } from '../../protocol/errors.js';
+import { StopState, type StopSignal } from '../../protocol/stop.js';
+import type { Origins } from './origins.js';
+
+export interface Waiter {
+  readonly store: number;
+  /** How long it may be told to slow down; 0: it does not wait for a closed origin. */
+  readonly patienceMs: number;
+  readonly token: Pick<StopSignal, 'state'>;
+  /** Set when it is resumed with a slot. */
+  slot: number;
+  /** `entered`: it has a slot, and a place of its origin. Otherwise it is over, with an error or because of its token. */
+  resume(entered: boolean, error: MillraceError | null): void;
+}
+
+interface Entry {
+  readonly waiter: Waiter;
+  readonly dueAtMs: number;
+  readonly generation: number;
+  readonly sinceWallMs: number;
+}
+
+export class Waiting {
+  readonly #origins: Origins;
+  #entries: Entry[] = [];
+
+  constructor(origins: Origins) {
+    this.#origins = origins;
+  }
+
+  get count(): number {
+    return this.#entries.length;
+  }
+
+  add(waiter: Waiter, dueAtMs: number, wallNowMs: number): void {
+    const generation = this.#origins.generation(waiter.store);
+    this.#entries.push({ waiter, dueAtMs, generation, sinceWallMs: wallNowMs });
+  }
+
+  /** Takes out one whose time has come and who was let in. */
+  next(nowMs: number): Waiter | null {
+    for (const [i, entry] of this.#entries.entries()) {
+      const { waiter } = entry;
+      if (!this.#isDue(entry, nowMs) || !this.#origins.enter(waiter.store, waiter.patienceMs > 0)) continue;
+      this.#entries.splice(i, 1);
+      return waiter;
+    }
+    return null;
+  }
+
+  /** Takes out those for whom there is nothing to wait for any more. */
+  turned(): Waiter[] {
+    return this.#take(({ waiter }) => waiter.token.state !== StopState.Live);
+  }
+
+  all(): Waiter[] {
+    return this.#take(() => true);
+  }
+
+  /** Takes out those whose origin has refused everything for longer than they wait. */
+  runOut(): Waiter[] {
+    return this.#take(
+      ({ waiter: { store, patienceMs }, sinceWallMs }) =>
+        patienceMs > 0 && this.#origins.hasRunOut(store, patienceMs, sinceWallMs),
+    );
+  }
+
+  /** When to look again. A place that is given back is a reason of its own. */
+  lookAtMs(nowMs: number): number {
+    let atMs = Infinity;
+    for (const entry of this.#entries) {
+      const { store } = entry.waiter;
+      if (this.#origins.isClosed(store)) atMs = Math.min(atMs, nowMs + this.#origins.lookAfterMs(store));
+      else if (!this.#isDue(entry, nowMs)) atMs = Math.min(atMs, entry.dueAtMs);
+    }
+    return atMs;
+  }
+
+  #isDue({ waiter, dueAtMs, generation }: Entry, nowMs: number): boolean {
+    return nowMs >= dueAtMs || this.#origins.generation(waiter.store) !== generation;
+  }
+
+  #take(which: (entry: Entry) => boolean): Waiter[] {
+    const taken = this.#entries.filter(which);
+    if (taken.length > 0) this.#entries = this.#entries.filter((entry) => !taken.includes(entry));
+    return taken.map(({ waiter }) => waiter);
+  }
+}

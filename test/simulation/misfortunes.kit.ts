@@ -1,0 +1,125 @@
+/** What befalls tasks, threads, ports and the machine in the middle of a run: drawn, counted by name, and answered for. */
+import type { FaultName } from '../../dist/runtime/simulation/sites.js';
+import type { Load } from './load.kit.js';
+import type { Draw } from './scenario.kit.js';
+import type { World } from './world.kit.js';
+
+export interface Deeds {
+  /** Asks something beside the loads. */
+  readonly ask: () => void;
+}
+
+const MOST = 5;
+/** Steps among which their moments are drawn: some runs are over by then. */
+const STEPS = 200;
+
+/** Draws what happens and when; the boring draw is nothing. */
+export function drawMisfortunes(draw: Draw, world: World, deeds: Deeds): void {
+  const { oracle } = draw;
+  for (let i = oracle.between(0, MOST, 'misfortunes'); i > 0; i -= 1) {
+    const step = oracle.between(0, STEPS, 'at which step');
+    const awaits = oracle.between(0, 6, 'after how many awaits') - 1;
+    const deed = oracle.of(deedsOf(draw, world, deeds, awaits >= 0), 'what happens');
+    if (awaits < 0) world.sim.atStep(step, deed);
+    else world.sim.atAwait(step, awaits, deed);
+  }
+}
+
+function deedsOf(draw: Draw, world: World, deeds: Deeds, amid: boolean): readonly (() => void)[] {
+  const { oracle } = draw;
+  const { sites } = draw;
+  const index = oracle.between(0, world.supervisor.workers - 1, 'which worker');
+  const which = oracle.between(0, world.tokens.length - 1, 'which token');
+  const token = world.tokens[which]!;
+  const load = world.loads[which % Math.max(1, world.loads.length)];
+  const named = (name: FaultName, act: () => void): (() => void) => {
+    return () => {
+      // What comes after its time would spoil the part of a run in which nothing may go wrong.
+      if (sites.over) return;
+      sites.struck(name);
+      act();
+    };
+  };
+  const cancel = (): void => {
+    world.stops.push({ token, atMs: world.sim.now });
+    token.cancel('drawn');
+  };
+  return [
+    () => {},
+    deeds.ask,
+    named('worker.crash', () => world.crash(index)),
+    named('worker.crash', () => world.crash(index)),
+    named('worker.heap', () => world.crash(index, heapError())),
+    named('worker.stall', () => hang(world, index, oracle.of([10, 1000], 'stall'))),
+    named('worker.zombie', () => hang(world, index, 20_000)),
+    named('port.close', () => closePort(draw, world, index)),
+    named(amid ? 'task.cancel-at-await' : 'task.cancel', cancel),
+    named(amid ? 'task.cancel-at-await' : 'task.cancel', cancel),
+    named('task.cancel-twice', () => {
+      cancel();
+      token.cancel('again');
+    }),
+    named('task.deadline-now', () => token.drain('drawn', { deadlineMs: 0 })),
+    named('task.drain', () => token.drain('drawn', { deadlineMs: oracle.of([5000, 30], 'deadline') })),
+    named('task.finish', () => void finish(load)),
+    named('runtime.drain', () => world.token.drain('drawn', { deadlineMs: 5000 })),
+    named('runtime.cancel', () => {
+      for (const each of world.tokens) world.stops.push({ token: each, atMs: world.sim.now });
+      world.token.cancel('drawn');
+    }),
+    named('runtime.close', () => void world.supervisor.close('drawn', oracle.of([5000, 10, 0], 'deadline'))),
+    named('clock.jump', () => world.sim.jumpWall(oracle.of([3_600_000, -3_600_000], 'jump'))),
+    named('clock.leap', () => {
+      const ms = oracle.of([60_000, 3_600_000], 'leap');
+      world.leapedMs += ms;
+      world.sim.leap(ms);
+    }),
+  ];
+}
+
+function finish(load: Load | undefined): Promise<unknown> | undefined {
+  return load?.stream.finish('drawn');
+}
+
+function heapError(): Error {
+  const error = new Error('Worker terminated due to reaching memory limit: JS heap out of memory');
+  return Object.assign(error, { code: 'ERR_WORKER_OUT_OF_MEMORY' });
+}
+
+export function hang(world: World, index: number, forMs: number): void {
+  const worker = world.sim.worker(index);
+  worker.hang();
+  world.sim.context.after(forMs, () => worker.resume());
+}
+
+/** A port of a thread closes because the thread is about to go. */
+function closePort({ oracle }: Draw, world: World, index: number): void {
+  world.sim.closeChannel(index, oracle.of(['jobs', 'results', 'control'] as const, 'which port'));
+  const { name } = world.sim.worker(index);
+  world.sim.context.after(oracle.of([0, 10, 1000], 'how long it still runs'), () => {
+    if (world.sim.worker(index).name === name) world.crash(index);
+  });
+}
+
+/**
+ * Loads whose token was cancelled, and that took longer to end than a cancel may take. What may delay it is granted: a
+ * thread that starts or ends slowly, a read that cannot be taken back, a consumer with a batch in hand.
+ */
+export function lateStops(world: World, draw: Draw): string[] {
+  const { latencyMs = [1, 20], slowCancel = false } = world.options.origin ?? {};
+  const { startMs = 20, exitMs = 100 } = world.options.simulation ?? {};
+  const lost = draw.struck('worker.', 'clock.leap', 'port.close') > 0 ? 15_000 : 0;
+  const ports = draw.struck('port.') > 0 ? 4000 : 0;
+  const device = slowCancel && draw.struck('store.stall', 'store.drip') > 0 ? 40_000 : 3 * latencyMs[1];
+  const boundMs = 300 + startMs + exitMs + lost + ports + device + world.leapedMs;
+  const late: string[] = [];
+  for (const { token, atMs } of world.stops) {
+    for (const load of world.loads) {
+      if (load.token !== token || load.byHand) continue;
+      const tookMs = load.overAtMs - atMs - load.holdMs;
+      draw.sometimes('a stop was in time', tookMs <= boundMs && tookMs >= 0);
+      if (tookMs > boundMs) late.push(`a load ended ${tookMs} ms after its cancel, more than ${boundMs}`);
+    }
+  }
+  return late;
+}

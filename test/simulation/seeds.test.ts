@@ -1,0 +1,37 @@
+/**
+ * Seeds of every scenario: as many that are the same each time, which hold or do not hold for everybody, and some fresh
+ * ones, which look further each time. Each runs twice and has to go the same way.
+ *
+ * A failure tells its seed, what was violated, and a test to paste into regressions.test.ts.
+ */
+import { describe, expect, it } from 'vitest';
+import { explainFailure } from './failure.kit.js';
+import { runSeed } from './scenario.kit.js';
+import { SCENARIOS } from './scenarios.js';
+
+const FIXED = Math.ceil(2000 / SCENARIOS.length);
+const FRESH = Math.ceil(500 / SCENARIOS.length);
+const MAX_FAILURES = 3;
+/** Others each time; the name of the test tells which. */
+const FRESH_FROM = Date.now() % 1_000_000_000;
+const SLOW_MS = 600_000;
+
+describe.each(SCENARIOS)('$name', (scenario) => {
+  async function hold(from: number, count: number): Promise<void> {
+    const failures: string[] = [];
+    for (let seed = from; seed < from + count && failures.length < MAX_FAILURES; seed += 1) {
+      const run = await runSeed(scenario, seed);
+      if (run.violations.length > 0) failures.push(await explainFailure(scenario, run, 300));
+      else if ((await runSeed(scenario, seed)).hash !== run.hash)
+        failures.push(`seed ${seed} went another way the second time`);
+    }
+    expect(failures.join('\n\n')).toBe('');
+  }
+
+  it(`holds what it promises in the seeds 0 to ${FIXED}`, () => hold(0, FIXED), SLOW_MS);
+  it(
+    `holds what it promises in ${FRESH} fresh seeds from ${FRESH_FROM}`,
+    () => hold(FRESH_FROM, FRESH),
+    SLOW_MS,
+  );
+});
