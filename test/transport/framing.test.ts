@@ -60,6 +60,10 @@ describe('the plan of a body that is used', () => {
       refusal: null,
       plan: { ...LANDED, mode: BodyMode.Length, length: 100, limit: 100, promised: -1 },
     });
+    expect(plan('200 OK\r\nContent-Length: 0')).toMatchObject({
+      refusal: null,
+      plan: { mode: BodyMode.Length, length: 0 },
+    });
     expect(plan('200 OK\r\nTransfer-Encoding: chunked')).toMatchObject({
       refusal: null,
       plan: { ...LANDED, mode: BodyMode.Chunked, limit: 100, promised: -1 },
