@@ -10,7 +10,8 @@
  * @property {number} leastScore per cent of mutants that must be seen
  */
 
-const THREADS = /\.(?:threads|stress)\.test\.ts#/;
+/** The last three run texts of the modules that they change themselves, or every order of their steps. */
+const THREADS = /\.(?:threads|stress|mutants|exhaustive)\.test\.ts#|\/explore\.test\.ts#/;
 
 /** @type {Record<string, Room>} */
 export const ROOMS = {
