@@ -61,7 +61,9 @@ async function take(task) {
     const message = await receiver.receive(NEVER);
     if (message === null) {
       nothing += 1;
-      if (report.closed >= 0 && nothing > 1) break;
+      if (report.closed > 0 && nothing > 1) break;
+      // Closed by the sender first: what was on its way then still arrives, and nobody waits for it but we.
+      if (report.closed === 0) await turn();
       continue;
     }
     nothing = 0;
