@@ -119,8 +119,8 @@ describe('a job that waits', () => {
     origins.ended(STORE, ticket, refused);
     origins.close(STORE, ticket, 0);
     state.nowMs += 2500;
-    expect(waiting.runOut()).toEqual([late]);
-    expect([waiting.runOut(), waiting.all(), waiting.count]).toEqual([[], [patient], 0]);
+    expect(waiting.runOut()).toBe(late);
+    expect([waiting.runOut(), waiting.all(), waiting.count]).toEqual([null, [patient], 0]);
   });
 
   it('counts as running although it has no slot', async () => {
