@@ -51,8 +51,8 @@ interface Queue {
 }
 
 export class Backlog {
-  /** By origin, and by whether they wait while it is closed; few, and never more than there are stores. */
-  readonly #queues: Queue[] = [];
+  /** By origin, and by whether they wait while it is closed; none is empty. */
+  #queues: Queue[] = [];
   #rows = 0;
   #order = FIRST_ORDER;
   #lateOrder = FIRST_ORDER - 1;
@@ -105,7 +105,11 @@ export class Backlog {
     const row = entry.rows === null ? entry.begun : entry.rows[entry.begun]!;
     entry.begun += 1;
     this.#rows -= 1;
-    if (entry.begun === entry.count) this.#queueOf(entry).entries.shift();
+    if (entry.begun === entry.count) {
+      const queue = this.#queueOf(entry);
+      queue.entries.shift();
+      if (queue.entries.length === 0) this.#queues.splice(this.#queues.indexOf(queue), 1);
+    }
     return row;
   }
 
@@ -124,13 +128,13 @@ export class Backlog {
         withdrawn.push({ message: pending.message, store, patienceMs, rows });
       }
     }
+    if (withdrawn.length > 0) this.#queues = this.#queues.filter(({ entries }) => entries.length > 0);
     return withdrawn;
   }
 
   /** Origins for which somebody patient waits. */
   get patientStores(): number[] {
-    const waits = this.#queues.filter(({ patient, entries }) => patient && entries.length > 0);
-    return waits.map(({ store }) => store);
+    return this.#queues.filter(({ patient }) => patient).map(({ store }) => store);
   }
 
   #add(entry: Entry): void {
@@ -161,8 +165,7 @@ export function rowsOf(message: JobMessage): number {
 
 /** Where in the order of all rows the first of a queue is; two queues never have the same, as a row is in one of them. */
 function placeOf({ entries }: Queue): number {
-  const entry = entries[0];
-  if (entry === undefined) return -1;
+  const entry = entries[0]!;
   const row = entry.rows === null ? entry.begun : entry.rows[entry.begun]!;
   return entry.order * MAX_ROWS + row;
 }
