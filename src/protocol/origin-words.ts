@@ -4,7 +4,7 @@
  *
  * An origin closes when it has answered nothing but "slow down" for a row of answers, or when it answers that and the
  * retry budget is used up. Then one request goes there per interval, over all workers, and everybody else waits; the first
- * answer that is not "slow down" opens it.
+ * one that ends with anything but "slow down" opens it.
  *
  * Invariants:
  * 1. The generation is even while the origin is open and odd while it is closed; each change is one compare-and-exchange
@@ -13,8 +13,7 @@
  * 3. A probe is claimed by one compare-and-exchange that moves the next one ahead: one per interval, and the death of
  *    whoever claimed it delays the next one by no more than that.
  *
- * Times are wall-clock milliseconds, whose low 32 bits all threads share (the monotonic clocks of threads begin at their
- * own start). A clock that is set back delays a probe by `MAX_PROBE_WAIT_MS` at most.
+ * Times are the low 32 bits of the milliseconds that `now()` of every thread tells.
  */
 import { ORIGIN_SLOTS, ORIGIN_STRIDE, ORIGIN_WORDS_AT, refillRetryBudget } from './words.js';
 

@@ -121,15 +121,15 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     this.#deps = deps;
   }
 
-  /** Runs a row of a job table, that was let in to its origin. */
+  /** Runs a row of a job table, that was let in to its origin unless its bytes are there already. */
   begin(pending: Pending, table: PackedTable, row: number, stream: S): void {
     this.pending = pending;
     this.stream = stream;
     this.reading = true;
     if (this.#stop === null || this.#stop.token !== stream.token || this.#stop.revoked)
       this.#stop = new Revocable(stream.token);
-    this.#ticket.held = true;
     this.#read(table, row * JOB_STRIDE);
+    this.#ticket.held = (this.flags & JobFlag.Landed) === 0;
     let store: Store | Promise<Store>;
     try {
       store = this.#deps.store(this.store);

@@ -6,6 +6,8 @@
  * 2. A job that waits has no slot, and there is one timer for all that do. Nothing is looked at more often than `Origins`
  *    says, but for a reason: a slot or a place that is free again, a message, a turn.
  * 3. What is handed back or fails here has not begun an attempt since it was taken out.
+ * 4. Whoever goes on after a wait has a slot, whether its origin let it in or not: there may be work for it all the same. Only
+ *    what is stopped ends without one.
  */
 import type { WorkerContext } from '../../protocol/context.js';
 import type { MillraceError } from '../../protocol/errors.js';
@@ -13,14 +15,14 @@ import type { JobMessage } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import { Alarm } from './alarm.js';
-import { Backlog, isHedge, type Entry, type Pending, type Withdrawn } from './backlog.js';
+import { Backlog, isHedge, NO_ORIGIN, type Entry, type Pending, type Withdrawn } from './backlog.js';
 import { Origins } from './origins.js';
 import { ranOut } from './retry.js';
 import { AWAY, Slots } from './slots.js';
 import { Waiting, type Waiter } from './waiting.js';
 
 export interface ScheduleDeps {
-  readonly context: Pick<WorkerContext, 'concurrency' | 'now' | 'random' | 'sleep' | 'wallNow' | 'words'>;
+  readonly context: Pick<WorkerContext, 'concurrency' | 'now' | 'random' | 'sleep' | 'words'>;
   /** Whether the worker was told to stop. */
   readonly stopping: boolean;
   /** The row runs in that slot from now on, until `slots.release`. */
@@ -38,7 +40,7 @@ export class Schedule {
   readonly #alarm: Alarm;
   /** Made once for all jobs, not once for each. */
   readonly #enter = (store: number, patient: boolean): boolean => {
-    const enters = this.origins.enter(store, patient);
+    const enters = store === NO_ORIGIN || this.origins.enter(store, patient);
     if (!enters && patient) this.#refused = true;
     return enters;
   };
@@ -61,7 +63,7 @@ export class Schedule {
 
   /** `patienceMs`: how long its jobs may be told to slow down. Begins nothing by itself. */
   push(message: JobMessage, patienceMs: number): void {
-    this.#backlog.push(message, patienceMs, this.#deps.context.wallNow());
+    this.#backlog.push(message, patienceMs, this.#deps.context.now());
   }
 
   /** Begins what there are slots for, and what its origin lets in. */
@@ -82,7 +84,7 @@ export class Schedule {
     if (this.#deps.stopping || waiter.token.state !== StopState.Live) return waiter.resume(false, null);
     const { slot } = waiter;
     waiter.slot = AWAY;
-    this.#waiting.add(waiter, dueAtMs, this.#deps.context.wallNow());
+    this.#waiting.add(waiter, dueAtMs, this.#deps.context.now());
     this.slots.leave(slot);
   }
 
@@ -138,7 +140,10 @@ export class Schedule {
   }
 
   #look(): void {
-    for (const waiter of this.#waiting.runOut()) {
+    while (this.slots.hasFree) {
+      const waiter = this.#waiting.runOut();
+      if (waiter === null) break;
+      waiter.slot = this.slots.comeBack();
       waiter.resume(false, ranOut(this.origins.nameOf(waiter.store), waiter.patienceMs));
     }
     const hasRunOut = ({ store, patienceMs, cameAtMs }: Entry): boolean =>
