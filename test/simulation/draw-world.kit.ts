@@ -55,7 +55,7 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 
       startMs: oracle.of([0, 20, 300], 'longest start'),
       exitMs: oracle.of([0, 100, 2000], 'longest exit'),
       refreshStore: () => simStoreSpec((snapshot += 1)),
-      load: () => machine(world.sim.now),
+      load: () => machine(world.sim.now, world.requests),
     },
   });
   draw.attach(world.sim);
@@ -75,7 +75,7 @@ export function replaced(world: World, { oracle }: Draw, key: string): SimObject
 
 /** Caps as a good neighbour has them, mostly none, and how busy the machine is. */
 export function drawMachine({ oracle, sites }: Draw): {
-  readonly machine: (nowMs: number) => LoadReading;
+  readonly machine: (nowMs: number, requests: number) => LoadReading;
   readonly admission: AdmissionLimits;
 } {
   const admission = {
@@ -86,17 +86,12 @@ export function drawMachine({ oracle, sites }: Draw): {
   };
   const lateFromMs = oracle.of([0, 50, 500], 'when the loop is late');
   const lateForMs = oracle.of([0, 0, 300, 3000, 20_000], 'how long the loop is late');
-  const cores = oracle.of([0, 0.5, 1.5, 3], 'cores that are busy');
+  const costMs = oracle.of([0, 5, 50, 300], 'what a request costs');
   if (lateForMs > 0 && admission.maxEventLoopDelayMs > 0) sites.struck('machine.late-loop');
-  if (cores > 0 && admission.maxCpuShare !== null) sites.struck('machine.busy');
-  let busyMs = 0;
-  let lookedAtMs = 0;
-  const machine = (nowMs: number): LoadReading => {
-    // A machine that was asleep was not busy.
-    busyMs += cores * Math.min(nowMs - lookedAtMs, 1000);
-    lookedAtMs = nowMs;
+  if (costMs > 0 && admission.maxCpuShare !== null) sites.struck('machine.busy');
+  const machine = (nowMs: number, requests: number): LoadReading => {
     const isLate = nowMs >= lateFromMs && nowMs < lateFromMs + lateForMs;
-    return { busyMs, eventLoopDelayMs: isLate ? 900 : 1 };
+    return { busyMs: costMs * requests, eventLoopDelayMs: isLate ? 900 : 1 };
   };
   return { machine, admission };
 }

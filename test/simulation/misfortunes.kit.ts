@@ -140,7 +140,7 @@ export function lateStops(world: World, draw: Draw, stoppables: readonly Stoppab
   const slow = slowCancel ? draw.struck('store.stall', 'store.slow', 'store.drip') : 0;
   const held =
     slow + draw.struck('worker.', 'clock.leap', 'port.', 'task.slow-transform') > 0 ? FENCED_MS : 0;
-  const boundMs = 300 + startMs + exitMs + held + 3 * latencyMs[1] + world.leapedMs;
+  const boundMs = 500 + startMs + exitMs + held + 3 * latencyMs[1] + world.leapedMs;
   const late: string[] = [];
   for (const { token, atMs, graceMs } of world.stops) {
     for (const { what, token: own, overAtMs, slackMs } of stoppables) {

@@ -182,6 +182,11 @@ export class World {
     return Math.max(0, ...Object.values(this.options.sizes));
   }
 
+  /** Reads and writes so far. */
+  get requests(): number {
+    return this.origin.reads.length + this.origin.writes.length;
+  }
+
   /** Whether each object fits into the budget. */
   get fits(): boolean {
     return pageAlign(this.largestBytes) <= this.arena.budgetBytes;

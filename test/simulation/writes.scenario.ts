@@ -117,7 +117,7 @@ function drawWritable(draw: Draw, sizes: Record<string, number>): World {
       startMs: oracle.of([0, 20, 300], 'longest start'),
       exitMs: oracle.of([0, 100, 2000], 'longest exit'),
       refreshStore: () => simStoreSpec((snapshot += 1)),
-      load: () => machine(world.sim.now),
+      load: () => machine(world.sim.now, world.requests),
     },
   });
   draw.attach(world.sim);
