@@ -208,6 +208,11 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     return (this.flags & JobFlag.First) === 0 || this.size < 0 || this.#start + this.landed >= this.size;
   }
 
+  /** Whether the last byte of the object has landed, of which more was asked for than there is: nothing is left to ask for. */
+  get #isAtEnd(): boolean {
+    return this.landed > 0 && this.size >= 0 && this.#start + this.landed >= this.size;
+  }
+
   #read({ cells, blob }: PackedTable, base: number): void {
     const keyStart = cells[base + Job.BlobStart]!;
     const keyLength = cells[base + Job.KeyLength]!;
@@ -313,7 +318,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     if (outcome === Outcome.Throttled) this.throttled += 1;
     if (outcome === Outcome.Interrupted) {
       this.landed = this.version === null ? 0 : this.landed + answer.landed;
-      if (this.landed >= this.#length) {
+      if (this.landed >= this.#length || this.#isAtEnd) {
         this.#pieced = true;
         return DoneStatus.Ok;
       }
