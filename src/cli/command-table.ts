@@ -31,6 +31,7 @@ const COMMON: Readonly<Record<string, OptionSpec>> = {
   workers: { value: 'N', help: 'worker threads (default: one less than there are cores)' },
   memory: { value: 'SIZE', help: 'memory budget, such as 64MiB (default: 512MiB)' },
   connections: { value: 'N', help: 'connections of all workers together (default: 64)' },
+  'max-bandwidth': { value: 'SIZE', help: 'at most so many bytes a second, such as 50MB' },
   json: { help: 'machine-readable output: one JSON document per line' },
   verbose: { short: 'v', help: 'errors with phase, request id, causes and stack' },
   help: { short: 'h', help: 'print this text' },

@@ -126,6 +126,9 @@ export function runtimeOptions(values: OptionValues) {
     workers: count(values, 'workers'),
     memoryBudget: size(values, 'memory'),
     maxConnections: count(values, 'connections'),
+    maxBandwidth: size(values, 'max-bandwidth'),
+    // The command serves nobody beside its own work.
+    maxEventLoopDelayMs: false as const,
     stores: Object.keys(s3).length === 0 ? undefined : { s3 },
   });
 }

@@ -22,7 +22,7 @@ export interface TurnSignal extends StopSignal {
 }
 
 export interface Clock {
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds: one clock for all threads of a process, which no setting of the time of day moves. */
   now(): number;
   /** A number in [0, 1). */
   random(): number;

@@ -58,7 +58,7 @@ export function createKeyPageBuilder(): KeyPageBuilder {
       keys.length += key.length;
       keyEnds.push(keys.length);
       sizes.push(size);
-      if (version !== null && version !== '') {
+      if (version !== null) {
         // A UTF-16 code unit is at most three bytes of UTF-8.
         reserve(versions, version.length * 3);
         versions.length += versions.bytes.write(version, versions.length, 'utf8');

@@ -13,8 +13,7 @@
  * 3. A probe is claimed by one compare-and-exchange that moves the next one ahead: one per interval, and the death of
  *    whoever claimed it delays the next one by no more than that.
  *
- * Times are wall-clock milliseconds, whose low 32 bits all threads share (the monotonic clocks of threads begin at their
- * own start). A clock that is set back delays a probe by `MAX_PROBE_WAIT_MS` at most.
+ * Times are the low 32 bits of the milliseconds that `now()` of every thread tells.
  */
 import { ORIGIN_SLOTS, ORIGIN_STRIDE, ORIGIN_WORDS_AT, refillRetryBudget } from './words.js';
 

@@ -53,7 +53,7 @@ export function parseBytes(value: number | string, name = 'size'): number {
  */
 export function parseDuration(value: number | string, name = 'duration'): number {
   const expected = 'a whole number of milliseconds, or a text like "500ms", "25s", "2m" or "1h"';
-  return parse(value, name, expected, DURATION_UNITS, null);
+  return parse(value, name, expected, DURATION_UNITS, '');
 }
 
 /** `64 MiB`, `1.5 GiB`, `512 B`: binary units, at most one decimal, for people to read. */
@@ -77,7 +77,7 @@ export function formatDuration(durationMs: number): string {
   let text = `${rounded}ms`;
   for (const [unit, unitMs] of DURATION_UNITS) {
     const tenths = (rounded * 10) / unitMs;
-    if (rounded !== 0 && Number.isInteger(tenths) && Math.abs(tenths) >= 10) text = `${tenths / 10}${unit}`;
+    if (Number.isInteger(tenths) && Math.abs(tenths) >= 10) text = `${tenths / 10}${unit}`;
   }
   return text;
 }
@@ -87,7 +87,8 @@ function parse(
   name: string,
   expected: string,
   units: ReadonlyMap<string, number>,
-  bareUnit: string | null,
+  /** Of a text that names none; empty where one has to be named. */
+  bareUnit: string,
 ): number {
   if (typeof value === 'number') {
     if (Number.isSafeInteger(value) && value >= 0) return value;
@@ -95,12 +96,10 @@ function parse(
   }
   const match = typeof value === 'string' ? QUANTITY.exec(value.trim()) : null;
   if (match === null) throw invalid(value, name, expected);
-  const digits = match[1] ?? '';
-  const unit = match[2] === '' ? bareUnit : match[2];
-  const factor = unit === null || unit === undefined ? undefined : units.get(unit);
+  const factor = units.get(match[2]! || bareUnit);
   if (factor === undefined)
     throw invalid(value, name, `${expected} (units: ${[...units.keys()].join(', ')})`);
-  const exact = Number(digits) * factor;
+  const exact = Number(match[1]!) * factor;
   const whole = Math.round(exact);
   if (!Number.isSafeInteger(whole) || (factor === 1 && whole !== exact)) throw invalid(value, name, expected);
   return whole;

@@ -71,8 +71,10 @@ export class CancellationToken implements StopSignal {
   get state(): StopState {
     if (this.#state === StopState.Cancelled) return this.#state;
     const now = this.#deadlineAt === Infinity && this.#drainDeadlineAt === Infinity ? 0 : this.#clock.now();
-    if (now >= this.#deadlineAt) this.#expire();
-    else if (now >= this.#drainDeadlineAt) this.cancel(this.#reason);
+    if (now >= this.#deadlineAt) {
+      this.#expired = true;
+      this.cancel('deadline');
+    } else if (now >= this.#drainDeadlineAt) this.cancel(this.#reason);
     const parent = this.#parent === null ? StopState.Live : this.#parent.state;
     return parent > this.#state ? parent : this.#state;
   }
@@ -87,11 +89,14 @@ export class CancellationToken implements StopSignal {
 
   /** The reason given to `drain` or `cancel`, here or further up. */
   get reason(): string | undefined {
+    void this.state;
     return this.#reason ?? this.#parent?.reason;
   }
 
   /** Whether the token ended because a deadline of `withDeadline` passed. */
   get expired(): boolean {
+    // A deadline that nobody listens to passes when somebody looks.
+    void this.state;
     return this.#expired || (this.#state !== StopState.Cancelled && (this.#parent?.expired ?? false));
   }
 
@@ -104,7 +109,6 @@ export class CancellationToken implements StopSignal {
   withDeadline(deadlineMs: number): CancellationToken {
     const child = this.child();
     child.#deadlineAt = this.#clock.now() + deadlineMs;
-    if (deadlineMs <= 0) child.#expire();
     return child;
   }
 
@@ -244,12 +248,6 @@ export class CancellationToken implements StopSignal {
     for (const signal of signals) source.on(signal, onSignal);
     token.#disposers.push(takeBack);
     return token;
-  }
-
-  #expire(): void {
-    if (this.#state === StopState.Cancelled) return;
-    this.#expired = true;
-    this.cancel('deadline');
   }
 
   #arm(): void {

@@ -78,7 +78,7 @@ export class BodyReader {
     const taken = this.copy(bytes, from, offered);
     if (this.mode === BodyMode.Length) this.left -= taken;
     this.look();
-    if (taken < offered && this.state === BodyState.More) this.overflow();
+    if (taken < offered) this.overflow();
     return from + taken;
   }
 

@@ -61,10 +61,9 @@ export function connectionLost(
   cause: unknown,
   context: ErrorContext,
 ): MillraceError {
-  const how = cause === null ? 'ended by the other side' : describe(cause);
   return new MillraceError(
     ErrorCode.ConnectionFailed,
-    `the connection to ${origin.id} broke ${where}: ${how}`,
+    `the connection to ${origin.id} broke ${where}: ${describe(cause)}`,
     cause === null ? context : { ...context, cause },
   );
 }

@@ -149,8 +149,9 @@ export class HeadParser {
 
   private headerLine(bytes: Uint8Array, from: number, to: number): void {
     let colon = from;
-    while (colon < to && TOKEN_LOWER[bytes[colon]!] !== 0) colon++;
-    if (colon === to || colon === from || bytes[colon] !== COLON) {
+    // The line ends with a CR, which is in no name.
+    while (TOKEN_LOWER[bytes[colon]!] !== 0) colon++;
+    if (colon === from || bytes[colon] !== COLON) {
       const first = bytes[from];
       this.bad(
         first === SPACE || first === TAB ? 'a folded header line' : 'a header name that is not a token',
@@ -204,7 +205,7 @@ export class HeadParser {
 
   private contentType(bytes: Uint8Array, from: number, to: number): void {
     const first = skipSpace(bytes, from, to);
-    if (to - first >= 10 && equals(bytes, first, 'multipart/')) this.multipart = true;
+    if (equals(bytes, first, 'multipart/')) this.multipart = true;
   }
 
   private length(bytes: Uint8Array, from: number, to: number): void {

@@ -14,10 +14,10 @@ import type { StopSignal } from '../protocol/stop.js';
 export interface StopLink {
   readonly stop: StopSignal;
   exchanges: number;
-  unlink: (() => void) | null;
+  unlink: () => void;
 }
 
-const UNLINKED: StopLink = { stop: NEVER, exchanges: 0, unlink: null };
+const UNLINKED: StopLink = { stop: NEVER, exchanges: 0, unlink: () => {} };
 
 export class StopLinks {
   private readonly links = new Map<StopSignal, StopLink>();
@@ -30,17 +30,13 @@ export class StopLinks {
   enter(stop: StopSignal): StopLink {
     if (stop === NEVER) return UNLINKED;
     let link = this.last.stop === stop ? this.last : this.links.get(stop);
-    if (link !== undefined && link.exchanges > 0) {
-      link.exchanges++;
-      return link;
+    if (link === undefined) {
+      link = { stop, exchanges: 0, unlink: UNLINKED.unlink };
+      this.links.set(stop, link);
+      link.unlink = stop.onStop(() => this.onStop(stop));
     }
-    link = { stop, exchanges: 1, unlink: null };
+    link.exchanges++;
     this.last = link;
-    this.links.set(stop, link);
-    const unlink = stop.onStop(() => this.onStop(stop));
-    // A signal may call at once: then the exchange was over before there was anything to unlink.
-    if (link.exchanges === 0) unlink();
-    else link.unlink = unlink;
     return link;
   }
 
@@ -49,7 +45,6 @@ export class StopLinks {
     if (link === UNLINKED || --link.exchanges > 0) return;
     this.links.delete(link.stop);
     if (this.last === link) this.last = UNLINKED;
-    link.unlink?.();
-    link.unlink = null;
+    link.unlink();
   }
 }

@@ -64,8 +64,7 @@ export class Watch {
 
   private tooSlow(): boolean {
     const { minRateBytesPerSecond, minRateWindowMs } = this.limits;
-    if (minRateBytesPerSecond === 0 || !this.clock.hasPassed(this.windowStartMs, minRateWindowMs))
-      return false;
+    if (!this.clock.hasPassed(this.windowStartMs, minRateWindowMs)) return false;
     if (this.windowBytes < (minRateBytesPerSecond * minRateWindowMs) / 1000) return true;
     this.windowStartMs = this.clock.nowMs;
     this.windowBytes = 0;

@@ -9,6 +9,7 @@ import { createRuntimeWords, fillRetryBudget } from '../../dist/protocol/words.j
 import { createSimOrigin } from '../../dist/runtime/simulation/origin.js';
 import { createSimulation } from '../../dist/runtime/simulation/simulation.js';
 import { createSimStore } from '../../dist/runtime/simulation/store.js';
+import { tries } from '../kit/effort.js';
 import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
 import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { patternObjects } from '../simulation/kit.js';
@@ -142,7 +143,7 @@ async function atEveryThirdStep(
   const undisturbed = new Scenario(1);
   await undisturbed.run();
   expect(undisturbed.sim.steps).toBeGreaterThan(300);
-  for (let step = 0; step < undisturbed.sim.steps; step += 3) {
+  for (let step = 0; step < undisturbed.sim.steps; step += tries(3, 24)) {
     const scenario = new Scenario(1);
     scenario.sim.atStep(step, () => disturb(scenario));
     await scenario.run();

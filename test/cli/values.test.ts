@@ -29,8 +29,8 @@ describe('byte ranges', () => {
 });
 
 describe('options of the library', () => {
-  it('hands on only what was given', () => {
-    expect(runtimeOptions({})).toEqual({});
+  it('hands on only what was given, and that nobody else has to be spared', () => {
+    expect(runtimeOptions({})).toEqual({ maxEventLoopDelayMs: false });
     expect(loaderOptions({})).toEqual({});
   });
 
@@ -45,11 +45,14 @@ describe('options of the library', () => {
         workers: '3',
         memory: '64MiB',
         connections: '9',
+        'max-bandwidth': '50MB',
       }),
     ).toEqual({
       workers: 3,
       memoryBudget: 64 * MIB,
       maxConnections: 9,
+      maxBandwidth: 50_000_000,
+      maxEventLoopDelayMs: false,
       stores: {
         s3: {
           endpoint: 'http://127.0.0.1:1',

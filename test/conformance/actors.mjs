@@ -34,7 +34,8 @@ async function echo(context, { gated = false, failAt = Infinity } = {}) {
   let stopping = false;
   context.control.onMessage((message) => {
     if (message.kind === 'go') return open();
-    if (message.kind !== 'stop') return context.control.post({ kind: 'heard', what: message.kind });
+    if (message.kind !== 'stop')
+      return context.control.post({ kind: 'heard', what: message.kind, atMs: context.now() });
     stopping = true;
     context.jobs.close();
     open();

@@ -13,6 +13,7 @@ export function runtimeConformance(name: string, open: OpenBench): void {
     describe('exits', () => exits(open));
     describe('questions', () => questions(open));
     describe('time', () => time(open));
+    describe('one clock', () => oneClock(open));
     describe('load', () => load(open));
   });
 }
@@ -262,6 +263,22 @@ function time(open: OpenBench): void {
     // A timer of Node may fire a fraction of a millisecond early.
     expect(context.now() - began).toBeGreaterThanOrEqual(59);
     for (const _ of upTo(100)) expect(Math.floor(context.random())).toBe(0);
+  });
+}
+
+/** Times that actors write into shared words are looked at by others. */
+function oneClock(open: OpenBench): void {
+  it('tells every actor the same time', async () => {
+    const bench = open('echo');
+    const worker = new Watched(bench);
+    const beforeMs = bench.context.now();
+    worker.tell('what time is it');
+    await worker.untilHeard('heard');
+    const { atMs } = worker.heard.at(-1) as unknown as { readonly atMs: number };
+    // The clocks of two threads are set by two readings, a few microseconds apart.
+    expect(atMs).toBeGreaterThan(beforeMs - 1);
+    expect(atMs).toBeLessThan(bench.context.now() + 1);
+    await worker.stop();
   });
 }
 

@@ -41,6 +41,15 @@ describe('allocate', () => {
     expect(large.map(({ offset }) => offset)).toEqual([pages(PAGES - LARGE_PAGES), pages(PAGES - 12)]);
   });
 
+  it('takes the last gap that is long enough for a large extent', () => {
+    const arena = createArena();
+    const each = Array.from({ length: PAGES }, () => must(arena.allocate(1)));
+    for (const [page, extent] of each.entries()) if (page % 20 !== 19) arena.release(extent);
+    // The runs have 19, 19, 19 and 4 pages.
+    expect(must(arena.allocate(pages(LARGE_PAGES + 1))).offset).toBe(pages(59 - LARGE_PAGES - 1));
+    expect(must(arena.allocate(pages(LARGE_PAGES - 1))).offset).toBe(0);
+  });
+
   it('takes the first gap that is long enough', () => {
     const arena = createArena();
     const extents = [1, 3, 2, 3, 1].map((count) => must(arena.allocate(pages(count))));
@@ -81,6 +90,22 @@ describe('allocate', () => {
   });
 });
 
+describe('fits', () => {
+  it('says whether an extent can be had now, and takes none', () => {
+    const arena = createArena();
+    expect([arena.fits(0), arena.fits(pages(PAGES)), arena.fits(pages(PAGES) + 1)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    const each = Array.from({ length: PAGES }, () => must(arena.allocate(1)));
+    expect(arena.fits(1)).toBe(false);
+    for (const page of [0, 1, 5]) arena.release(each[page]!);
+    expect([arena.fits(pages(2)), arena.fits(pages(3))]).toEqual([true, false]);
+    expect(arena.stats().extents).toBe(PAGES - 3);
+  });
+});
+
 describe('widen', () => {
   /** Two pages held so that no run is longer than the third of the arena. */
   function split(arena: Arena): Extent[] {
@@ -109,6 +134,64 @@ describe('widen', () => {
     expect(arena.widen(pages(20))).toBe(false);
     for (const extent of held) arena.release(extent);
     expect(must(arena.allocate(pages(PAGES))).offset).toBe(0);
+  });
+
+  it('never gives a place beyond the addresses, nor one twice, and is done once only', () => {
+    const arena = createArena();
+    // Four pages are held so that no run below the budget has more than 16.
+    const all = Array.from({ length: PAGES }, () => must(arena.allocate(1)));
+    for (const [page, extent] of all.entries()) if (page % 16 !== 15) arena.release(extent);
+    expect(arena.widen(pages(20))).toBe(true);
+    const first = must(arena.allocate(pages(20)));
+    const second = must(arena.allocate(pages(20)));
+    expect([first.offset, second.offset]).toEqual([pages(PAGES), pages(PAGES + 20)]);
+    arena.release(first);
+    // The budget has room for it, but 20 pages lie before the second extent, and 24 behind it.
+    expect(arena.fits(pages(25))).toBe(false);
+    expect(arena.widen(pages(25))).toBe(false);
+    expect(arena.allocate(pages(25))).toBeNull();
+    const last = must(arena.allocate(pages(24)));
+    expect(last.offset).toBe(pages(PAGES + 40));
+    expect(last.offset + last.length).toBeLessThanOrEqual(arena.buffer.byteLength);
+  });
+
+  it('stays until the last extent above the budget is released', () => {
+    const arena = createArena();
+    split(arena);
+    expect(arena.widen(pages(30))).toBe(true);
+    const [first, second] = [must(arena.allocate(pages(30))), must(arena.allocate(pages(30)))];
+    expect(second.offset + second.length).toBeGreaterThan(pages(PAGES));
+    arena.release(first);
+    expect(must(arena.allocate(pages(30))).offset).toBe(first.offset);
+  });
+
+  it('that is refused opens nothing', () => {
+    const arena = createArena();
+    split(arena);
+    expect(arena.widen(pages(PAGES - 1))).toBe(false);
+    expect(arena.allocate(pages(40))).toBeNull();
+  });
+
+  it('is never possible where twice the addresses cannot be had; the budget alone then does', () => {
+    const host = globalThis as { SharedArrayBuffer: SharedArrayBufferConstructor };
+    const { SharedArrayBuffer: real } = host;
+    host.SharedArrayBuffer = class extends real {
+      constructor(bytes: number) {
+        if (bytes > pages(PAGES + 1)) throw new RangeError('Array buffer allocation failed');
+        super(bytes);
+      }
+    } as SharedArrayBufferConstructor;
+    try {
+      const arena = createArena();
+      expect(arena.buffer.byteLength).toBe(pages(PAGES + 1));
+      const held = split(arena);
+      expect(arena.widen(pages(40))).toBe(false);
+      expect(arena.allocate(pages(40))).toBeNull();
+      for (const extent of held) arena.release(extent);
+      expect(must(arena.allocate(pages(PAGES))).offset).toBe(0);
+    } finally {
+      host.SharedArrayBuffer = real;
+    }
   });
 
   it('ends when nothing lies above the budget any more', () => {
@@ -157,7 +240,9 @@ describe('release', () => {
     arena.hold(extent, 4);
     arena.release(extent, 3);
     expect([extent.holders, arena.isLive(extent)]).toEqual([2, true]);
-    expect(() => arena.release(extent, 3)).toThrow(expect.objectContaining({ code: 'Released' }));
+    expect(() => arena.release(extent, 3)).toThrow(
+      expect.objectContaining({ code: 'Released', message: expect.stringMatching(/^release of 3 holders/) }),
+    );
     expect([extent.holders, arena.isLive(extent)]).toEqual([2, true]);
     arena.release(extent, 2);
     expect([arena.isLive(extent), arena.stats().usedBytes]).toEqual([false, 0]);
@@ -192,6 +277,7 @@ describe('release', () => {
     expect(() => use(arena, extent)).toThrow(
       expect.objectContaining({
         code: 'Released',
+        phase: 'deliver',
         message: expect.stringMatching(
           new RegExp(`^${verb} of an extent .*generation 2, 8192 bytes at 4096`),
         ),

@@ -120,6 +120,31 @@ describe('an error that crosses threads', () => {
     expect(arrived.cause).toMatchObject({ message });
   });
 
+  it('ends in a circle of ours and of another class', () => {
+    const foreign = new Error('foreign');
+    const ours = new MillraceError(ErrorCode.Internal, 'ours', { cause: foreign });
+    foreign.cause = ours;
+    expect(cross(ours)).toMatchObject({
+      message: 'ours',
+      cause: { message: 'foreign', cause: { message: 'ours' } },
+    });
+  });
+
+  it('has nothing that was not there: no cause, no code, no text in place of a stack', () => {
+    const bare = new MillraceError(ErrorCode.NotFound, 'x');
+    expect('cause' in bare).toBe(false);
+    const arrived = cross(new MillraceError(ErrorCode.NotFound, 'x', { cause: new Error('y') }))
+      .cause as Error;
+    expect(['cause' in arrived, 'code' in arrived]).toEqual([false, false]);
+    expect(cross(new MillraceError(ErrorCode.NotFound, 'x', { cause: 'y' })).cause).toMatchObject({
+      name: 'Error',
+    });
+    const { stack: _, ...wire } = bare.toWire();
+    expect(MillraceError.fromWire(wire).stack).toContain('MillraceError: x');
+    delete bare.stack;
+    expect(bare.with({ uri: 'a' }).stack).toContain('MillraceError: x');
+  });
+
   it('has no cause where there was none', () => {
     expect(cross(new MillraceError(ErrorCode.NotFound, 'x')).cause).toBeUndefined();
     expect(cross(new MillraceError(ErrorCode.NotFound, 'x', { cause: null })).cause).toBeUndefined();

@@ -33,7 +33,11 @@ describe('prefixText', () => {
   it('gives the text of UTF-8 and refuses other bytes', () => {
     expect(prefixText(Buffer.from('é/'))).toBe('é/');
     expect(() => prefixText(Uint8Array.of(0xff, 0x2f))).toThrow(
-      expect.objectContaining({ code: 'Unsupported' }),
+      expect.objectContaining({
+        code: 'Unsupported',
+        phase: 'list',
+        message: 'the prefix "\u00ff/" is not UTF-8; list without a delimiter',
+      }),
     );
   });
 });

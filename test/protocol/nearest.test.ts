@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readCommandLine } from '../../dist/cli/args.js';
 import { createS3Scheme } from '../../dist/backends/s3/scheme.js';
 import { checkNames } from '../../dist/loader/schema.js';
-import { nearest } from '../../dist/protocol/nearest.js';
+import { nearest, suggestion } from '../../dist/protocol/nearest.js';
 
 const KNOWN = ['batch-size', 'batchSize', 'workers', 'seed', 'ca', 'ls'];
 
@@ -19,6 +19,19 @@ describe('nearest', () => {
     ['', null],
   ])('takes %j for %j', (given, near) => {
     expect(nearest(given, KNOWN)).toBe(near);
+  });
+
+  it.each([
+    ['abcxyz', 'abcdef'],
+    ['abwxyz', null],
+    ['ax', 'ab'],
+    ['xy', null],
+  ])('takes up to half of the letters for a slip: %j for %j', (given, near) => {
+    expect(nearest(given, ['abcdef', 'ab'])).toBe(near);
+  });
+
+  it('looks at the last letter too', () => {
+    expect(nearest('lac', ['lab', 'lad', 'lac'])).toBe('lac');
   });
 
   it('knows nothing where nothing is known', () => {
@@ -45,5 +58,9 @@ describe('an unknown word is answered alike by options, schemes and commands', (
     expect(messageOf(() => call('regio'))).toMatch(/did you mean "(--)?region"\?/);
     expect(messageOf(() => call('endp'))).toMatch(/did you mean "(--)?endpoint"\?/);
     expect(messageOf(() => call('qqqqqqqqqqqqqqqqqqqqqqq'))).toMatch(/known are .*region.*/);
+  });
+
+  it('with all known ones, apart from each other, where none is near', () => {
+    expect(suggestion('q', ['region', 'endpoint'])).toBe('known are region, endpoint');
   });
 });

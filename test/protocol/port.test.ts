@@ -213,6 +213,27 @@ describe('close', () => {
     expect(await port.to.receive(NEVER)).toBeNull();
   });
 
+  it('does not end a receive that waits for what is still on its way', async () => {
+    const port = createPort(8);
+    const waiting = port.to.receive(NEVER);
+    port.from.trySend(1);
+    expect(port.to.close()).toBe(1);
+    expect(await isSettled(waiting)).toBe(false);
+    port.deliver();
+    expect(await waiting).toBe(1);
+    expect(await port.to.receive(NEVER)).toBeNull();
+  });
+
+  it("after the sender's own gives what has arrived, and then null", async () => {
+    const port = createPort(8);
+    port.from.trySend(1);
+    port.deliver();
+    port.from.close();
+    expect(port.to.close()).toBe(0);
+    expect(await port.to.receive(NEVER)).toBe(1);
+    expect(await port.to.receive(NEVER)).toBeNull();
+  });
+
   it('counts what had arrived and what had not', async () => {
     const port = createPort(8);
     port.from.trySend(1);
@@ -268,6 +289,43 @@ describe('receive', () => {
     port.from.trySend(1);
     port.deliver();
     expect(await port.to.receive(token)).toBe(1);
+  });
+});
+
+describe('a receive under a token that is cancelled', () => {
+  it('gives what is there, and otherwise nothing at once', async () => {
+    const port = createPort(2);
+    const token = new CancellationToken();
+    token.cancel();
+    port.from.trySend(1);
+    port.deliver();
+    expect(await port.to.receive(token)).toBe(1);
+    expect(await port.to.receive(token)).toBeNull();
+  });
+});
+
+describe('a credit', () => {
+  it('is told to the other side only where a sender waits for it', async () => {
+    const port = createPort(1);
+    let told = 0;
+    const post = port.receiver.post.bind(port.receiver);
+    port.receiver.post = (message) => {
+      told += 1;
+      post(message);
+    };
+    for (const message of [1, 2, 3]) {
+      port.from.trySend(message);
+      port.deliver();
+      port.to.tryReceive();
+    }
+    expect(told).toBe(0);
+    port.from.trySend(4);
+    const waiting = port.from.send(5, NEVER);
+    port.deliver();
+    port.to.tryReceive();
+    expect(told).toBe(1);
+    port.deliver();
+    expect(await waiting).toBe('ok');
   });
 });
 

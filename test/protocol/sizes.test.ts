@@ -134,3 +134,56 @@ describe('formatDuration', () => {
       expect(parseDuration(formatDuration(durationMs))).toBe(durationMs);
   });
 });
+
+describe('a size or a duration that is not understood', () => {
+  it('says what it is for, what was expected and what was given', () => {
+    expect(refusal(() => parseBytes('many'))).toMatchObject({
+      code: 'InvalidArgument',
+      phase: 'configure',
+      message:
+        'size: expected a whole number of bytes, or a text like "64MiB", "1.5GB" or "512kB"; given "many"',
+    });
+    expect(refusal(() => parseDuration('soon'))).toMatchObject({
+      message:
+        'duration: expected a whole number of milliseconds, or a text like "500ms", "25s", "2m" or "1h"; given "soon"',
+    });
+  });
+
+  it('lists the units where the unit is what is wrong', () => {
+    expect(refusal(() => parseBytes('64M'))).toMatchObject({
+      message: expect.stringContaining('(units: B, kB, KB, MB, GB, TB, KiB, MiB, GiB, TiB); given "64M"'),
+    });
+    for (const text of ['25', '25sec'])
+      expect(refusal(() => parseDuration(text))).toMatchObject({
+        message: expect.stringContaining('(units: ms, s, m, h)'),
+      });
+  });
+});
+
+describe('nothing at all', () => {
+  it('is a size and a duration', () => {
+    expect([parseBytes(0), parseBytes('0'), parseDuration(0), parseDuration('0s')]).toEqual([0, 0, 0, 0]);
+    expect([formatBytes(0), formatDuration(0)]).toEqual(['0 B', '0ms']);
+  });
+});
+
+describe('what has no end', () => {
+  it('is written as JavaScript does', () => {
+    expect([Infinity, -Infinity, Number.NaN].map(formatDuration)).toEqual(['Infinity', '-Infinity', 'NaN']);
+    expect(formatBytes(Infinity)).toBe('Infinity');
+  });
+});
+
+describe('a duration below one of a unit', () => {
+  it('is written in the unit below', () => {
+    expect([500, 900, 1000, 30_000, 60_000, -500, -1500].map(formatDuration)).toEqual([
+      '500ms',
+      '900ms',
+      '1s',
+      '30s',
+      '1m',
+      '-500ms',
+      '-1.5s',
+    ]);
+  });
+});

@@ -79,15 +79,29 @@ describe('TableBuilder', () => {
     expect(builder.take()).toMatchObject({ count: 0 });
   });
 
-  it('gives a row of zeros where an earlier table had figures', () => {
+  it('gives rows of zeros where an earlier table had figures', () => {
     const builder = new TableBuilder(JOB_STRIDE, 4);
-    for (const row of [1, 2]) add(builder, row, JOB_STRIDE);
+    for (const row of [1, 2, 3, 4]) add(builder, row, JOB_STRIDE);
     builder.take();
-    builder.addRow();
-    builder.set(builder.addRow() + Job.Id, 5);
-    const expected = new Float64Array(2 * JOB_STRIDE);
-    expected[JOB_STRIDE + Job.Id] = 5;
+    for (let row = 0; row < 4; row += 1) builder.set(builder.addRow() + Job.Id, row);
+    const expected = new Float64Array(4 * JOB_STRIDE);
+    for (let row = 0; row < 4; row += 1) expected[row * JOB_STRIDE + Job.Id] = row;
     expect(builder.take().cells).toEqual(expected);
+  });
+
+  it('appends text as UTF-8 behind what is there, whatever it takes', () => {
+    const builder = new TableBuilder(JOB_STRIDE, 1, 4);
+    const texts = ['key', 'caf\u00e9', '\u20ac'.repeat(2000), '', '\u{1f600}'];
+    expect(builder.addBytes(Uint8Array.of(255))).toBe(0);
+    let end = 1;
+    for (const text of texts) {
+      expect(builder.addText(text)).toBe(end);
+      end += Buffer.byteLength(text);
+      expect(builder.blobLength).toBe(end);
+    }
+    const { blob } = builder.take();
+    expect(Buffer.compare(blob, Buffer.concat([Uint8Array.of(255), Buffer.from(texts.join(''))]))).toBe(0);
+    expect(builder.blobLength).toBe(0);
   });
 
   it('arrives whole when its two buffers are transferred, which empties the sender', () => {

@@ -139,6 +139,30 @@ describe('a drain', () => {
     expect(token).toMatchObject({ state: StopState.Cancelled, reason: 'now' });
   });
 
+  it.each([0, -5])('of %i ms tells who listens in that very turn, and leaves no timer', (deadlineMs) => {
+    const clock = handClock();
+    const token = new CancellationToken({ clock });
+    const seen = states(token);
+    token.drain('now', { deadlineMs });
+    expect(seen).toEqual([StopState.Draining, StopState.Cancelled]);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('that a listener turns into a cancel waits for no deadline', () => {
+    const clock = handClock();
+    const token = new CancellationToken({ clock });
+    token.onChange(() => token.cancel());
+    token.drain();
+    expect([token.cancelled, clock.timers]).toEqual([true, 0]);
+  });
+
+  it('without a word has one', () => {
+    const [draining, cancelled] = [new CancellationToken({ clock: handClock() }), new CancellationToken()];
+    draining.drain();
+    cancelled.cancel();
+    expect([draining.reason, cancelled.reason]).toEqual(['drain', 'cancelled']);
+  });
+
   it('without an end waits for no clock', () => {
     const clock = handClock();
     const token = new CancellationToken({ clock });
@@ -220,7 +244,74 @@ describe('a child', () => {
   });
 });
 
+describe('a child that somebody listens to', () => {
+  it('hears its parent as long as one of them listens', () => {
+    const root = new CancellationToken({ clock: handClock() });
+    const child = root.child();
+    const unlink = child.onChange(() => {});
+    const seen = states(child);
+    unlink();
+    unlink();
+    root.drain();
+    root.cancel();
+    expect(seen).toEqual([StopState.Draining, StopState.Cancelled]);
+  });
+
+  it('is told once of a drain that its parent began and somebody asks of it again', () => {
+    const root = new CancellationToken({ clock: handClock() });
+    const child = root.child();
+    const seen = states(child);
+    root.drain();
+    child.drain();
+    expect(seen).toEqual([StopState.Draining]);
+  });
+
+  it('waits for no deadline of a drain when its parent was cancelled before', () => {
+    const clock = handClock();
+    const root = new CancellationToken({ clock });
+    const child = root.child();
+    states(child);
+    root.cancel();
+    child.drain();
+    expect([child.cancelled, clock.timers]).toEqual([true, 0]);
+  });
+});
+
+describe('a token that nobody turned', () => {
+  it('has no reason, and nothing to dispose of', () => {
+    const token = new CancellationToken();
+    token.dispose();
+    expect([token.reason, token.state]).toEqual([undefined, StopState.Live]);
+  });
+});
+
 describe('a deadline', () => {
+  it('is told by the error, the reason and the answer of who asks for those first', () => {
+    const clock = handClock();
+    const [first, second, third, child] = Array.from({ length: 4 }, () =>
+      new CancellationToken({ clock }).withDeadline(50),
+    );
+    clock.advance(50);
+    expect(first!.error()).toMatchObject({
+      code: 'DeadlineExceeded',
+      message: 'the deadline of the token passed',
+    });
+    expect(second!.reason).toBe('deadline');
+    expect(third!.expired).toBe(true);
+    expect(child!.child().expired).toBe(true);
+  });
+
+  it('of the parent is none of a child that was cancelled before', () => {
+    const clock = handClock();
+    const parent = new CancellationToken({ clock }).withDeadline(50);
+    const child = parent.child();
+    child.cancel('mine');
+    clock.advance(50);
+    child.cancel('again');
+    expect([parent.expired, child.expired]).toEqual([true, false]);
+    expect(child.error()).toMatchObject({ code: 'Cancelled', message: 'cancelled: mine' });
+  });
+
   it('ends the child with DeadlineExceeded and leaves the parent alone', () => {
     const clock = handClock();
     const root = new CancellationToken({ clock });

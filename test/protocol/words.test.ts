@@ -101,6 +101,13 @@ describe('the retry budget', () => {
     expect(spendRetry(words)).toBe(false);
   });
 
+  it('loses nothing by a refund, whatever is called full', () => {
+    const words = createRuntimeWords();
+    fillRetryBudget(words, 2 * RETRY_COST);
+    refundRetry(words, 1, RETRY_COST);
+    expect([spendRetry(words), spendRetry(words), spendRetry(words)]).toEqual([true, true, false]);
+  });
+
   it('is never more than full', () => {
     const words = createRuntimeWords();
     fillRetryBudget(words, 10);

@@ -372,3 +372,77 @@ describe('what is known of a host', () => {
     }
   });
 });
+
+describe('what is remembered of hosts', () => {
+  const many = (count: number, from = 0): HostAddress[] =>
+    v4(
+      ...Array.from({ length: count }, (_, i) => `10.0.${Math.floor((from + i) / 250)}.${(from + i) % 250}`),
+    );
+
+  /** Asks for a host once and for all; whether that asked the resolver. */
+  function ask(book: AddressBook, resolver: Resolver, host: string): Promise<boolean> {
+    const before = resolver.asked.length;
+    const visit = book.visit(host)!;
+    return new Promise((resolve) => {
+      visit.lookup(host, { all: true }, () => {
+        visit.end();
+        resolve(resolver.asked.length > before);
+      });
+    });
+  }
+
+  it('is nothing of an address, nor of this machine', () => {
+    const { book } = new Rig();
+    for (const host of ['127.0.0.1', '::1', 'localhost', 'a.localhost']) expect(book.visit(host)).toBeNull();
+    for (const host of ['store.test', 'localhost.test', 'nolocalhost'])
+      expect(book.visit(host)).not.toBeNull();
+  });
+
+  it('is bounded: of so many hosts the one that was met first is forgotten', async () => {
+    const resolver = new Resolver(v4(ONE));
+    const book = new AddressBook({ now: () => 1, random: () => 0, lookup: resolver.lookup });
+    for (let i = 0; i < 256; i++) expect(await ask(book, resolver, `host-${i}.test`)).toBe(true);
+    expect(await ask(book, resolver, 'host-0.test')).toBe(false);
+    expect(await ask(book, resolver, 'one-more.test')).toBe(true);
+    expect(await ask(book, resolver, 'host-1.test')).toBe(false);
+    expect(await ask(book, resolver, 'host-0.test')).toBe(true);
+    expect(await ask(book, resolver, 'host-1.test')).toBe(true);
+  });
+
+  it('is never one that somebody waits for', async () => {
+    const resolver = new Resolver();
+    const book = new AddressBook({ now: () => 1, random: () => 0, lookup: resolver.lookup });
+    const found: string[] = [];
+    const waitFor = (host: string): void =>
+      book.visit(host)!.lookup(host, { all: true }, () => void found.push(host));
+    for (let i = 0; i < 257; i++) waitFor(`host-${i}.test`);
+    for (let i = 0; i < 257; i++) resolver.answer(null, v4(ONE));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(found).toHaveLength(257);
+  });
+
+  it('is so many addresses of one host, those that were answered last', async () => {
+    const rig = new Rig();
+    for (const [from, nowMs] of [
+      [0, 1_000],
+      [60, 1_000 + REFRESH_MS],
+      [120, 1_000 + 2 * REFRESH_MS],
+    ] as const) {
+      rig.nowMs = nowMs;
+      const first = rig.visit();
+      rig.resolver.answer(null, many(60, from));
+      (await first).visit.end();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    rig.nowMs += 1;
+    // Each visit that is not over makes its address the worst choice: so all that are known come up, one after the other.
+    const seen = new Set<string>();
+    for (let i = 0; i < 64; i++) seen.add((await rig.visit()).first);
+    expect(seen.size).toBe(64);
+    for (const { address } of many(60, 120)) expect(seen).toContain(address);
+  });
+
+  it('is tried by one connection three at a time', async () => {
+    expect((await new Rig(many(9)).visit()).all).toHaveLength(3);
+  });
+});

@@ -13,6 +13,7 @@ function feed(reader: BodyReader, wire: Uint8Array, cuts: readonly number[]): nu
   let at = 0;
   for (const cut of [...cuts, wire.length]) {
     while (at < cut && reader.state === BodyState.More) {
+      const before = at;
       const view = reader.view();
       if (view === null) {
         at = reader.accept(wire, at, cut);
@@ -24,6 +25,8 @@ function feed(reader: BodyReader, wire: Uint8Array, cuts: readonly number[]): nu
         reader.wrote(piece.length);
         at += piece.length;
       }
+      // What takes nothing would be offered the same for ever.
+      if (reader.state === BodyState.More) expect(at).toBeGreaterThan(before);
     }
   }
   return at;
@@ -216,5 +219,201 @@ describe('a body that ends with the connection', () => {
       expect(reader.endOfStream()).toBe(true);
       expect(Buffer.from(reader.collected()!).equals(body)).toBe(true);
     }
+  });
+});
+
+describe('where the next read may write', () => {
+  const target = new Uint8Array(new SharedArrayBuffer(20_000));
+  const begin = (fields: Partial<BodyPlan>): BodyReader => {
+    const reader = new BodyReader();
+    reader.begin(planOf({ limit: target.length, target, ...fields }));
+    return reader;
+  };
+  const place = (view: Uint8Array | null): unknown =>
+    view === null ? null : [view.buffer === target.buffer, view.byteOffset, view.length];
+
+  it('is the rest of a body of known length, in the target itself', () => {
+    const reader = begin({ mode: BodyMode.Length, length: 100 });
+    expect(place(reader.view())).toEqual([true, 0, 100]);
+    reader.wrote(30);
+    expect(place(reader.view())).toEqual([true, 30, 70]);
+    reader.accept(payload(1, 20), 0, 20);
+    expect(place(reader.view())).toEqual([true, 50, 50]);
+    expect([reader.landed, reader.collected()]).toEqual([50, null]);
+    reader.wrote(50);
+    expect([reader.state, reader.view(), reader.landed]).toEqual([BodyState.Done, null, 100]);
+  });
+
+  it('never reaches beyond what may be kept', () => {
+    const reader = begin({ mode: BodyMode.Length, length: 100, limit: 40, keepFirstPart: true });
+    expect(place(reader.view())).toEqual([true, 0, 40]);
+    reader.wrote(15);
+    expect(place(reader.view())).toEqual([true, 15, 25]);
+    reader.wrote(25);
+    expect([reader.state, reader.view()]).toEqual([BodyState.CutOff, null]);
+  });
+
+  it('is in a chunk only where that is large, and no further than it', () => {
+    for (const [size, direct] of [
+      [4096, true],
+      [4095, false],
+    ] as const) {
+      const reader = begin({ mode: BodyMode.Chunked, length: -1 });
+      expect(reader.view()).toBeNull();
+      const line = Buffer.from(`${size.toString(16)}\r\n`);
+      expect(reader.accept(line, 0, line.length)).toBe(line.length);
+      expect(place(reader.view())).toEqual(direct ? [true, 0, 4096] : null);
+    }
+    const reader = begin({ mode: BodyMode.Chunked, length: -1 });
+    reader.accept(Buffer.from('2710\r\n'), 0, 6);
+    reader.wrote(5000);
+    expect(place(reader.view())).toEqual([true, 5000, 5000]);
+    reader.wrote(904);
+    expect(place(reader.view())).toEqual([true, 5904, 4096]);
+    reader.wrote(1);
+    expect(reader.view()).toBeNull();
+  });
+
+  it('is nowhere once all is there that may be kept of a chunk', () => {
+    const reader = begin({ mode: BodyMode.Chunked, limit: 5000, keepFirstPart: true });
+    reader.accept(Buffer.from('2710\r\n'), 0, 6);
+    expect(place(reader.view())).toEqual([true, 0, 5000]);
+    reader.wrote(5000);
+    expect([reader.state, reader.view()]).toEqual([BodyState.More, null]);
+    reader.accept(Uint8Array.of(1), 0, 1);
+    expect(reader.state).toBe(BodyState.CutOff);
+  });
+
+  it('is nowhere for what is collected and may be of any length', () => {
+    for (const mode of [BodyMode.Chunked, BodyMode.UntilClose]) {
+      const reader = begin({ mode, length: -1, target: null });
+      reader.accept(Buffer.from('2710\r\n'), 0, 6);
+      expect(reader.view()).toBeNull();
+    }
+    const reader = begin({
+      mode: BodyMode.Length,
+      length: 5000,
+      limit: 20,
+      target: null,
+      keepFirstPart: true,
+    });
+    expect([reader.view()!.length, reader.view()!.buffer.byteLength]).toEqual([20, 20]);
+    expect(reader.landed).toBe(0);
+  });
+});
+
+describe('a body of nothing', () => {
+  it.each([
+    ['no body at all, whatever length was said', { mode: BodyMode.None, length: 5000, limit: 0 }],
+    ['a length of 0', { mode: BodyMode.Length, length: 0, limit: 10 }],
+  ])('%s: it is over as it begins', (_, fields) => {
+    const reader = new BodyReader();
+    reader.begin(planOf(fields));
+    expect([reader.state, reader.view(), reader.at]).toEqual([BodyState.Done, null, 0]);
+    expect(reader.collected()).toHaveLength(0);
+    expect(reader.endOfStream()).toBe(true);
+  });
+
+  it('may be all that is kept of one', () => {
+    const reader = new BodyReader();
+    reader.begin(planOf({ mode: BodyMode.Length, length: 10, limit: 0, keepFirstPart: true }));
+    expect(reader.state).toBe(BodyState.CutOff);
+  });
+});
+
+describe('one reader', () => {
+  it('reads one chunked body after the other, also after one that was broken off', () => {
+    const reader = new BodyReader();
+    const plan = planOf({ mode: BodyMode.Chunked, length: -1, limit: 1000 });
+    for (let i = 0; i < 3; i++) {
+      reader.begin(plan);
+      const broken = Buffer.from('5;abc\r\nab');
+      reader.accept(broken, 0, broken.length);
+      reader.release();
+      reader.begin(plan);
+      const body = payload(i, 90);
+      const wire = chunked(body, [7, 30], 'x: y\r\n');
+      feed(reader, wire, [10, 50]);
+      expect([reader.state, reader.at]).toEqual([BodyState.Done, 90]);
+      expect(Buffer.from(reader.collected()!).equals(body)).toBe(true);
+    }
+  });
+
+  it('takes bytes from the middle of a read until the connection ends', () => {
+    const reader = new BodyReader();
+    reader.begin(planOf({ mode: BodyMode.UntilClose, length: -1, limit: 100 }));
+    const bytes = payload(5, 50);
+    expect(reader.accept(bytes, 20, 50)).toBe(50);
+    expect(reader.accept(bytes, 0, 10)).toBe(10);
+    expect(reader.endOfStream()).toBe(true);
+    expect(
+      Buffer.compare(reader.collected()!, Buffer.concat([bytes.subarray(20), bytes.subarray(0, 10)])),
+    ).toBe(0);
+  });
+
+  it('does not take the end of the connection for that of a body that was too long', () => {
+    const reader = new BodyReader();
+    reader.begin(planOf({ mode: BodyMode.UntilClose, length: -1, limit: 10 }));
+    expect(reader.accept(payload(5, 50), 0, 50)).toBe(10);
+    expect([reader.state, reader.endOfStream()]).toEqual([BodyState.Overflow, false]);
+  });
+
+  it('sees at its size that a chunk is too long, before any of it', () => {
+    for (const [size, state] of [
+      [10, BodyState.More],
+      [11, BodyState.Overflow],
+    ] as const) {
+      const reader = new BodyReader();
+      reader.begin(planOf({ mode: BodyMode.Chunked, length: -1, limit: 15 }));
+      const wire = Buffer.from(`5\r\nabcde\r\n${size.toString(16)}\r\n`);
+      reader.accept(wire, 0, wire.length);
+      expect(reader.state).toBe(state);
+    }
+  });
+});
+
+describe('the framing of chunks', () => {
+  const stateOf = (text: string): BodyState => {
+    const reader = new BodyReader();
+    reader.begin(planOf({ mode: BodyMode.Chunked, length: -1, limit: 100 }));
+    const bytes = Buffer.from(text, 'latin1');
+    feed(reader, bytes, []);
+    return reader.state;
+  };
+
+  it('has a CR and a LF at each end of a line and of a chunk, and nothing in their place', () => {
+    const wire = '3;a\r\nabc\r\n1\r\nd\r\n0\r\nx: y\r\nz\r\n\r\n';
+    expect(stateOf(wire)).toBe(BodyState.Done);
+    for (const { 0: right, index } of wire.matchAll(/[\r\n]/g))
+      for (const other of ['\0', '\r\r', '\n', '\x7f'].filter((each) => each !== right)) {
+        const broken = wire.slice(0, index) + other + wire.slice(index + 1);
+        expect(stateOf(broken), JSON.stringify(broken)).toBe(BodyState.Bad);
+      }
+    // A letter in place of a LF ends no line.
+    for (const { index } of wire.matchAll(/\n/g))
+      expect(stateOf(`${wire.slice(0, index)}x${wire.slice(index + 1)}`)).toBe(BodyState.Bad);
+    expect(stateOf(`3\r\nabcx\n0\r\n\r\n`)).toBe(BodyState.Bad);
+  });
+
+  it('takes every hexadecimal digit in both cases, and none of their neighbours', () => {
+    for (const digit of '123456789abcdefABCDEF') {
+      const size = Number.parseInt(digit, 16);
+      expect(stateOf(`${digit}\r\n${'x'.repeat(size)}\r\n0\r\n\r\n`), digit).toBe(BodyState.Done);
+    }
+    for (const other of '/:@G`g') expect(stateOf(`${other}\r\n`), other).toBe(BodyState.Bad);
+  });
+
+  it.each([
+    ['a size of twelve digits', '000000000003\r\nabc\r\n0\r\n\r\n', BodyState.Done],
+    ['an extension of the bound', `3;${'x'.repeat(1024)}\r\nabc\r\n0\r\n\r\n`, BodyState.Done],
+    ['a tab in an extension and in a trailer', '3;\ta\r\nabc\r\n0\r\nx:\ty\r\n\r\n', BodyState.Done],
+    ['DEL in an extension', '3;\x7f\r\nabc\r\n0\r\n\r\n', BodyState.Bad],
+    ['DEL in a trailer', '0\r\nx: \x7f\r\n\r\n', BodyState.Bad],
+    ['a trailer of the bound', `0\r\nx${':'.repeat(8191)}\r\n\r\n`, BodyState.Done],
+    ['a trailer over the bound', `0\r\nx${':'.repeat(8192)}\r\n\r\n`, BodyState.Bad],
+    ['many trailers of the bound', `0\r\n${'x\r\n'.repeat(8192)}\r\n`, BodyState.Done],
+    ['many trailers over the bound', `0\r\n${'x\r\n'.repeat(8193)}\r\n`, BodyState.Bad],
+  ])('with %s', (_, text, state) => {
+    expect(stateOf(text)).toBe(state);
   });
 });

@@ -16,6 +16,7 @@ import {
 } from './kit.js';
 import type { Seen } from './kit.js';
 import { exchangeOnce } from '../kit/attempts.js';
+import { tries } from '../kit/effort.js';
 
 let server: ScriptedServer;
 let transport: Transport;
@@ -76,7 +77,7 @@ describe('landing', () => {
   });
 
   it('lands 64 MiB byte for byte', async () => {
-    const body = payload(2, 64 << 20);
+    const body = payload(2, tries(64, 4) << 20);
     await serve(({ socket }) => socket.write(answer(body)));
     const { target, guards } = sharedTarget(body.length);
     const exchange = await fetchOnce(land(target));
@@ -340,6 +341,32 @@ describe('an answer that cannot be trusted', () => {
     expect(exchange.error!.message).toContain(server.origin().id);
     await expectDestroyed();
     expect(guards()).toBe(true);
+  });
+
+  it.each([
+    [
+      'NOT HTTP\r\n\r\n',
+      'head',
+      'the head of the answer is broken: its first line is not a status line of HTTP/1.0 or HTTP/1.1',
+    ],
+    ['HTTP/1.1 101 X\r\n\r\n', 'head', 'it switches protocols (101)'],
+    ['HTTP/1.1 102 P\r\n\r\n'.repeat(9), 'head', 'it sent more than 8 interim answers'],
+    [
+      `HTTP/1.1 200 OK\r\n\r\n${body}`,
+      'head',
+      'the body has neither a Content-Length nor chunks, so its length cannot be verified',
+    ],
+    [
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx',
+      'body',
+      'the chunks of the body break their grammar',
+    ],
+  ])('%j is refused with where and why', async (text, phase, problem) => {
+    await serve(({ socket }) => socket.write(text, 'latin1'));
+    const { error } = await fetchOnce(land(new Uint8Array(20)));
+    expect(error).toMatchObject({ phase, message: `${server.origin().id}: ${problem}` });
+    // A status is only told where the head was whole.
+    expect(error!.status).toBe(text.startsWith('HTTP/1.1 200') ? 200 : undefined);
   });
 
   it.each([null, { start: 0, length: 9 }])(

@@ -286,7 +286,12 @@ describe('the cap on connections', () => {
       outcome: 'failed',
       error: { code: 'ConnectionFailed', retryable: true },
     });
-    expect(refused.error!.message).toContain('4096 exchanges already wait');
+    expect(refused.error).toMatchObject({
+      phase: 'connect',
+      message:
+        `no connection to ${server.origin().id}: 4096 exchanges already wait for one of the 1 connections ` +
+        '(maxConnections); start fewer at once',
+    });
     transport.close();
     for (const exchange of await Promise.all(all)) expect(exchange.error).toMatchObject({ code: 'Released' });
     stop.cancel();
@@ -395,5 +400,38 @@ describe('closing', () => {
       [{ minRateBytesPerSecond: -1 }, 'minRateBytesPerSecond is -1'],
     ];
     for (const [limits, message] of bad) expect(() => transportOf(limits)).toThrow(message);
+  });
+});
+
+describe('a transport that is closed', () => {
+  it('says so to whoever asks, and to those who wait', async () => {
+    limitsOf();
+    const server = await serve(() => {});
+    transport.close();
+    expect((await fetchFrom(server)).error).toMatchObject({
+      code: 'Released',
+      phase: 'connect',
+      message: `no exchange with ${server.origin().id}: the transport is closed`,
+    });
+  });
+});
+
+describe('what is kept of origins', () => {
+  it('is bounded, and nothing of an origin with an idle connection is forgotten', async () => {
+    limitsOf();
+    const server = await serve(({ socket }) => socket.write(small));
+    const named = (id: string): Promise<Exchange> =>
+      exchangeOnce(transport, { ...get(server.origin()), origin: server.origin({ id }) }, COLLECT, NEVER);
+    expect((await named('first')).outcome).toBe('complete');
+    // Origins that cannot exist leave no connection, and so can be forgotten.
+    for (let i = 0; i < 300; i++) {
+      const origin = { ...server.origin(), port: 70_000, id: `none-${i}` };
+      expect((await exchangeOnce(transport, get(origin), COLLECT, NEVER)).outcome).toBe('failed');
+    }
+    expect(transport.stats()).toMatchObject({ opened: 1, idle: 1 });
+    expect((await named('first')).outcome).toBe('complete');
+    expect(transport.stats()).toMatchObject({ opened: 1, reused: 1, idle: 1 });
+    const { places } = transport as unknown as { places: ReadonlyMap<string, unknown> };
+    expect(places.size).toBe(256);
   });
 });

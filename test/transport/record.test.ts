@@ -29,3 +29,37 @@ describe('headers of records that are asked in turn', () => {
     expect(record.header('tag')).toBeUndefined();
   });
 });
+
+describe('the value of a header', () => {
+  it('stands between its blanks, which are spaces and tabs', () => {
+    const record = recordOf('X-A: \t b \u00a0c \t ', 'X-B:d', 'X-C:', 'X-D: \t ');
+    expect(['x-a', 'x-b', 'x-c', 'x-d'].map((name) => record.header(name))).toEqual([
+      'b \u00a0c',
+      'd',
+      '',
+      '',
+    ]);
+  });
+
+  it('that was sent several times is all of them, in order', () => {
+    const record = recordOf('Via: a', 'X-A: 1', 'VIA: b', 'via: ');
+    expect(record.header('via')).toBe('a, b, ');
+    expect(record.header('x-a')).toBe('1');
+  });
+});
+
+describe('an exchange that ended before a head came', () => {
+  it('has nothing of an answer', () => {
+    const none = headless(ExchangeOutcome.Cancelled, null);
+    expect(none).toMatchObject({
+      outcome: 'cancelled',
+      status: 0,
+      landed: 0,
+      contentLength: -1,
+      body: null,
+      error: null,
+    });
+    expect(none.header('tryker was here!')).toBeUndefined();
+    expect(Object.values(none)).toContain('');
+  });
+});

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from '../../dist/protocol/errors.js';
 import type { PreparedRequest } from '../../dist/protocol/http.js';
+import { HeaderBlock } from '../../dist/protocol/headers.js';
 import { NEVER } from '../../dist/protocol/stop.js';
 import { requestHead } from '../../dist/transport/request.js';
 import { COLLECT, land, transportOf } from './kit.js';
@@ -23,6 +24,57 @@ describe('the request head', () => {
     const body = new Uint8Array(7);
     expect(requestHead({ ...BASE, method: 'PUT', body }, COLLECT)).toContain('\r\nContent-Length: 7\r\n\r\n');
     expect(requestHead({ ...BASE, method: 'POST' }, COLLECT)).toContain('\r\nContent-Length: 0\r\n\r\n');
+  });
+
+  it('tells of a PUT or POST without a body that there is none, and of no other', () => {
+    const headOf = (method: PreparedRequest['method'], body: Uint8Array | null = null): unknown =>
+      requestHead({ ...BASE, headers: ['Host', 'h'], method, body }, COLLECT);
+    expect(headOf('PUT')).toBe('PUT /a%20b?c=d HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n');
+    expect(headOf('POST')).toContain('\r\nContent-Length: 0\r\n\r\n');
+    expect(headOf('PUT', new Uint8Array(0))).toContain('\r\nContent-Length: 0\r\n\r\n');
+    for (const method of ['GET', 'HEAD', 'DELETE'] as const)
+      expect(headOf(method)).not.toContain('Content-Length');
+  });
+
+  it('begins with the headers that many requests have in common, the Host among them', () => {
+    const constant = new HeaderBlock(['Host', 'h', 'Accept', '*/*']);
+    expect(requestHead({ ...BASE, constant, headers: ['X-A', 'b'] }, COLLECT)).toBe(
+      'GET /a%20b?c=d HTTP/1.1\r\nHost: h\r\nAccept: */*\r\nX-A: b\r\n\r\n',
+    );
+  });
+
+  it.each([
+    [{ start: 0, length: 1 }, 10],
+    [{ start: 5, length: 10 }, 10],
+    [{ start: 2 ** 40, length: 9 }, 10],
+  ])('is made for %j and a target of %i bytes', (range, bytes) => {
+    expect(typeof requestHead({ ...BASE, range }, land(new Uint8Array(bytes)))).toBe('string');
+    expect(typeof requestHead({ ...BASE, range: { ...range, length: 2 ** 30 } }, COLLECT)).toBe('string');
+  });
+
+  const problems: [Partial<PreparedRequest>, string][] = [
+    [{ method: 'get' as 'GET' }, 'the method is not a word in capital letters'],
+    [
+      { target: 'a' },
+      'the request target must begin with a slash and have neither spaces nor control characters',
+    ],
+    [
+      { target: '/a b' },
+      'the request target must begin with a slash and have neither spaces nor control characters',
+    ],
+    [{ headers: ['Host'] }, 'the headers are not names and values in turn'],
+    [{ headers: [] }, 'there must be one Host header, 0 were given'],
+    [{ headers: ['Host', 'a', 'Host', 'b'] }, 'there must be one Host header, 2 were given'],
+    [{ range: { start: 3, length: 0 } }, 'the range (start 3, length 0) is not one of at least one byte'],
+    [{ range: { start: 3, length: 1.5 } }, 'the range (start 3, length 1.5) is not one of at least one byte'],
+    [{ range: { start: 3, length: 11 } }, 'a range of 11 bytes was asked for, the target has 10'],
+  ];
+  it.each(problems)('with %j cannot be made, and says why', (fields, problem) => {
+    expect(requestHead({ ...BASE, ...fields }, land(new Uint8Array(10)))).toMatchObject({
+      code: 'InvalidArgument',
+      phase: 'request',
+      message: `cannot send a request to http://store:80: ${problem}`,
+    });
   });
 
   const secret = 'SECRET';

@@ -4,7 +4,7 @@
  * Invariant: the task's one hold on its extent becomes one hold per item that lies in it, and none when there is none.
  */
 import type { Arena, Extent } from '../../protocol/arena.js';
-import type { BatchRecord, ItemRecord, Task, TaskOutput } from './types.js';
+import type { BatchRecord, ItemRecord, Task } from './types.js';
 
 /** The one item of a task whose bytes are what was fetched. As `itemsOf`, without its lists: 400 bytes per object. */
 export function wholeItem(task: Task): ItemRecord {
@@ -16,10 +16,9 @@ export function wholeItem(task: Task): ItemRecord {
 }
 
 export function itemsOf(task: Task, arena: Arena): ItemRecord[] {
-  if (task.outputs === null && task.skipItems === 0) return [wholeItem(task)];
+  const all = task.outputs;
+  if (all === null) return [wholeItem(task)];
   const extent = task.extent!;
-  const whole: TaskOutput = { kind: 'lease', extent, offset: task.offset, length: Math.max(0, task.length) };
-  const all = task.outputs ?? [whole];
   const payloads = all.slice(task.skipItems);
   // Items that were handed out before an eviction are not handed out again.
   for (const payload of all.slice(0, task.skipItems)) {

@@ -25,7 +25,7 @@ export interface Entry {
   readonly store: number;
   /** How long its jobs may be told to slow down. */
   readonly patienceMs: number;
-  /** When it came, wall clock. */
+  /** When it came. */
   readonly cameAtMs: number;
   /** Which message it is of, counted. */
   readonly order: number;

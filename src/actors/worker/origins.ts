@@ -55,16 +55,13 @@ interface Origin {
 }
 
 export class Origins {
-  readonly #context: Pick<WorkerContext, 'now' | 'wallNow' | 'random' | 'words'>;
+  readonly #context: Pick<WorkerContext, 'now' | 'random' | 'words'>;
   readonly #max: number;
   readonly #onRoom: () => void;
   readonly #origins: (Origin | undefined)[] = [];
 
   /** `onRoom` is called whenever a place was given back with an answer. */
-  constructor(
-    context: Pick<WorkerContext, 'now' | 'wallNow' | 'random' | 'words' | 'concurrency'>,
-    onRoom: () => void,
-  ) {
+  constructor(context: Pick<WorkerContext, 'now' | 'random' | 'words' | 'concurrency'>, onRoom: () => void) {
     this.#context = context;
     this.#max = context.concurrency;
     this.#onRoom = onRoom;
@@ -87,7 +84,7 @@ export class Origins {
     const { window } = this.#see(store);
     if (patient && this.isClosed(store)) {
       const context = this.#context;
-      if (!claimProbe(context.words, store, context.wallNow(), context.random())) return false;
+      if (!claimProbe(context.words, store, context.now(), context.random())) return false;
     } else if (!hasRoom(window)) return false;
     window.inFlight += 1;
     return true;
@@ -151,17 +148,16 @@ export class Origins {
 
   /** When to look at a closed origin again, in ms. */
   lookAfterMs(store: number): number {
-    const waitMs = probeWaitMs(this.#context.words, store, this.#context.wallNow());
+    const waitMs = probeWaitMs(this.#context.words, store, this.#context.now());
     return waitMs === 0 ? LOOK_MS : Math.min(LOOK_MS, waitMs);
   }
 
   /** Whether a closed origin has refused everything for that long, and since somebody waits there too. */
-  hasRunOut(store: number, patienceMs: number, sinceWallMs: number): boolean {
+  hasRunOut(store: number, patienceMs: number, sinceMs: number): boolean {
     const { words } = this.#context;
     if (!this.isClosed(store)) return false;
     return (
-      closedForMs(words, store, this.#context.wallNow()) >= patienceMs &&
-      refusedSince(words, store, sinceWallMs)
+      closedForMs(words, store, this.#context.now()) >= patienceMs && refusedSince(words, store, sinceMs)
     );
   }
 
@@ -184,7 +180,7 @@ export class Origins {
   }
 
   #refusal(retryAfterMs: number): { nowMs: number; retryAfterMs: number; random: number } {
-    return { nowMs: this.#context.wallNow(), retryAfterMs, random: this.#context.random() };
+    return { nowMs: this.#context.now(), retryAfterMs, random: this.#context.random() };
   }
 
   /** A job for a store that nobody has told of is let in, and fails when it looks for the store. */

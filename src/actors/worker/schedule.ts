@@ -22,7 +22,7 @@ import { AWAY, Slots } from './slots.js';
 import { Waiting, type Waiter } from './waiting.js';
 
 export interface ScheduleDeps {
-  readonly context: Pick<WorkerContext, 'concurrency' | 'now' | 'random' | 'sleep' | 'wallNow' | 'words'>;
+  readonly context: Pick<WorkerContext, 'concurrency' | 'now' | 'random' | 'sleep' | 'words'>;
   /** Whether the worker was told to stop. */
   readonly stopping: boolean;
   /** The row runs in that slot from now on, until `slots.release`. */
@@ -63,7 +63,7 @@ export class Schedule {
 
   /** `patienceMs`: how long its jobs may be told to slow down. Begins nothing by itself. */
   push(message: JobMessage, patienceMs: number): void {
-    this.#backlog.push(message, patienceMs, this.#deps.context.wallNow());
+    this.#backlog.push(message, patienceMs, this.#deps.context.now());
   }
 
   /** Begins what there are slots for, and what its origin lets in. */
@@ -84,7 +84,7 @@ export class Schedule {
     if (this.#deps.stopping || waiter.token.state !== StopState.Live) return waiter.resume(false, null);
     const { slot } = waiter;
     waiter.slot = AWAY;
-    this.#waiting.add(waiter, dueAtMs, this.#deps.context.wallNow());
+    this.#waiting.add(waiter, dueAtMs, this.#deps.context.now());
     this.slots.leave(slot);
   }
 

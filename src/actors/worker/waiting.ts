@@ -28,7 +28,7 @@ interface Entry {
   readonly waiter: Waiter;
   readonly dueAtMs: number;
   readonly generation: number;
-  readonly sinceWallMs: number;
+  readonly sinceMs: number;
 }
 
 export class Waiting {
@@ -43,9 +43,9 @@ export class Waiting {
     return this.#entries.length;
   }
 
-  add(waiter: Waiter, dueAtMs: number, wallNowMs: number): void {
+  add(waiter: Waiter, dueAtMs: number, nowMs: number): void {
     const generation = this.#origins.generation(waiter.store);
-    this.#entries.push({ waiter, dueAtMs, generation, sinceWallMs: wallNowMs });
+    this.#entries.push({ waiter, dueAtMs, generation, sinceMs: nowMs });
   }
 
   /** Takes out one whose time has come and who was let in. */
@@ -71,8 +71,8 @@ export class Waiting {
   /** Takes out one whose origin has refused everything for longer than it waits. */
   runOut(): Waiter | null {
     const at = this.#entries.findIndex(
-      ({ waiter: { store, patienceMs }, sinceWallMs }) =>
-        patienceMs > 0 && this.#origins.hasRunOut(store, patienceMs, sinceWallMs),
+      ({ waiter: { store, patienceMs }, sinceMs }) =>
+        patienceMs > 0 && this.#origins.hasRunOut(store, patienceMs, sinceMs),
     );
     return at < 0 ? null : this.#entries.splice(at, 1)[0]!.waiter;
   }

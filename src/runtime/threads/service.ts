@@ -1,5 +1,6 @@
 /** The world of the supervisor actor on the service's own thread. Its timers hold no process open but where they are to. */
 import type { SupervisorContext } from '../../protocol/context.js';
+import { createClock } from './clock.js';
 import { ThreadLoads } from './load.js';
 import type { ThreadLink } from './spawn.js';
 
@@ -13,7 +14,7 @@ export function createServiceContext(
 ): SupervisorContext {
   const loads = new ThreadLoads();
   return {
-    now: () => performance.now(),
+    now: createClock(),
     random: () => Math.random(),
     after: (ms, fn, holds = false) => {
       const timer = setTimeout(fn, Math.min(ms, MAX_TIMER_MS));

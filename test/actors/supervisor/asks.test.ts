@@ -3,7 +3,7 @@ import { Asks } from '../../../dist/actors/supervisor/asks.js';
 import { blame, type Loss } from '../../../dist/actors/supervisor/blame.js';
 import { follow } from '../../../dist/actors/supervisor/follow.js';
 import type { FetchJobRecord } from '../../../dist/actors/supervisor/jobs.js';
-import type { StreamListRequest } from '../../../dist/actors/supervisor/types.js';
+import type { StreamListRequest, StreamOptions } from '../../../dist/actors/supervisor/types.js';
 import { Arena } from '../../../dist/protocol/arena.js';
 import { OwnWord } from '../../../dist/protocol/context.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
@@ -203,8 +203,9 @@ describe('the blame for a lost worker', () => {
     deaths = 1,
     code: Loss['code'] = ErrorCode.WorkerCrashed,
     hedges = 0,
+    transform: StreamOptions['transform'] = null,
   ) {
-    const { stream } = createStream(new Arena(MIB), []);
+    const { stream } = createStream(new Arena(MIB), [], { transform });
     const worker = createCrew(1).at(0);
     for (const [slot, id] of transforming.entries())
       Atomics.store(worker.link.ownWords, OwnWord.Transforming + slot, id);
@@ -246,6 +247,25 @@ describe('the blame for a lost worker', () => {
       [1, null],
       [1, null],
     ]);
+  });
+
+  it('is with the one job whose transform was running, whoever was beside it', () => {
+    expect(lose([12], 3)([11, 12]).map((task) => [task.crashes, task.error?.code])).toEqual([
+      [0, undefined],
+      [3, 'WorkerCrashed'],
+    ]);
+    // Two transforms: each of them may have done it.
+    expect(lose([11, 12], 9)([11, 12]).map((task) => [task.crashes, task.error])).toEqual([
+      [1, null],
+      [1, null],
+    ]);
+  });
+
+  it('names what was being done', () => {
+    const sink = { store: 1, prefix: new Uint8Array(0), strip: 0, upload: null, ifAbsent: false };
+    const steps = [null, { url: 'x:', options: null }, { ...sink, ifVersion: null, contentType: null }];
+    const phases = steps.map((step) => lose([], 3, ErrorCode.WorkerCrashed, 0, step)([11])[0]!.error?.phase);
+    expect(phases).toEqual(['request', 'transform', 'write']);
   });
 
   it.each([

@@ -217,6 +217,15 @@ describe('a cursor', () => {
   });
 });
 
+describe('the items of a batch that are bytes of their own', () => {
+  it('are given back to the budget', () => {
+    const arena = new Arena(8 * 4096);
+    arena.charge(30);
+    releaseItems({ items: [bytesItem(1, 10), valueItem(2), bytesItem(3, 15)], bytes: 25 }, arena);
+    expect(arena.stats()).toMatchObject({ chargedBytes: 5, usedBytes: 0 });
+  });
+});
+
 describe('the items of a batch', () => {
   it('give back one hold each, wherever the others of their extent stand', () => {
     const arena = new Arena(8 * 4096);

@@ -25,6 +25,18 @@ const CURSOR = { version: 1, objects: 3, items: 0 } as const;
 const sumOfFive = (record: TerminalRecord): number =>
   record.delivered + record.filtered + record.failed + record.dropped + record.left;
 
+describe('the checksums of a ledger', () => {
+  it('are counted by kind, and none is there that was not looked at', () => {
+    const ledger = new Ledger(0);
+    expect(ledger.record('completed', CURSOR, 0).verified).toEqual({});
+    for (const algorithm of ['md5', 'crc32c', 'md5'] as const) ledger.verified(algorithm);
+    const { verified } = ledger.record('completed', CURSOR, 0);
+    expect(verified).toEqual({ md5: 2, crc32c: 1 });
+    ledger.verified('md5');
+    expect(verified.md5).toBe(2);
+  });
+});
+
 describe('a ledger', () => {
   it('has open what is in none of the five columns', () => {
     const ledger = new Ledger(0);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Grants, MAX_PACK_ITEMS } from '../../../dist/actors/supervisor/grants.js';
+import { Grants, lostNote, MAX_PACK_ITEMS } from '../../../dist/actors/supervisor/grants.js';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
 import type { Task } from '../../../dist/actors/supervisor/types.js';
-import { Arena, pageAlign } from '../../../dist/protocol/arena.js';
-import { createStream, entryOf, MIB, settle, uriOf, WHOLE } from './kit.js';
+import { Arena, PAGE_BYTES, pageAlign } from '../../../dist/protocol/arena.js';
+import { createStream, entryOf, MIB, pages, settle, uriOf, WHOLE } from './kit.js';
 
 function createGrants(budgetBytes: number, { workers = 1, ranges = WHOLE } = {}) {
   const arena = new Arena(budgetBytes);
@@ -161,5 +161,149 @@ describe('an object larger than the budget', () => {
       code: 'BudgetTooSmall',
       message: expect.stringContaining('2 MiB of it lost to a stuck worker'),
     });
+  });
+});
+
+describe('a pack', () => {
+  it('is as long as the window has room for', async () => {
+    const { arena, grants } = createGrants(4 * MIB);
+    const entries = [entryOf(9, { length: 6400 }), ...sized([6400, 6400, 6400, 6400])];
+    const { stream, pull } = createStream(arena, entries, { windowBytes: 3 * 6400 });
+    await pull();
+    expect([grants.grantNext(stream), grants.grantNext(stream)]).toEqual([true, true]);
+    expect(granted(stream)).toEqual([0, 1, 2]);
+    expect(stream.granted[1]!.extent).toMatchObject({ holders: 2, length: pageAlign(2 * 6400) });
+    expect(grants.grantNext(stream)).toBe(false);
+  });
+
+  it('is no longer than the window, also where that is empty', async () => {
+    const { arena, grants } = createGrants(4 * MIB);
+    const { stream, pull } = createStream(arena, sized([6400, 6400, 6400]), { windowBytes: 2 * 6400 });
+    await pull();
+    expect([grants.grantNext(stream), granted(stream)]).toEqual([true, [0, 1]]);
+  });
+
+  it('is none where the memory is short, unless its consumer waits: then it is what fits', async () => {
+    const { arena, grants } = createGrants(pages(8));
+    const { stream, pull } = createStream(arena, sized([3, 3, 3].map((count) => pages(count))));
+    await pull();
+    expect(grants.grantNext(stream)).toBe(false);
+    expect([stream.blockedBytes, stream.granted.length, arena.stats().usedBytes]).toEqual([pages(9), 0, 0]);
+    void stream.next().catch(() => {});
+    expect(grants.grantNext(stream)).toBe(true);
+    expect([granted(stream), arena.stats().usedBytes]).toEqual([[0, 1], pages(6)]);
+    expect(stream.granted[0]!.extent!.holders).toBe(2);
+    // What waits now has something on its way.
+    expect([grants.grantNext(stream), stream.blockedBytes]).toEqual([false, pages(3)]);
+  });
+
+  it('is none where not even one fits, whoever waits', async () => {
+    const { arena, grants } = createGrants(pages(8));
+    arena.allocate(pages(6));
+    const { stream, pull } = createStream(arena, sized([pages(3), pages(3)]));
+    await pull();
+    void stream.next().catch(() => {});
+    expect([grants.grantNext(stream), stream.blockedBytes, stream.granted.length]).toEqual([
+      false,
+      pages(3),
+      0,
+    ]);
+  });
+
+  it('has no ranges in it, and nothing that comes in parts', async () => {
+    const { arena, grants } = createGrants(4 * MIB, {
+      ranges: { ...WHOLE, splitThreshold: 5000, partBytes: 5000 },
+    });
+    const { stream, pull } = createStream(arena, [
+      entryOf(0, { size: 100 }),
+      entryOf(1, { size: 100, length: 0 }),
+      entryOf(2, { size: 100, length: 50 }),
+      entryOf(3, { size: 5001 }),
+      entryOf(4, { size: 5500, start: 500 }),
+      entryOf(5, { size: 5000 }),
+      entryOf(6, { size: 0 }),
+    ]);
+    await pull();
+    const packs: number[] = [];
+    for (let before = 0; grants.grantNext(stream); before = stream.granted.length)
+      packs.push(stream.granted.length - before);
+    expect(packs).toEqual([1, 1, 1, 1, 3]);
+  });
+
+  it('is a MiB, and one object more does not fit in it', async () => {
+    const { arena, grants } = createGrants(16 * MIB);
+    const { stream, pull } = createStream(arena, sized([MIB / 2, MIB / 2, 1]));
+    await pull();
+    expect([grants.grantNext(stream), stream.granted.length]).toEqual([true, 2]);
+    expect([grants.grantNext(stream), stream.granted.length]).toEqual([true, 3]);
+  });
+
+  it('that is larger than half of one stands alone', async () => {
+    const { arena, grants } = createGrants(16 * MIB);
+    const { stream, pull } = createStream(arena, sized([MIB / 2 + 1, 1]));
+    await pull();
+    expect([grants.grantNext(stream), stream.granted.length]).toEqual([true, 1]);
+    expect(stream.granted[0]).toMatchObject({ capacity: MIB / 2 + 1 });
+  });
+});
+
+describe('a turn', () => {
+  it('is that of one stream: nobody else is granted any memory until it is over', async () => {
+    const { arena, grants } = createGrants(MIB);
+    const [one, other] = [createStream(arena, sized([10])), createStream(arena, sized([10]))];
+    await Promise.all([one.pull(), other.pull()]);
+    grants.turn = one.stream;
+    expect(grants.grantNext(other.stream)).toBe(false);
+    grants.forget(other.stream);
+    expect(grants.turn).toBe(one.stream);
+    expect(grants.grantNext(one.stream)).toBe(true);
+    grants.forget(one.stream);
+    expect(grants.turn).toBeNull();
+    expect(grants.grantNext(other.stream)).toBe(true);
+  });
+});
+
+describe('an object of exactly the budget', () => {
+  it('is granted, also when it has to be fetched again', async () => {
+    const { arena, grants } = createGrants(pages(4));
+    const { stream, pull } = createStream(arena, [entryOf(0, { size: pages(4), length: pages(4) })]);
+    await pull();
+    expect([grants.grantNext(stream), stream.grants]).toEqual([true, 1]);
+    stream.replan(stream.granted.splice(0)[0]!);
+    expect([grants.grantNext(stream), stream.grants, stream.planned.length]).toEqual([true, 2, 0]);
+    expect(stream.granted[0]).toMatchObject({ sequence: 0, capacity: pages(4), filledBytes: 0 });
+  });
+});
+
+describe('what has to be fetched again', () => {
+  it('waits for its memory, and is refused when it turns out to be larger than the budget', async () => {
+    const { arena, grants } = createGrants(pages(64));
+    const { stream, pull } = createStream(arena, [entryOf(0, { size: -1 })], { onError: 'skip' });
+    await pull();
+    expect(grants.grantNext(stream)).toBe(true);
+    const task = stream.granted.splice(0)[0]!;
+    // An object of unknown size is asked for by a part: a thirty-second of the budget.
+    expect(task.capacity).toBe(pages(2));
+    stream.replan(task);
+    expect([grants.grantNext(stream), stream.granted[0]?.capacity]).toEqual([true, pages(2)]);
+    stream.replan(stream.granted.splice(0)[0]!);
+    task.length = pages(10);
+    const held = arena.allocate(pages(60))!;
+    expect([grants.grantNext(stream), stream.blockedBytes, stream.planned.length]).toEqual([
+      false,
+      pages(10),
+      1,
+    ]);
+    arena.release(held);
+    expect([grants.grantNext(stream), stream.granted[0]?.capacity]).toEqual([true, pages(10)]);
+    stream.replan(stream.granted.splice(0)[0]!);
+    task.length = 64 * PAGE_BYTES + 1;
+    expect([grants.grantNext(stream), stream.ledger.failed]).toEqual([true, 1]);
+  });
+});
+
+describe('the note of what is lost', () => {
+  it('is empty where nothing is', () => {
+    expect([lostNote(0), lostNote(1)]).toEqual(['', ' (1 B of it lost to a stuck worker)']);
   });
 });

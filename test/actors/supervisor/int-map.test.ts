@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
+import { tries } from '../../kit/effort.js';
 import { mix32 } from '../../kit/pattern.mjs';
 
 interface Value {
@@ -11,7 +12,7 @@ describe('a map by whole numbers', () => {
     const map = new IntMap<Value>();
     const model = new Map<number, Value>();
     let base = 0;
-    for (let step = 0; step < 60_000; step += 1) {
+    for (let step = 0; step < tries(60_000, 2500); step += 1) {
       const dice = mix32(step) >>> 0;
       // Numbers that fall on the same slots, beyond 32 bits too, and some that stay while the others go on.
       if (step % 64 === 0) base += dice % 3 === 0 ? 2 ** 32 : 64;
@@ -30,7 +31,7 @@ describe('a map by whole numbers', () => {
         expect(map.values()).toEqual(wanted);
         for (const [each, value] of model) expect(map.get(each)).toBe(value);
       }
-      if (step % 20_011 === 0) {
+      if (step % tries(20_011, 1201) === 0) {
         map.clear();
         model.clear();
         expect(map.values()).toEqual([]);

@@ -138,3 +138,39 @@ describe('an object whose parts are all there', () => {
     expect(hasMoreParts(task, RANGES)).toBe(false);
   });
 });
+
+describe('whether there is more to send', () => {
+  it.each<[string, Parameters<typeof taskOf>[1], Partial<Task>, boolean]>([
+    ['the whole, in one part', { size: 90 }, {}, true],
+    ['nothing more of it', { size: 90 }, { nextByte: 90, jobsOut: 1 }, false],
+    ['nothing more of an empty one', { size: 0 }, { jobsOut: 1 }, false],
+    ['an empty one', { size: 0 }, {}, true],
+    ['the rest behind a first part that is out', { size: 90 }, { nextByte: 64 }, false],
+    ['nothing while the size is not known', { size: -1 }, {}, false],
+    ['nothing once all is assembled', { size: 1000 }, { assembled: true, nextByte: 0 }, false],
+    ['another part', { size: 1000 }, { nextByte: 960, jobsOut: 3 }, true],
+    ['no part behind the last one', { size: 1000 }, { nextByte: 1000, jobsOut: 3 }, false],
+  ])('%s', (_, entry, more, answer) => {
+    expect(hasMoreParts(taskOf(1, entry, more), RANGES)).toBe(answer);
+  });
+
+  it('a later part goes out alone where the first one is over and no version came', () => {
+    const task = taskOf(1, { size: 1000 }, { nextByte: 64 });
+    expect(send(task, RANGES)?.from).toBe(64);
+    expect(send(task, RANGES)).toBeNull();
+  });
+
+  it('the first part goes out again while a later one is out', () => {
+    const task = taskOf(1, { size: 1000 }, { nextByte: 0, jobsOut: 1 });
+    expect(send(task, RANGES)?.from).toBe(0);
+  });
+
+  it('what was assembled is no whole object to be verified, and an empty range is none', () => {
+    expect(nextPart(taskOf(1, { size: 10 }, { assembled: true }), RANGES)).toMatchObject({ whole: false });
+    expect(nextPart(taskOf(1, { size: 10, length: 0 }), RANGES)).toMatchObject({ whole: false, length: 0 });
+  });
+
+  it('nothing of what the service thread fills itself', () => {
+    expect(nextPart(taskOf(1, { size: 10, fill: () => {} }), RANGES)).toBeNull();
+  });
+});

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Arena } from '../../../dist/protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import type { DoneMessage } from '../../../dist/protocol/messages.js';
-import { Done, DONE_STRIDE, DoneStatus, TableBuilder } from '../../../dist/protocol/tables.js';
+import { CHECKSUMS, Done, DONE_STRIDE, DoneStatus, TableBuilder } from '../../../dist/protocol/tables.js';
 import { ResultRows } from '../../../dist/actors/supervisor/results.js';
 import type { FetchJobRecord } from '../../../dist/actors/supervisor/jobs.js';
 import { taskOf } from './kit.js';
@@ -76,5 +76,15 @@ describe('the rows of a message of results', () => {
       [null, 1, 70],
       [null, 0, 70],
     ]);
+  });
+
+  it('have the checksum that was found right, or none', () => {
+    const message = messageOf(CHECKSUMS.map(() => null).concat([null]));
+    for (const row of CHECKSUMS.keys()) message.table.cells[row * DONE_STRIDE + Done.Verified] = row + 1;
+    const rows = new ResultRows(message, new Arena(4096));
+    for (const algorithm of [...CHECKSUMS, null]) {
+      rows.next();
+      expect(rows.verified).toBe(algorithm);
+    }
   });
 });

@@ -5,7 +5,7 @@ import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import type { DoneMessage, ResultMessage } from '../../../dist/protocol/messages.js';
 import { PORT_WORDS, PortReceiver, PortSender } from '../../../dist/protocol/port.js';
 import { NEVER } from '../../../dist/protocol/stop.js';
-import { Done, DONE_STRIDE, DoneStatus } from '../../../dist/protocol/tables.js';
+import { CHECKSUMS, Done, DONE_STRIDE, DoneStatus } from '../../../dist/protocol/tables.js';
 import { portChannel } from '../../../dist/runtime/threads/channel.js';
 import { objectIdOf, patternBytes, verifyPattern } from '../../kit/pattern.mjs';
 import { createPipe, isSettled } from '../../protocol/pipe.js';
@@ -74,6 +74,32 @@ describe('a reporter', () => {
     );
     expect(versions).toEqual(['"étag-1"', '', 'v3']);
     expect(message!.errors).toMatchObject([[1, { code: 'NotFound', message: 'gone' }]]);
+  });
+
+  it('tells of each row which checksum was found right, and of its own outputs alone', async () => {
+    const { reporter, take } = createReporter();
+    for (const [id, verified] of CHECKSUMS.entries()) reporter.add(result(id, { verified }));
+    reporter.add(result(90, { outputs: [{ kind: 'value', value: 7 }] }));
+    await reporter.flush();
+    reporter.add(result(91));
+    await reporter.flush();
+    // Where nothing is collected there is no message.
+    await reporter.flush();
+    const [first, second, ...others] = take();
+    expect(column(first!, Done.Verified)).toEqual([...CHECKSUMS.map((_, at) => at + 1), 0]);
+    expect([first!.kind, second!.kind, others.length]).toEqual(['done', 'done', 0]);
+    expect([first!.outputs, second!.outputs]).toEqual([
+      [[CHECKSUMS.length, [{ kind: 'value', value: 7 }]]],
+      [],
+    ]);
+    expect(column(second!, Done.Verified)).toEqual([0]);
+  });
+
+  it('sends a message that stands alone as it is', async () => {
+    const { reporter, take } = createReporter();
+    const page = { kind: 'page' as const, jobId: 3, status: DoneStatus.Ok, page: null, error: null };
+    await reporter.send(page);
+    expect(take()).toEqual([page]);
   });
 
   it('counts what was delivered and what was left', () => {
