@@ -19,6 +19,7 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 
   const { machine, admission } = drawMachine(draw);
   const world: World = new World({
     seed: draw.seed,
+    maxSteps: draw.maxSteps,
     sizes,
     sites,
     transform: several,

@@ -7,6 +7,8 @@ import { printTape } from './tapes.kit.js';
 const SHOWN_EVENTS = 30;
 const SHOWN_CHOICES = 60;
 const MAX_RUNS = 3000;
+const MAX_STEPS = 30_000;
+const SPARE_STEPS = 500;
 
 /** What kind of failure it is: numbers differ from run to run of the same defect. */
 function kindOf(run: Run): string {
@@ -16,13 +18,15 @@ function kindOf(run: Run): string {
 /** The report of a failing run, with its tape made as simple as it gets. */
 export async function explainFailure(scenario: Scenario, run: Run, maxRuns = MAX_RUNS): Promise<string> {
   const kind = kindOf(run);
+  // What does not end is another failure, or the very one: a run of many more steps need not be gone through.
+  const maxSteps = Math.min(MAX_STEPS, run.steps + SPARE_STEPS);
   const fails = async (tape: Tape): Promise<boolean> =>
-    kindOf(await runSeed(scenario, run.seed, tape)) === kind;
+    kindOf(await runSeed(scenario, run.seed, tape, undefined, maxSteps)) === kind;
   // What does not come back is a defect of the simulation itself.
   if (!(await fails(run.tape))) return `${describe(run)}\nIT DOES NOT FAIL AGAIN with its own tape\n`;
   const { tape, runs } = await shrink(run.tape, fails, maxRuns);
   const choices: Choice[] = [];
-  const small = await runSeed(scenario, run.seed, tape, (choice) => choices.push(choice));
+  const small = await runSeed(scenario, run.seed, tape, (choice) => choices.push(choice), maxSteps);
   const taken = choices.filter(({ answer }) => answer !== 0);
   return [
     describe(run),

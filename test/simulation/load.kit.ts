@@ -58,7 +58,11 @@ export interface LoadWorld {
   readonly supervisor: Supervisor;
   readonly arena: Arena;
   readonly sim: { readonly context: SupervisorContext; readonly now: number };
-  readonly options: { readonly sizes: Readonly<Record<string, number>>; readonly sites?: FaultSites };
+  readonly options: {
+    readonly sizes: Readonly<Record<string, number>>;
+    readonly sites?: FaultSites;
+    readonly origin?: { readonly checksums?: boolean };
+  };
   readonly stops: { token: CancellationToken | null; atMs: number; graceMs: number }[];
   readonly largestBytes: number;
   sizeOf(key: string, version: string | null): number;
@@ -420,6 +424,8 @@ export class Load {
     // Where nobody has looked, what arrived wrong is delivered: no promise is broken by that.
     const excused = verified === null && (this.#world.options.sites?.counts.get('store.corrupt') ?? 0) > 0;
     const always = this.#options.verify === 'always' && this.#options.piece === undefined;
+    const told = this.#world.options.origin?.checksums === true && size > 0;
+    if (always && told && verified === null) return 'it was not verified';
     return wrong < 0 || (excused && !always) ? null : `wrong from byte ${wrong}`;
   }
 }

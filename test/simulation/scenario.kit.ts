@@ -13,10 +13,18 @@ export class Draw {
   /** States that have to be reached by some run, or the scenario does not test what it seems to. */
   readonly marks = new Map<string, number>();
   readonly simulation: Pick<SimulationOptions, 'oracle' | 'policy' | 'sites'>;
+  /** After which a run is not over. */
+  readonly maxSteps: number;
   #sims: readonly Simulation[] = [];
 
-  constructor(seed: number, tape: Tape | undefined, onChoice: ((choice: Choice) => void) | undefined) {
+  constructor(
+    seed: number,
+    tape: Tape | undefined,
+    onChoice: ((choice: Choice) => void) | undefined,
+    maxSteps: number,
+  ) {
     this.seed = seed;
+    this.maxSteps = maxSteps;
     this.oracle = new Oracle({
       seed,
       ...(tape === undefined ? {} : { tape }),
@@ -84,6 +92,7 @@ export interface Run {
   readonly trace: () => readonly string[];
 }
 
+const MAX_STEPS = 30_000;
 const unhandled: unknown[] = [];
 let listening = false;
 
@@ -93,10 +102,11 @@ export async function runSeed(
   seed: number,
   tape?: Tape,
   onChoice?: (choice: Choice) => void,
+  maxSteps = MAX_STEPS,
 ): Promise<Run> {
   if (!listening) process.on('unhandledRejection', (reason) => unhandled.push(reason));
   listening = true;
-  const draw = new Draw(seed, tape, onChoice);
+  const draw = new Draw(seed, tape, onChoice, maxSteps);
   let violations: string[];
   try {
     violations = await scenario.run(draw);

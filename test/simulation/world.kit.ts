@@ -35,6 +35,8 @@ export interface WorldOptions {
   readonly writes?: WriteLimits | null;
   readonly simulation?: Partial<SimulationOptions>;
   readonly admission?: AdmissionLimits;
+  /** After which a run is not over. @default 30000 */
+  readonly maxSteps?: number;
   /** What retries may cost. @default that of a runtime */
   readonly retryBudget?: number;
   /** The key of an object whose transform ends the thread that runs it. */
@@ -197,7 +199,7 @@ export class World {
   }
 
   run(until: () => boolean): Promise<void> {
-    return this.sim.run(until, MAX_STEPS);
+    return this.sim.run(until, this.options.maxSteps ?? MAX_STEPS);
   }
 
   /** The latest incarnation of a worker dies; nothing happens if it has ended. */

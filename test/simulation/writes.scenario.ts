@@ -81,6 +81,7 @@ function drawWritable(draw: Draw, sizes: Record<string, number>): World {
   const { machine, admission } = drawMachine(draw);
   const world: World = new World({
     seed: draw.seed,
+    maxSteps: draw.maxSteps,
     sites,
     // Loads do not read what calls write over.
     sizes: { ...sizes, old: oracle.between(1, 2 * PAGE, 'bytes') },
