@@ -231,6 +231,7 @@ describe('the blame for a lost worker', () => {
     const crashed = ErrorCode.WorkerCrashed;
     expect(lose([], 3, crashed, 1)([11]).map(({ crashes }) => crashes)).toEqual([1]);
     expect(lose([], 3, crashed, 0)([11]).map(({ crashes }) => crashes)).toEqual([3]);
+    expect(lose([], 3, crashed, 1)([11, 12]).map(({ crashes }) => crashes)).toEqual([1, 1]);
   });
 
   it('is with the jobs whose transform was running, and with nobody else', () => {

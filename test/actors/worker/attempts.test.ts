@@ -69,6 +69,17 @@ describe('the step after an attempt', () => {
     });
   });
 
+  it('of a job with patience is left to its origin, which is closed where there is no budget', async () => {
+    const { deps, token, slept, words } = createDeps(RETRY_COST);
+    deps.context.now = () => 1000;
+    const retry = newRetryState(1, 60_000);
+    const throttled = { ...failure(Outcome.Throttled), ticket: newTicket() };
+    expect(await takeStep(retry, throttled, token, deps)).toBe(1000 + 2 * RETRY_BASE_MS);
+    expect([spendRetry(words), deps.origins.isClosed(3)]).toEqual([false, false]);
+    expect(await takeStep(retry, throttled, token, deps)).toBeGreaterThan(1000);
+    expect([slept, deps.origins.isClosed(3)]).toEqual([[], true]);
+  });
+
   it('is taken at once after a stale connection: there is nothing to wait for', async () => {
     const { deps, token, slept, refreshed } = createDeps();
     expect(await takeStep(newRetryState(9, 0), failure(Outcome.StaleConnection), token, deps)).toBe(0);
