@@ -55,6 +55,6 @@ export default async function main(task: ThreadTask): Promise<void> {
     await runWorker(context);
   } finally {
     transport.close();
-    close();
+    await close();
   }
 }

@@ -12,6 +12,6 @@ export default async function main(task) {
   try {
     await actors[task.settings.actor](context);
   } finally {
-    close();
+    await close();
   }
 }

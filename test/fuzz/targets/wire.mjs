@@ -319,8 +319,7 @@ const retries = claim(
       const next = nextStep(
         state,
         { outcome, error: null, retryAfterMs },
-        () => luck,
-        () => hasBudget,
+        { nowMs: step, random: () => luck, spend: () => hasBudget },
       );
       if (next.kind === 'fail')
         return next.error instanceof MillraceError && next.error.attempt === state.attempts

@@ -53,14 +53,20 @@ async function take(task) {
   const receiver = new PortReceiver(portChannel(task.port), task.words, PORT_BASE);
   const report = { role: 'take', id: task.id, count: 0, closed: -1, over: 0, wrong: 0, states: [] };
   toldTotal = () => receiver.poke();
+  // A poke, too, ends a wait without a message: only what gives nothing twice is closed and empty.
+  let nothing = 0;
   while (report.count < total) {
     look(report, task);
     if (report.count === task.closeAt && report.closed < 0) report.closed = receiver.close();
     const message = await receiver.receive(NEVER);
     if (message === null) {
-      if (report.closed >= 0) break;
+      nothing += 1;
+      if (report.closed > 0 && nothing > 1) break;
+      // Closed by the sender first: what was on its way then still arrives, and nobody waits for it but we.
+      if (report.closed === 0) await turn();
       continue;
     }
+    nothing = 0;
     const { at, bytes } = message;
     if (at !== report.count || verifyPattern(task.id, at * MESSAGE_BYTES, bytes) >= 0) report.wrong += 1;
     if (Atomics.load(task.words, PORT_BASE) > task.capacity) report.over += 1;
