@@ -27,7 +27,7 @@ function createDeps(budget = 500) {
   const slept: number[] = [];
   const refreshed: unknown[] = [];
   const means = attemptDeps(words);
-  const deps: AskingDeps & { refused: MillraceError | null; stopping: boolean } = {
+  const deps: AskingDeps & typeof means & { refused: MillraceError | null; stopping: boolean } = {
     ...means,
     refused: null,
     stopping: false,
