@@ -122,9 +122,10 @@ describe('the watch', () => {
 
   it('tells of each slow attempt once, the oldest first, and of no other', async () => {
     const { told, lanes, watch, pass } = create();
-    Object.assign(lanes[0]!, { attemptAtMs: 2 });
-    Object.assign(lanes[1]!, { attemptAtMs: 0 });
-    Object.assign(lanes[2]!, { attemptAtMs: 0, watched: false });
+    await pass(1000);
+    Object.assign(lanes[0]!, { attemptAtMs: 1002 });
+    Object.assign(lanes[1]!, { attemptAtMs: 1000 });
+    Object.assign(lanes[2]!, { attemptAtMs: 1000, watched: false });
     watch.began();
     await pass(60);
     expect(told).toEqual([]);
