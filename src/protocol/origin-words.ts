@@ -4,7 +4,7 @@
  *
  * An origin closes when it has answered nothing but "slow down" for a row of answers, or when it answers that and the
  * retry budget is used up. Then one request goes there per interval, over all workers, and everybody else waits; the first
- * answer that is not "slow down" opens it.
+ * one that ends with anything but "slow down" opens it.
  *
  * Invariants:
  * 1. The generation is even while the origin is open and odd while it is closed; each change is one compare-and-exchange

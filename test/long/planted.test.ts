@@ -86,6 +86,66 @@ const PLANTED: readonly Planted[] = [
     find: 'this.arena.unquarantine(extent);',
     put: 'void extent;',
   },
+  {
+    name: 'a cursor that passes the other items of an object',
+    file: 'actors/supervisor/cursor.js',
+    find: 'if (last && index === 0)',
+    put: 'if (index === 0)',
+  },
+  {
+    name: 'batches without a look at batchBytes',
+    file: 'actors/supervisor/assembler.js',
+    find: 'this.#bytes + bytes > this.#batchBytes',
+    put: 'false',
+  },
+  {
+    name: 'more objects admitted than the window has',
+    file: 'actors/supervisor/stream.js',
+    find: 'if (this.ledger.open >= windowObjects)',
+    put: 'if (this.ledger.open >= windowObjects + 20)',
+  },
+  {
+    name: 'more objects with workers than maxConcurrentObjects',
+    file: 'actors/supervisor/dispatch.js',
+    find: 'task.jobsOut === 0 && stream.tasksOut >= stream.options.maxConcurrentObjects',
+    put: 'false',
+  },
+  {
+    name: 'more parts of an object at once than may be',
+    file: 'actors/supervisor/parts.js',
+    find: 'if (rest <= 0 || task.jobsOut >= ranges.maxPerObject)',
+    put: 'if (rest <= 0)',
+  },
+  {
+    name: 'parts of two versions in one object',
+    file: 'actors/supervisor/parts.js',
+    find: 'if (task.version === null && from > 0 && task.jobsOut > 0)',
+    put: 'if (false)',
+  },
+  {
+    name: 'a budget of which what lies beside the arena is no part',
+    file: 'protocol/arena.js',
+    find: 'return this.#usedBytes + this.#chargedBytes + length <= this.budgetBytes;',
+    put: 'return this.#usedBytes + length <= this.budgetBytes;',
+  },
+  {
+    name: 'a page in two extents: a trim that gives one back too many',
+    file: 'protocol/arena.js',
+    find: 'this.#free(extent.offset + length, spare);',
+    put: 'this.#free(extent.offset + length - 4096, spare);',
+  },
+  {
+    name: 'blame for everybody who was with a thread that died',
+    file: 'actors/supervisor/blame.js',
+    find: 'const alone = transforming.size === 1 || (transforming.size === 0 && jobs.length + loss.hedges === 1);',
+    put: 'const alone = true;',
+  },
+  {
+    name: 'one attempt more than there may be',
+    file: 'actors/worker/retry.js',
+    find: 'if (state.failures >= state.maxAttempts)',
+    put: 'if (state.failures > state.maxAttempts)',
+  },
 ];
 
 describe('a bug that is put in', () => {

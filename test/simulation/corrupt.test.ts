@@ -32,6 +32,7 @@ async function load(seed: number, { faults, callFaults = [], load: options = {} 
 describe.each([
   ['in parts', 'a', PAGE, {}],
   ['in one piece', 'b', 0, {}],
+  ['of a size that is not known, in one answer', 'b', 0, UNSIZED],
   ['of a size that is not known, in a first part and others', 'a', 0, UNSIZED],
   [
     'of a size that is not known, in a first part and one more',

@@ -1,4 +1,5 @@
 /** What befalls tasks, threads, ports and the machine in the middle of a run: drawn, counted by name, and answered for. */
+import type { CancellationToken } from '../../dist/protocol/token.js';
 import type { FaultName } from '../../dist/runtime/simulation/sites.js';
 import type { Load } from './load.kit.js';
 import type { Draw } from './scenario.kit.js';
@@ -40,9 +41,16 @@ function deedsOf(draw: Draw, world: World, deeds: Deeds, amid: boolean): readonl
       act();
     };
   };
+  const stops = (whose: typeof token | null, graceMs = 0): void => {
+    world.stops.push({ token: whose, atMs: world.sim.now, graceMs });
+  };
   const cancel = (): void => {
-    world.stops.push({ token, atMs: world.sim.now });
+    stops(token);
     token.cancel('drawn');
+  };
+  const drain = (deadlineMs: number): void => {
+    stops(token, deadlineMs);
+    token.drain('drawn', { deadlineMs });
   };
   return [
     () => {},
@@ -59,15 +67,22 @@ function deedsOf(draw: Draw, world: World, deeds: Deeds, amid: boolean): readonl
       cancel();
       token.cancel('again');
     }),
-    named('task.deadline-now', () => token.drain('drawn', { deadlineMs: 0 })),
-    named('task.drain', () => token.drain('drawn', { deadlineMs: oracle.of([5000, 30], 'deadline') })),
+    named('task.deadline-now', () => drain(0)),
+    named('task.drain', () => drain(oracle.of([5000, 30], 'deadline'))),
     named('task.finish', () => void finish(load)),
-    named('runtime.drain', () => world.token.drain('drawn', { deadlineMs: 5000 })),
+    named('runtime.drain', () => {
+      stops(null, 5000);
+      world.token.drain('drawn', { deadlineMs: 5000 });
+    }),
     named('runtime.cancel', () => {
-      for (const each of world.tokens) world.stops.push({ token: each, atMs: world.sim.now });
+      stops(null);
       world.token.cancel('drawn');
     }),
-    named('runtime.close', () => void world.supervisor.close('drawn', oracle.of([5000, 10, 0], 'deadline'))),
+    named('runtime.close', () => {
+      const deadlineMs = oracle.of([5000, 10, 0], 'deadline');
+      stops(null, deadlineMs);
+      void world.supervisor.close('drawn', deadlineMs);
+    }),
     named('clock.jump', () => world.sim.jumpWall(oracle.of([3_600_000, -3_600_000], 'jump'))),
     named('clock.leap', () => {
       const ms = oracle.of([60_000, 3_600_000], 'leap');
@@ -78,6 +93,7 @@ function deedsOf(draw: Draw, world: World, deeds: Deeds, amid: boolean): readonl
 }
 
 function finish(load: Load | undefined): Promise<unknown> | undefined {
+  if (load !== undefined) load.finished = true;
   return load?.stream.finish('drawn');
 }
 
@@ -101,24 +117,37 @@ function closePort({ oracle }: Draw, world: World, index: number): void {
   });
 }
 
+/** Whoever has not come back so long after a cancel is given up, and needs a moment for that. */
+const FENCED_MS = 3500;
+
+/** Something that ends with a token. */
+export interface Stoppable {
+  readonly what: string;
+  readonly token: CancellationToken | null;
+  /** When it had ended. */
+  readonly overAtMs: number;
+  /** How long its own consumer, or what it has to put in order, may hold it up. */
+  readonly slackMs: number;
+}
+
 /**
- * Loads whose token was cancelled, and that took longer to end than a cancel may take. What may delay it is granted: a
+ * Those whose token was cancelled, and that took longer to end than a cancel may take. What may delay it is granted: a
  * thread that starts or ends slowly, a read that cannot be taken back, a consumer with a batch in hand.
  */
-export function lateStops(world: World, draw: Draw): string[] {
+export function lateStops(world: World, draw: Draw, stoppables: readonly Stoppable[]): string[] {
   const { latencyMs = [1, 20], slowCancel = false } = world.options.origin ?? {};
   const { startMs = 20, exitMs = 100 } = world.options.simulation ?? {};
-  const lost = draw.struck('worker.', 'clock.leap', 'port.close') > 0 ? 15_000 : 0;
-  const ports = draw.struck('port.') > 0 ? 4000 : 0;
-  const device = slowCancel && draw.struck('store.stall', 'store.drip') > 0 ? 40_000 : 3 * latencyMs[1];
-  const boundMs = 300 + startMs + exitMs + lost + ports + device + world.leapedMs;
+  const slow = slowCancel ? draw.struck('store.stall', 'store.slow', 'store.drip') : 0;
+  const held =
+    slow + draw.struck('worker.', 'clock.leap', 'port.', 'task.slow-transform') > 0 ? FENCED_MS : 0;
+  const boundMs = 300 + startMs + exitMs + held + 3 * latencyMs[1] + world.leapedMs;
   const late: string[] = [];
-  for (const { token, atMs } of world.stops) {
-    for (const load of world.loads) {
-      if (load.token !== token || load.byHand) continue;
-      const tookMs = load.overAtMs - atMs - load.holdMs;
+  for (const { token, atMs, graceMs } of world.stops) {
+    for (const { what, token: own, overAtMs, slackMs } of stoppables) {
+      if (token !== null && own !== token) continue;
+      const tookMs = overAtMs - atMs - graceMs - slackMs;
       draw.sometimes('a stop was in time', tookMs <= boundMs && tookMs >= 0);
-      if (tookMs > boundMs) late.push(`a load ended ${tookMs} ms after its cancel, more than ${boundMs}`);
+      if (tookMs > boundMs) late.push(`${what} ended ${tookMs} ms after its cancel, more than ${boundMs}`);
     }
   }
   return late;

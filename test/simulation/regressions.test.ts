@@ -22,3 +22,30 @@ it.each([
   await world.close();
   expect(world.leftovers()).toEqual([]);
 });
+
+it('asks for nothing more where an answer breaks off behind the last byte of an object', async () => {
+  // Its size was not known: more was asked for than there is, and behind the end there is nothing but a refusal.
+  const world = new World({
+    seed: 1,
+    sizes: { a: 300 },
+    origin: { faults: [{ kind: 'reset', key: 'a', afterBytes: 300 }] },
+  });
+  const load = world.load({ unsized: true });
+  await world.untilOver();
+  expect(load.failure).toBe(null);
+  expect(load.handed).toEqual(['a#0']);
+  expect(world.origin.reads.length).toBe(1);
+  await world.close();
+});
+
+it('admits no more small objects together than the window takes bytes, also while there are none', async () => {
+  const sizes = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`k${i}`, 1000]));
+  const world = new World({ seed: 1, sizes, workers: 1 });
+  const load = world.load({ windowObjects: 12, windowBytes: 2100, batchSize: 1 });
+  const wrong: string[] = [];
+  world.sim.afterEachStep(() => wrong.push(...load.boundFaults({ struck: () => 0 })));
+  await world.untilOver();
+  expect(wrong).toEqual([]);
+  expect(load.handed.length).toBe(12);
+  await world.close();
+});

@@ -12,7 +12,7 @@ export interface Slice {
   readonly from: number;
   readonly to: number;
   readonly step: number;
-  /** Each seed runs twice, and must go the same way. */
+  /** Each seed runs twice, and once more with its own tape, and must go the same way. */
   readonly twice: boolean;
   /** Failures that are made small and told at length. */
   readonly explain: number;
@@ -45,8 +45,12 @@ async function main(slice: Slice, tell: (tally: Tally) => void): Promise<void> {
     const scenario = scenarios[Math.floor(seed / slice.step) % scenarios.length]!;
     const run = await runSeed(scenario, seed);
     const violations = [...run.violations];
-    if (slice.twice && (await runSeed(scenario, seed)).hash !== run.hash)
-      violations.push('the same seed went another way the second time');
+    if (slice.twice) {
+      if ((await runSeed(scenario, seed)).hash !== run.hash)
+        violations.push('the same seed went another way the second time');
+      if ((await runSeed(scenario, seed, run.tape)).hash !== run.hash)
+        violations.push('its own tape went another way');
+    }
     count(tally, run);
     if (violations.length > 0) await fail(tally, scenario, { ...run, violations }, slice);
     if (tally.failures.length >= slice.maxFailures) break;

@@ -14,8 +14,11 @@ import { listObjects } from '../../dist/loader/list.js';
 import { Loader } from '../../dist/loader/loader.js';
 import type { LoaderOptions } from '../../dist/loader/options.js';
 import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
-import { drawSizes, drawWorld, pardonOf, watch } from './loads.scenario.js';
-import { drawMisfortunes } from './misfortunes.kit.js';
+import { drawSizes, drawWorld } from './draw-world.kit.js';
+import { watch } from './loads.scenario.js';
+import { watchManners, idleFaults } from './manners.kit.js';
+import { drawMisfortunes, lateStops } from './misfortunes.kit.js';
+import { pardonOf, wasStopped } from './pardon.kit.js';
 import type { Draw, Scenario } from './scenario.kit.js';
 import type { World } from './world.kit.js';
 
@@ -32,12 +35,16 @@ export const SERVICE: Scenario = {
   run,
 };
 
+/** Of loaders and calls that do not say how many. */
+const DEFAULT_ATTEMPTS = 5;
+
 /** One loader over one dataset, gone through as a service does. */
 class Epoch {
   readonly keys: string[] = [];
   readonly faults: string[] = [];
   failure: unknown = null;
   over = false;
+  overAtMs = Infinity;
   readonly #world: World;
   readonly #loader: Loader;
 
@@ -60,6 +67,9 @@ class Epoch {
       for await (const batch of this.#loader) {
         for (const item of batch) this.#look(item);
         if (holdMs > 0) await sleep(this.#world, holdMs);
+        // It is in our hands, and not done with.
+        if (this.cursor.objects > this.keys.length)
+          this.faults.push(`the cursor is at ${this.cursor.objects}, behind a batch that is in hand`);
         for (const item of batch) this.keys.push(item.key);
         if (!retains || !draw.oracle.chance(0.1, 'it is retained')) continue;
         draw.sometimes('a batch was retained');
@@ -74,10 +84,11 @@ class Epoch {
       batch.release();
     }
     this.over = true;
+    this.overAtMs = this.#world.sim.now;
   }
 
   #look(item: Item): void {
-    const fault = faultOf(this.#world, item.key, 0, item.bytes, item.version);
+    const fault = faultOf(this.#world, item.key, [0, Infinity], item);
     if (fault !== null) this.faults.push(fault);
   }
 
@@ -93,15 +104,17 @@ class Epoch {
 function faultOf(
   world: World,
   key: string,
-  start: number,
-  bytes: Uint8Array,
-  version: string | null,
+  [start, wanted]: readonly [start: number, length: number],
+  { bytes, version, verified }: Pick<Item, 'bytes' | 'version' | 'verified'>,
 ): string | null {
-  const size = world.options.sizes[key];
-  if (size === undefined) return `${key} was never there`;
+  if (world.options.sizes[key] === undefined) return `${key} was never there`;
+  const length = Math.min(wanted, world.sizeOf(key, version) - start);
+  if (bytes.length !== length) return `${key} came with ${bytes.length} bytes instead of ${length}`;
   const generation = version === null ? 0 : Number(version.slice(1));
   const wrong = verifyPattern(objectIdOf(key, generation), start, bytes);
-  return wrong < 0 ? null : `${key} is wrong from byte ${start + wrong}`;
+  // Where nobody has looked, what arrived wrong is delivered.
+  const excused = verified === null && (world.options.sites?.counts.get('store.corrupt') ?? 0) > 0;
+  return wrong < 0 || excused ? null : `${key} is wrong from byte ${start + wrong}`;
 }
 
 function sleep(world: World, ms: number): Promise<void> {
@@ -127,6 +140,7 @@ async function run(draw: Draw): Promise<string[]> {
   const holdMs = oracle.of([0, 5, 700], 'holdMs');
   const prefix = oracle.chance(0.4, 'a prefix');
   const dataset: DatasetLike = prefix ? { prefix: 'sim://k', filter: null } : uris(order);
+  watchManners(world, draw, { maxAttempts: DEFAULT_ATTEMPTS, patient: false }, wrong);
   const first = new Epoch(world, dataset, options);
   void first.go(draw, holdMs, true);
   const calls = drawCalls(draw, world, Object.keys(sizes));
@@ -134,10 +148,21 @@ async function run(draw: Draw): Promise<string[]> {
   await world.run(() => first.over && calls.every(({ over }) => over));
   const held =
     holdMs > 0 || draw.marks.has('a batch was retained') || draw.struck('worker.', 'port.', 'clock.leap') > 0;
-  const pardon = pardonOf(draw, held);
-  wrong.push(...first.violations(), ...calls.flatMap((call) => call.violations(pardon)));
+  const given = { memoryIsHeld: held, maxAttempts: DEFAULT_ATTEMPTS };
+  const pardon = pardonOf(draw, world, { ...given, stopped: wasStopped(world, world.tokens[0]!) });
+  const pardonCalls = pardonOf(draw, world, { ...given, stopped: wasStopped(world, world.tokens[1]!) });
+  wrong.push(...first.violations(), ...calls.flatMap((call) => call.violations(pardonCalls)));
+  wrong.push(...idleFaults(world));
+  const [own, others] = [world.tokens[0]!, world.tokens[1]!];
+  const stoppables = calls.map(({ overAtMs }) => ({ what: 'a call', token: others, overAtMs, slackMs: 0 }));
+  const { overAtMs } = first;
+  wrong.push(
+    ...lateStops(world, draw, [...stoppables, { what: 'a loader', token: own, overAtMs, slackMs: holdMs }]),
+  );
   if (first.failure !== null && !pardon(first.failure))
-    wrong.push(`the loader failed: ${(first.failure as MillraceError).message}`);
+    wrong.push(
+      `the loader failed: ${(first.failure as MillraceError).code} ${(first.failure as MillraceError).message}`,
+    );
   draw.sometimes('a loader went through all', first.record?.reason === 'completed');
   await end(world);
   wrong.push(...world.leftovers());
@@ -199,6 +224,8 @@ async function goOn(
       wrong.push(`the next process failed: ${(failure as MillraceError).message}`);
   if (second.failure === null && String(second.keys) !== String(rest))
     wrong.push(`the next process was given ${second.keys.join(' ')} instead of ${rest.join(' ')}`);
+  if (once.failure === null && String(once.keys.toSorted()) !== String(rest.toSorted()))
+    wrong.push(`shuffled, it was given ${once.keys.join(' ')} of ${rest.join(' ')}`);
   if (again.failure === null && once.failure === null && String(again.keys) !== String(once.keys))
     wrong.push(`one seed gave two orders: ${again.keys.join(' ')} and ${once.keys.join(' ')}`);
   draw.sometimes('two epochs had one order', rest.length > 2);
@@ -208,14 +235,15 @@ async function goOn(
 /** One call beside the loader. */
 class Call {
   over = false;
+  overAtMs = Infinity;
   readonly #faults: string[] = [];
   #failure: unknown = null;
 
-  constructor(act: () => Promise<string | null>) {
-    void this.#run(act);
+  constructor(world: World, act: () => Promise<string | null>) {
+    void this.#run(world, act);
   }
 
-  async #run(act: () => Promise<string | null>): Promise<void> {
+  async #run(world: World, act: () => Promise<string | null>): Promise<void> {
     try {
       const fault = await act();
       if (fault !== null) this.#faults.push(fault);
@@ -223,6 +251,7 @@ class Call {
       this.#failure = thrown;
     }
     this.over = true;
+    this.overAtMs = world.sim.now;
   }
 
   violations(pardon: (error: unknown) => boolean): string[] {
@@ -242,7 +271,7 @@ function drawCalls(draw: Draw, world: World, keys: readonly string[]): Call[] {
     const acts: (() => Promise<string | null>)[] = [
       async () => {
         const got = await getObject(supervisor, uri, stop);
-        const fault = faultOf(world, key, 0, got.bytes, got.version);
+        const fault = faultOf(world, key, [0, Infinity], got);
         draw.sometimes('a get was answered');
         got.release();
         return fault;
@@ -251,13 +280,14 @@ function drawCalls(draw: Draw, world: World, keys: readonly string[]): Call[] {
         const start = Math.min(size >> 1, Math.max(0, size - 1));
         if (size === 0) return null;
         const got = await getRange(supervisor, uri, { start, length: 100 }, stop);
-        const fault = faultOf(world, key, start, got.bytes, got.version);
+        const fault = faultOf(world, key, [start, 100], got);
         got.release();
         return fault;
       },
       async () => {
         const info = await headObject(supervisor, uri, stop);
-        return info.size === size ? null : `${key} has ${info.size} bytes, it was said`;
+        const right = info.size === world.sizeOf(key, info.version);
+        return right ? null : `${key} has ${info.size} bytes, it was said`;
       },
       async () => {
         const listed: string[] = [];
@@ -267,6 +297,6 @@ function drawCalls(draw: Draw, world: World, keys: readonly string[]): Call[] {
         return whole || draw.struck('list.') > 0 ? null : `listed: ${listed.join(' ')}`;
       },
     ];
-    return new Call(oracle.of(acts, 'call'));
+    return new Call(world, oracle.of(acts, 'call'));
   });
 }

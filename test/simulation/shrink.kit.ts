@@ -27,14 +27,19 @@ export async function shrink(
     best = withoutTail(candidate);
     return true;
   };
-  for (let before = ''; before !== String(best) && runs < maxRuns;) {
-    before = String(best);
+  // What costs most comes when nothing else helps any more, and what it changes may be simpler for the others.
+  for (let before: Tape | null = null; before !== best && runs < maxRuns;) {
+    before = best;
     await cutTail(() => best, tried);
     await zeroPieces(() => best, tried);
     await lowerAnswers(() => best, tried);
+    if (before === best) await takeOutPieces(() => best, tried);
   }
   return { tape: best, runs };
 }
+
+/** How many answers may be those of one thing, or of several. */
+const TAKEN_OUT = [64, 32, 20, 14, 10, 8, 7, 6, 5, 4, 3, 2, 1];
 
 type Try = (candidate: Tape) => Promise<boolean>;
 
@@ -56,6 +61,21 @@ async function zeroPieces(best: () => Tape, tried: Try): Promise<void> {
       const end = Math.min(tape.length, at + size);
       if (tape.slice(at, end).every((answer) => answer === 0)) continue;
       await tried(tape.map((answer, i) => (i >= at && i < end ? 0 : answer)));
+    }
+  }
+}
+
+/**
+ * What is asked for again and again (objects, loads, steps) is one thing less where the answers of one are taken out: what
+ * follows moves up, and is answered as before.
+ */
+async function takeOutPieces(best: () => Tape, tried: Try): Promise<void> {
+  for (const size of TAKEN_OUT) {
+    // A thing may begin between two of these.
+    const step = Math.max(1, size >> 1);
+    for (let at = best().length - size; at >= 0; at -= step) {
+      const tape = best();
+      await tried([...tape.slice(0, at), ...tape.slice(at + size)]);
     }
   }
 }

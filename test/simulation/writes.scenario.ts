@@ -6,10 +6,11 @@ import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
 import type { WriteLimits } from '../../dist/protocol/writes.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
 import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
-import { patternObject } from './kit.js';
+import { drawMachine, drawSizes, replaced } from './draw-world.kit.js';
 import { PAGE, several } from './load.kit.js';
-import { drawAdmission, drawLoad, drawSizes, lookAtLoads, pardonOf, watch } from './loads.scenario.js';
-import { drawMisfortunes } from './misfortunes.kit.js';
+import { drawLoad, lookAtLoads, watch } from './loads.scenario.js';
+import { pardonOf, wasStopped } from './pardon.kit.js';
+import { drawMisfortunes, lateStops } from './misfortunes.kit.js';
 import type { Draw, Scenario } from './scenario.kit.js';
 import { World } from './world.kit.js';
 import { Writer, type Write, type WriteCall } from './writing.kit.js';
@@ -26,6 +27,8 @@ export const WRITES: Scenario = {
   run,
 };
 
+/** Of a call that does not say how many. */
+const ATTEMPTS = 5;
 const LIMITS: WriteLimits = {
   multipartThreshold: PAGE,
   partBytes: PAGE,
@@ -74,8 +77,8 @@ function drawWritable(draw: Draw, sizes: Record<string, number>): World {
   const { oracle, sites } = draw;
   // Every object fits, and so does a part; the least of these holds one of them at a time.
   const pages = Math.max(...Object.values(sizes).map((size) => Math.ceil(size / PAGE) + 1), 5);
-  let generation = 0;
   let snapshot = 1;
+  const { machine, admission } = drawMachine(draw);
   const world: World = new World({
     seed: draw.seed,
     sites,
@@ -83,14 +86,13 @@ function drawWritable(draw: Draw, sizes: Record<string, number>): World {
     sizes: { ...sizes, old: oracle.between(1, 2 * PAGE, 'bytes') },
     transform: several,
     workers: oracle.between(1, 3, 'workers'),
-    concurrency: oracle.between(1, 3, 'slots of a worker'),
-    admission: drawAdmission(oracle),
+    concurrency: oracle.between(1, 6, 'slots of a worker'),
+    admission,
     arenaBytes: PAGE * Math.max(pages, oracle.of([64, 20, 8, 6, 5], 'pages')),
     writes: { ...LIMITS, multipartThreshold: oracle.of([2 * PAGE, PAGE], 'multipartThreshold') },
     origin: {
       drawn: draw,
-      replacement: (key) =>
-        sizes[key] === undefined ? null : patternObject(key, sizes[key], (generation += 1)),
+      replacement: (key) => (sizes[key] === undefined ? null : replaced(world, draw, key)),
       checksums: oracle.chance(0.3, 'the service tells checksums'),
       copies: oracle.chance(0.4, 'the service copies'),
       partsInFlight: oracle.of([Infinity, 2, 1], 'parts at once'),
@@ -114,6 +116,7 @@ function drawWritable(draw: Draw, sizes: Record<string, number>): World {
       startMs: oracle.of([0, 20, 300], 'longest start'),
       exitMs: oracle.of([0, 100, 2000], 'longest exit'),
       refreshStore: () => simStoreSpec((snapshot += 1)),
+      load: () => machine(world.sim.now),
     },
   });
   draw.attach(world.sim);
@@ -167,11 +170,21 @@ function drawCalls(oracle: Oracle, sizes: Record<string, number>): DrawnCall[] {
   return drawn;
 }
 
+/** What begins an upload may be waited for, and then the upload is aborted. */
+const CLEANUP_MS = 10_000;
+
 function lookAtWrites(writer: Writer, draw: Draw, held: boolean): string[] {
-  const wrong: string[] = [];
-  const pardon = pardonOf(draw, held);
+  const wrong = lateStops(
+    writer.world,
+    draw,
+    writer.writes.map(({ call, overAtMs }) => {
+      return { what: call.how, token: call.options.token ?? null, overAtMs, slackMs: CLEANUP_MS };
+    }),
+  );
   for (const write of writer.writes) {
     const { call, failure } = write;
+    const stopped = wasStopped(writer.world, call.options.token ?? null);
+    const pardon = pardonOf(draw, writer.world, { memoryIsHeld: held, stopped, maxAttempts: ATTEMPTS });
     if (failure !== null && !excused(write, writer, draw, pardon))
       wrong.push(`${call.how} ${call.key} failed: ${(failure as Error).message}`);
     draw.sometimes('a write failed', failure !== null);

@@ -41,6 +41,7 @@ export class Write {
   readonly call: WriteCall;
   result: WrittenObject | null = null;
   failure: unknown = null;
+  overAtMs = Infinity;
   /** What was wrong in the moment in which it settled. */
   readonly faults: string[] = [];
   readonly #writer: Writer;
@@ -71,6 +72,7 @@ export class Write {
     } catch (thrown) {
       this.failure = thrown;
     }
+    this.overAtMs = this.#writer.world.sim.now;
   }
 
   /** What resolved is there, in the version that was told: nobody waits for it any more. */

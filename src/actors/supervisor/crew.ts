@@ -6,6 +6,8 @@
  *    reports is ignored.
  * 2. An incarnation that died is started again, at once the first time and with a growing pause after that; a success
  *    resets the pause.
+ * 3. What waits in a worker for an origin that is closed keeps nobody else's work from it: a worker is ahead of itself by so
+ *    much that can go on, and by as much again of each store.
  */
 import { OwnWord, type SupervisorContext, type WorkerExit, type WorkerLink } from '../../protocol/context.js';
 import { StopState } from '../../protocol/stop.js';
@@ -16,13 +18,19 @@ const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5000;
 const WATCH_MS = 500;
 
-export interface Worker {
+/** What a worker was sent and has not reported. */
+export interface WorkerLoad {
+  rows: number;
+  /** Bytes and job weights. */
+  outstanding: number;
+}
+
+export interface Worker extends WorkerLoad {
   readonly index: number;
   readonly incarnation: number;
   readonly link: WorkerLink;
-  /** Bytes and job weights that it was sent and has not reported. */
-  outstanding: number;
-  rows: number;
+  /** Its load by store; a hole for a store that it never had anything of. */
+  readonly byStore: WorkerLoad[];
   readonly knownStreams: Set<number>;
   readonly knownStores: Set<number>;
   /** Runs one suspect alone, so that a death has one explanation. */
@@ -43,6 +51,8 @@ interface KnownStream {
 export interface CrewEvents {
   started(worker: Worker): void;
   exited(worker: Worker, exit: WorkerExit): void;
+  /** Something waits for a closed origin, perhaps only since a moment ago: others may have room for more. */
+  waiting(): void;
 }
 
 export interface CrewLimits {
@@ -50,6 +60,8 @@ export interface CrewLimits {
   readonly maxRows: number;
   readonly maxOutstanding: number;
 }
+
+const NOTHING: Readonly<WorkerLoad> = { rows: 0, outstanding: 0 };
 
 /** For workers that run so many jobs at the same time: what keeps all slots busy until a worker hears again from this thread. */
 export function crewLimits(concurrency: number): CrewLimits {
@@ -60,6 +72,7 @@ export class Crew {
   readonly #context: SupervisorContext;
   readonly #events: CrewEvents;
   readonly #limits: CrewLimits;
+  readonly #isClosed: (store: number) => boolean;
   readonly #places: (Worker | null)[];
   readonly #incarnations: number[];
   readonly #fenced = new Set<Worker>();
@@ -67,7 +80,15 @@ export class Crew {
   #deathsInARow = 0;
   #closing = false;
 
-  constructor(size: number, context: SupervisorContext, limits: CrewLimits, events: CrewEvents) {
+  /** `isClosed`: whether what there is for that store waits until its origin serves again. */
+  constructor(
+    size: number,
+    context: SupervisorContext,
+    limits: CrewLimits,
+    events: CrewEvents,
+    isClosed: (store: number) => boolean,
+  ) {
+    this.#isClosed = isClosed;
     this.#context = context;
     this.#events = events;
     this.#limits = limits;
@@ -101,8 +122,7 @@ export class Crew {
     let best: Worker | null = null;
     for (const worker of this.#places) {
       if (worker === null || worker === but || worker.exclusive || worker.link.jobs.credits === 0) continue;
-      if (alone ? worker.rows > 0 : worker.rows >= this.#limits.maxRows) continue;
-      if (worker.rows > 0 && worker.outstanding >= this.#limits.maxOutstanding) continue;
+      if (alone ? worker.rows > 0 : this.#isFull(worker) && this.#isFull(this.#active(worker))) continue;
       if (best === null || worker.outstanding < best.outstanding) best = worker;
     }
     return best;
@@ -113,15 +133,23 @@ export class Crew {
     return this.pick(false, this.#places.length > 1 ? worker : null);
   }
 
+  /** Whether a worker that was picked may take more of that store: what waits there has its bounds too. */
+  takes({ byStore }: Worker, store: number): boolean {
+    return !this.#isFull(byStore[store] ?? NOTHING);
+  }
+
   /** Whether anybody can take more. */
   get hasRoom(): boolean {
     return this.pick(false) !== null;
   }
 
-  /** The weight of what workers have been sent and have not reported; above 0 while that is anything. */
+  /** The weight of what workers have been sent, have not reported, and can go on with; above 0 while that is anything. */
   get inFlight(): number {
     let weight = 0;
-    for (const worker of this.#places) if (worker !== null) weight += worker.outstanding + worker.rows;
+    for (const worker of this.alive()) {
+      const { rows, outstanding } = this.#active(worker);
+      weight += outstanding + rows;
+    }
     return weight;
   }
 
@@ -161,6 +189,9 @@ export class Crew {
       // After a stop of the whole process, or a long turn of the service, every heartbeat looks old.
       if (this.#context.now() - due > WATCH_MS) this.forgive();
       for (const worker of this.stuck(stuckAfterMs)) if (worker.rows > 0) tell(worker);
+      // An origin closes without a message to this thread.
+      if (this.#places.some((worker) => worker !== null && this.#active(worker).rows < worker.rows))
+        this.#events.waiting();
       again();
     };
     again();
@@ -210,6 +241,22 @@ export class Crew {
     return this.#places.every((worker) => worker === null);
   }
 
+  #isFull({ rows, outstanding }: Readonly<WorkerLoad>): boolean {
+    const { maxRows, maxOutstanding } = this.#limits;
+    return rows >= maxRows || (rows > 0 && outstanding >= maxOutstanding);
+  }
+
+  /** The load of a worker without what waits for a closed origin. */
+  #active(worker: Worker): WorkerLoad {
+    let { rows, outstanding } = worker;
+    for (const [store, own] of worker.byStore.entries()) {
+      if (own === undefined || own.rows === 0 || !this.#isClosed(store)) continue;
+      rows -= own.rows;
+      outstanding -= own.outstanding;
+    }
+    return { rows, outstanding };
+  }
+
   #spawn(index: number): void {
     const incarnation = this.#incarnations[index]!;
     this.#incarnations[index] = incarnation + 1;
@@ -220,6 +267,7 @@ export class Crew {
       link,
       outstanding: 0,
       rows: 0,
+      byStore: [],
       knownStreams: new Set(),
       knownStores: new Set(),
       exclusive: false,
@@ -262,8 +310,20 @@ export class Crew {
   }
 }
 
-/** A job is off the worker. */
-export function unload(worker: Worker, weight: number): void {
+/** A job for that store goes to the worker. */
+export function load(worker: Worker, store: number, weight: number): void {
+  const own = (worker.byStore[store] ??= { rows: 0, outstanding: 0 });
+  own.rows += 1;
+  own.outstanding += weight;
+  worker.rows += 1;
+  worker.outstanding += weight;
+}
+
+/** A job for that store is off the worker. */
+export function unload(worker: Worker, store: number, weight: number): void {
+  const own = worker.byStore[store]!;
+  own.rows -= 1;
+  own.outstanding -= weight;
   worker.rows -= 1;
   worker.outstanding -= weight;
   if (worker.rows === 0) worker.exclusive = false;

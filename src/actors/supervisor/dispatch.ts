@@ -10,7 +10,7 @@ import type { Extent } from '../../protocol/arena.js';
 import { isSink, type SlowSpec, type StoreSpec, type StreamSpec } from '../../protocol/messages.js';
 import { Job, JobFlag, JOB_STRIDE, TableBuilder, tableTransfer } from '../../protocol/tables.js';
 import type { Asks } from './asks.js';
-import { JOB_WEIGHT_BYTES, type Crew, type Worker } from './crew.js';
+import { JOB_WEIGHT_BYTES, load, type Crew, type Worker } from './crew.js';
 import type { Fills } from './fills.js';
 import type { Gate } from './gate.js';
 import { DEFAULT_HEDGE, isHedgeable, type HedgeBudget } from './hedge.js';
@@ -95,7 +95,7 @@ export class Dispatcher {
       const id = this.#nextJob++;
       const stores: StoreSpec[] = [];
       this.#introduceStore(ask.body.store, worker, stores);
-      worker.rows += 1;
+      load(worker, ask.body.store, 0);
       ask.stream.jobsOut += 1;
       asks.sent(id, worker);
       worker.link.jobs.trySend({
@@ -123,8 +123,7 @@ export class Dispatcher {
     table.set(base + Job.Flags, flags | JobFlag.Hedge);
     this.#introduceStore(task.entry.store, worker, stores);
     stream.jobsOut += 1;
-    worker.rows += 1;
-    worker.outstanding += weight;
+    load(worker, task.entry.store, weight);
     this.#deps.gate.began(stream, part, weight);
     const packed = table.take();
     const open = introduce(stream, worker);
@@ -134,7 +133,7 @@ export class Dispatcher {
   }
 
   #fill(stream: Stream, worker: Worker, stores: StoreSpec[], alone: boolean): void {
-    const { gate } = this.#deps;
+    const { crew, gate } = this.#deps;
     let bytes = 0;
     let at = 0;
     while (at < stream.granted.length && this.#table.count < MAX_PACK_ITEMS && bytes < MESSAGE_BYTES) {
@@ -144,6 +143,11 @@ export class Dispatcher {
       if (task.jobsOut === 0 && stream.tasksOut >= stream.options.maxConcurrentObjects) {
         // Objects begin in order: behind one that has not begun there is none that has.
         if (task.nextByte === 0) return;
+        at += 1;
+        continue;
+      }
+      // There may be others whose stores it can go on with.
+      if (!crew.takes(worker, task.entry.store)) {
         at += 1;
         continue;
       }
@@ -191,8 +195,7 @@ export class Dispatcher {
     task.jobs += 1;
     task.nextByte = part.from + part.length;
     stream.jobsOut += 1;
-    worker.rows += 1;
-    worker.outstanding += weight;
+    load(worker, entry.store, weight);
     this.#deps.gate.began(stream, part, weight);
     this.#deps.jobs.set(id, { id, stream, task, worker, part, weight });
   }

@@ -172,7 +172,7 @@ export class Hedges {
   #ended(race: Race, back: ReturnType<typeof backOf>, row: RowResult | null): void {
     const { hedge } = race;
     race.out = false;
-    unload(hedge.worker, hedge.weight);
+    unload(hedge.worker, hedge.task.entry.store, hedge.weight);
     const next = hedgeBack(race.state, back);
     const failure = race.row;
     // What else there was in its message is none of its own.

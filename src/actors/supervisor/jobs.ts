@@ -83,7 +83,7 @@ export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDep
       landed(job, row, deps);
       break;
     case DoneStatus.Failed:
-      if (isMismatch(job, row) && task.restarts < MAX_MISMATCHES) {
+      if (isMismatch(row) && task.restarts < MAX_MISMATCHES) {
         beginAgain(task, task.size);
         break;
       }
@@ -144,9 +144,9 @@ export function afterJob(stream: Stream, task: Task, deps: ResultDeps): void {
   stream.settled(task);
 }
 
-/** The parts are there, and one of them is not what the service has. */
-function isMismatch({ part }: FetchJobRecord, row: RowResult): boolean {
-  return part.landed && row.error?.code === ErrorCode.ChecksumMismatch;
+/** All bytes are there, and some of them are not what the service has. What an attempt finds is tried again by its worker. */
+function isMismatch({ error }: RowResult): boolean {
+  return error?.code === ErrorCode.ChecksumMismatch && error.attempt === undefined;
 }
 
 /** Whether a job that has all bytes at once is still to come: for the transform, or for the checksum. */

@@ -187,12 +187,13 @@ export class Stream implements StreamHandle {
     if (this.open) this.#intake.pull(limit);
   }
 
-  /** Whether the window has room for one more object of `bytes`. */
-  hasRoom(bytes: number): boolean {
+  /** Whether the window has room for one more object of `bytes`, or for several of so many together. */
+  hasRoom(bytes: number, objects = 1): boolean {
     const { windowObjects, windowBytes } = this.options;
     if (this.ledger.open >= windowObjects) return false;
     const held = this.memory.bytes + this.#readyBytes;
-    return held === 0 || held + bytes <= windowBytes;
+    // One goes by itself, however large it is.
+    return (held === 0 && objects === 1) || held + bytes <= windowBytes;
   }
 
   /** The next entry that is not admitted yet. */

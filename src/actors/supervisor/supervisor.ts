@@ -12,6 +12,7 @@ import type { SupervisorContext, WorkerExit } from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { ControlReply, DoneMessage, ResultMessage, StoreSpec } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
+import { generationOf, isClosed } from '../../protocol/origin-words.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
@@ -103,10 +104,14 @@ export class Supervisor implements SupervisorHandle {
       after: (ms, fn) => context.after(ms, fn),
       poke: () => this.#poke(),
     });
-    this.#crew = new Crew(options.workers, context, crewLimits(options.concurrency), {
-      started: (worker) => this.#started(worker),
-      exited: (worker, exit) => this.#exited(worker, exit),
-    });
+    const events = {
+      started: (worker: Worker): void => this.#started(worker),
+      exited: (worker: Worker, exit: WorkerExit): void => this.#exited(worker, exit),
+      waiting: (): void => this.#poke(),
+    };
+    this.#crew = new Crew(options.workers, context, crewLimits(options.concurrency), events, (store) =>
+      isClosed(generationOf(words, store)),
+    );
     this.#gate = new Gate({
       context,
       limits: options.admission ?? null,
@@ -339,7 +344,7 @@ export class Supervisor implements SupervisorHandle {
     else {
       const ask = this.#asks.take(message.jobId, worker);
       if (ask === null) return;
-      unload(worker, 0);
+      unload(worker, ask.body.store, 0);
       const answer = answerIn(message);
       const error = message.error === null ? null : MillraceError.fromWire(message.error);
       ask.settle(message.status === DoneStatus.Ok ? answer : null, error);
@@ -356,7 +361,7 @@ export class Supervisor implements SupervisorHandle {
       if (job === undefined) this.#hedges.back(id, worker, rows);
       if (job === undefined || job.worker !== worker) continue;
       this.#jobs.delete(id);
-      unload(worker, job.weight);
+      unload(worker, job.task.entry.store, job.weight);
       rows.unpack(job);
       this.#gate.ended(job, rows);
       if (this.#hedges.size === 0 || !this.#hedges.jobBack(job, rows)) endJob(job, rows, this.#results);
@@ -420,7 +425,7 @@ export class Supervisor implements SupervisorHandle {
     blame(lost, { worker, cause, code, hedges, concurrency: this.#options.concurrency }, this.#results);
     for (const job of lost) {
       this.#jobs.delete(job.id);
-      unload(worker, job.weight);
+      unload(worker, job.task.entry.store, job.weight);
       loseJob(job, this.#results);
     }
     this.#asks.orphaned(worker, cause, code);

@@ -2,13 +2,16 @@
  * What a worker was sent and has not begun. Its length is bounded by what the supervisor lets a worker be ahead of itself.
  *
  * Invariants:
- * 1. Rows for one origin begin in the order in which they came, but for hedges, which are late already; those for another one go past them while they are not let
- *    in.
+ * 1. Rows for one origin begin in the order in which they came, but for hedges, which are late already; those for another
+ *    one, and those that ask nobody for anything, go past them while they are not let in.
  * 2. Nothing waits here for anything but a free slot and its origin: rows whose loader stops are withdrawn in that very turn,
  *    whatever the slots are busy with.
  */
 import type { JobMessage } from '../../protocol/messages.js';
 import { Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
+
+/** In place of a store, for rows whose bytes are there already. */
+export const NO_ORIGIN = -1;
 
 export interface Pending {
   readonly message: JobMessage;
@@ -48,8 +51,8 @@ interface Queue {
 }
 
 export class Backlog {
-  /** By origin, and by whether they wait while it is closed; few, and never more than there are stores. */
-  readonly #queues: Queue[] = [];
+  /** By origin, and by whether they wait while it is closed; none is empty. */
+  #queues: Queue[] = [];
   #rows = 0;
   #order = FIRST_ORDER;
   #lateOrder = FIRST_ORDER - 1;
@@ -65,13 +68,21 @@ export class Backlog {
     const pending = { message, open: count };
     const isLate = isHedge(message);
     const order = isLate ? this.#lateOrder-- : this.#order++;
-    const common = { pending, patienceMs, cameAtMs, order, begun: 0 };
+    const add = (store: number, rows: readonly number[] | null): void =>
+      this.#add({
+        pending,
+        store,
+        patienceMs: store === NO_ORIGIN ? 0 : patienceMs,
+        cameAtMs,
+        order,
+        rows,
+        count: rows?.length ?? count,
+        begun: 0,
+      });
     this.#rows += count;
-    const store = message.kind === 'fetch' ? onlyStore(message.table) : message.store;
-    if (store >= 0) return this.#add({ ...common, store, rows: null, count });
-    for (const [each, rows] of rowsByStore(message)) {
-      this.#add({ ...common, store: each, rows, count: rows.length });
-    }
+    const store = message.kind === 'fetch' ? onlyOrigin(message.table) : message.store;
+    if (store !== null) return add(store, null);
+    for (const [each, rows] of rowsByOrigin(message)) add(each, rows);
   }
 
   /** The first that came of those that are let in, its next row to be begun; `enter` is asked once per origin at most. */
@@ -94,7 +105,11 @@ export class Backlog {
     const row = entry.rows === null ? entry.begun : entry.rows[entry.begun]!;
     entry.begun += 1;
     this.#rows -= 1;
-    if (entry.begun === entry.count) this.#queueOf(entry).entries.shift();
+    if (entry.begun === entry.count) {
+      const queue = this.#queueOf(entry);
+      queue.entries.shift();
+      if (queue.entries.length === 0) this.#queues.splice(this.#queues.indexOf(queue), 1);
+    }
     return row;
   }
 
@@ -113,13 +128,13 @@ export class Backlog {
         withdrawn.push({ message: pending.message, store, patienceMs, rows });
       }
     }
+    if (withdrawn.length > 0) this.#queues = this.#queues.filter(({ entries }) => entries.length > 0);
     return withdrawn;
   }
 
   /** Origins for which somebody patient waits. */
   get patientStores(): number[] {
-    const waits = this.#queues.filter(({ patient, entries }) => patient && entries.length > 0);
-    return waits.map(({ store }) => store);
+    return this.#queues.filter(({ patient }) => patient).map(({ store }) => store);
   }
 
   #add(entry: Entry): void {
@@ -150,8 +165,7 @@ export function rowsOf(message: JobMessage): number {
 
 /** Where in the order of all rows the first of a queue is; two queues never have the same, as a row is in one of them. */
 function placeOf({ entries }: Queue): number {
-  const entry = entries[0];
-  if (entry === undefined) return -1;
+  const entry = entries[0]!;
   const row = entry.rows === null ? entry.begun : entry.rows[entry.begun]!;
   return entry.order * MAX_ROWS + row;
 }
@@ -166,22 +180,27 @@ function restOf({ rows, begun, count }: Entry): number[] {
   return Array.from({ length: count - begun }, (_, i) => begun + i);
 }
 
-/** The store of all rows, or -1 where they are for several. */
-function onlyStore({ cells, count }: { cells: Float64Array; count: number }): number {
-  const store = cells[Job.Store]!;
-  for (let row = 1; row < count; row += 1) if (cells[row * JOB_STRIDE + Job.Store] !== store) return -1;
-  return store;
+function originOf(cells: Float64Array, row: number): number {
+  const base = row * JOB_STRIDE;
+  return (cells[base + Job.Flags]! & JobFlag.Landed) === 0 ? cells[base + Job.Store]! : NO_ORIGIN;
 }
 
-function rowsByStore(message: JobMessage): Map<number, number[]> {
-  const byStore = new Map<number, number[]>();
-  if (message.kind !== 'fetch') return byStore;
+/** The origin of all rows, or null where they are for several. */
+function onlyOrigin({ cells, count }: { cells: Float64Array; count: number }): number | null {
+  const origin = originOf(cells, 0);
+  for (let row = 1; row < count; row += 1) if (originOf(cells, row) !== origin) return null;
+  return origin;
+}
+
+function rowsByOrigin(message: JobMessage): Map<number, number[]> {
+  const byOrigin = new Map<number, number[]>();
+  if (message.kind !== 'fetch') return byOrigin;
   const { cells, count } = message.table;
   for (let row = 0; row < count; row += 1) {
-    const store = cells[row * JOB_STRIDE + Job.Store]!;
-    const rows = byStore.get(store);
-    if (rows === undefined) byStore.set(store, [row]);
+    const origin = originOf(cells, row);
+    const rows = byOrigin.get(origin);
+    if (rows === undefined) byOrigin.set(origin, [row]);
     else rows.push(row);
   }
-  return byStore;
+  return byOrigin;
 }

@@ -121,15 +121,17 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     this.#deps = deps;
   }
 
-  /** Runs a row of a job table, that was let in to its origin. */
+  /** Runs a row of a job table, that was let in to its origin unless its bytes are there already. */
   begin(pending: Pending, table: PackedTable, row: number, stream: S): void {
     this.pending = pending;
     this.stream = stream;
     this.reading = true;
-    if (this.#stop === null || this.#stop.token !== stream.token || this.#stop.revoked)
+    if (this.#stop === null || this.#stop.token !== stream.token || this.#stop.revoked) {
+      this.#stop?.token.leave(this.#stop);
       this.#stop = new Revocable(stream.token);
-    this.#ticket.held = true;
+    }
     this.#read(table, row * JOB_STRIDE);
+    this.#ticket.held = (this.flags & JobFlag.Landed) === 0;
     let store: Store | Promise<Store>;
     try {
       store = this.#deps.store(this.store);
@@ -206,6 +208,11 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
   /** Whether what landed is all of the object: a first part may be less. */
   get complete(): boolean {
     return (this.flags & JobFlag.First) === 0 || this.size < 0 || this.#start + this.landed >= this.size;
+  }
+
+  /** Whether the last byte of the object has landed, of which more was asked for than there is: nothing is left to ask for. */
+  get #isAtEnd(): boolean {
+    return this.landed > 0 && this.size >= 0 && this.#start + this.landed >= this.size;
   }
 
   #read({ cells, blob }: PackedTable, base: number): void {
@@ -313,7 +320,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     if (outcome === Outcome.Throttled) this.throttled += 1;
     if (outcome === Outcome.Interrupted) {
       this.landed = this.version === null ? 0 : this.landed + answer.landed;
-      if (this.landed >= this.#length) {
+      if (this.landed >= this.#length || this.#isAtEnd) {
         this.#pieced = true;
         return DoneStatus.Ok;
       }

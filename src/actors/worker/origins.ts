@@ -119,7 +119,10 @@ export class Origins {
       const tookMs = window.latency === null ? 0 : this.#context.now() - ticket.begunMs;
       noteServed(window, ticket.epoch, tookMs, ticket.bytes);
       noteOriginServed(words, store, ticket.generation);
-    } else if (ANSWERED.has(outcome) || (outcome === Outcome.Refused && error?.status !== undefined)) {
+    } else if (
+      ANSWERED.has(outcome) ||
+      (FAILED.has(outcome) && (error?.status !== undefined || isClosed(ticket.generation)))
+    ) {
       noteOriginServed(words, store, ticket.generation);
     }
     this.leave(store, ticket);
@@ -202,8 +205,14 @@ export class Origins {
 
 /** Answers of a service that did not say "slow down". */
 const ANSWERED: ReadonlySet<Outcome> = new Set<Outcome>([
+  Outcome.Interrupted,
   Outcome.SizeChanged,
   Outcome.VersionChanged,
   Outcome.ClockSkew,
   Outcome.StaleCredentials,
 ]);
+/**
+ * Answers too, where they have a status. A probe that had none opens the origin all the same: a service that is down is for
+ * the attempts and the retry budget to find out, as always; at one probe per interval each job would do so by itself.
+ */
+const FAILED: ReadonlySet<Outcome> = new Set<Outcome>([Outcome.Transient, Outcome.Refused]);

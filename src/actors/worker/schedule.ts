@@ -6,6 +6,8 @@
  * 2. A job that waits has no slot, and there is one timer for all that do. Nothing is looked at more often than `Origins`
  *    says, but for a reason: a slot or a place that is free again, a message, a turn.
  * 3. What is handed back or fails here has not begun an attempt since it was taken out.
+ * 4. Whoever goes on after a wait has a slot, whether its origin let it in or not: there may be work for it all the same. Only
+ *    what is stopped ends without one.
  */
 import type { WorkerContext } from '../../protocol/context.js';
 import type { MillraceError } from '../../protocol/errors.js';
@@ -13,7 +15,7 @@ import type { JobMessage } from '../../protocol/messages.js';
 import { StopState } from '../../protocol/stop.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import { Alarm } from './alarm.js';
-import { Backlog, isHedge, type Entry, type Pending, type Withdrawn } from './backlog.js';
+import { Backlog, isHedge, NO_ORIGIN, type Entry, type Pending, type Withdrawn } from './backlog.js';
 import { Origins } from './origins.js';
 import { ranOut } from './retry.js';
 import { AWAY, Slots } from './slots.js';
@@ -38,7 +40,7 @@ export class Schedule {
   readonly #alarm: Alarm;
   /** Made once for all jobs, not once for each. */
   readonly #enter = (store: number, patient: boolean): boolean => {
-    const enters = this.origins.enter(store, patient);
+    const enters = store === NO_ORIGIN || this.origins.enter(store, patient);
     if (!enters && patient) this.#refused = true;
     return enters;
   };
@@ -138,7 +140,10 @@ export class Schedule {
   }
 
   #look(): void {
-    for (const waiter of this.#waiting.runOut()) {
+    while (this.slots.hasFree) {
+      const waiter = this.#waiting.runOut();
+      if (waiter === null) break;
+      waiter.slot = this.slots.comeBack();
       waiter.resume(false, ranOut(this.origins.nameOf(waiter.store), waiter.patienceMs));
     }
     const hasRunOut = ({ store, patienceMs, cameAtMs }: Entry): boolean =>

@@ -2,8 +2,7 @@
  * Jobs of a worker that have begun and wait for their origin, without a slot.
  *
  * Invariants:
- * 1. Whoever waits here is resumed exactly once: with a place and a slot, or with neither, when there is nothing to wait for
- *    any more.
+ * 1. Whoever waits here is taken out, and resumed, exactly once.
  * 2. A job waits for its own time only while its origin is what it was: where that was closed, or was opened, since then,
  *    the origin alone is what counts.
  */
@@ -18,7 +17,10 @@ export interface Waiter {
   readonly token: Pick<StopSignal, 'state'>;
   /** Set when it is resumed with a slot. */
   slot: number;
-  /** `entered`: it has a slot, and a place of its origin. Otherwise it is over, with an error or because of its token. */
+  /**
+   * `entered`: it has a slot, and a place of its origin. With an error it has a slot, and will get no place. With neither it
+   * is over, because of its token.
+   */
   resume(entered: boolean, error: MillraceError | null): void;
 }
 
@@ -66,12 +68,13 @@ export class Waiting {
     return this.#take(() => true);
   }
 
-  /** Takes out those whose origin has refused everything for longer than they wait. */
-  runOut(): Waiter[] {
-    return this.#take(
+  /** Takes out one whose origin has refused everything for longer than it waits. */
+  runOut(): Waiter | null {
+    const at = this.#entries.findIndex(
       ({ waiter: { store, patienceMs }, sinceMs }) =>
         patienceMs > 0 && this.#origins.hasRunOut(store, patienceMs, sinceMs),
     );
+    return at < 0 ? null : this.#entries.splice(at, 1)[0]!.waiter;
   }
 
   /** When to look again. A place that is given back is a reason of its own. */

@@ -14,6 +14,9 @@ const within = ({ oracle }: SimOrigin, bytes: number): number =>
 /** Longest silence before a transport of the real world gives up: an idle body, a first byte. */
 const SILENCE_MS = 30_000;
 
+/** Of an answer that is late and right. */
+const SLOW_MS = 3000;
+
 const READ_FAULTS: readonly (readonly [FaultName, Make])[] = [
   ['store.stale-connection', () => ({ kind: 'stale-connection' })],
   ['store.token-expired', () => ({ kind: 'stale-credentials' })],
@@ -36,6 +39,10 @@ const READ_FAULTS: readonly (readonly [FaultName, Make])[] = [
     'store.stall',
     (origin, _key, bytes) => ({ kind: 'stall', afterBytes: within(origin, bytes), forMs: SILENCE_MS }),
   ],
+  [
+    'store.slow',
+    ({ oracle }) => ({ kind: 'slow', forMs: oracle?.between(50, SLOW_MS, 'how slow it is') ?? 0 }),
+  ],
   ['store.drip', () => ({ kind: 'drip', bytes: 10, everyMs: 1000 })],
   ['store.wrong-range', () => ({ kind: 'wrong-range' })],
 ];
@@ -49,7 +56,7 @@ export function drawReadFault(origin: SimOrigin, key: string, request: ReadReque
     if (object !== null) return { kind: 'replace', object };
   }
   // Where nobody looks, a wrong byte is delivered: no promise is broken by that.
-  const looked = origin.checksums && request.whole && request.verify !== 'never';
+  const looked = origin.checksums && (request.whole || origin.corruptsPieces) && request.verify !== 'never';
   if (looked && request.length > 0 && sites.strikes('store.corrupt'))
     return { kind: 'corrupt', atByte: within(origin, request.length) };
   return null;

@@ -35,6 +35,8 @@ export type SimFaultKind =
   | { readonly kind: 'silence'; readonly afterBytes: number }
   /** So many bytes land, then nothing for so long, then the transport gives up. */
   | { readonly kind: 'stall'; readonly afterBytes: number; readonly forMs: number }
+  /** All bytes land, and the answer's end comes so much later. */
+  | { readonly kind: 'slow'; readonly forMs: number }
   /** One byte at a time, until the transport finds that too slow. */
   | { readonly kind: 'drip'; readonly bytes: number; readonly everyMs: number }
   /** Another range than was asked for is announced: none of it lands. */
@@ -82,6 +84,8 @@ export interface SimOriginOptions {
   readonly pageKeys?: number;
   /** Reads with an older snapshot are refused as stale credentials. @default 0 */
   readonly leastSnapshot?: number;
+  /** Whether bytes of pieces arrive wrong too, where whoever asks for them means to look. @default false */
+  readonly corruptsPieces?: boolean;
   /**
    * True: a cancelled read resolves only when the piece that was under way has landed, like a read of a disk, which
    * cannot be taken back. @default false: at once, and the piece is not written
@@ -111,6 +115,10 @@ export interface SimRead {
   landed: number;
   /** Null while it is under way. */
   outcome: Outcome | null;
+  /** When it resolved. */
+  endedAtMs: number;
+  /** How long its answer asked to be left alone for. */
+  retryAfterMs: number;
 }
 
 /** One write, as the service saw it. */
@@ -130,6 +138,7 @@ export interface SimWrite {
 
 /** Bytes written by a read. */
 export interface SimLanding {
+  readonly read: SimRead;
   readonly worker: string;
   readonly key: string;
   readonly offset: number;
@@ -146,6 +155,7 @@ export class SimOrigin {
   readonly replacement: ((key: string) => SimObject | null) | null;
   readonly checksums: boolean;
   readonly copies: boolean;
+  readonly corruptsPieces: boolean;
   readonly partsInFlight: number;
   readonly storms: readonly SimStorm[];
   readonly pageKeys: number;
@@ -182,6 +192,7 @@ export class SimOrigin {
     this.leastSnapshot = options.leastSnapshot ?? 0;
     this.checksums = options.checksums ?? false;
     this.copies = options.copies ?? true;
+    this.corruptsPieces = options.corruptsPieces ?? false;
     this.storms = options.storms ?? [];
     this.pageKeys = options.pageKeys ?? Infinity;
     this.partsInFlight = options.partsInFlight ?? Infinity;

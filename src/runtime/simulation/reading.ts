@@ -70,6 +70,8 @@ export class Reading {
       stop,
       landed: 0,
       outcome: null,
+      endedAtMs: 0,
+      retryAfterMs: 0,
     };
   }
 
@@ -101,7 +103,7 @@ export class Reading {
       const { answer } = plan;
       if (answer === null) return;
       if (plan.silenceMs === 0) return this.#complete(this.#looked(plan, answer));
-      return this.#later('is silent', () => this.#complete(answer), plan.silenceMs);
+      return this.#later('is silent', () => this.#complete(this.#looked(plan, answer)), plan.silenceMs);
     }
     const piece = Math.min(left, plan.dripMs > 0 ? 1 : this.#pieceOf(plan.bytes));
     this.#later('lands', () => this.#landPiece(plan, piece), plan.dripMs);
@@ -122,6 +124,7 @@ export class Reading {
     if (wrong >= 0 && wrong < piece) place[wrong]! ^= 0xff;
     this.#record.landed += piece;
     this.#origin.onLanding({
+      read: this.#record,
       worker: this.#world.name,
       key: this.#key,
       offset: place.byteOffset,
@@ -163,6 +166,8 @@ export class Reading {
   #end(answer: ReadAnswer): void {
     if (this.#record.outcome !== null) return;
     this.#record.outcome = answer.outcome;
+    this.#record.endedAtMs = this.#world.now();
+    this.#record.retryAfterMs = answer.retryAfterMs;
     this.#cancelDevice();
     this.#unlink();
     this.#attempt.done(answer);
@@ -216,6 +221,8 @@ function planOf(origin: SimOrigin, key: string, attempt: Attempt): ReadAnswer | 
       return cut(fault.afterBytes, fault.code ?? ErrorCode.ConnectionFailed);
     case 'stall':
       return { ...cut(fault.afterBytes, ErrorCode.TimedOut), silenceMs: fault.forMs };
+    case 'slow':
+      return { ...plan, silenceMs: fault.forMs };
     case 'drip':
       return { ...cut(fault.bytes, ErrorCode.TimedOut), dripMs: fault.everyMs };
     default:
@@ -242,6 +249,7 @@ function answerOfFault(fault: SimFaultKind, key: string): ReadAnswer | null {
       return refused(Outcome.Refused, key, ErrorCode.RangeRejected);
     case 'reset':
     case 'stall':
+    case 'slow':
     case 'drip':
     case 'silence':
     case 'replace':

@@ -39,7 +39,7 @@ export interface SimulationOptions {
   /** Opens a store for one worker; called once per worker and store. What it throws rejects `openStore`. */
   readonly stores: (spec: StoreSpec, world: SimWorld) => Store;
   /** @default none: `loadTransform` rejects */
-  readonly transforms?: (spec: TransformSpec) => TransformFunction;
+  readonly transforms?: (spec: TransformSpec, worker: SimWorker) => TransformFunction;
   /** The arena, or where to find it once a worker starts. */
   readonly arena: SharedArrayBuffer | (() => SharedArrayBuffer);
   readonly words: Int32Array;

@@ -19,6 +19,7 @@ export const FAULTS = [
   'store.reset-within',
   'store.stale-connection',
   'store.stall',
+  'store.slow',
   'store.short-body',
   'store.corrupt',
   'store.wrong-range',
@@ -44,6 +45,7 @@ export const FAULTS = [
   'worker.stall',
   'worker.zombie',
   'worker.slow-start',
+  'worker.poison',
   // A task
   'task.cancel',
   'task.cancel-at-await',
@@ -53,12 +55,16 @@ export const FAULTS = [
   'task.deadline-now',
   'task.drain',
   'task.finish',
+  'task.slow-transform',
+  'task.plan-fails',
   'runtime.drain',
   'runtime.cancel',
   'runtime.close',
   // A machine
   'clock.jump',
   'clock.leap',
+  'machine.late-loop',
+  'machine.busy',
 ] as const;
 export type FaultName = (typeof FAULTS)[number];
 

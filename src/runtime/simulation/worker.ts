@@ -65,7 +65,7 @@ export interface WorkerSetup {
   readonly service: Party;
   readonly runWorker: (context: WorkerContext) => Promise<void>;
   readonly stores: (spec: StoreSpec, world: SimWorld) => Store;
-  readonly transforms: (spec: TransformSpec) => TransformFunction;
+  readonly transforms: (spec: TransformSpec, worker: SimWorker) => TransformFunction;
   readonly arena: () => SharedArrayBuffer;
   readonly words: Int32Array;
   readonly concurrency: number;
@@ -170,6 +170,11 @@ export class SimWorker {
     ];
   }
 
+  /** What it would answer now, without a message; null for one that does not live, or is hung. */
+  get stats(): WorkerStats | null {
+    return this.#state === 'live' ? (this.#answers?.stats() ?? null) : null;
+  }
+
   closeChannel(name: SimChannelName): void {
     this.#channels[name].sever();
   }
@@ -249,7 +254,7 @@ export class SimWorker {
       control: control.far as ControlChannel<ControlReply, ControlMessage>,
       sleep: (ms, stop) => this.#sleep(ms, stop),
       openStore: (spec) => this.#load(`open ${spec.name}`, () => setup.stores(spec, this.#createWorld())),
-      loadTransform: (spec) => this.#load(`import ${spec.url}`, () => setup.transforms(spec)),
+      loadTransform: (spec) => this.#load(`import ${spec.url}`, () => setup.transforms(spec, this)),
       answer: (answers) => {
         this.#answers = answers;
         questions.far.onMessage(() => questions.far.post(this.#answers?.stats()));

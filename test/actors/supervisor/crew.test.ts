@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { load, unload } from '../../../dist/actors/supervisor/crew.js';
 import { createCrew, MIB } from './kit.js';
 
 describe('the pick', () => {
@@ -38,6 +39,45 @@ describe('the pick', () => {
     expect(crew.pick(true)).toBeNull();
     Object.assign(at(0), { outstanding: 100 * MIB, rows: 0 });
     expect(crew.pick(false)).toBe(at(0));
+  });
+});
+
+describe('what waits in a worker for a closed origin', () => {
+  const CLOSED = 1;
+  const limits = { maxRows: 10, maxOutstanding: MIB };
+
+  it('keeps no work of other stores from it, and is bounded by itself', () => {
+    const closed = new Set<number>();
+    const { crew, at } = createCrew(1, limits, closed);
+    for (let i = 0; i < 10; i += 1) load(at(0), CLOSED, 100);
+    expect([crew.pick(false), crew.inFlight]).toEqual([null, 1010]);
+    closed.add(CLOSED);
+    expect([crew.pick(false), crew.inFlight]).toEqual([at(0), 0]);
+    expect([crew.takes(at(0), CLOSED), crew.takes(at(0), 0)]).toEqual([false, true]);
+    load(at(0), 0, MIB);
+    expect([crew.pick(false), crew.inFlight]).toEqual([null, MIB + 1]);
+    unload(at(0), 0, MIB);
+    expect(crew.pick(true)).toBeNull();
+    unload(at(0), CLOSED, 100);
+    expect(crew.takes(at(0), CLOSED)).toBe(true);
+    closed.clear();
+    expect(crew.inFlight).toBe(909);
+  });
+
+  it('is told of while it does, as its origin closes without a message', () => {
+    const closed = new Set<number>();
+    const { crew, clock, events, at } = createCrew(1, limits, closed);
+    const end = crew.watch(1e9, () => {});
+    load(at(0), CLOSED, 100);
+    clock.advance(1000);
+    expect(events).not.toContain('waiting');
+    closed.add(CLOSED);
+    clock.advance(1000);
+    expect(events.filter((event) => event === 'waiting')).toHaveLength(2);
+    unload(at(0), CLOSED, 100);
+    clock.advance(1000);
+    expect(events.filter((event) => event === 'waiting')).toHaveLength(2);
+    end();
   });
 });
 

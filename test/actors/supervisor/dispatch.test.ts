@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Asks } from '../../../dist/actors/supervisor/asks.js';
-import { JOB_WEIGHT_BYTES } from '../../../dist/actors/supervisor/crew.js';
+import { JOB_WEIGHT_BYTES, unload } from '../../../dist/actors/supervisor/crew.js';
 import { Dispatcher } from '../../../dist/actors/supervisor/dispatch.js';
 import { Fills } from '../../../dist/actors/supervisor/fills.js';
 import { Gate } from '../../../dist/actors/supervisor/gate.js';
@@ -116,10 +116,7 @@ function rowsOf(message: JobMessage | undefined): Row[] {
 /** What the supervisor does with a result, as far as the dispatcher can tell. */
 function back({ jobs, crew }: Kit, job: FetchJobRecord): void {
   jobs.delete(job.id);
-  const worker = crew.at(job.worker.index);
-  worker.rows -= 1;
-  worker.outstanding -= job.weight;
-  if (worker.rows === 0) worker.exclusive = false;
+  unload(crew.at(job.worker.index), job.task.entry.store, job.weight);
   unlinkJob(job);
 }
 

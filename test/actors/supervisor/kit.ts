@@ -180,7 +180,12 @@ export interface CrewKit {
   readonly at: (index: number) => Worker;
 }
 
-export function createCrew(size: number, limits: Partial<CrewLimits> = {}): CrewKit {
+/** `closed`: stores whose origins are. */
+export function createCrew(
+  size: number,
+  limits: Partial<CrewLimits> = {},
+  closed: ReadonlySet<number> = new Set(),
+): CrewKit {
   const clock = handClock();
   const links: FakeLink[] = [];
   const events: string[] = [];
@@ -205,7 +210,9 @@ export function createCrew(size: number, limits: Partial<CrewLimits> = {}): Crew
     {
       started: (worker) => events.push(`+${worker.link.name}`),
       exited: (worker) => events.push(`-${worker.link.name}`),
+      waiting: () => events.push('waiting'),
     },
+    (store) => closed.has(store),
   );
   crew.start();
   const at = (index: number): Worker => {

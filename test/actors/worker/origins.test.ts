@@ -5,6 +5,7 @@ import { Waiting, type Waiter } from '../../../dist/actors/worker/waiting.js';
 import { FIRST_LIMIT } from '../../../dist/actors/worker/window.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { Outcome } from '../../../dist/protocol/store.js';
+import { CLOSE_AFTER } from '../../../dist/protocol/origin-words.js';
 import { createRuntimeWords } from '../../../dist/protocol/words.js';
 import { isSettled } from '../../protocol/pipe.js';
 
@@ -69,6 +70,37 @@ describe('the origins of a worker', () => {
     expect(view()).toMatchObject({ closed: false, limit: FIRST_LIMIT, throttled: 21 });
   });
 
+  it.each([
+    ['Interrupted', undefined, 'opens'],
+    ['Transient', 500, 'opens'],
+    // A service that is down fails jobs after their attempts, not one job after the other at a probe each.
+    ['Transient', undefined, 'opens'],
+    ['Refused', 404, 'opens'],
+    ['StaleConnection', undefined, 'stays closed'],
+    ['Cancelled', undefined, 'stays closed'],
+  ] as const)('learn from a probe that ends as %s with status %s: the origin %s', (outcome, status, what) => {
+    const { state, origins, begin, view } = create();
+    const ticket = begin()!;
+    origins.ended(STORE, ticket, refused);
+    origins.close(STORE, ticket, 0);
+    state.nowMs += 500;
+    origins.ended(STORE, begin()!, { outcome: Outcome[outcome], error: { status }, retryAfterMs: 0 });
+    expect(view().closed).toBe(what === 'stays closed');
+  });
+
+  it('begin a row of refusals anew with any answer, and with none where nothing answered', () => {
+    const { origins, begin, view } = create();
+    const end = (answer: Parameters<Origins['ended']>[2]): void => origins.ended(STORE, begin()!, answer);
+    const failed = (status?: number) => ({ outcome: Outcome.Transient, error: { status }, retryAfterMs: 0 });
+    for (let i = 1; i < CLOSE_AFTER; i += 1) end(refused);
+    end(failed(500));
+    for (let i = 1; i < CLOSE_AFTER; i += 1) end(refused);
+    end(failed());
+    expect(view().closed).toBe(false);
+    end(refused);
+    expect(view().closed).toBe(true);
+  });
+
   it('let in who has no patience although the origin is closed', () => {
     const { origins, begin } = create();
     const ticket = begin()!;
@@ -119,8 +151,8 @@ describe('a job that waits', () => {
     origins.ended(STORE, ticket, refused);
     origins.close(STORE, ticket, 0);
     state.nowMs += 2500;
-    expect(waiting.runOut()).toEqual([late]);
-    expect([waiting.runOut(), waiting.all(), waiting.count]).toEqual([[], [patient], 0]);
+    expect(waiting.runOut()).toBe(late);
+    expect([waiting.runOut(), waiting.all(), waiting.count]).toEqual([null, [patient], 0]);
   });
 
   it('is let in when its time has come, and not before', () => {

@@ -148,4 +148,19 @@ describe('the signal of a lane', () => {
     for (const unlink of unlinks) unlink();
     expect(token.listeners).toBe(0);
   });
+
+  it('that was left by its lane costs its token nothing, and one taken back late takes nothing away', () => {
+    const { words, token, mine, other } = tokens();
+    let stopped = 0;
+    const unlink = mine.onStop(() => (stopped += 1));
+    unlink();
+    mine.onStop(() => (stopped += 10));
+    unlink();
+    other.onStop(() => (stopped += 100));
+    token.leave(other);
+    expect(token.listeners).toBe(0);
+    writeToken(words, 0, 1, StopState.Cancelled);
+    token.turned();
+    expect(stopped).toBe(10);
+  });
 });

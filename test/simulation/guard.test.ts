@@ -1,0 +1,69 @@
+/** Clocks, timers and dice of the process are away while a simulation runs, and back when the last one is over. */
+import { expect, it } from 'vitest';
+import { banGlobals } from '../../dist/runtime/simulation/guard.js';
+import { World } from './world.kit.js';
+
+/** What was asked for, by name, and whether it is what it was. */
+function hosts(): readonly unknown[] {
+  return [
+    globalThis.setTimeout,
+    globalThis.setInterval,
+    globalThis.setImmediate,
+    globalThis.fetch,
+    Date.now,
+    Math.random,
+    Reflect.get(performance, 'now'),
+  ];
+}
+
+it('refuses each of them by name, and puts back the very same', () => {
+  const before = hosts();
+  const restore = banGlobals();
+  const asked: readonly (readonly [string, () => unknown])[] = [
+    ['setTimeout', () => setTimeout(() => {}, 0)],
+    ['setInterval', () => setInterval(() => {}, 0)],
+    ['setImmediate', () => setImmediate(() => {})],
+    ['fetch', () => fetch('http://127.0.0.1/')],
+    ['now', () => Date.now()],
+    ['random', () => Math.random()],
+    ['now', () => performance.now()],
+  ];
+  try {
+    for (const [name, ask] of asked) expect(ask).toThrow(`${name}() was called in a simulation`);
+  } finally {
+    restore();
+  }
+  expect(hosts()).toEqual(before);
+  expect(Object.getOwnPropertyNames(performance)).not.toContain('now');
+});
+
+it('puts them back when the last of several is over, however often it is told', () => {
+  const before = hosts();
+  const outer = banGlobals();
+  const inner = banGlobals();
+  inner();
+  inner();
+  expect(() => Date.now()).toThrow('simulation');
+  outer();
+  expect(hosts()).toEqual(before);
+});
+
+it('puts them back when a run fails', async () => {
+  const before = hosts();
+  const world = new World({ seed: 1, sizes: { a: 1 } });
+  await expect(world.run(() => hosts()[0] === null)).rejects.toThrow('30000 steps');
+  expect(hosts()).toEqual(before);
+});
+
+it('lets two runs go on at the same time', async () => {
+  const before = hosts();
+  const worlds = [1, 2].map((seed) => new World({ seed, sizes: { a: 10, b: 5000 } }));
+  const loads = worlds.map((world) => world.load());
+  await Promise.all(worlds.map((world) => world.untilOver()));
+  expect(loads.map(({ handed }) => handed)).toEqual([
+    ['a#0', 'b#0'],
+    ['a#0', 'b#0'],
+  ]);
+  await Promise.all(worlds.map((world) => world.close()));
+  expect(hosts()).toEqual(before);
+});

@@ -1,0 +1,109 @@
+/**
+ * Which errors the faults of a run account for, and whose stop accounts for an end.
+ *
+ * What it keeps true for every test that uses it: an error is pardoned for the fault that makes it and for no other, and, where
+ * a worker tries again, only when that fault struck as often as it takes.
+ */
+import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
+import type { CancellationToken } from '../../dist/protocol/token.js';
+import type { Draw } from './scenario.kit.js';
+import type { World } from './world.kit.js';
+
+export interface Circumstances {
+  /** Whether consumers, or threads that are gone, may hold memory for longer than others wait for it. */
+  readonly memoryIsHeld: boolean;
+  /** Whether this one was stopped. */
+  readonly stopped: boolean;
+  /** Attempts that each request has. */
+  readonly maxAttempts: number;
+}
+
+/** Stops that this one hears of: of its own token, or of the runtime. */
+export function wasStopped(world: World, token: CancellationToken | null): boolean {
+  return world.stops.some((stop) => stop.token === null || stop.token === token);
+}
+
+/** The errors that faults of this run account for. */
+export function pardonOf(draw: Draw, world: World, given: Circumstances): (error: unknown) => boolean {
+  const { memoryIsHeld, stopped } = given;
+  const struck = (...prefixes: string[]): number => draw.struck(...prefixes);
+  const deaths = struck('worker.', 'port.close', 'clock.leap', 'task.slow-transform');
+  return (error) => {
+    const { code, message } = error as MillraceError;
+    switch (code) {
+      case ErrorCode.BudgetHeldByConsumer:
+        return memoryIsHeld;
+      case ErrorCode.BudgetTooSmall:
+        // What a stuck thread holds on to is missing.
+        return world.fenced > 0 || !world.fits;
+      case ErrorCode.WorkerStuck:
+        return deaths >= 2;
+      case ErrorCode.WorkerCrashed:
+        // Three deaths may be laid to one item; more than one thread dies when time leaps.
+        if (
+          struck('worker.poison') > 0 &&
+          (message.includes(`sim://${world.poison}`) || /in a row/.test(message))
+        )
+          return true;
+        return deaths - struck('worker.poison') >= 3 || struck('clock.leap') > 0;
+      case ErrorCode.Cancelled:
+      case ErrorCode.Draining:
+      case ErrorCode.DeadlineExceeded:
+        return stopped;
+      default:
+        return ofService(code, draw, world, given.maxAttempts);
+    }
+  };
+}
+
+/** What a service answered, or did not. */
+function ofService(code: ErrorCode, draw: Draw, world: World, maxAttempts: number): boolean {
+  const struck = (...prefixes: string[]): number => draw.struck(...prefixes);
+  const counted = struck(
+    'store.503',
+    'store.429',
+    'store.storm',
+    'store.reset',
+    'store.stall',
+    'store.short-body',
+    'store.drip',
+    'store.corrupt',
+    'write.',
+  );
+  // Each is tried again, unless the runtime has no budget for it.
+  const enough = counted >= maxAttempts || struck('store.storm') > 0 || world.retryBudget < 500;
+  switch (code) {
+    case ErrorCode.Throttled:
+      // Whoever has patience for less than the service asks for tries no second time.
+      return struck('store.503', 'store.429', 'store.storm') > 0;
+    case ErrorCode.ConnectionFailed:
+      return enough && struck('store.reset', 'write.') > 0;
+    case ErrorCode.TimedOut:
+      return enough && struck('store.stall', 'store.drip') > 0;
+    case ErrorCode.ShortBody:
+      return enough && struck('store.short-body') > 0;
+    case ErrorCode.ChecksumMismatch:
+      return struck('store.corrupt') >= (world.retryBudget < 500 ? 1 : Math.min(2, maxAttempts));
+    case ErrorCode.TransformFailed:
+      // It has seen what nobody has verified.
+      return struck('store.corrupt') > 0;
+    case ErrorCode.RangeRejected:
+      return struck('store.wrong-range', 'store.version-change') > 0;
+    case ErrorCode.VersionChanged:
+      return struck('store.version-change') > 0;
+    case ErrorCode.Unauthenticated:
+      // Fresh credentials are waited for, and may be asked for through a port that is closed.
+      return (
+        struck('store.clock-skew') >= 2 ||
+        struck('store.token-expired') >= 3 ||
+        struck('reply.', 'port.close', 'clock.leap') > 0
+      );
+    case ErrorCode.ProtocolViolation:
+      return struck('list.') > 0;
+    case ErrorCode.NotFound:
+      // An upload that was completed, or aborted, by whoever went before.
+      return struck('write.', 'worker.', 'port.', 'clock.leap') > 0;
+    default:
+      return false;
+  }
+}
