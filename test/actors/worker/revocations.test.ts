@@ -51,6 +51,22 @@ describe('a job that is revoked', () => {
     expect(calls).toEqual(['back 6', 'back 9']);
   });
 
+  it('is not taken for one to come because of messages without jobs', () => {
+    const { lanes, revocations } = create();
+    revocations.came(messageOf([]));
+    revocations.came({
+      kind: 'head',
+      jobId: 2,
+      stream: 1,
+      store: 0,
+      key: new Uint8Array(),
+      open: null,
+      stores: [],
+    });
+    revocations.revoke(6);
+    expect(lanes.map(({ revoked }) => revoked)).toEqual([0, 1]);
+  });
+
   it('before it comes is handed back when it does, and forgotten', () => {
     const { revocations, calls } = create();
     revocations.revoke(20);
