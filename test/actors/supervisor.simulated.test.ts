@@ -143,7 +143,7 @@ async function atEveryThirdStep(
   const undisturbed = new Scenario(1);
   await undisturbed.run();
   expect(undisturbed.sim.steps).toBeGreaterThan(300);
-  for (let step = 0; step < undisturbed.sim.steps; step += tries(3, 24)) {
+  for (let step = 0; step < undisturbed.sim.steps; step += tries(3, 60)) {
     const scenario = new Scenario(1);
     scenario.sim.atStep(step, () => disturb(scenario));
     await scenario.run();

@@ -5,7 +5,9 @@ import { CancellationToken, Runtime } from '../../dist/index.js';
 test('a thread ends when what it imports is imported, so that no file is left open', async () => {
   const channel = new BroadcastChannel('slow-store');
   const begun = new Promise<Int32Array>((resolve) => {
-    channel.onmessage = ({ data }) => resolve(data as Int32Array);
+    channel.addEventListener('message', (event) =>
+      resolve((event as unknown as { readonly data: Int32Array }).data),
+    );
   });
   const runtime = await Runtime.start({
     workers: 1,

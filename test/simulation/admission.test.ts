@@ -1,11 +1,12 @@
 /** Caps on what a runtime takes, and the way that it gives to the service's own event loop, under the real actors. */
 import { describe, expect, it } from 'vitest';
 import type { AdmissionLimits } from '../../dist/actors/supervisor/admission.js';
+import { tries } from '../kit/effort.js';
 import { PAGE } from './load.kit.js';
 import { World, type WorldOptions } from './world.kit.js';
 
 const NONE = { maxBandwidth: null, maxCpuShare: null, cores: 2, maxEventLoopDelayMs: 0 };
-const SEEDS = [1, 2, 3, 4, 5, 6];
+const SEEDS = [1, 2, 3, 4, 5, 6].slice(0, tries(6, 1));
 
 interface Landing {
   readonly atMs: number;

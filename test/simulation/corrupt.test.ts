@@ -3,11 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
 import type { SimCallFault } from '../../dist/runtime/simulation/faults.js';
 import type { SimFault } from '../../dist/runtime/simulation/origin.js';
+import { tries } from '../kit/effort.js';
 import { PAGE, type Load, type LoadOptions } from './load.kit.js';
 import { World } from './world.kit.js';
 
 const SIZES = { a: 5 * PAGE + 7, b: 300, c: 3 * PAGE };
-const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
+const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8].slice(0, tries(8, 1));
 
 /** An answer to a range tells no checksum of the object, even where it is all of it: that has to be asked for. */
 const UNSIZED = { unsized: true, verify: 'always' } as const;

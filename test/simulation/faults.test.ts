@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { OwnWord, type WorkerExit } from '../../dist/protocol/context.js';
 import type { MillraceError } from '../../dist/protocol/errors.js';
 import { DoneStatus } from '../../dist/protocol/tables.js';
+import { tries } from '../kit/effort.js';
 import { firstWrongByte, Hand, patternObjects, type HandOptions } from './kit.js';
 
 const SIZES = { a: 30_000, b: 20_000, c: 10, d: 5000 };
@@ -20,7 +21,7 @@ describe('a crash just before any step', () => {
     for (let seed = 1; seed <= 4; seed += 1) {
       const whole = begin(seed);
       await whole.untilReported();
-      for (let step = 0; step < whole.sim.steps; step += 1) {
+      for (let step = 0; step < whole.sim.steps; step += tries(1, 7)) {
         const driven = begin(seed);
         const cause = new Error('boom');
         let sentBefore = -1;

@@ -1,6 +1,7 @@
 /** Tight memory, where somebody always has to go first. */
 import { describe, expect, it } from 'vitest';
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
+import { tries } from '../kit/effort.js';
 import { type LoadOptions, PAGE, SEVERAL, several } from './load.kit.js';
 import { World, type WorldOptions } from './world.kit.js';
 
@@ -63,13 +64,13 @@ async function besideEachOther(
 describe('several loads in the memory for one of them', () => {
   it('come to their ends when their consumers wait and each has begun to collect', async () => {
     const load = { batchSize: 4, windowObjects: 4 };
-    await besideEachOther(30, {}, [load, { ...load, unsized: true }, load]);
+    await besideEachOther(tries(30, 3), {}, [load, { ...load, unsized: true }, load]);
   });
 
   it('wait for what has memory and no worker yet', async () => {
     const simulation = { jobsCapacity: 1, resultsCapacity: 1, exitMs: 3000, startMs: 300 };
     const load = { batchSize: 3, windowObjects: 6, maxConcurrentObjects: 2 };
-    await besideEachOther(90, { simulation, workers: 1, concurrency: 1 }, [load, load, load], {
+    await besideEachOther(tries(90, 5), { simulation, workers: 1, concurrency: 1 }, [load, load, load], {
       crash: true,
     });
   });
@@ -79,6 +80,8 @@ describe('several loads in the memory for one of them', () => {
     const load = { batchSize: 4, windowObjects: 10, transform: SEVERAL, holdMs: 5, windowBytes: PAGE };
     const others = { batchSize: 4, windowObjects: 8, unsized: true, windowBytes: PAGE };
     const slow = { ...others, batchSize: 1, order: 'completion', holdMs: 700 } as const;
-    await besideEachOther(100, { arenaBytes: 8 * PAGE }, [load, others, slow], { mayBeRefused: true });
+    await besideEachOther(tries(100, 5), { arenaBytes: 8 * PAGE }, [load, others, slow], {
+      mayBeRefused: true,
+    });
   });
 });

@@ -3,12 +3,15 @@
  * each step, and between any two turns of the microtask queue within it.
  */
 import { expect } from 'vitest';
+import { tries } from '../kit/effort.js';
 import type { World } from './world.kit.js';
 
 /** More turns of the microtask queue than one step has. */
-const MAX_AWAITS = 60;
+const MAX_AWAITS = tries(60, 1);
 /** Turns that are tried even where they seem to make no difference. */
 const LEAST_AWAITS = 1;
+/** Steps from one that is tried to the next. */
+const STRIDE = tries(1, 29);
 
 export interface Disturbance {
   /** Makes the world and begins its loads. */
@@ -26,7 +29,7 @@ export interface Disturbance {
 
 /** How much was covered. */
 export interface Covered {
-  /** Steps of the undisturbed scenario. */
+  /** Steps of the undisturbed scenario that were tried. */
   readonly steps: number;
   /** Runs: moments at which it was disturbed. */
   readonly moments: number;
@@ -35,11 +38,11 @@ export interface Covered {
 export async function atEveryMoment(scenario: Disturbance): Promise<Covered> {
   const undisturbed = scenario.make();
   await undisturbed.untilOver();
-  const { steps } = undisturbed.sim;
-  let moments = 0;
+  let [steps, moments] = [0, 0];
   let later = '';
   // From the last step to the first: a moment within a step is tried until it makes no difference to the next one.
-  for (let step = steps - 1; step >= 0; step -= 1) {
+  for (let step = undisturbed.sim.steps - 1; step >= 0; step -= STRIDE) {
+    steps += 1;
     for (let awaits = 0; later !== '' && awaits < MAX_AWAITS; awaits += 1) {
       moments += 1;
       const trace = await runOnce(scenario, `in step ${step} after ${awaits} awaits`, (world, act) =>

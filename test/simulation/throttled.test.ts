@@ -1,6 +1,7 @@
 /** A service that tells everybody to slow down for a minute: what that costs it, and how soon all is as before. */
 import { describe, expect, it } from 'vitest';
 import { RETRY_CAPACITY, RETRY_COST, spendRetry } from '../../dist/protocol/words.js';
+import { tries } from '../kit/effort.js';
 import { atEveryMoment } from './moments.kit.js';
 import { World } from './world.kit.js';
 
@@ -57,9 +58,9 @@ function recoveredAfterMs(world: World): number {
   return Infinity;
 }
 
-describe.each([1, 2, 4])('a storm of a minute over %i workers', (workers) => {
+describe.each([4, 2, 1].slice(0, tries(3, 1)))('a storm of a minute over %i workers', (workers) => {
   it('costs no more than the retry budget and a tenth, loses nothing, and is over within ten seconds', async () => {
-    for (let seed = 1; seed <= 3; seed += 1) {
+    for (let seed = 1; seed <= tries(3, 1); seed += 1) {
       const world = stormy({ seed, workers, objects: OBJECTS });
       await world.sim.run(() => world.loads.every((load) => load.over), 100_000);
       const [load] = world.loads;

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
 import { DoneStatus } from '../../dist/protocol/tables.js';
 import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
+import { tries } from '../kit/effort.js';
 import { firstWrongByte, Hand, patternObject, patternObjects, type HandOptions } from './kit.js';
 
 const SIZES = { a: 3000, b: 1, c: 7000, d: 500, e: 64 };
@@ -153,7 +154,7 @@ describe('a cancel just before any step', () => {
       const statuses = new Set<DoneStatus>();
       for (const seed of SEEDS.slice(0, 4)) {
         const steps = await stepsOf(seed, { slowCancel });
-        for (let step = 0; step < steps; step += 1) {
+        for (let step = 0; step < steps; step += tries(1, 7)) {
           const driven = begin(seed, { slowCancel });
           driven.sim.atStep(step, () => driven.cancel());
           await driven.untilReported();
@@ -203,7 +204,7 @@ describe('a drain just before any step', () => {
     const statuses = new Set<DoneStatus>();
     for (const seed of SEEDS.slice(0, 4)) {
       const steps = await stepsOf(seed);
-      for (let step = 0; step < steps; step += 1) {
+      for (let step = 0; step < steps; step += tries(1, 7)) {
         const driven = begin(seed);
         let begun = -1;
         driven.sim.atStep(step, () => {
@@ -230,7 +231,7 @@ describe.each([{ resultsCapacity: 1 }, { resultsCapacity: 8 }])(
       let left = 0;
       for (const seed of SEEDS.slice(0, 4)) {
         const steps = await stepsOf(seed);
-        for (let step = 0; step < steps; step += 1) {
+        for (let step = 0; step < steps; step += tries(1, 7)) {
           const driven = begin(seed, { simulation });
           driven.sim.atStep(step, () => driven.stop());
           expect(await driven.untilExit()).toEqual({ clean: true, cause: null });

@@ -22,6 +22,7 @@ import { createSimStore } from '../../dist/runtime/simulation/store.js';
 import type { SimWorld } from '../../dist/runtime/simulation/worker.js';
 import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
 import { SIM_STORE, simStoreSpec } from '../../dist/testing/simulated-runtime.js';
+import { tries } from '../kit/effort.js';
 import { PAGE } from './load.kit.js';
 
 const encoder = new TextEncoder();
@@ -196,7 +197,7 @@ describe('puts', () => {
       const failures: string[] = [];
       for (const seed of [1, 2]) {
         const steps = await stepsOf(seed);
-        for (let step = 0; step < steps && failures.length < 5; step += 1) {
+        for (let step = 0; step < steps && failures.length < 5; step += tries(1, 13)) {
           const world = createWorld(seed);
           world.sim.atStep(step, () => disturb(world));
           try {

@@ -24,16 +24,20 @@ export const ROOMS = {
   },
   actors: {
     mutate: ['dist/actors/**/*.js'],
-    // The actors' shells are made for the simulation, which runs them in one process. What tries every moment is left out: it comes
-    // by every line, and would run for minutes for each mutant that survives.
+    // The actors' shells are made for the simulation, which runs them in one process. What tries every moment of a small load
+    // tries a few of them here; drawn worlds, which cost seconds each, are left out.
     tests: [
       'test/actors',
+      'test/simulation/admission.test.ts',
       'test/simulation/corrupt.test.ts',
       'test/simulation/faults.test.ts',
+      'test/simulation/hedge.test.ts',
       'test/simulation/memory.test.ts',
-      'test/simulation/service.test.ts',
+      'test/simulation/regressions.test.ts',
       'test/simulation/simulation.test.ts',
+      'test/simulation/throttled.test.ts',
       'test/simulation/worker.test.ts',
+      'test/simulation/writes.test.ts',
     ],
     without: THREADS,
     testTimeoutMs: 8000,

@@ -44,14 +44,9 @@ export class BandwidthCap {
 
   /** Milliseconds until another row may go; 0 for now, Infinity for when something has come back. */
   waitMs(nowMs: number, inFlight: number): number {
-    if (inFlight > 0 && inFlight >= this.#maxInFlight) return Infinity;
-    const waitMs = this.#bucket.waitMs(this.#closed ? this.#turnBytes : 1, nowMs);
-    if (waitMs === 0) this.#closed = false;
-    else if (!this.#closed) {
-      this.#closed = true;
-      return this.#bucket.waitMs(this.#turnBytes, nowMs);
-    }
-    return waitMs;
+    if (inFlight >= this.#maxInFlight) return Infinity;
+    this.#closed = this.#bucket.waitMs(this.#closed ? this.#turnBytes : 1, nowMs) > 0;
+    return this.#closed ? this.#bucket.waitMs(this.#turnBytes, nowMs) : 0;
   }
 
   take(bytes: number): void {
@@ -94,7 +89,7 @@ export class CpuCap {
   admits(nowMs: number, inFlight: number): boolean {
     if (!this.isOpen(nowMs, inFlight)) return false;
     const limit = this.#cost === 0 ? FIRST_WEIGHT : this.#burstMs / this.#cost;
-    return inFlight === 0 || inFlight < limit || this.#isStalled(nowMs, inFlight);
+    return inFlight < limit || this.#isStalled(nowMs, inFlight);
   }
 
   began(nowMs: number): void {

@@ -38,7 +38,7 @@ export class Courtesy {
   }
 
   admits(inFlight: number): boolean {
-    return inFlight === 0 || inFlight < this.#limit;
+    return inFlight < this.#limit;
   }
 
   sample(delayMs: number, nowMs: number, inFlight: number): void {

@@ -249,10 +249,10 @@ export class Crew {
   /** The load of a worker without what waits for a closed origin. */
   #active(worker: Worker): WorkerLoad {
     let { rows, outstanding } = worker;
-    for (const [store, load] of worker.byStore.entries()) {
-      if (load === undefined || load.rows === 0 || !this.#isClosed(store)) continue;
-      rows -= load.rows;
-      outstanding -= load.outstanding;
+    for (const [store, own] of worker.byStore.entries()) {
+      if (own === undefined || own.rows === 0 || !this.#isClosed(store)) continue;
+      rows -= own.rows;
+      outstanding -= own.outstanding;
     }
     return { rows, outstanding };
   }

@@ -126,8 +126,10 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     this.pending = pending;
     this.stream = stream;
     this.reading = true;
-    if (this.#stop === null || this.#stop.token !== stream.token || this.#stop.revoked)
+    if (this.#stop === null || this.#stop.token !== stream.token || this.#stop.revoked) {
+      this.#stop?.token.leave(this.#stop);
       this.#stop = new Revocable(stream.token);
+    }
     this.#read(table, row * JOB_STRIDE);
     this.#ticket.held = (this.flags & JobFlag.Landed) === 0;
     let store: Store | Promise<Store>;

@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. What is revoked stays so; nobody else of the stream is stopped.
- * 2. Its listeners are the token's: a lane costs its stream nothing but this object, made when the lane changes streams.
+ * 2. A first listener for a stop, which is what an attempt has, is kept here: each attempt of each lane would else put one into
+ *    the token's set, and take it out again. Further ones are the token's.
  */
 import type { TurnSignal } from '../../protocol/context.js';
 import { StopState } from '../../protocol/stop.js';
@@ -12,9 +13,12 @@ import type { LocalToken } from './tokens.js';
 export class Revocable implements TurnSignal {
   readonly token: LocalToken;
   #revoked = false;
+  #onStop: (() => void) | null = null;
 
+  /** The token tells it of its turns until it is left. */
   constructor(token: LocalToken) {
     this.token = token;
+    token.join(this);
   }
 
   get revoked(): boolean {
@@ -30,7 +34,12 @@ export class Revocable implements TurnSignal {
   }
 
   onStop(fn: () => void): () => void {
-    return this.token.onStop(fn, this);
+    if (this.#onStop !== null || this.state === StopState.Cancelled) return this.token.onStop(fn, this);
+    this.#onStop = fn;
+    return () => {
+      // Who takes it back late must not take away what the next attempt has put there.
+      if (this.#onStop === fn) this.#onStop = null;
+    };
   }
 
   /** Everybody who waits for the token looks again, and this one's find that they are stopped. */
@@ -39,7 +48,15 @@ export class Revocable implements TurnSignal {
     this.token.turned();
   }
 
+  /** The token may have turned. */
+  turned(): void {
+    if (this.state !== StopState.Cancelled) return;
+    const fn = this.#onStop;
+    this.#onStop = null;
+    fn?.();
+  }
+
   get listeners(): number {
-    return this.token.listeners;
+    return this.token.listeners + (this.#onStop === null ? 0 : 1);
   }
 }

@@ -14,6 +14,7 @@ export class LocalToken implements TurnSignal {
   readonly epoch: number;
   readonly #words: Int32Array;
   readonly #onTurn = new Set<() => void>();
+  readonly #joined = new Set<{ turned(): void }>();
 
   constructor(words: Int32Array, slot: number, epoch: number) {
     this.#words = words;
@@ -53,8 +54,18 @@ export class LocalToken implements TurnSignal {
     return () => this.#onTurn.delete(listener);
   }
 
+  /** `signal` is told of turns until it leaves. */
+  join(signal: { turned(): void }): void {
+    this.#joined.add(signal);
+  }
+
+  leave(signal: { turned(): void }): void {
+    this.#joined.delete(signal);
+  }
+
   /** The control message came, or something that goes by this token was stopped: everybody who waits looks again. */
   turned(): void {
+    for (const signal of this.#joined) signal.turned();
     for (const fn of this.#onTurn) fn();
   }
 

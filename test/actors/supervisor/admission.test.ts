@@ -3,7 +3,7 @@ import { Admission } from '../../../dist/actors/supervisor/admission.js';
 import { BandwidthCap, CpuCap } from '../../../dist/actors/supervisor/caps.js';
 import { Courtesy } from '../../../dist/actors/supervisor/courtesy.js';
 import { Meter } from '../../../dist/actors/supervisor/meter.js';
-import { Turns } from '../../../dist/actors/supervisor/turns.js';
+import { rotate, Turns } from '../../../dist/actors/supervisor/turns.js';
 import { seededRandom } from '../../../dist/protocol/seeded.js';
 
 const NONE = { maxBandwidth: null, maxCpuShare: null, cores: 2, maxEventLoopDelayMs: 0 };
@@ -77,6 +77,30 @@ describe('the cap on bandwidth', () => {
     expect(cap.waitMs(0, 0)).toBeGreaterThan(0);
   });
 
+  it('uses what is there to the last byte, and then waits for a turn of it, each time', () => {
+    const cap = new BandwidthCap(RATE, 0);
+    cap.take(BURST - 10);
+    expect(cap.waitMs(0, 0)).toBe(0);
+    cap.take(10);
+    expect([cap.waitMs(0, 0), cap.waitMs(20, 0)]).toEqual([50, 30]);
+    expect(cap.waitMs(50, 0)).toBe(0);
+    cap.take(49_990);
+    expect(cap.waitMs(50, 0)).toBe(0);
+    cap.take(10);
+    expect(cap.waitMs(50, 0)).toBe(50);
+  });
+
+  it('charges a row for what it moved, more or less than was thought', () => {
+    const cap = new BandwidthCap(RATE, 0);
+    cap.take(BURST + 100_000);
+    cap.correct(100_000, 70_000);
+    expect(cap.waitMs(0, 0)).toBe(70 + 50);
+    cap.correct(100_000, 150_000);
+    expect(cap.waitMs(0, 0)).toBe(120 + 50);
+    cap.correct(100_000, 100_000);
+    expect(cap.waitMs(0, 0)).toBe(120 + 50);
+  });
+
   it('keeps what is under way below four seconds of it, but for one row', () => {
     const cap = new BandwidthCap(RATE, 0);
     expect(cap.waitMs(0, 4 * RATE - 1)).toBe(0);
@@ -137,6 +161,18 @@ describe('the cap on processor time', () => {
   it('keeps few rows in flight where each costs much', () => {
     expect(run(0.5, 2, 100, 36_000).peak).toBeLessThanOrEqual(8);
     expect(run(0.5, 2, 0.1, 36_000).peak).toBeGreaterThan(100);
+  });
+
+  it('has a quarter of a second of it in flight, by a mean cost in which the latest counts for three tenths', () => {
+    const cap = new CpuCap(1, 0);
+    const weight = 1024 * 100;
+    cap.done(weight);
+    cap.sample(100, 1000, 1);
+    expect([cap.admits(1000, 256_000 - 1), cap.admits(1000, 256_000)]).toEqual([true, false]);
+    cap.done(weight);
+    cap.sample(200, 2000, 1);
+    const most = 256_000 / 1.3;
+    expect([cap.admits(2000, most - 1), cap.admits(2000, most + 1)]).toEqual([true, false]);
   });
 
   it('does not count what threads use while nothing is with them', () => {
@@ -241,6 +277,35 @@ describe('admission', () => {
     expect(admission.ask(0, 2 ** 40)).toBe('open');
   });
 
+  it('takes everything in where nothing is limited', () => {
+    const admission = new Admission(NONE, 0);
+    admission.began(2 ** 40, 0);
+    admission.sample({ busyMs: 1e6, eventLoopDelayMs: 1e6 }, 0, 2 ** 40);
+    admission.ended(2 ** 40, 0, 2 ** 40);
+    expect([admission.ask(0, 0), admission.waitMs]).toEqual(['open', 0]);
+  });
+
+  it.each([
+    ['bandwidth', { maxBandwidth: 1000 }, [true, false]],
+    ['processor time', { maxCpuShare: 0.5 }, [true, true]],
+  ])('with a limit of %s alone has to be asked', (_what, limit, flags) => {
+    const admission = new Admission({ ...NONE, ...limit }, 0);
+    expect([admission.limits, admission.samples]).toEqual(flags);
+    admission.sample({ busyMs: 0, eventLoopDelayMs: 1e6 }, 0, 1);
+    expect(admission.ask(0, 0)).toBe('open');
+  });
+
+  it('learns from a row that came back what it moved, and what such a row costs', () => {
+    const admission = new Admission({ ...NONE, maxBandwidth: 1000, maxCpuShare: 0.5 }, 0);
+    admission.began(1250, 0);
+    admission.ended(1250, 250, 1000);
+    expect(admission.ask(0, 0)).toBe('bandwidth');
+    expect(admission.waitMs).toBe(50);
+    // A thousand weighed as much as the processor may have in flight.
+    admission.sample({ busyMs: 250, eventLoopDelayMs: 0 }, 1000, 0);
+    expect([admission.ask(1100, 999), admission.ask(1100, 1000)]).toEqual(['open', 'cpu']);
+  });
+
   it('tells which limit keeps a row, and how long that takes at the most', () => {
     const admission = new Admission(
       { maxBandwidth: 1000, maxCpuShare: 0.5, cores: 2, maxEventLoopDelayMs: 100 },
@@ -291,7 +356,23 @@ describe('turns', () => {
   });
 });
 
+describe('streams in a row', () => {
+  it('come first one after the other', () => {
+    const streams = ['a', 'b', 'c'];
+    const first = [0, 1, 2, 3].map(() => [...rotate(streams)].join(''));
+    expect(first).toEqual(['bca', 'cab', 'abc', 'bca']);
+    expect(rotate([])).toEqual([]);
+  });
+});
+
 describe('the meter', () => {
+  it('has seen nothing before, also in the first second of the clock', () => {
+    const meter = new Meter();
+    expect([meter.sum(0), meter.max(0)]).toEqual([0, 0]);
+    meter.add(5, 50);
+    expect([meter.sum(60), meter.max(60)]).toEqual([5, 5]);
+  });
+
   it('sums, or takes the largest of, what was added in the last second', () => {
     const meter = new Meter();
     meter.add(5, 1050);

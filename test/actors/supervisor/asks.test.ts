@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Asks } from '../../../dist/actors/supervisor/asks.js';
-import { blame, type Loss } from '../../../dist/actors/supervisor/blame.js';
+import { blame, crashLoopError, type Loss } from '../../../dist/actors/supervisor/blame.js';
 import { follow } from '../../../dist/actors/supervisor/follow.js';
 import type { FetchJobRecord } from '../../../dist/actors/supervisor/jobs.js';
 import type { StreamListRequest, StreamOptions } from '../../../dist/actors/supervisor/types.js';
@@ -231,6 +231,7 @@ describe('the blame for a lost worker', () => {
     const crashed = ErrorCode.WorkerCrashed;
     expect(lose([], 3, crashed, 1)([11]).map(({ crashes }) => crashes)).toEqual([1]);
     expect(lose([], 3, crashed, 0)([11]).map(({ crashes }) => crashes)).toEqual([3]);
+    expect(lose([], 3, crashed, 1)([11, 12]).map(({ crashes }) => crashes)).toEqual([1, 1]);
   });
 
   it('is with the jobs whose transform was running, and with nobody else', () => {
@@ -280,5 +281,18 @@ describe('the blame for a lost worker', () => {
       message: expect.stringContaining(`${deaths} workers ${verb}`),
       cause: { message: 'segfault' },
     });
+  });
+});
+
+describe('workers that die before they have done anything', () => {
+  it('end every load with how many it were, and what the last one died of', () => {
+    const cause = new Error('no such module');
+    expect(crashLoopError(7, cause)).toMatchObject({
+      code: 'WorkerCrashed',
+      message: 'workers died 7 times in a row without a single result: no such module',
+      context: { phase: 'request' },
+      cause,
+    });
+    expect(crashLoopError(7, null).message).toMatch(/without a single result$/);
   });
 });

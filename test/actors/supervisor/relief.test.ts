@@ -8,15 +8,18 @@ import { isSettled } from '../../protocol/pipe.js';
 import { createStream, entryOf, MIB, pages, settle, settleAll, uriOf, WHOLE } from './kit.js';
 
 /** `pass` lets the time pass that a consumer waits for others; `timers` says how many of such waits there are. */
-function createRelief(budgetBytes: number) {
+function createRelief(budgetBytes: number, timeoutMs = 60_000) {
   const arena = new Arena(budgetBytes);
   const grants = new Grants({ arena, workers: 1, ranges: () => WHOLE, uri: uriOf });
   const timers = new Set<() => void>();
+  /** How long each of them was to be. */
+  const waits: number[] = [];
   const relief = new Relief({
     arena,
     grants,
-    timeoutMs: 60_000,
-    after: (_ms, fn) => {
+    timeoutMs,
+    after: (ms, fn) => {
+      waits.push(ms);
       timers.add(fn);
       return () => void timers.delete(fn);
     },
@@ -27,7 +30,7 @@ function createRelief(budgetBytes: number) {
     for (let part = 0; part < 2; part += 1)
       for (const fn of [...timers].splice(0)) if (timers.delete(fn)) fn();
   };
-  return { arena, grants, relief, timers, pass };
+  return { arena, grants, relief, timers, waits, pass };
 }
 
 const sized = (sizes: readonly number[]) => sizes.map((size, i) => entryOf(i, { size }));
@@ -193,5 +196,144 @@ describe('a consumer that waits for memory', () => {
     expect(grants.grantNext(busy.stream)).toBe(true);
     settle(waiting.stream, waiting.stream.granted[0]!);
     expect(await next).not.toBeNull();
+  });
+});
+
+describe('who is helped', () => {
+  /** A consumer that waits for so much, of which there is nothing. */
+  async function waitingFor(grants: Grants, arena: Arena, sizes: readonly number[], batchSize = 4) {
+    const { stream, pull } = createStream(arena, sized(sizes), { batchSize });
+    await pull();
+    void stream.next().catch(() => {});
+    grantAll(grants, stream);
+    return stream;
+  }
+
+  it('takes what busy consumers have complete while jobs are out, but nothing of one that waits too', async () => {
+    const { arena, grants, relief } = createRelief(4 * MIB);
+    const complete = createStream(arena, sized([MIB, MIB]), { batchSize: 1 });
+    await complete.pull();
+    grantAll(grants, complete.stream);
+    settleAll(complete.stream);
+    const hungry = createStream(arena, sized([2 * MIB + 1]), { batchSize: 1 });
+    await hungry.pull();
+    void hungry.stream.next();
+    const collecting = createStream(arena, sized([MIB, MIB, MIB]), { batchSize: 3, batchBytes: 4 * MIB });
+    await collecting.pull();
+    void collecting.stream.next();
+    grantAll(grants, collecting.stream);
+    settleAll(collecting.stream);
+    expect([arena.stats().usedBytes, collecting.stream.granted.length]).toEqual([4 * MIB, 0]);
+    grants.grantNext(hungry.stream);
+    const all = [collecting.stream, complete.stream, hungry.stream];
+    expect([relief.relieve(all, false), arena.stats().usedBytes]).toEqual([true, 2 * MIB]);
+    expect([relief.relieve(all, false), arena.stats().usedBytes]).toEqual([false, 2 * MIB]);
+    // Nothing comes back by itself: then it has precedence, because it has waited longer.
+    expect([relief.relieve(all, true), arena.stats().usedBytes < 2 * MIB]).toEqual([true, true]);
+    expect([grants.grantNext(collecting.stream), grants.grantNext(hungry.stream)]).toEqual([false, true]);
+  });
+
+  it('is who has waited longest, whatever the order', async () => {
+    const { arena, grants, relief } = createRelief(2 * MIB);
+    arena.allocate(2 * MIB);
+    const streams = [];
+    for (let i = 0; i < 3; i += 1) streams.push(await waitingFor(grants, arena, [MIB]));
+    const [first, second, third] = streams;
+    for (const order of [
+      [third!, first!, second!],
+      [second!, third!, first!],
+      [third!, second!, first!],
+    ]) {
+      relief.relieve(order, true);
+      expect(grants.turn).toBe(first);
+    }
+  });
+
+  it('waits while another has memory and no worker: that comes back by itself', async () => {
+    const { arena, grants, relief, timers } = createRelief(2 * MIB);
+    const other = createStream(arena, sized([2 * MIB]));
+    await other.pull();
+    grantAll(grants, other.stream);
+    const idle = createStream(arena, []);
+    const stream = await waitingFor(grants, arena, [MIB]);
+    expect(relief.relieve([stream, other.stream, idle.stream], true)).toBe(false);
+    expect([timers.size, grants.turn]).toEqual([0, stream]);
+    settleAll(other.stream);
+    expect(relief.relieve([stream, other.stream, idle.stream], true)).toBe(true);
+    expect(granted(other.stream)).toEqual([]);
+    expect(grants.grantNext(stream)).toBe(true);
+  });
+
+  it('is nobody who has something on its way', async () => {
+    const { arena, grants, relief, timers } = createRelief(2 * MIB);
+    arena.allocate(MIB);
+    const out = await waitingFor(grants, arena, [MIB + 1]);
+    out.jobsOut += 1;
+    const waits = await waitingFor(grants, arena, [MIB, MIB], 2);
+    expect([granted(waits), waits.blockedBytes]).toEqual([[0], MIB]);
+    expect([relief.relieve([out, waits], true), grants.turn, timers.size]).toEqual([false, null, 0]);
+  });
+
+  it('is anybody again when a turn is over, who is told once', async () => {
+    const { arena, grants, relief } = createRelief(2 * MIB);
+    const { stream } = createStream(arena, []);
+    grants.turn = stream;
+    expect([relief.relieve([stream], true), grants.turn]).toEqual([true, null]);
+    expect(relief.relieve([stream], true)).toBe(false);
+  });
+
+  it('is nobody else in the last quarter of the wait, so that what is released adds up', async () => {
+    const { arena, grants, relief, timers, waits } = createRelief(2 * MIB);
+    const held = [arena.allocate(MIB + PAGE_BYTES)!, arena.allocate(MIB - PAGE_BYTES)!];
+    const large = await waitingFor(grants, arena, [MIB]);
+    const small = await waitingFor(grants, arena, [pages(1)], 1);
+    expect(relief.relieve([large, small], true)).toBe(false);
+    const [lastPart] = timers;
+    lastPart!();
+    expect(waits).toEqual([45_000, 15_000]);
+    // Nobody is told before that quarter is over, and it is not prolonged.
+    expect([relief.relieve([large, small], true), large.over]).toEqual([false, false]);
+    expect([small.granted.length, waits.length]).toEqual([0, 2]);
+    arena.release(held[1]!);
+    // More room than ever before: the wait begins anew, and the small one may have some of it.
+    expect([relief.relieve([large, small], true), granted(small)]).toEqual([true, [0]]);
+    expect(waits).toEqual([45_000, 15_000, 45_000]);
+  });
+});
+
+describe('a wait for consumers', () => {
+  async function starving(timeoutMs?: number) {
+    const kit = createRelief(4 * MIB, timeoutMs);
+    kit.arena.quarantine(kit.arena.allocate(MIB)!);
+    kit.arena.allocate(2 * MIB);
+    kit.arena.charge(pages(4));
+    const { stream, pull } = createStream(kit.arena, sized([MIB]));
+    await pull();
+    const next = stream.next();
+    kit.grants.grantNext(stream);
+    return { ...kit, stream, next };
+  }
+
+  it('of no time ends at once, with all the figures and the way out', async () => {
+    const { stream, next, relief, timers } = await starving(0);
+    expect(relief.relieve([stream], true)).toBe(true);
+    expect(timers.size).toBe(0);
+    await expect(next).rejects.toMatchObject({
+      context: { phase: 'grant' },
+      message: expect.stringMatching(
+        /^1 MiB are needed .* 2(\.\d+)? MiB of the memory budget of 4 MiB \(1 MiB of it lost .*Release them.*memoryBudget$/,
+      ),
+    });
+  });
+
+  it('is over with its stream, and with no other', async () => {
+    const { arena, stream, relief, timers } = await starving();
+    relief.forget(stream);
+    relief.relieve([stream], true);
+    expect(timers.size).toBe(1);
+    relief.forget(createStream(arena, []).stream);
+    expect(timers.size).toBe(1);
+    relief.forget(stream);
+    expect(timers.size).toBe(0);
   });
 });

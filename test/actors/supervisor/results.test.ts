@@ -18,6 +18,7 @@ function messageOf(versions: readonly (Uint8Array | null)[], more: Partial<DoneM
     table.set(base + Done.Landed, row + 100);
     table.set(base + Done.Size, row + 1000);
     table.set(base + Done.Retries, row);
+    table.set(base + Done.Throttled, row + 5);
     if (version === null) continue;
     table.set(base + Done.BlobStart, table.addBytes(version));
     table.set(base + Done.VersionLength, version.length);
@@ -31,6 +32,7 @@ describe('the rows of a message of results', () => {
     for (let row = 0; row < 3; row += 1) {
       expect(rows.next()).toBe(row + 10);
       expect(rows).toMatchObject({ landed: row + 100, size: row + 1000, retries: row, version: null });
+      expect(rows.throttled).toBe(row + 5);
       expect(rows.status).toBe(row % 2 === 0 ? DoneStatus.Ok : DoneStatus.Left);
     }
     expect([rows.next(), rows.next()]).toEqual([-1, -1]);

@@ -3,6 +3,8 @@ import { ask, type AskingDeps } from '../../../dist/actors/worker/asking.js';
 import { refundSuccess, takeStep } from '../../../dist/actors/worker/attempts.js';
 import { newRetryState, RETRY_BASE_MS } from '../../../dist/actors/worker/retry.js';
 import { LocalToken } from '../../../dist/actors/worker/tokens.js';
+import { newTicket } from '../../../dist/actors/worker/origins.js';
+import type { Waiter } from '../../../dist/actors/worker/waiting.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { type Answer, Outcome, type Store } from '../../../dist/protocol/store.js';
@@ -25,7 +27,7 @@ function createDeps(budget = 500) {
   const slept: number[] = [];
   const refreshed: unknown[] = [];
   const means = attemptDeps(words);
-  const deps: AskingDeps & { refused: MillraceError | null; stopping: boolean } = {
+  const deps: AskingDeps & typeof means & { refused: MillraceError | null; stopping: boolean } = {
     ...means,
     refused: null,
     stopping: false,
@@ -65,6 +67,17 @@ describe('the step after an attempt', () => {
       code: 'ServiceUnavailable',
       message: 'slow down (not tried again: the retry budget of the runtime is used up)',
     });
+  });
+
+  it('of a job with patience is left to its origin, which is closed where there is no budget', async () => {
+    const { deps, token, slept, words } = createDeps(RETRY_COST);
+    deps.context.now = () => 1000;
+    const retry = newRetryState(1, 60_000);
+    const throttled = { ...failure(Outcome.Throttled), ticket: newTicket() };
+    expect(await takeStep(retry, throttled, token, deps)).toBe(1000 + 2 * RETRY_BASE_MS);
+    expect([spendRetry(words), deps.origins.isClosed(3)]).toEqual([false, false]);
+    expect(await takeStep(retry, throttled, token, deps)).toBeGreaterThan(1000);
+    expect([slept, deps.origins.isClosed(3)]).toEqual([[], true]);
   });
 
   it('is taken at once after a stale connection: there is nothing to wait for', async () => {
@@ -250,5 +263,70 @@ describe('a question', () => {
     expect((await ask<string>(question, kit.deps)).status).toBe(DoneStatus.Left);
     kit.deps.stopping = false;
     expect((await ask<string>(question, kit.deps)).status).toBe(DoneStatus.Cancelled);
+  });
+
+  it('waits for a place of its origin without a slot, and gives it back once it has its answer', async () => {
+    const kit = createDeps();
+    const { origins } = kit.deps;
+    const seat = { slot: 4 };
+    const view = () => origins.stats()[0]!;
+    const slots: number[] = [];
+    let attempts = 0;
+    const deps = {
+      ...kit.deps,
+      wait: (waiter: Waiter) => {
+        slots.push(waiter.slot);
+        waiter.slot = 9;
+        // Who is let in has a place of its own already.
+        expect(origins.enter(3, false)).toBe(false);
+        origins.leave(3, { ...newTicket(), held: true });
+        expect(origins.enter(3, false)).toBe(true);
+        waiter.resume(true, null);
+      },
+    };
+    const question = {
+      store: 3,
+      maxAttempts: 9,
+      patienceMs: 0,
+      seat,
+      entered: false,
+      token: kit.token,
+      again: false,
+      attempt: () => {
+        attempts += 1;
+        return Promise.resolve(done);
+      },
+    };
+    let taken = 0;
+    while (origins.enter(3, false)) taken += 1;
+    expect(await ask<string>(question, deps)).toMatchObject({ status: DoneStatus.Ok, value: 'done' });
+    expect([slots, seat.slot, attempts, view().inFlight]).toEqual([[4], 9, 1, taken - 1]);
+    // One that was let in before takes no second place.
+    expect(origins.enter(3, false)).toBe(true);
+    await ask<string>({ ...question, entered: true }, deps);
+    expect([attempts, view().inFlight]).toEqual([2, taken - 1]);
+  });
+
+  it('fails with the reason why it was not let in, without an attempt', async () => {
+    const kit = createDeps();
+    while (kit.deps.origins.enter(3, false)) continue;
+    const error = new MillraceError(ErrorCode.Throttled, 'closed for too long');
+    const deps = { ...kit.deps, wait: (waiter: Waiter) => waiter.resume(false, error) };
+    const attempt = (): Promise<never> => Promise.reject(new Error('asked all the same'));
+    const asking = { store: 3, maxAttempts: 9, patienceMs: 0, seat: { slot: 0 }, entered: false };
+    const question = { ...asking, token: kit.token, again: false, attempt };
+    expect(await ask<string>(question, deps)).toMatchObject({ status: DoneStatus.Failed, error, retries: 0 });
+  });
+
+  it('that fails with a store gives back the place that it was let in to', async () => {
+    const kit = createDeps();
+    const { origins } = kit.deps;
+    expect(origins.enter(3, false)).toBe(true);
+    const deps = { ...kit.deps, store: () => Promise.reject(new Error('no such module')) };
+    const attempt = (): Promise<never> => Promise.reject(new Error('asked all the same'));
+    const asking = { store: 3, maxAttempts: 9, patienceMs: 0, seat: { slot: 0 }, entered: true };
+    const question = { ...asking, token: kit.token, again: false, attempt };
+    expect((await ask<string>(question, deps)).error).toMatchObject({ message: 'no such module' });
+    expect(origins.stats()[0]!.inFlight).toBe(0);
   });
 });

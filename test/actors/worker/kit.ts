@@ -3,7 +3,7 @@ import type { AttemptDeps } from '../../../dist/actors/worker/attempts.js';
 import { Origins } from '../../../dist/actors/worker/origins.js';
 
 /** An attempt's means over those words, with a clock that stands still; whoever would have to wait is an error. */
-export function attemptDeps(words: Int32Array): AttemptDeps {
+export function attemptDeps(words: Int32Array): AttemptDeps & { readonly origins: Origins } {
   const context = {
     words,
     now: () => 0,

@@ -155,6 +155,38 @@ describe('a job that waits', () => {
     expect([waiting.runOut(), waiting.all(), waiting.count]).toEqual([null, [patient], 0]);
   });
 
+  it('is let in when its time has come, and not before', () => {
+    const { state, origins } = create();
+    const waiting = new Waiting(origins);
+    const own = waiter();
+    waiting.add(own, state.nowMs + 100, state.nowMs);
+    expect(waiting.next(state.nowMs + 99)).toBeNull();
+    expect(waiting.next(state.nowMs + 100)).toBe(own);
+  });
+
+  it('for a place alone needs no timer', () => {
+    const { state, origins, begin } = create();
+    const waiting = new Waiting(origins);
+    for (let i = 0; i < FIRST_LIMIT; i += 1) begin();
+    waiting.add(waiter(), state.nowMs, state.nowMs);
+    expect([waiting.next(state.nowMs), waiting.lookAtMs(state.nowMs)]).toEqual([null, Infinity]);
+  });
+
+  it('without patience neither waits for a closed origin nor is given up with it', () => {
+    const { state, origins, begin } = create();
+    const waiting = new Waiting(origins);
+    const [patient, hasty] = [waiter(1000), waiter(0)];
+    waiting.add(patient, 0, state.nowMs);
+    waiting.add(hasty, 0, state.nowMs);
+    const ticket = begin()!;
+    origins.ended(STORE, ticket, refused);
+    origins.close(STORE, ticket, 0);
+    expect(waiting.next(state.nowMs)).toBe(hasty);
+    waiting.add(hasty, 0, state.nowMs);
+    state.nowMs += 2500;
+    expect(waiting.runOut()).toEqual([patient]);
+  });
+
   it('counts as running although it has no slot', async () => {
     const slots = new Slots(1, () => {});
     slots.leave(slots.tryAcquire()!);

@@ -222,4 +222,75 @@ describe('outputs', () => {
     expect(sender.credits).toBe(8);
     port1.close();
   });
+
+  /** A port whose messages no thread can take while they have the value in them, which can be cloned all the same. */
+  function createPicky(value: unknown) {
+    const words = new Int32Array(new SharedArrayBuffer(4 * PORT_WORDS));
+    const pipe = createPipe();
+    const to = new PortReceiver<ResultMessage>(pipe.receiver, words, 0);
+    const picky = Object.create(pipe.sender) as typeof pipe.sender;
+    picky.post = (message, transfer) => {
+      const { outputs = [] } = message as Partial<DoneMessage>;
+      if (
+        outputs.some(([, made]) => made.some((output) => output.kind === 'value' && output.value === value))
+      )
+        throw new Error('cannot be detached');
+      pipe.sender.post(message, transfer);
+    };
+    const reporter = new Reporter(new PortSender(picky, words, 0, 8));
+    const take = (): DoneMessage => {
+      pipe.deliver();
+      return to.tryReceive() as DoneMessage;
+    };
+    return { reporter, take };
+  }
+
+  it('that can be cloned and not be sent fail every item with a value, for it may be any, and no other', async () => {
+    const { reporter, take } = createPicky(7);
+    const bytes = new Uint8Array(3);
+    const error = new MillraceError(ErrorCode.NotFound, 'gone');
+    reporter.add(result(1, { status: DoneStatus.Failed, error }));
+    reporter.add(result(2, { outputs: [{ kind: 'value', value: 6 }] }));
+    reporter.add(result(3, { outputs: [{ kind: 'bytes', bytes }] }));
+    reporter.add(
+      result(4, {
+        outputs: [
+          { kind: 'lease', start: 0, length: 1 },
+          { kind: 'value', value: 7 },
+        ],
+      }),
+    );
+    await reporter.flush();
+    const message = take();
+    expect(column(message, Done.Status)).toEqual([
+      DoneStatus.Failed,
+      DoneStatus.Failed,
+      DoneStatus.Ok,
+      DoneStatus.Failed,
+    ]);
+    expect(message.errors).toMatchObject([
+      [0, { code: 'NotFound' }],
+      [1, { code: 'TransformFailed', message: expect.stringContaining('cannot be detached') }],
+      [3, { code: 'TransformFailed', context: { phase: 'transform' } }],
+    ]);
+    expect(message.outputs.map(([row]) => row)).toEqual([2]);
+  });
+
+  it('of which one cannot be cloned fail that one alone', async () => {
+    const render = (): void => {};
+    const { reporter, take } = createPicky(render);
+    reporter.add(result(1, { outputs: [{ kind: 'value', value: 6 }] }));
+    reporter.add(
+      result(2, {
+        outputs: [
+          { kind: 'value', value: 1 },
+          { kind: 'value', value: render },
+        ],
+      }),
+    );
+    await reporter.flush();
+    const message = take();
+    expect(message.errors.map(([row]) => row)).toEqual([1]);
+    expect(message.outputs).toEqual([[0, [{ kind: 'value', value: 6 }]]]);
+  });
 });

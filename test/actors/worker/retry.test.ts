@@ -7,6 +7,7 @@ import {
   RETRY_CAP_MS,
   type RetryState,
   type RetryStep,
+  ranOut,
 } from '../../../dist/actors/worker/retry.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import { Outcome } from '../../../dist/protocol/store.js';
@@ -176,5 +177,47 @@ describe('the error', () => {
       { nowMs: 0, random: () => 0, spend: () => true },
     );
     expect(step).toMatchObject({ kind: 'fail', error: { code: 'Internal' } });
+  });
+});
+
+describe('a job that waits for a service which tells it to slow down', () => {
+  const error = new MillraceError(ErrorCode.Throttled, 'slow down');
+  const throttled = { outcome: Outcome.Throttled, error, retryAfterMs: 0 };
+  const means = (nowMs: number, paid = true) => ({ nowMs, random: () => 1, spend: () => paid });
+
+  it('waits longer and longer, however many attempts that takes, until its patience is at an end', () => {
+    const state = newRetryState(1, 5000);
+    expect(nextStep(state, throttled, means(1000))).toEqual({ kind: 'wait', delayMs: 150, paid: true });
+    expect(nextStep(state, throttled, means(2000))).toEqual({ kind: 'wait', delayMs: 450, paid: true });
+    expect(nextStep(state, throttled, means(5999))).toMatchObject({ kind: 'wait' });
+    expect(nextStep(state, throttled, means(6000))).toMatchObject({
+      kind: 'fail',
+      error: {
+        code: 'Throttled',
+        message: expect.stringMatching(/for 5000 ms; throttleTimeoutMs is 5000\)$/),
+      },
+    });
+    expect(state.throttled).toBe(4);
+  });
+
+  it('says when there is no budget for its retry: then the origin is to be closed', () => {
+    const state = newRetryState(1, 5000);
+    expect(nextStep(state, throttled, means(0, false))).toMatchObject({ kind: 'wait', paid: false });
+  });
+
+  it('has its attempts like any other where it has no patience, and they are counted', () => {
+    const state = newRetryState(2, 0);
+    expect(nextStep(state, throttled, means(0))).toMatchObject({ kind: 'again' });
+    expect(nextStep(state, throttled, means(0))).toMatchObject({ kind: 'fail' });
+    expect(state.throttled).toBe(2);
+  });
+
+  it('is told which service it was, and what to do, when everybody is refused', () => {
+    expect(ranOut('s3://b', 700)).toMatchObject({
+      code: 'Throttled',
+      retryable: true,
+      context: { phase: 'request' },
+      message: expect.stringMatching(/^s3:\/\/b: .*throttleTimeoutMs is 700\. Ask it for less/),
+    });
   });
 });

@@ -51,6 +51,22 @@ describe('a job that is revoked', () => {
     expect(calls).toEqual(['back 6', 'back 9']);
   });
 
+  it('is not taken for one to come because of messages without jobs', () => {
+    const { lanes, revocations } = create();
+    revocations.came(messageOf([]));
+    revocations.came({
+      kind: 'head',
+      jobId: 2,
+      stream: 1,
+      store: 0,
+      key: new Uint8Array(),
+      open: null,
+      stores: [],
+    });
+    revocations.revoke(6);
+    expect(lanes.map(({ revoked }) => revoked)).toEqual([0, 1]);
+  });
+
   it('before it comes is handed back when it does, and forgotten', () => {
     const { revocations, calls } = create();
     revocations.revoke(20);
@@ -131,5 +147,20 @@ describe('the signal of a lane', () => {
     expect(turns).toBe(12);
     for (const unlink of unlinks) unlink();
     expect(token.listeners).toBe(0);
+  });
+
+  it('that was left by its lane costs its token nothing, and one taken back late takes nothing away', () => {
+    const { words, token, mine, other } = tokens();
+    let stopped = 0;
+    const unlink = mine.onStop(() => (stopped += 1));
+    unlink();
+    mine.onStop(() => (stopped += 10));
+    unlink();
+    other.onStop(() => (stopped += 100));
+    token.leave(other);
+    expect(token.listeners).toBe(0);
+    writeToken(words, 0, 1, StopState.Cancelled);
+    token.turned();
+    expect(stopped).toBe(10);
   });
 });

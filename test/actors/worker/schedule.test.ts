@@ -21,8 +21,8 @@ function create() {
   const context = {
     concurrency: 1,
     words: createRuntimeWords(),
-    now: clock.now,
-    wallNow: clock.now,
+    now: () => clock.now(),
+    wallNow: () => clock.now(),
     random: () => 1,
     sleep: (ms: number, token: TurnSignal) =>
       new Promise<void>((resolve) => {

@@ -23,6 +23,15 @@ describe('slots', () => {
     expect(slots.busy).toBe(3);
   });
 
+  it('are free until all are taken, and again when one is given back', () => {
+    const slots = new Slots(1, () => {});
+    expect(slots.hasFree).toBe(true);
+    const slot = slots.tryAcquire()!;
+    expect(slots.hasFree).toBe(false);
+    slots.release(slot);
+    expect(slots.hasFree).toBe(true);
+  });
+
   it('are told when one is free again, before anybody hears that nothing runs', async () => {
     const told: string[] = [];
     const slots = new Slots(1, () => told.push(`free: ${slots.tryAcquire()}`));

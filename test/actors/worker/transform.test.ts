@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type LeaseView, toOutputs } from '../../../dist/actors/worker/transform.js';
+import {
+  type LeaseView,
+  toOutputs,
+  optionsOf,
+  transformFailed,
+} from '../../../dist/actors/worker/transform.js';
 import type { Output } from '../../../dist/protocol/messages.js';
 import { objectIdOf, patternBytes, verifyPattern } from '../../kit/pattern.mjs';
 
@@ -137,5 +142,23 @@ describe('what a transform returned', () => {
     expect(() => toOutputs(new Uint8Array(given.arena, offset, length), given)).toThrow(
       expect.objectContaining({ code: 'TransformFailed', message: expect.stringContaining('another item') }),
     );
+  });
+});
+
+describe('a transform', () => {
+  it('that throws fails its item with what it threw', () => {
+    const cause = new TypeError('no such column');
+    expect(transformFailed(cause)).toMatchObject({
+      code: 'TransformFailed',
+      message: 'the transform threw: no such column',
+      context: { phase: 'transform' },
+      cause,
+    });
+  });
+
+  it('is given the options that came with it, and none where there are none', () => {
+    const specOf = (transform: unknown) => ({ transform }) as Parameters<typeof optionsOf>[0];
+    expect(optionsOf(specOf({ module: 'm', options: { columns: 3 } }))).toEqual({ columns: 3 });
+    expect(optionsOf(specOf(null))).toBeUndefined();
   });
 });

@@ -119,6 +119,61 @@ describe('a window', () => {
     expect(state.limit).toBe(64);
   });
 
+  it('loses a tenth to a slow round, and to many a quarter of its most is left', () => {
+    const state = at(64);
+    for (let i = 0; i < 10; i += 1) round(state, served(100));
+    let ms = 900;
+    round(state, served(ms));
+    expect(state.limit).toBeCloseTo(57.6);
+    for (let i = 0; i < 60; i += 1) {
+      ms *= 3;
+      round(state, served(ms));
+      expect(state.limit).toBeGreaterThanOrEqual(16);
+    }
+    expect(state.limit).toBeCloseTo(16, 0);
+  });
+
+  /** A slow round of a window that has been used for long; then what is told of its answers. */
+  function slowRound(limit: number): WindowState {
+    const state = at(limit);
+    state.inFlight = limit;
+    for (let i = 0; i < 300; i += 1) noteServed(state, state.epoch - 1, 100, BYTES);
+    while (!state.slow) noteServed(state, state.epoch - 1, 2000, BYTES);
+    return state;
+  }
+
+  it.each([4, 16])('gives and takes nothing for slow answers where they may take no more: at %i', (limit) => {
+    const state = slowRound(limit);
+    expect([state.limit, state.epoch]).toEqual([limit, 0]);
+  });
+
+  it('does not grow until a round was not slow', () => {
+    const state = slowRound(40);
+    const { limit } = state;
+    expect(limit).toBeCloseTo(36);
+    for (let i = 0; i < 10; i += 1) noteServed(state, state.epoch, 100, BYTES);
+    expect(state.limit).toBe(limit);
+    restart(state);
+    noteServed(state, state.epoch, 100, BYTES);
+    expect(state.limit).toBe(FIRST_LIMIT + 1);
+  });
+
+  it('grows when it is used by half', () => {
+    const state = at(20, { inFlight: 10 });
+    noteServed(state, state.epoch, 10, BYTES);
+    expect(state.limit).toBeCloseTo(20.05);
+  });
+
+  it('is told nothing by what began before it was throttled and its origin was closed', () => {
+    const state = at(20, { inFlight: 20 });
+    const { epoch } = state;
+    noteThrottled(state, epoch);
+    restart(state);
+    noteServed(state, epoch, 10, BYTES);
+    noteThrottled(state, epoch);
+    expect(state.limit).toBe(FIRST_LIMIT);
+  });
+
   it('takes no notice of an origin nearby whose few milliseconds become many', () => {
     const state = at(64);
     for (let i = 0; i < 10; i += 1) round(state, served(2));
