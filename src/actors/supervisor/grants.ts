@@ -90,7 +90,9 @@ export class Grants {
       lengths.push(aligned);
       total += aligned;
     }
-    while (lengths.length > 1 && !stream.hasRoom(total, lengths.length)) total -= lengths.pop()!;
+    // An empty window has room for one object of any size, and not for a pack of any.
+    const most = stream.options.windowBytes;
+    while (lengths.length > 1 && (total > most || !stream.hasRoom(total))) total -= lengths.pop()!;
     let extent = this.#allocate(stream, total);
     // A consumer that waits gets one object where there is no room for many.
     while (extent === null && lengths.length > 1 && stream.waitingSince !== null && stream.jobsOut === 0) {
