@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Worker } from '../../../dist/actors/supervisor/crew.js';
+import { load, type Worker } from '../../../dist/actors/supervisor/crew.js';
 import { HedgeBudget } from '../../../dist/actors/supervisor/hedge.js';
 import { Hedges } from '../../../dist/actors/supervisor/hedges.js';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
@@ -49,8 +49,7 @@ function createHedges({ budgetBytes = pages(8), isLimited = false, admits = true
     budget,
     send: (of, worker, _extent) => {
       stream.jobsOut += 1;
-      worker.rows += 1;
-      worker.outstanding += of.weight;
+      load(worker, of.task.entry.store, of.weight);
       return { ...of, id: 2, worker };
     },
     gate: { limits: isLimited, admits: () => admits, ended: () => {} },
