@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Crew, Worker } from '../../../dist/actors/supervisor/crew.js';
+import { load, type Worker } from '../../../dist/actors/supervisor/crew.js';
 import { HedgeBudget } from '../../../dist/actors/supervisor/hedge.js';
 import { Hedges } from '../../../dist/actors/supervisor/hedges.js';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
@@ -10,8 +10,15 @@ import { createCrew, createStream, pages, taskOf } from './kit.js';
 
 const BYTES = 100;
 const row = (status: DoneStatus, more: Partial<RowResult> = {}): RowResult => ({
-  ...{ status, landed: BYTES, size: BYTES, version: 'v', retries: 0, throttled: 0 },
-  ...{ error: null, outputs: null, verified: null },
+  status,
+  landed: BYTES,
+  size: BYTES,
+  version: 'v',
+  retries: 0,
+  throttled: 0,
+  error: null,
+  outputs: null,
+  verified: null,
   ...more,
 });
 
@@ -26,17 +33,23 @@ function createHedges({ budgetBytes = pages(8), isLimited = false, admits = true
   const extent = arena.allocate(BYTES)!;
   const part = { from: 0, length: BYTES, whole: true, copy: null, landed: false };
   const job: FetchJobRecord = {
-    ...{ id: 1, stream, worker: at(0), part, weight: BYTES },
+    id: 1,
+    stream,
+    worker: at(0),
+    part,
+    weight: BYTES,
     task: taskOf(0, {}, { extent, offset: extent.offset, capacity: BYTES, length: BYTES, jobsOut: 1 }),
   };
   jobs.set(job.id, job);
   const applied: [number, RowResult][] = [];
   const hedges = new Hedges({
-    ...{ arena, crew: crew as Crew, jobs, budget },
+    arena,
+    crew,
+    jobs,
+    budget,
     send: (of, worker, _extent) => {
       stream.jobsOut += 1;
-      worker.rows += 1;
-      worker.outstanding += of.weight;
+      load(worker, of.task.entry.store, of.weight);
       return { ...of, id: 2, worker };
     },
     gate: { limits: isLimited, admits: () => admits, ended: () => {} },
