@@ -121,6 +121,7 @@ export const several: TransformFunction = (bytes, { key, version }) => {
 export class Load {
   readonly keys: readonly string[];
   readonly stream: StreamHandle;
+  readonly options: StreamOptions;
   /** `key#index` of each item, in the order in which they came. */
   readonly handed: string[] = [];
   /** What was wrong with an item, in words. */
@@ -141,7 +142,8 @@ export class Load {
     this.#options = options;
     this.keys = options.keys ?? Object.keys(world.options.sizes);
     const { token = null } = options;
-    this.stream = world.supervisor.openStream({ ...DEFAULTS, ...options }, this.#plan(), token);
+    this.options = { ...DEFAULTS, ...options };
+    this.stream = world.supervisor.openStream(this.options, this.#plan(), token);
     if (options.byHand !== true) void this.#consume();
   }
 
@@ -155,10 +157,6 @@ export class Load {
 
   get byHand(): boolean {
     return this.#options.byHand === true;
-  }
-
-  get options(): StreamOptions {
-    return { ...DEFAULTS, ...this.#options };
   }
 
   /** It waits for the batch in the hands of its consumer, and for a pull of its plan that is under way. */
@@ -189,9 +187,11 @@ export class Load {
 
   /** What it has more of than it may have, in words; nothing, if all is well. */
   boundFaults(draw: Pick<Draw, 'struck'>): string[] {
+    if (this.over) return [];
     const { maxConcurrentObjects, windowObjects, windowBytes, batchSize, batchBytes } = this.options;
     const { tasksOut, ledger, memory, tasks } = this.#inside;
-    const parts = Math.max(0, ...tasks.values().map(({ jobsOut }) => jobsOut));
+    let parts = 0;
+    for (const { jobsOut } of tasks.values()) if (jobsOut > parts) parts = jobsOut;
     const mostParts = this.options.ranges?.maxPerObject ?? SCHEME_PARTS;
     const wrong: string[] = [];
     if (tasksOut > maxConcurrentObjects) wrong.push(`${tasksOut} objects are with workers at the same time`);

@@ -90,12 +90,14 @@ async function run(draw: Draw): Promise<string[]> {
 export function watch(world: World, draw: Draw, wrong: string[]): void {
   const { arena, sim } = world;
   sim.afterEachStep(() => {
-    for (const load of world.loads) wrong.push(...(wrong.length < 5 ? load.boundFaults(draw) : []));
+    if (wrong.length < 5) for (const load of world.loads) wrong.push(...load.boundFaults(draw));
     const { usedBytes, chargedBytes } = arena.stats();
     if (usedBytes > arena.budgetBytes && wrong.length < 5)
       wrong.push(`${usedBytes} bytes of a budget of ${arena.budgetBytes} are used`);
     draw.sometimes('the budget was used up', usedBytes + chargedBytes > arena.budgetBytes - PAGE);
     for (const worker of sim.workers) wrong.push(...worker.creditFaults());
+    // What is seldom need not be looked for at each step, and making the figures takes its time.
+    if (sim.steps % 8 !== 0) return;
     const { admission } = world.supervisor.stats;
     draw.sometimes('work waited for a cap', admission === 'cpu' || admission === 'bandwidth');
     draw.sometimes('work waited for the event loop', admission === 'event-loop');
