@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TransportLimits } from '../../dist/protocol/http.js';
+import { shownValue } from '../../dist/protocol/shown-value.js';
 import { checkLimits, DEFAULT_TRANSPORT_LIMITS, scratchBytes } from '../../dist/transport/limits.js';
 
 const BOUNDS: [keyof TransportLimits, number, number][] = [
@@ -43,7 +44,7 @@ describe('the limits of the transport', () => {
         expect.objectContaining({
           code: 'InvalidArgument',
           phase: 'configure',
-          message: `${name} is ${String(value)}; expected a number from ${least} to ${most}`,
+          message: `${name} is ${shownValue(value)}; expected a number from ${least} to ${most}`,
         }),
       );
     }
