@@ -221,7 +221,8 @@ class Manners {
     const waited = COUNTED.has(outcome) || (outcome === Outcome.Throttled && this.#generation === 0);
     const leastMs = Math.max(LEAST_RETRY_MS, Math.min(latest.retryAfterMs, MOST_RETRY_MS));
     const tookMs = read.beganAtMs - latest.endedAtMs;
-    if (waited && tookMs < leastMs)
+    // Times are sums of fractions.
+    if (waited && tookMs < leastMs - 0.001)
       this.#wrong.push(`${read.key} was tried again after ${tookMs} ms, and not after ${leastMs}`);
   }
 
