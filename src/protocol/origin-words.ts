@@ -41,6 +41,13 @@ export const LAST_PROBE_MS = 5_000;
 /** The longest that a service may ask for, as between retries. */
 export const MAX_PROBE_WAIT_MS = 60_000;
 
+/** When "slow down" came, what wait in ms it asks for (0: none), and a number of [0, 1) for ours. */
+export interface Refusal {
+  readonly nowMs: number;
+  readonly retryAfterMs: number;
+  readonly random: number;
+}
+
 function baseOf(store: number): number {
   return ORIGIN_WORDS_AT + (store % ORIGIN_SLOTS) * ORIGIN_STRIDE;
 }
@@ -70,7 +77,7 @@ export function noteThrottled(
   words: Int32Array,
   store: number,
   generation: number,
-  { nowMs, retryAfterMs, random }: { nowMs: number; retryAfterMs: number; random: number },
+  { nowMs, retryAfterMs, random }: Refusal,
 ): void {
   const base = baseOf(store);
   if (Atomics.load(words, base + Word.Generation) !== generation) return;
@@ -89,7 +96,7 @@ export function closeOrigin(
   words: Int32Array,
   store: number,
   generation: number,
-  { nowMs, retryAfterMs, random }: { nowMs: number; retryAfterMs: number; random: number },
+  { nowMs, retryAfterMs, random }: Refusal,
 ): void {
   const base = baseOf(store);
   if (isClosed(generation) || Atomics.load(words, base + Word.Generation) !== generation) return;

@@ -12,26 +12,12 @@ import { createHook } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { CancellationToken, type Runtime } from '../../dist/index.js';
+import type { Runtime } from '../../dist/index.js';
+import { CountedToken } from '../kit/counted-token.js';
 import { excess, takeBaseline } from '../kit/leaks.mjs';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
-
-/** A token that knows how many listeners are linked to it. */
-class CountedToken extends CancellationToken {
-  linked = 0;
-  override onChange(fn: Parameters<CancellationToken['onChange']>[0]): () => void {
-    const unlink = super.onChange(fn);
-    let isLinked = true;
-    this.linked += 1;
-    return () => {
-      if (isLinked) this.linked -= 1;
-      isLinked = false;
-      unlink();
-    };
-  }
-}
 
 /** What lives as long as a service and is passed to every operation, and what is watched of the operations. */
 export class Ground {

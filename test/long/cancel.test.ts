@@ -2,7 +2,8 @@
 import { getEventListeners } from 'node:events';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { CancellationToken, MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
+import { MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
+import { CountedToken } from '../kit/counted-token.js';
 import { BUCKET, OBJECTS } from '../e2e/cancel.kit.js';
 import { between, connectionsGone, dice, exhaust, expectIdle, expectSum, startRuntime } from '../e2e/kit.js';
 import { backToBaseline, excess, pendingTimers, takeBaseline, type Holdings } from '../kit/leaks.mjs';
@@ -10,21 +11,6 @@ import { startOrigin, type Origin } from '../kit/origin.mjs';
 
 const RUNS = 200;
 const MANY = `s3://${BUCKET}/many/`;
-
-/** A token that knows how many listeners and children are linked to it. */
-class CountedToken extends CancellationToken {
-  linked = 0;
-  override onChange(fn: Parameters<CancellationToken['onChange']>[0]): () => void {
-    const unlink = super.onChange(fn);
-    let isLinked = true;
-    this.linked += 1;
-    return () => {
-      if (isLinked) this.linked -= 1;
-      isLinked = false;
-      unlink();
-    };
-  }
-}
 
 let origin: Origin;
 let runtime: Runtime;

@@ -3,6 +3,7 @@ import type { AdmissionLimits } from '../../dist/actors/supervisor/admission.js'
 import type { LoadReading } from '../../dist/protocol/context.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
 import type { SimObject, SimStorm } from '../../dist/runtime/simulation/origin.js';
+import type { SimulationOptions } from '../../dist/runtime/simulation/simulation.js';
 import { RETRY_CAPACITY } from '../../dist/protocol/words.js';
 import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { patternObject } from './kit.js';
@@ -15,7 +16,6 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 
   const largest = Math.max(...Object.values(sizes));
   const fits = Math.ceil(largest / PAGE) + 1;
   const least = oracle.chance(0.05, 'an object does not fit') ? 1 : fits;
-  let snapshot = 1;
   const { machine, admission } = drawMachine(draw);
   const world: World = new World({
     seed: draw.seed,
@@ -48,18 +48,25 @@ export function drawWorld(draw: Draw, sizes: Record<string, number>, pageKeys = 
         'latency',
       ),
     },
-    simulation: {
-      ...draw.simulation,
-      jobsCapacity: oracle.of([4, 2, 1], 'capacity of jobs'),
-      resultsCapacity: oracle.of([4, 2, 1], 'capacity of results'),
-      startMs: oracle.of([0, 20, 300], 'longest start'),
-      exitMs: oracle.of([0, 100, 2000], 'longest exit'),
-      refreshStore: () => simStoreSpec((snapshot += 1)),
-      load: () => machine(world.sim.now, world.requests),
-    },
+    simulation: drawThreads(draw, () => machine(world.sim.now, world.requests)),
   });
   draw.attach(world.sim);
   return world;
+}
+
+/** How threads start and end, what their ports hold, and credentials that are always to be had. */
+export function drawThreads(draw: Draw, load: () => LoadReading): Partial<SimulationOptions> {
+  const { oracle } = draw;
+  let snapshot = 1;
+  return {
+    ...draw.simulation,
+    jobsCapacity: oracle.of([4, 2, 1], 'capacity of jobs'),
+    resultsCapacity: oracle.of([4, 2, 1], 'capacity of results'),
+    startMs: oracle.of([0, 20, 300], 'longest start'),
+    exitMs: oracle.of([0, 100, 2000], 'longest exit'),
+    refreshStore: () => simStoreSpec((snapshot += 1)),
+    load,
+  };
 }
 
 /** What a key has from now on; now and then in another size. */

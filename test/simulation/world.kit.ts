@@ -8,7 +8,7 @@ import type { AdmissionLimits } from '../../dist/actors/supervisor/admission.js'
 import type { RuntimeRecord } from '../../dist/actors/supervisor/types.js';
 import type { TransformFunction } from '../../dist/protocol/context.js';
 import type { WriteLimits } from '../../dist/protocol/writes.js';
-import { CancellationToken } from '../../dist/protocol/token.js';
+import type { CancellationToken } from '../../dist/protocol/token.js';
 import { pageAlign, type Extent } from '../../dist/protocol/arena.js';
 import { fillRetryBudget, RETRY_CAPACITY } from '../../dist/protocol/words.js';
 import type { SimOriginOptions, SimRead } from '../../dist/runtime/simulation/origin.js';
@@ -16,6 +16,7 @@ import type { FaultSites } from '../../dist/runtime/simulation/sites.js';
 import type { SimulationOptions } from '../../dist/runtime/simulation/simulation.js';
 import type { SimWorker } from '../../dist/runtime/simulation/worker.js';
 import { SimulatedRuntime } from '../../dist/testing/simulated-runtime.js';
+import { CountedToken } from '../kit/counted-token.js';
 import { patternObjects } from './kit.js';
 import { Load, PAGE, type LoadOptions } from './load.kit.js';
 
@@ -51,22 +52,6 @@ export interface Stop {
   readonly token: CancellationToken | null;
   readonly atMs: number;
   readonly graceMs: number;
-}
-
-/** Counts who listens, so that a listener left behind is seen. */
-class WatchedToken extends CancellationToken {
-  listeners = 0;
-
-  override onChange(fn: Parameters<CancellationToken['onChange']>[0]): () => void {
-    this.listeners += 1;
-    const unlink = super.onChange(fn);
-    let linked = true;
-    return () => {
-      if (linked) this.listeners -= 1;
-      linked = false;
-      unlink();
-    };
-  }
 }
 
 /**
@@ -120,7 +105,7 @@ export class World {
   readonly supervisor;
   readonly loads: Load[] = [];
   /** Tokens for callers. */
-  readonly tokens: readonly WatchedToken[];
+  readonly tokens: readonly CountedToken[];
   /** Names of the workers that were made to die: what they held is gone with them. */
   readonly crashed = new Set<string>();
   /** Who was told to stop and when, and how long it was given; a token of null is everybody's. */
@@ -146,7 +131,7 @@ export class World {
       memoryBudget: options.arenaBytes ?? 64 * PAGE,
       origin: { ...options.origin, objects: patternObjects(sizes) },
       writes: options.writes ?? null,
-      token: (sim) => new WatchedToken({ clock: sim.clock }),
+      token: (sim) => new CountedToken({ clock: sim.clock }),
       supervisor: options.admission === undefined ? {} : { admission: options.admission },
       simulation: {
         ...options.simulation,
@@ -169,9 +154,9 @@ export class World {
     this.sim = runtime.sim;
     watchArena(this);
     this.supervisor = runtime.supervisor;
-    this.token = runtime.token as WatchedToken;
+    this.token = runtime.token as CountedToken;
     fillRetryBudget(this.words, this.retryBudget);
-    this.tokens = [0, 1, 2].map(() => new WatchedToken({ clock: this.sim.clock }));
+    this.tokens = [0, 1, 2].map(() => new CountedToken({ clock: this.sim.clock }));
     this.sim.afterEachStep(() => {
       if (this.arena.stats().quarantinedBytes > 0) this.fenced += 1;
     });
@@ -238,7 +223,7 @@ export class World {
     }
     if (this.arena.allocate(this.arena.budgetBytes) === null) left.push('arena: it is not whole');
     for (const token of [this.token, ...this.tokens]) {
-      if (token.listeners > 0) left.push(`${token.listeners} listeners of a token of the service`);
+      if (token.linked > 0) left.push(`${token.linked} listeners of a token of the service`);
     }
     for (const { stop, worker } of [...this.origin.reads, ...this.origin.writes]) {
       const { listeners } = stop as unknown as { readonly listeners: number };

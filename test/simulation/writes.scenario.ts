@@ -5,8 +5,7 @@
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
 import type { WriteLimits } from '../../dist/protocol/writes.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
-import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
-import { drawMachine, drawSizes, replaced } from './draw-world.kit.js';
+import { drawMachine, drawThreads, drawSizes, replaced } from './draw-world.kit.js';
 import { PAGE, several } from './load.kit.js';
 import { drawLoad, lookAtLoads, watch } from './loads.scenario.js';
 import { pardonOf, wasStopped } from './pardon.kit.js';
@@ -77,7 +76,6 @@ function drawWritable(draw: Draw, sizes: Record<string, number>): World {
   const { oracle, sites } = draw;
   // Every object fits, and so does a part; the least of these holds one of them at a time.
   const pages = Math.max(...Object.values(sizes).map((size) => Math.ceil(size / PAGE) + 1), 5);
-  let snapshot = 1;
   const { machine, admission } = drawMachine(draw);
   const world: World = new World({
     seed: draw.seed,
@@ -110,15 +108,7 @@ function drawWritable(draw: Draw, sizes: Record<string, number>): World {
         'latency',
       ),
     },
-    simulation: {
-      ...draw.simulation,
-      jobsCapacity: oracle.of([4, 2, 1], 'capacity of jobs'),
-      resultsCapacity: oracle.of([4, 2, 1], 'capacity of results'),
-      startMs: oracle.of([0, 20, 300], 'longest start'),
-      exitMs: oracle.of([0, 100, 2000], 'longest exit'),
-      refreshStore: () => simStoreSpec((snapshot += 1)),
-      load: () => machine(world.sim.now, world.requests),
-    },
+    simulation: drawThreads(draw, () => machine(world.sim.now, world.requests)),
   });
   draw.attach(world.sim);
   return world;

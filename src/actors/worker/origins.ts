@@ -17,6 +17,7 @@ import {
   noteServed as noteOriginServed,
   noteThrottled as noteOriginThrottled,
   probeWaitMs,
+  type Refusal,
   refusedSince,
 } from '../../protocol/origin-words.js';
 import { Outcome } from '../../protocol/store.js';
@@ -179,7 +180,7 @@ export class Origins {
     return stats;
   }
 
-  #refusal(retryAfterMs: number): { nowMs: number; retryAfterMs: number; random: number } {
+  #refusal(retryAfterMs: number): Refusal {
     return { nowMs: this.#context.now(), retryAfterMs, random: this.#context.random() };
   }
 

@@ -7,7 +7,7 @@
  * 2. Answer 0 is the boring one: the oldest event, the shortest time, no fault. So a tape is made simpler by putting
  *    zeros into it, and one that ends early goes on with zeros.
  */
-import { seededRandom } from '../../protocol/seeded.js';
+import { between, seededRandom } from '../../protocol/seeded.js';
 
 /** The answers of one run, in order. */
 export type Tape = readonly number[];
@@ -42,7 +42,7 @@ export class Oracle {
 
   /** A number of `[0, of)`. */
   choose(of: number, label: string): number {
-    return of <= 1 ? 0 : this.decide(of, label, Math.floor(this.#random() * of));
+    return of <= 1 ? 0 : this.decide(of, label, between(this.#random, 0, of - 1));
   }
 
   /** `proposal`, unless the tape says otherwise: for whoever draws from a distribution of its own. */

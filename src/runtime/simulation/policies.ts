@@ -6,6 +6,8 @@
  * relies on somebody's turn coming soon, `lifo` what relies on order between ports, `fifo` is the plain run.
  */
 
+import { between } from '../../protocol/seeded.js';
+
 /** What could happen next, as a policy sees it. */
 export interface Candidate {
   /** Whom it happens to. */
@@ -55,7 +57,7 @@ function nowCount(candidates: readonly Candidate[]): number {
 function uniform(candidates: readonly Candidate[], dice: () => number): number {
   const now = nowCount(candidates);
   if (now < candidates.length && dice() < OVERTAKE_SHARE) return now;
-  return Math.floor(dice() * now);
+  return between(dice, 0, now - 1);
 }
 
 function latest(candidates: readonly Candidate[], dice: () => number): number {
@@ -66,7 +68,7 @@ function latest(candidates: readonly Candidate[], dice: () => number): number {
 function createPct(dice: () => number): Policy {
   const priorities = new Map<string, number>();
   const changes = new Set<number>();
-  while (changes.size < PCT_CHANGES) changes.add(Math.floor(dice() * PCT_STEPS));
+  while (changes.size < PCT_CHANGES) changes.add(between(dice, 0, PCT_STEPS - 1));
   const priorityOf = ({ party }: Candidate): number => {
     const known = priorities.get(party.name);
     if (known !== undefined) return known;
@@ -99,10 +101,10 @@ function createStarving(dice: () => number): Policy {
     pick: (candidates) => {
       // Somebody who was seen early: drawn among the first few choices there are.
       if (starved === null && dice() < 0.1)
-        starved = candidates[Math.floor(dice() * candidates.length)]!.party.name;
+        starved = candidates[between(dice, 0, candidates.length - 1)]!.party.name;
       const others = candidates.flatMap(({ party }, i) => (party.name === starved ? [] : [i]));
       if (others.length === 0 || dice() < STARVED_SHARE) return uniform(candidates, dice);
-      return others[Math.floor(dice() * others.length)]!;
+      return others[between(dice, 0, others.length - 1)]!;
     },
   };
 }

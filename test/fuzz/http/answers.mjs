@@ -289,26 +289,7 @@ const TRAILERS = [
   'Keep-Alive: 5',
   'Content-Range: bytes 0-4/10',
 ];
-const ENDS = [
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\r\n',
-  '\n',
-  '\r',
-  '\r\r\n',
-  '\r\n ',
-];
+const ENDS = [...Array.from({ length: 14 }, () => '\r\n'), '\n', '\r', '\r\r\n', '\r\n '];
 
 /** What damage is made of, beside single bytes. */
 const WORDS = [
