@@ -165,7 +165,7 @@ export class Load {
   }
 
   get planFails(): boolean {
-    return (this.#options.planFailsAfter ?? Infinity) < this.keys.length;
+    return (this.#options.planFailsAfter ?? Infinity) <= this.keys.length;
   }
 
   get #transformed(): boolean {
