@@ -193,13 +193,15 @@ describe('over TLS', () => {
     const server = await ScriptedServer.start(() => {});
     const transport = transportOf({ maxConnections: 1 });
     const open: number[] = [];
-    const ended = Array.from({ length: 3 }, () =>
-      new Promise<void>((done) =>
-        transport.exchange(get({ ...server.origin(), secure: true }), COLLECT, NEVER, () => {
-          open.push(descriptorsTo(server.port));
-          done();
-        }),
-      ),
+    const ended = Array.from(
+      { length: 3 },
+      () =>
+        new Promise<void>((done) =>
+          transport.exchange(get({ ...server.origin(), secure: true }), COLLECT, NEVER, () => {
+            open.push(descriptorsTo(server.port));
+            done();
+          }),
+        ),
     );
     for (const [nth, failed] of ended.entries()) {
       while (server.sockets.length === nth) await new Promise((resolve) => setImmediate(resolve));
