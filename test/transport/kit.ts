@@ -210,14 +210,16 @@ export async function closed(socket: Socket): Promise<void> {
   if (!socket.closed) await new Promise<void>((resolve) => socket.once('close', () => resolve()));
 }
 
+const REMOTE_ADDRESS = 2;
+const INODE = 9;
+
 /** Sockets that this process has open to a port, as the kernel counts them: closed ones are none, whatever their server knows. */
 export function descriptorsTo(port: number): number {
   const sockets = new Set(readdirSync('/proc/self/fd').map(socketOf));
   const remote = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const rows = readFileSync('/proc/net/tcp', 'latin1').split('\n').slice(1);
-  return rows
-    .map((row) => row.trim().split(/\s+/))
-    .filter(([, , address, , , , , , , inode]) => address?.endsWith(remote) && sockets.has(inode!)).length;
+  const rows = readFileSync('/proc/net/tcp', 'latin1').trimEnd().split('\n').slice(1);
+  const columns = rows.map((row) => row.trim().split(/\s+/));
+  return columns.filter((of) => of[REMOTE_ADDRESS]!.endsWith(remote) && sockets.has(of[INODE])).length;
 }
 
 /** The inode behind a descriptor, where that is a socket. */
