@@ -8,7 +8,8 @@
  *    in phase `Body` is it given the target, and never more of it than this body still needs; in any other phase it
  *    holds the scratch. A connection leaves `Body` alive only from within a read, so the answer is always asked anew.
  * 2. Before an exchange ends in any other way the socket is destroyed: nothing is written into the target afterwards.
- * 3. `Dead` is final, and told to the host exactly once.
+ * 3. `Dead` is final, and told to the host exactly once; by then the descriptor is closed, so the slot is free for the
+ *    kernel and the service too. (`destroy()` closes it at once; a socket that fails has closed it at its 'close'.)
  * 4. The way of bytes from socket to target makes no closure, promise, timer or copy; only bytes that came with the
  *    head are copied.
  */
@@ -92,12 +93,14 @@ export class Connection {
         return true;
       },
     });
+    let cause: Error | null = null;
     this.socket.on('error', (error: Error) => {
       if (this.phase === Phase.Connecting) memory.session = null;
-      this.lost(error);
+      // Not over yet: Node closes the descriptor of a TLS handshake that failed only behind this event.
+      cause = error;
     });
     this.socket.on('end', () => this.onEnd());
-    this.socket.on('close', () => this.lost(null));
+    this.socket.on('close', () => this.lost(cause));
     this.socket.once(origin.secure ? 'secureConnect' : 'connect', () => {
       if (this.phase !== Phase.Connecting) return;
       this.visit?.connected();

@@ -1,12 +1,24 @@
 /** Stops: at any moment and in any way, nothing goes on, nothing is held, and the runtime works as before. */
+import { readFileSync } from 'node:fs';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CancellationToken, MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
 import { startOrigin, type Origin } from '../kit/origin.mjs';
-import { BUCKET, describeStop, LARGE, OBJECTS, stopOf, stopped } from './cancel.kit.js';
+import {
+  BUCKET,
+  describeStop,
+  LARGE,
+  nothingGoesOn,
+  OBJECTS,
+  stopOf,
+  stopped,
+  takenIn,
+} from './cancel.kit.js';
 import { connectionsGone, exhaust, expectIdle, expectSum, fault, MIB, startRuntime } from './kit.js';
 
 const LARGE_URI = `s3://${BUCKET}/many/zz-large`;
+/** As Linux writes that state of a socket. */
+const LISTENS = '0A';
 const seeds = Array.from({ length: 40 }, (_, seed) => seed);
 
 let origin: Origin;
@@ -25,6 +37,39 @@ describe('a run that is stopped leaves nothing behind', () => {
   test.each(seeds.map((seed) => [seed, describeStop(stopOf(seed))] as const))('seed %i: %s', async (seed) => {
     await stopped(runtime, origin, stopOf(seed));
   });
+});
+
+describe('a server that does not turn', () => {
+  test('keeps no cancel waiting, and what it reads later is nothing new', async ({ signal }) => {
+    await using alone = await startOrigin({ objects: OBJECTS });
+    // All connections at once, none of which this origin has met.
+    const fresh = await startRuntime(alone, { adaptiveConcurrency: false });
+    process.kill(alone.pid, 'SIGSTOP');
+    try {
+      const token = new CancellationToken();
+      const uris = Array.from({ length: 64 }, (_, i) => `s3://${BUCKET}/many/${String(i).padStart(3, '0')}`);
+      const loading = exhaust(fresh.loader(ObjectDataset.fromUris(uris), { token }));
+      for (; unread(alone.port) < 16; await immediate()) signal.throwIfAborted();
+      token.cancel('enough');
+      await expect(loading).rejects.toMatchObject({ code: 'Cancelled' });
+      await expectIdle(fresh);
+    } finally {
+      process.kill(alone.pid, 'SIGCONT');
+    }
+    await nothingGoesOn(fresh, alone);
+    expect((await alone.requests({ afterMark: false, op: 'get' })).length).toBe(16);
+    await fresh.close();
+  });
+
+  /** Connections to a port in which bytes lie that its server has not read, nor perhaps accepted them. */
+  function unread(port: number): number {
+    const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+    const rows = readFileSync('/proc/net/tcp', 'latin1').split('\n').slice(1);
+    return rows.filter((row) => {
+      const [, address, , state, queues] = row.trim().split(/\s+/);
+      return address?.endsWith(local) && state !== LISTENS && !queues!.endsWith(':00000000');
+    }).length;
+  }
 });
 
 describe('a token', () => {
@@ -58,7 +103,7 @@ describe('a token', () => {
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'DeadlineExceeded' } });
     }
     await expectIdle(runtime);
-    await origin.waitFor({ inFlight: 0 });
+    await takenIn(runtime, origin);
     await origin.script();
   });
 
@@ -71,6 +116,7 @@ describe('a token', () => {
     expect(failure).toBeInstanceOf(MillraceError);
     expect(failure).toMatchObject({ code: 'DeadlineExceeded' });
     await expectIdle(runtime);
+    await takenIn(runtime, origin);
     await origin.script();
   });
 

@@ -35,8 +35,8 @@ const PLANTED: readonly Planted[] = [
   {
     name: 'an extent reused before its attempt ended: the memory of a stuck worker is not set aside',
     file: 'actors/supervisor/supervisor.js',
-    find: 'if (code === ErrorCode.WorkerStuck)',
-    put: 'if (false)',
+    find: 'if (stuck)\n            this.#quarantine.take',
+    put: 'if (false)\n            this.#quarantine.take',
   },
   {
     name: 'a retry without its range: it begins at the first byte, and lands behind what has landed',
@@ -53,7 +53,7 @@ const PLANTED: readonly Planted[] = [
   {
     name: 'no look at the token before an attempt',
     file: 'actors/worker/lane.js',
-    find: 'if (token.state !== StopState.Live)\n            return this.#end(givenUp(token));',
+    find: 'if (stop.state !== StopState.Live)\n            return this.#end(givenUp(stop));',
     put: '',
   },
   {
@@ -82,8 +82,8 @@ const PLANTED: readonly Planted[] = [
   },
   {
     name: 'a lease kept by a dead worker: its memory stays set aside when its exit was seen',
-    file: 'actors/supervisor/supervisor.js',
-    find: 'this.arena.unquarantine(extent);',
+    file: 'actors/supervisor/quarantine.js',
+    find: 'this.#arena.unquarantine(extent);',
     put: 'void extent;',
   },
   {

@@ -3,6 +3,7 @@
  * whose every byte tells object and offset; a stop signal that counts its links.
  */
 import { once } from 'node:events';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
@@ -207,6 +208,28 @@ export function chunked(body: Uint8Array, sizes: readonly number[], trailer = ''
 /** Resolves when the server's side of a connection is gone, however that came. */
 export async function closed(socket: Socket): Promise<void> {
   if (!socket.closed) await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+}
+
+const REMOTE_ADDRESS = 2;
+const INODE = 9;
+
+/** Sockets that this process has open to a port, as the kernel counts them: closed ones are none, whatever their server knows. */
+export function descriptorsTo(port: number): number {
+  const sockets = new Set(readdirSync('/proc/self/fd').map(socketOf));
+  const remote = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const rows = readFileSync('/proc/net/tcp', 'latin1').trimEnd().split('\n').slice(1);
+  const columns = rows.map((row) => row.trim().split(/\s+/));
+  return columns.filter((of) => of[REMOTE_ADDRESS]!.endsWith(remote) && sockets.has(of[INODE])).length;
+}
+
+/** The inode behind a descriptor, where that is a socket. */
+function socketOf(descriptor: string): string | undefined {
+  try {
+    return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${descriptor}`))?.[1];
+  } catch {
+    // That of the listing itself.
+    return undefined;
+  }
 }
 
 /** A small seeded generator (mulberry32): the same cases on every run. */

@@ -10,6 +10,7 @@ import {
   ScriptedServer,
   answer,
   closed,
+  descriptorsTo,
   get,
   land,
   payload,
@@ -241,6 +242,30 @@ describe('the cap on connections', () => {
     await closed(a.sockets[0]!);
     await fetchFrom(b);
     expect(transport.stats()).toMatchObject({ opened: 3, reused: 1 });
+  });
+
+  it('is one of descriptors: what is cancelled or gives way is closed before the next one is opened', async () => {
+    limitsOf({ maxConnections: 1 });
+    const a = await serve(({ nth, socket }) => nth === 0 && socket.write(small));
+    const b = await serve(() => {});
+    await fetchFrom(a);
+    const stop = new CountingStop();
+    const open: number[] = [];
+    const ended = new Promise<void>((done) => {
+      transport.exchange(get(b.origin()), COLLECT, stop, () => {
+        open.push(descriptorsTo(b.port));
+        done();
+      });
+    });
+    // The idle connection to the one server made room for the other, which is connected to in the next turn.
+    expect([descriptorsTo(a.port), descriptorsTo(b.port)]).toEqual([0, 0]);
+    await b.requests(1);
+    expect(descriptorsTo(b.port)).toBe(1);
+    const next = fetchFrom(a);
+    stop.cancel();
+    await ended;
+    expect(open).toEqual([0]);
+    expect(await next).toMatchObject({ outcome: 'complete' });
   });
 
   it('lets one who waits for another origin have the slot of a connection that is freed', async () => {

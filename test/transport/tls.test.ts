@@ -13,6 +13,7 @@ import {
   ScriptedServer,
   answer,
   closed,
+  descriptorsTo,
   get,
   land,
   payload,
@@ -184,6 +185,31 @@ describe('over TLS', () => {
     const exchange = await done;
     expect(exchange).toMatchObject({ outcome: 'failed', status: 0 });
     expect(exchange.error).toMatchObject({ code: 'ConnectionFailed', phase: 'connect' });
+    transport.close();
+    await server.close();
+  });
+
+  it('a handshake that failed is over when its descriptor is closed: the next connection is none too many', async () => {
+    const server = await ScriptedServer.start(() => {});
+    const transport = transportOf({ maxConnections: 1 });
+    const open: number[] = [];
+    const ended = Array.from(
+      { length: 3 },
+      () =>
+        new Promise<void>((done) =>
+          transport.exchange(get({ ...server.origin(), secure: true }), COLLECT, NEVER, () => {
+            open.push(descriptorsTo(server.port));
+            done();
+          }),
+        ),
+    );
+    for (const [nth, failed] of ended.entries()) {
+      while (server.sockets.length === nth) await new Promise((resolve) => setImmediate(resolve));
+      server.sockets[nth]!.write('HTTP/1.1 400 Bad Request\r\n\r\n');
+      await failed;
+    }
+    // The next one has its slot by then, and connects in the next turn.
+    expect(open).toEqual([0, 0, 0]);
     transport.close();
     await server.close();
   });
