@@ -1,0 +1,90 @@
+/**
+ * What Azure knows of a blob beyond its bytes: ETag, times, sums, snapshots and versions; and the conditions that a
+ * request may set on it.
+ *
+ * Source: "Specify conditional headers for Blob service operations", "Get Blob" and "Snapshot Blob" of Microsoft's REST
+ * reference.
+ */
+import { modifiedMs } from '../catalogue.js';
+import { md5 } from '../checksums.js';
+import { objectBytes } from '../response.js';
+import { azureFailure } from './failure.js';
+
+/** @typedef {import('../catalogue.js').Stored} Stored */
+
+/** Larger blobs came in blocks: the service has no sum of the whole. */
+const MAX_SUMMED_BYTES = 16 * 1024 * 1024;
+const MAX_CACHED_SUMS = 10_000;
+const DAY_MS = 86_400_000;
+
+/** In the service's shape. @param {Stored} blob @returns {string} with its quotes */
+export const etagOf = (blob: Stored): string => `"0x8D${blob.etag.slice(1, 15).toUpperCase()}"`;
+
+/** @param {Stored} blob */
+export const lastModified = (blob: Stored) => new Date(modifiedMs(blob.generation)).toUTCString();
+
+/** A time with the service's seven digits. @param {number} ms */
+export const longTime = (ms: number) => new Date(ms).toISOString().replace('Z', '0000Z');
+
+/** The version id of a generation. @param {Stored} blob */
+export const versionIdOf = (blob: Stored) => longTime(modifiedMs(blob.generation));
+
+/** The generation that a version id names, or NaN. @param {string} id */
+export function generationOf(id: string) {
+  const ms = Date.parse(id);
+  const generation = (ms - modifiedMs(0)) / DAY_MS;
+  return Number.isInteger(generation) && generation >= 0 ? generation : NaN;
+}
+
+/** @type {Map<string, string>} */
+const sums: Map<string, string> = new Map();
+
+/** The Content-MD5 property, or null where the blob has none. @param {Stored} blob @returns {string | null} */
+export function md5Of(blob: Stored): string | null {
+  if (blob.attributes.md5 !== undefined) return blob.attributes.md5; // Null for one that came in blocks.
+  if (blob.size > MAX_SUMMED_BYTES) return null;
+  const name = `${blob.objectId}/${blob.size}/${blob.etag}`;
+  let sum = sums.get(name);
+  if (sum === undefined) {
+    if (sums.size >= MAX_CACHED_SUMS) sums.clear();
+    sum = md5(objectBytes(blob));
+    sums.set(name, sum);
+  }
+  return sum;
+}
+
+const listed = (/** @type {string} */ list: string, /** @type {string} */ etag: string) =>
+  list
+    .split(',')
+    .some((one) => one.trim() === '*' || one.trim().replaceAll('"', '') === etag.replaceAll('"', ''));
+
+/**
+ * Whether a request that reads or replaces `blob` may, by its conditional headers.
+ * @param {Map<string, string>} headers @param {Stored | null} blob null where there is none
+ * @param {string} [before] what the headers' names begin with
+ * @returns {'met' | 'not-met' | 'not-modified'} the last for what a read answers with 304
+ */
+export function conditionsOf(headers: Map<string, string>, blob: Stored | null, before: string = ''): 'met' | 'not-met' | 'not-modified' {
+  const get = (/** @type {string} */ name: string) => headers.get(before + name);
+  const etag = blob === null ? null : etagOf(blob);
+  const ms = blob === null ? NaN : modifiedMs(blob.generation);
+  const ifMatch = get('if-match');
+  if (ifMatch !== undefined && (etag === null || !listed(ifMatch, etag))) return 'not-met';
+  const unmodifiedSince = get('if-unmodified-since');
+  if (unmodifiedSince !== undefined && ms > Date.parse(unmodifiedSince)) return 'not-met';
+  const ifNoneMatch = get('if-none-match');
+  if (ifNoneMatch !== undefined && etag !== null && listed(ifNoneMatch, etag)) return 'not-modified';
+  const modifiedSince = get('if-modified-since');
+  return modifiedSince !== undefined && ms <= Date.parse(modifiedSince) ? 'not-modified' : 'met';
+}
+
+/**
+ * The same for a write: null when it may go on. A blob that is there although it should not be has a code of its own.
+ * @param {Map<string, string>} headers @param {Stored | null} blob
+ */
+export function refusalOfWrite(headers: Map<string, string>, blob: Stored | null) {
+  const conditions = conditionsOf(headers, blob);
+  if (conditions === 'met') return null;
+  const exists = conditions === 'not-modified' && headers.get('if-none-match')?.trim() === '*';
+  return azureFailure(exists ? 'BlobAlreadyExists' : 'ConditionNotMet');
+}

@@ -1,0 +1,132 @@
+/**
+ * Put Block, Put Block List and Get Block List. Source: their pages in Microsoft's REST reference.
+ *
+ * What it keeps true:
+ * 1. Blocks that were not committed are seen by no read and, but for `include=uncommittedblobs`, by no list.
+ * 2. A commit takes all that its list names, or nothing; what it does not name is gone after it.
+ */
+import { escapeXml } from '../encoding.js';
+import { parseRange } from '../ranges.js';
+import { answer, objectBytes, xmlAnswer } from '../response.js';
+import { refusalOfWrite } from './blobs.js';
+import { azureFailure, invalidHeader, invalidQuery } from './failure.js';
+import {
+  attributesOf,
+  findSource,
+  nameOf,
+  refusalOfSums,
+  store,
+  sumHeaders,
+  writtenHeaders,
+} from './writing.js';
+
+/**
+ * @typedef {import('../request.js').Request} Request
+ * @typedef {import('../catalogue.js').Bucket} Bucket
+ * @typedef {import('../catalogue.js').Stored} Stored
+ * @typedef {import('./service.js').State} State
+ * @typedef {import('./service.js').Found} Found
+ * @typedef {Map<string, Buffer>} Staged blocks by id (base64), in the order in which they came
+ */
+
+const MAX_ID_BYTES = 64;
+const MAX_BLOCKS = 50_000;
+const LISTED = /<(Committed|Uncommitted|Latest)>([^<]*)<\/\1>/g;
+
+/** Blocks of the blob as it is: ids and the bytes of each. @param {Stored | null} blob @returns {Staged} */
+function committedBlocks(blob: Stored | null): Staged {
+  const all = new Map();
+  let at = 0;
+  for (const { id, size } of blob?.attributes.blocks ?? []) {
+    all.set(id, blob?.body?.subarray(at, at + size));
+    at += size;
+  }
+  return all;
+}
+
+/** The bytes of a block: the body, or a range of another blob. @returns {Buffer | import('../failure.js').Failure} */
+function blockBytes(request, state): Buffer | import('../failure.js').Failure {
+  const url = request.headers.get('x-ms-copy-source');
+  if (url === undefined) {
+    return request.body.length === 0 ? invalidHeader('Content-Length', '0') : request.body;
+  }
+  const source = findSource(url, request, state);
+  if ('status' in source) return source;
+  const range = parseRange(request.headers.get('x-ms-source-range'), source.size);
+  if (range === 'unsatisfiable') return azureFailure('InvalidRange');
+  const bytes = objectBytes(source);
+  return range === null ? bytes : bytes.subarray(range.start, range.start + range.length);
+}
+
+/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
+export function putBlock(request: Request, bucket: Bucket, state: State): Found {
+  const id = request.params.get('blockid') ?? '';
+  const idBytes = Buffer.from(id, 'base64');
+  if (id === '' || idBytes.toString('base64') !== id || idBytes.length > MAX_ID_BYTES) {
+    return invalidQuery('blockid', id);
+  }
+  const name = nameOf(request);
+  /** @type {Staged} */
+  const staged: Staged = state.blocks.get(name) ?? new Map();
+  const known = [...staged.keys(), ...committedBlocks(bucket.find(request.key)).keys()];
+  if (known.some((other) => other.length !== id.length)) return azureFailure('InvalidBlobOrBlock');
+  const refused = refusalOfSums(request);
+  if (refused !== null) return refused;
+  const bytes = blockBytes(request, state);
+  if ('status' in bytes) return bytes;
+  staged.set(id, bytes);
+  state.blocks.set(name, staged);
+  return answer(201, [...sumHeaders({ ...request, body: bytes }), 'x-ms-request-server-encrypted', 'true']);
+}
+
+/** The kinds and ids of a block list in their order, or null where it is none. @param {string} text */
+function parseBlockList(text: string) {
+  if (!/<BlockList>[^]*<\/BlockList>\s*$|<BlockList\s*\/>\s*$/.test(text)) return null;
+  return [...text.matchAll(LISTED)].map(([, kind, id]) => ({ kind, id: id.trim() }));
+}
+
+/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
+export function putBlockList(request: Request, bucket: Bucket, state: State): Found {
+  const listed = parseBlockList(request.body.toString('utf8'));
+  if (listed === null) return azureFailure('InvalidXmlDocument');
+  if (listed.length > MAX_BLOCKS) return azureFailure('BlockListTooLong');
+  const before = bucket.find(request.key);
+  const refused = refusalOfSums(request) ?? refusalOfWrite(request.headers, before);
+  if (refused !== null) return refused;
+  const staged = state.blocks.get(nameOf(request));
+  const committed = committedBlocks(before);
+  const blocks = [];
+  const parts = [];
+  for (const { kind, id } of listed) {
+    const part =
+      (kind === 'Committed' ? undefined : staged?.get(id)) ??
+      (kind === 'Uncommitted' ? undefined : committed.get(id));
+    if (part === undefined) return azureFailure('InvalidBlockList');
+    parts.push(part);
+    blocks.push({ id, size: part.length });
+  }
+  const sum = request.headers.get('x-ms-blob-content-md5') ?? null;
+  const attributes = { ...attributesOf(request.headers), md5: sum, blocks };
+  const blob = store(request, bucket, state, Buffer.concat(parts), attributes);
+  const said = [...writtenHeaders(blob, state), 'x-ms-request-server-encrypted', 'true'];
+  return answer(201, [...said, ...sumHeaders(request)]);
+}
+
+/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
+export function blockList(request: Request, bucket: Bucket, state: State): Found {
+  const type = request.params.get('blocklisttype') ?? 'committed';
+  if (!['committed', 'uncommitted', 'all'].includes(type)) return invalidQuery('blocklisttype', type);
+  const blob = bucket.find(request.key);
+  const staged = state.blocks.get(nameOf(request));
+  if (blob === null && staged === undefined) return azureFailure('BlobNotFound');
+  const rows = (/** @type {Staged} */ blocks: Staged) =>
+    [...blocks].map(
+      ([id, bytes]) => `<Block><Name>${escapeXml(id)}</Name><Size>${bytes.length}</Size></Block>`,
+    );
+  const committed = `<CommittedBlocks>${rows(committedBlocks(blob)).join('')}</CommittedBlocks>`;
+  const uncommitted = `<UncommittedBlocks>${rows(staged ?? new Map()).join('')}</UncommittedBlocks>`;
+  const lists = (type === 'uncommitted' ? '' : committed) + (type === 'committed' ? '' : uncommitted);
+  const document = `\uFEFF<?xml version="1.0" encoding="utf-8"?><BlockList>${lists}</BlockList>`;
+  const headers = blob === null ? [] : writtenHeaders(blob, state);
+  return xmlAnswer(Buffer.from(document), [...headers, 'x-ms-blob-content-length', String(blob?.size ?? 0)]);
+}

@@ -1,0 +1,151 @@
+/**
+ * List Blobs over a container of the catalogue. Source: the List Blobs page of Microsoft's REST reference.
+ *
+ * A marker holds the key where the next page begins, so the service keeps nothing between pages. The snapshots of a
+ * blob come on one page with it, whatever maxresults says.
+ */
+import { modifiedMs } from '../catalogue.js';
+import { compareKeys, encodePath, escapeXml } from '../encoding.js';
+import { mergedWalk, servedPage, walkOf } from '../pages.js';
+import { etagOf, md5Of, versionIdOf } from './blobs.js';
+import { azureFailure, invalidQuery } from './failure.js';
+
+const MAX_RESULTS = 5000;
+const ENCODED_SINCE = '2021-02-12';
+/** What no XML document may hold, not even as a reference. */
+// eslint-disable-next-line no-control-regex
+const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/u;
+const INCLUDES = new Set(
+  'snapshots metadata uncommittedblobs copy deleted tags versions deletedwithversions immutabilitypolicy legalhold permissions'.split(
+    ' ',
+  ),
+);
+
+const encodeMarker = (/** @type {string} */ key: string) => {
+  const text = Buffer.from(key, 'utf8').toString('base64').replaceAll('=', '-');
+  return `2!${text.length}!${text}`;
+};
+
+function decodeMarker(marker) {
+  const [, length, text] = /^2!(\d+)!([A-Za-z0-9+/]+-*)$/.exec(marker) ?? [];
+  if (text === undefined || Number(length) !== text.length) return null;
+  return Buffer.from(text.replaceAll('-', '='), 'base64').toString('utf8');
+}
+
+function parsePage(params) {
+  const maxText = params.get('maxresults');
+  if (maxText !== undefined && !/^-?\d+$/.test(maxText)) return invalidQuery('maxresults', maxText);
+  const max = maxText === undefined ? MAX_RESULTS : Number(maxText);
+  if (max <= 0) {
+    return azureFailure('OutOfRangeQueryParameterValue', {
+      QueryParameterName: 'maxresults',
+      QueryParameterValue: maxText,
+      MinimumAllowed: '1',
+      MaximumAllowed: String(MAX_RESULTS),
+    });
+  }
+  const includes = (params.get('include') ?? '').split(',').filter((one) => one !== '');
+  const unknown = includes.find((one) => !INCLUDES.has(one));
+  if (unknown !== undefined) return invalidQuery('include', unknown);
+  const marker = params.get('marker') ?? '';
+  const from = marker === '' ? '' : decodeMarker(marker);
+  if (from === null) return invalidQuery('marker', marker);
+  const prefix = params.get('prefix') ?? '';
+  return {
+    prefix,
+    delimiter: params.get('delimiter') ?? '',
+    max: Math.min(max, MAX_RESULTS),
+    maxText,
+    marker,
+    from: compareKeys(from, prefix) < 0 ? prefix : from,
+    includes: new Set(includes),
+  };
+}
+
+/** A name, percent-encoded and marked as such where XML has no way to spell it. */
+function nameElement(name, version) {
+  if (version >= ENCODED_SINCE && NOT_XML.test(name))
+    return `<Name Encoded="true">${encodePath(name)}</Name>`;
+  return `<Name>${escapeXml(name)}</Name>`;
+}
+
+const element = (/** @type {string} */ name: string, /** @type {string | null} */ text: string | null) =>
+  text === null || text === '' ? `<${name} />` : `<${name}>${escapeXml(text)}</${name}>`;
+
+function blobElement(blob, { version, includes, snapshot, versionId }) {
+  const modified = new Date(modifiedMs(blob.generation)).toUTCString();
+  const { attributes } = blob;
+  const metadata = Object.entries(attributes.metadata ?? {});
+  return [
+    '<Blob>',
+    nameElement(blob.key, version),
+    snapshot === undefined ? '' : element('Snapshot', snapshot),
+    versionId === null ? '' : `${element('VersionId', versionId)}<IsCurrentVersion>true</IsCurrentVersion>`,
+    `<Properties><Creation-Time>${modified}</Creation-Time><Last-Modified>${modified}</Last-Modified>`,
+    `<Etag>${etagOf(blob).slice(1, -1)}</Etag><Content-Length>${blob.size}</Content-Length>`,
+    element('Content-Type', attributes.contentType ?? 'application/octet-stream'),
+    '<Content-Encoding /><Content-Language /><Content-CRC64 />',
+    element('Content-MD5', md5Of(blob)),
+    '<Cache-Control /><Content-Disposition /><BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier>',
+    '<AccessTierInferred>true</AccessTierInferred><LeaseStatus>unlocked</LeaseStatus>',
+    '<LeaseState>available</LeaseState><ServerEncrypted>true</ServerEncrypted></Properties>',
+    includes.has('metadata')
+      ? `<Metadata>${metadata.map(([name, value]) => element(name, String(value))).join('')}</Metadata>`
+      : '',
+    '<OrMetadata /></Blob>',
+  ].join('');
+}
+
+const uncommittedElement = (/** @type {string} */ key: string, /** @type {string} */ version: string) =>
+  `<Blob>${nameElement(key, version)}<Properties><Content-Length>0</Content-Length>` +
+  '<BlobType>BlockBlob</BlobType></Properties><OrMetadata /></Blob>';
+
+/**
+ * @param {import('../request.js').Request} request
+ * @param {import('../catalogue.js').Bucket} bucket
+ * @param {{
+ *   endpoint: string, versioning: boolean, uncommitted: string[],
+ *   snapshotsOf: (key: string) => Array<{snapshot: string, blob: import('../catalogue.js').Stored}>,
+ *   lie: string | undefined,
+ * }} more `uncommitted`: keys of the container that have blocks and no blob
+ * @returns {Buffer | import('../failure.js').Failure} the document
+ */
+export function listBlobs(request: import('../request.js').Request, bucket: import('../catalogue.js').Bucket, { endpoint, versioning, uncommitted, snapshotsOf, lie }: {
+    endpoint: string; versioning: boolean; uncommitted: string[];
+    snapshotsOf: (key: string) => Array<{ snapshot: string; blob: import('../catalogue.js').Stored; }>;
+    lie: string | undefined;
+  }): Buffer | import('../failure.js').Failure {
+  const page = parsePage(request.params);
+  if ('status' in page) return page;
+  const version = request.headers.get('x-ms-version') ?? request.params.get('sv') ?? '';
+  const { includes } = page;
+  const walkFrom = (/** @type {string} */ from: string) => {
+    const walk = bucket.seek(from);
+    return includes.has('uncommittedblobs') ? mergedWalk(walk, walkOf(uncommitted, from)) : walk;
+  };
+  const { entries, next } = servedPage(walkFrom, page, lie);
+  const xml = [
+    '\uFEFF<?xml version="1.0" encoding="utf-8"?>',
+    `<EnumerationResults ServiceEndpoint="${escapeXml(endpoint)}" ContainerName="${bucket.name}">`,
+    page.prefix === '' ? '' : element('Prefix', page.prefix),
+    page.marker === '' ? '' : element('Marker', page.marker),
+    page.maxText === undefined ? '' : element('MaxResults', page.maxText),
+    page.delimiter === '' ? '' : element('Delimiter', page.delimiter),
+    '<Blobs>',
+  ];
+  for (const { name, rolled } of entries) {
+    const blob = rolled ? null : bucket.find(name);
+    if (rolled) xml.push(`<BlobPrefix>${nameElement(name, version)}</BlobPrefix>`);
+    else if (blob === null) xml.push(uncommittedElement(name, version));
+    else {
+      const older = includes.has('snapshots') ? snapshotsOf(name) : [];
+      for (const { snapshot, blob: then } of older)
+        xml.push(blobElement(then, { version, includes, snapshot, versionId: null }));
+      const versionId = versioning ? versionIdOf(blob) : null;
+      xml.push(blobElement(blob, { version, includes, snapshot: undefined, versionId }));
+    }
+  }
+  xml.push('</Blobs>', element('NextMarker', next === null ? null : encodeMarker(next)));
+  xml.push('</EnumerationResults>');
+  return Buffer.from(xml.join(''));
+}

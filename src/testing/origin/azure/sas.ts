@@ -1,0 +1,73 @@
+/**
+ * The service's side of shared access signatures: what a token in the query allows, or why it is refused.
+ *
+ * Sources: "Create a service SAS" and "Create an account SAS" of Microsoft's REST reference, versions from 2018-11-09
+ * on (2020-12-06 added the encryption scope). Signed by the account's key; delegation keys and stored policies are not
+ * known here.
+ */
+import { azureFailure } from './failure.js';
+import { sign } from './shared-key.js';
+
+const SCOPED_SINCE = '2020-12-06';
+const OLDEST = '2018-11-09';
+
+const denied = (/** @type {string} */ detail: string) =>
+  azureFailure('AuthenticationFailed', { AuthenticationErrorDetail: detail });
+
+function serviceString(p, account, resource, version) {
+  const fields = [p('sp'), p('st'), p('se'), `/blob/${account}/${resource}`, p('si'), p('sip'), p('spr')];
+  fields.push(version, p('sr'), p('sr') === 'bs' ? p('snapshot') : p('sr') === 'bv' ? p('versionid') : '');
+  if (version >= SCOPED_SINCE) fields.push(p('ses'));
+  fields.push(p('rscc'), p('rscd'), p('rsce'), p('rscl'), p('rsct'));
+  return fields.join('\n');
+}
+
+function accountString(p, account, version) {
+  const fields = [account, p('sp'), p('ss'), p('srt'), p('st'), p('se'), p('sip'), p('spr'), version];
+  if (version >= SCOPED_SINCE) fields.push(p('ses'));
+  return `${fields.join('\n')}\n`;
+}
+
+/** A date, a minute, a second or finer, all in UTC. */
+const timeOf = (/** @type {string} */ text: string) =>
+  /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,7})?)?Z)?$/.test(text) ? Date.parse(text) : NaN;
+const shown = (/** @type {number} */ ms: number) => new Date(ms).toUTCString();
+
+function checkWindow(p, nowMs) {
+  const endMs = timeOf(p('se'));
+  const startMs = p('st') === '' ? nowMs : timeOf(p('st'));
+  if (Number.isNaN(endMs) || Number.isNaN(startMs))
+    return denied('The signed start or expiry is not a time.');
+  if (nowMs >= startMs && nowMs < endMs) return null;
+  const window = `Start [${p('st') === '' ? '' : shown(startMs)}] - Expiry [${shown(endMs)}]`;
+  return denied(`Signature not valid in the specified time frame: ${window} - Current [${shown(nowMs)}]`);
+}
+
+/**
+ * @param {import('../request.js').Request} request
+ * @param {{account: string, key: string, resourceType: 'service' | 'container' | 'object', permissions: string, secure: boolean, nowMs: number}} what
+ *   `permissions`: any one of these letters is enough; `secure`: it came over TLS
+ * @returns {import('../failure.js').Failure | null}
+ */
+export function refusalOfSas(request: import('../request.js').Request, { account, key, resourceType, permissions, secure, nowMs }: { account: string; key: string; resourceType: 'service' | 'container' | 'object'; permissions: string; secure: boolean; nowMs: number; }): import('../failure.js').Failure | null {
+  const p = (/** @type {string} */ name: string) => request.params.get(name) ?? '';
+  const version = p('sv');
+  if (version < OLDEST) return denied(`sv is ${version}; this service knows ${OLDEST} and later.`);
+  const ofAccount = request.params.has('ss');
+  const resource = p('sr') === 'c' ? request.bucket : `${request.bucket}/${request.key}`;
+  const text = ofAccount ? accountString(p, account, version) : serviceString(p, account, resource, version);
+  if (sign(key, text) !== p('sig')) {
+    return denied(`Signature did not match. String to sign used was ${text}`);
+  }
+  const late = checkWindow(p, nowMs);
+  if (late !== null) return late;
+  if (p('spr') === 'https' && !secure) return azureFailure('AuthorizationProtocolMismatch');
+  if (ofAccount) {
+    if (!p('ss').includes('b')) return azureFailure('AuthorizationServiceMismatch');
+    if (!p('srt').includes(resourceType[0])) return azureFailure('AuthorizationResourceTypeMismatch');
+  } else if (resourceType === 'service' || (resourceType === 'container' && p('sr') !== 'c')) {
+    return azureFailure('AuthorizationResourceTypeMismatch');
+  }
+  const allowed = permissions.split('').some((letter) => p('sp').includes(letter));
+  return allowed ? null : azureFailure('AuthorizationPermissionMismatch');
+}

@@ -1,0 +1,152 @@
+/**
+ * What Azure Blob Storage answers to a request, as a value. No socket, no clock, no fault.
+ *
+ * A few lies need the service itself to misbehave (another range, another version); they come in as `lie`.
+ */
+import { Bucket } from '../catalogue.js';
+import { answer, xmlAnswer } from '../response.js';
+import { refusal } from './authenticate.js';
+import { generationOf, versionIdOf } from './blobs.js';
+import { blockList, putBlock, putBlockList } from './blocks.js';
+import { azureFailure, invalidQuery } from './failure.js';
+import { listBlobs } from './listing.js';
+import { readBlob } from './reading.js';
+import { copyBlob, deleteBlob, nameOf, putBlob, snapshotBlob } from './writing.js';
+
+/**
+ * @typedef {import('../request.js').Request} Request
+ * @typedef {import('../catalogue.js').Stored} Stored
+ * @typedef {import('../response.js').Response | import('../failure.js').Failure} Found
+ * @typedef {{snapshot: string, blob: Stored}} Snapshot
+ * @typedef {import('../dialect.js').Common & import('./authenticate.js').Policy & {
+ *   versioning: boolean, blocks: Map<string, import('./blocks.js').Staged>, snapshots: Map<string, Snapshot[]>,
+ *   versions: Map<string, Stored[]>, lastSnapshotMs: number,
+ * }} State `blocks`, `snapshots` and `versions` are by `nameOf` a blob
+ */
+
+/** The account, the first segment of the path. @param {Request} request */
+export const accountOf = ({ path }: Request) => path.slice(1).split('/', 1)[0];
+
+/** What a request is for. @param {Request} request @returns {string} */
+export function actionOf({ method, params, headers, bucket, key }: Request): string {
+  const comp = params.get('comp');
+  if (bucket === '') return 'other';
+  if (key === '') {
+    if (params.get('restype') !== 'container') return 'other';
+    if (comp === 'list') return method === 'GET' ? 'list' : 'other';
+    if (comp !== undefined) return 'other';
+    if (method === 'PUT') return 'create-container';
+    if (method === 'DELETE') return 'delete-container';
+    return method === 'GET' || method === 'HEAD' ? 'container-properties' : 'other';
+  }
+  const named = comp === undefined ? method : `${method} ${comp}`;
+  if (named === 'PUT' && headers.has('x-ms-copy-source')) return 'copy';
+  return BLOB_ACTIONS.get(named) ?? 'other';
+}
+
+const BLOB_ACTIONS = new Map([
+  ['GET', 'get'],
+  ['HEAD', 'head'],
+  ['PUT', 'put'],
+  ['DELETE', 'delete'],
+  ['PUT block', 'put-part'],
+  ['PUT blocklist', 'complete-upload'],
+  ['GET blocklist', 'list-parts'],
+  ['PUT snapshot', 'snapshot'],
+]);
+
+/** The blob that a read names: the present one, or an older one. */
+function findBlob(request, bucket, state, lie) {
+  const snapshot = request.params.get('snapshot');
+  const versionId = request.params.get('versionid');
+  const present = bucket.find(request.key, lie === 'mixed-version' ? 1 : 0);
+  if (snapshot !== undefined) {
+    return state.snapshots.get(nameOf(request))?.find((one) => one.snapshot === snapshot)?.blob ?? null;
+  }
+  if (versionId === undefined) return present;
+  const kept = state.versions.get(nameOf(request))?.find((one) => versionIdOf(one) === versionId);
+  if (kept !== undefined || present === null || versionIdOf(present) === versionId) return kept ?? present;
+  const ahead = generationOf(versionId) - present.generation;
+  // The bytes of an older generation of a pattern can be told; those of a stored body are gone unless they were kept.
+  return present.body === null && ahead < 0 ? bucket.find(request.key, ahead) : null;
+}
+
+function serveContainer(request, action, state, { endpoint, lie }) {
+  const bucket = state.buckets.get(request.bucket);
+  const headers = [
+    'ETag',
+    '"0x8DC0FFEE0000000"',
+    'Last-Modified',
+    new Date(Date.UTC(2026, 0, 1)).toUTCString(),
+  ];
+  if (action === 'create-container') {
+    if (bucket !== undefined) return azureFailure('ContainerAlreadyExists');
+    state.buckets.set(request.bucket, new Bucket(request.bucket));
+    return answer(201, headers);
+  }
+  if (bucket === undefined) return azureFailure('ContainerNotFound');
+  if (action === 'container-properties') return answer(200, headers);
+  if (action === 'delete-container') {
+    state.buckets.delete(request.bucket);
+    return answer(202, []);
+  }
+  const taken = `${request.bucket}/`;
+  const uncommitted = [...state.blocks.keys()]
+    .filter((name) => name.startsWith(taken))
+    .map((name) => name.slice(taken.length))
+    .filter((key) => bucket.find(key) === null);
+  const snapshotsOf = (/** @type {string} */ key: string) => state.snapshots.get(taken + key) ?? [];
+  const page = listBlobs(request, bucket, {
+    endpoint,
+    versioning: state.versioning,
+    uncommitted,
+    snapshotsOf,
+    lie,
+  });
+  return 'status' in page ? page : xmlAnswer(page);
+}
+
+/** @type {Record<string, (request: Request, bucket: Bucket, state: State, nowMs: number) => Found>} */
+const WRITES: Record<string, (request: Request, bucket: Bucket, state: State, nowMs: number) => Found> = {
+  put: putBlob,
+  'put-part': putBlock,
+  'complete-upload': putBlockList,
+  'list-parts': blockList,
+  delete: deleteBlob,
+  snapshot: snapshotBlob,
+  copy: copyBlob,
+};
+
+/**
+ * @param {Request} request @param {State} state @param {number} nowMs @param {string | undefined} lie
+ * @returns {Found}
+ */
+export function serve(request: Request, state: State, nowMs: number, lie: string | undefined): Found {
+  const action = actionOf(request);
+  const account = accountOf(request);
+  const refused = refusal(request, { account, action }, state, nowMs);
+  if (refused !== null) return refused;
+  if (action === 'other') {
+    const comp = request.params.get('comp');
+    return comp === undefined ? azureFailure('UnsupportedHttpVerb') : invalidQuery('comp', comp);
+  }
+  const forbidden = (/** @type {string} */ text: string) => state.forbidden.some((pattern) => pattern.test(text));
+  if (request.key === '') {
+    if (action === 'list' && forbidden(request.params.get('prefix') ?? ''))
+      return azureFailure('AuthorizationFailure');
+    const scheme = state.secure ? 'https' : 'http';
+    const endpoint = `${scheme}://${request.headers.get('host')}/${account}/`;
+    return serveContainer(request, action, state, { endpoint, lie });
+  }
+  const bucket = state.buckets.get(request.bucket);
+  if (bucket === undefined) return azureFailure('ContainerNotFound');
+  if (forbidden(request.key)) return azureFailure('AuthorizationFailure');
+  if (action === 'get' || action === 'head') {
+    const blob = findBlob(request, bucket, state, lie);
+    return readBlob(request, blob, { lie, versioning: state.versioning });
+  }
+  if (request.method === 'PUT' && !request.headers.has('content-length')) {
+    return azureFailure('MissingContentLengthHeader');
+  }
+  return WRITES[action](request, bucket, state, nowMs);
+}

@@ -1,0 +1,259 @@
+/**
+ * One connection of a client: takes requests out of its bytes, one at a time, and is the link on which a response is
+ * delivered.
+ *
+ * What it keeps true:
+ * 1. The next request is looked at only when the answer to the one before has been handed over.
+ * 2. Every wait ends when the connection does.
+ * 3. Of every head that came, the owner hears what became of it: answered, or abandoned.
+ */
+import { failure } from './failure.js';
+import { watchPeer } from './peer.js';
+import { createBody, takeHead } from './request.js';
+
+const MAX_WAITING_BYTES = 1_048_576;
+const LINGER_MS = 1_000;
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * @typedef {{at: number | 'whole', do: 'reset' | 'cut' | 'stall' | 'answer', ms?: number}} OnBody
+ * What to do once so many bytes of the body are in.
+ * @typedef {{
+ *   request: import('./request.js').Request, body: import('./request.js').Body, onBody: OnBody | null,
+ *   wantsContinue: boolean, whole: boolean,
+ * }} Reading
+ * @typedef {{
+ *   arrived(connection: Connection, request: import('./request.js').Request): OnBody | null,
+ *   abandoned(connection: Connection, request: import('./request.js').Request, bodyBytes: number): void,
+ *   answer(connection: Connection, request: import('./request.js').Request): Promise<boolean>,
+ *   refuse(connection: Connection, failed: import('./failure.js').Failure): Promise<boolean>,
+ *   ended(connection: Connection): void, stalled(connection: Connection, begins: boolean): void,
+ * }} Owner `arrived` comes with each head; then
+ *   `answer` with the body in it, or `abandoned` where that never came whole. `answer` and `refuse` say whether the
+ *   connection goes on
+ */
+export class Connection {
+  #socket;
+  #raw;
+  #owner;
+  /** @type {Buffer | null} */
+  #bytes: Buffer | null = null;
+  /** @type {Reading | null} */
+  #reading: Reading | null = null;
+  /** In the middle of a body: reading waits, or has ended by a fault. */
+  #held = false;
+  /** What else comes is not for reading. */
+  #deaf = false;
+  #gone = false;
+  /** @type {Set<(there: boolean) => void>} */
+  #waits: Set<(there: boolean) => void> = new Set();
+  /** @type {((there: boolean) => void) | null} */
+  #release: ((there: boolean) => void) | null = null;
+  /** Whether a request is being answered. */
+  busy = false;
+  /** Requests taken so far. */
+  taken = 0;
+
+  /**
+   * @param {number} id @param {import('node:net').Socket} socket what carries HTTP
+   * @param {import('node:net').Socket} raw the TCP socket beneath it @param {Owner} owner
+   */
+  constructor(id: number, socket: import('node:net').Socket, raw: import('node:net').Socket, owner: Owner) {
+    this.id = id;
+    this.#socket = socket;
+    this.#raw = raw;
+    this.#owner = owner;
+    socket.on('data', (chunk) => this.#onData(chunk));
+    // What broke shows as 'close'; an error by itself says nothing that matters to an origin.
+    socket.on('error', () => {});
+    raw.on('error', () => {});
+    socket.on('close', () => this.#onClose());
+  }
+
+  #onData(chunk) {
+    if (this.#deaf) return;
+    this.#bytes = this.#bytes === null ? chunk : Buffer.concat([this.#bytes, chunk]);
+    this.#take();
+    if (this.busy && this.#bytes !== null && this.#bytes.length > MAX_WAITING_BYTES) this.#socket.pause();
+  }
+
+  #take() {
+    while (!this.#gone && !this.busy && !this.#held) {
+      const went = this.#reading === null ? this.#takeHead() : this.#takeBody(this.#reading);
+      if (!went) return;
+    }
+  }
+
+  /** Returns false when there is nothing to go on with yet. */
+  #takeHead() {
+    if (this.#bytes === null) return false;
+    const taken = takeHead(this.#bytes);
+    if (taken.kind === 'more') return false;
+    this.taken += 1;
+    if (taken.kind === 'bad') {
+      this.#refuse(taken.failed);
+      return false;
+    }
+    const { request, used, length, wantsContinue } = taken;
+    this.#bytes = this.#bytes.length === used ? null : this.#bytes.subarray(used);
+    const onBody = this.#owner.arrived(this, request);
+    this.#reading = { request, body: createBody(length), onBody, wantsContinue, whole: false };
+    return true;
+  }
+
+  /** The same. @param {Reading} reading */
+  #takeBody(reading: Reading) {
+    const { request, body, onBody } = reading;
+    if (!reading.whole) {
+      const rest = body.push(this.#bytes ?? NOTHING);
+      this.#bytes = typeof rest === 'string' ? null : rest;
+      if (rest === 'broken') {
+        this.#refuse(failure(400, 'BadRequest', 'The chunked coding of the body is broken.'));
+        return false;
+      }
+      reading.whole = rest !== 'more';
+    }
+    if (onBody !== null && (onBody.at === 'whole' ? reading.whole : body.received >= onBody.at)) {
+      reading.onBody = null;
+      this.#act(reading, onBody);
+      return true;
+    }
+    if (reading.whole) {
+      request.body = body.bytes();
+      this.#answer(request, false);
+      return true;
+    }
+    if (reading.wantsContinue && body.received === 0) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+    reading.wantsContinue = false;
+    return false;
+  }
+
+  /** @param {Reading} reading @param {OnBody} onBody */
+  #act(reading: Reading, onBody: OnBody) {
+    if (onBody.do === 'answer') return this.#answer(reading.request, true);
+    this.#held = true;
+    if (onBody.do === 'reset') this.reset();
+    else if (onBody.do === 'cut') this.destroy();
+    else void this.#stallReading(onBody.ms);
+  }
+
+  /** Leaves what comes in the kernel. A socket that is not read does not tell that its peer went, so that is looked up. */
+  async #stallReading(ms) {
+    this.#socket.pause();
+    const unwatch = watchPeer(this.#raw, () => this.destroy());
+    const there = await this.stall(ms);
+    unwatch();
+    if (!there) return;
+    this.#held = false;
+    this.#socket.resume();
+    this.#take();
+  }
+
+  /** @param {import('./request.js').Request} request @param {boolean} early before its body was read */
+  #answer(request: import('./request.js').Request, early: boolean) {
+    this.busy = true;
+    this.#deaf = early;
+    this.#reading = null;
+    void this.#owner.answer(this, request).then((keep) => (early ? this.#linger() : this.#answered(keep)));
+  }
+
+  #refuse(failed) {
+    this.busy = true;
+    this.#deaf = true;
+    this.#abandon();
+    void this.#owner.refuse(this, failed).then(() => this.#linger());
+  }
+
+  #abandon() {
+    const reading = this.#reading;
+    this.#reading = null;
+    if (reading !== null) this.#owner.abandoned(this, reading.request, reading.body.received);
+  }
+
+  /** Ends after an answer that came while the client may still send: closed at once, a RST could overtake the answer. */
+  #linger() {
+    if (this.#gone) return;
+    this.#socket.end();
+    const timer = setTimeout(() => this.destroy(), LINGER_MS);
+    this.#socket.once('close', () => clearTimeout(timer));
+  }
+
+  #answered(keep) {
+    this.busy = false;
+    if (this.#gone) return;
+    if (!keep) return this.destroy();
+    if (this.#socket.isPaused()) this.#socket.resume();
+    this.#take();
+  }
+
+  #onClose() {
+    this.#gone = true;
+    this.#abandon();
+    for (const end of this.#waits) end(false);
+    this.#waits.clear();
+    this.#owner.ended(this);
+  }
+
+  /** A promise of `true` that `begin` settles, or of `false` once the connection is gone. */
+  #wait(begin) {
+    if (this.#gone) return Promise.resolve(false);
+    return /** @type {Promise<boolean>} */ (
+      new Promise((resolve) => {
+        const end = (/** @type {boolean} */ there: boolean) => {
+          this.#waits.delete(end);
+          resolve(there);
+        };
+        this.#waits.add(end);
+        begin(end);
+      })
+    );
+  }
+
+  /** Resolves when the bytes are with the kernel. @param {Uint8Array | string} bytes */
+  write(bytes: Uint8Array | string) {
+    return this.#wait((end) => this.#socket.write(bytes, 'latin1', (error) => end(!error)));
+  }
+
+  /** @param {number} ms */
+  async sleep(ms: number) {
+    /** @type {NodeJS.Timeout | undefined} */
+    let timer: NodeJS.Timeout | undefined;
+    const there = await this.#wait((end) => {
+      timer = setTimeout(() => end(true), ms);
+    });
+    clearTimeout(timer);
+    return there;
+  }
+
+  /** Waits to be released, for at most `ms` where given. @param {number | undefined} ms */
+  async stall(ms: number | undefined) {
+    /** @type {NodeJS.Timeout | undefined} */
+    let timer: NodeJS.Timeout | undefined;
+    const ended = this.#wait((end) => {
+      this.#release = end;
+      if (ms !== undefined) timer = setTimeout(() => end(true), ms);
+    });
+    this.#owner.stalled(this, true);
+    const there = await ended;
+    clearTimeout(timer);
+    this.#release = null;
+    this.#owner.stalled(this, false);
+    return there;
+  }
+
+  release() {
+    this.#release?.(true);
+  }
+
+  /** Ends both directions after what was written. */
+  destroy() {
+    this.#socket.destroy();
+    this.#raw.destroy();
+  }
+
+  /** Ends with a RST. */
+  reset() {
+    this.#raw.resetAndDestroy();
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Who sent a request, and whether they may: bearer tokens in both APIs, HMAC signatures in the XML API, and nobody, who
+ * may read public buckets and nothing else.
+ *
+ * Sources: "Cloud Storage authentication", "Signatures" and "Requester Pays" of the Cloud Storage documentation.
+ */
+import { AWS4, GOOG4, authenticate } from '../s3/sigv4.js';
+import { failure } from '../failure.js';
+import { fail } from './failures.js';
+import { operationOf } from './route.js';
+
+/** @typedef {import('../request.js').Request} Request */
+
+const REALM = 'Bearer realm="https://accounts.google.com/"';
+const READS = new Set(['get', 'head', 'list']);
+const PERMISSIONS = {
+  list: 'storage.objects.list',
+  delete: 'storage.objects.delete',
+  get: 'storage.objects.get',
+};
+
+/** What Google calls what S3 calls otherwise. */
+const CODES = {
+  InvalidAccessKeyId: 'InvalidSecurity',
+  AuthorizationHeaderMalformed: 'InvalidArgument',
+  AuthorizationQueryParametersError: 'InvalidArgument',
+  InvalidRequest: 'InvalidArgument',
+  XAmzContentSHA256Mismatch: 'ContentSHA256Mismatch',
+};
+
+const isSigned = (/** @type {Request} */ { headers, params }: Request, /** @type {any} */ scheme: any) =>
+  headers.get('authorization')?.startsWith(`${scheme.algorithm} `) === true ||
+  params.has(`${scheme.query}Signature`);
+
+/** @param {Request} request */
+export const isAnonymous = (request: Request) =>
+  !request.headers.has('authorization') && !isSigned(request, AWS4) && !isSigned(request, GOOG4);
+
+function permissionOf(request) {
+  const op = operationOf(request);
+  return PERMISSIONS[op] ?? (op === 'head' ? PERMISSIONS.get : 'storage.objects.create');
+}
+
+function denied(request, who) {
+  const access = permissionOf(request);
+  return (
+    `${who} does not have ${access} access to the Google Cloud Storage object. ` +
+    `Permission '${access}' denied on resource (or it may not exist).`
+  );
+}
+
+function checkSigned(request, service, nowMs, scheme) {
+  const who = authenticate(request, { credentials: service.credentials }, nowMs, scheme);
+  if (!('status' in who)) return null;
+  const { status, code, message, extra } = who;
+  return failure(status, CODES[code] ?? code, message, extra);
+}
+
+/**
+ * @param {Request} request @param {import('./store.js').Service} service @param {number} nowMs
+ * @returns {import('../failure.js').Failure | null} null when they may
+ */
+export function authorize(request: Request, service: import('./store.js').Service, nowMs: number): import('../failure.js').Failure | null {
+  const { route, headers } = request;
+  const authorization = headers.get('authorization');
+  const bearer = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1];
+  if (bearer !== undefined) {
+    if (service.tokens.isGood(bearer, nowMs)) return forbiddenKey(request, service);
+    return fail('badToken', undefined, ['WWW-Authenticate', `${REALM}, error="invalid_token"`]);
+  }
+  if (route.api === 'xml') {
+    const scheme = [AWS4, GOOG4].find((one) => isSigned(request, one));
+    if (scheme !== undefined)
+      return checkSigned(request, service, nowMs, scheme) ?? forbiddenKey(request, service);
+  }
+  if (authorization !== undefined) {
+    return fail('badToken', undefined, ['WWW-Authenticate', `${REALM}, error="invalid_token"`]);
+  }
+  if (route.what === 'session') return null;
+  if (service.publicBuckets.has(request.bucket) && READS.has(operationOf(request))) {
+    return forbiddenKey(request, service);
+  }
+  const asks = route.api === 'json' ? ['WWW-Authenticate', REALM] : [];
+  return fail('anonymous', denied(request, 'Anonymous caller'), asks);
+}
+
+function forbiddenKey(request, service) {
+  const name = request.key === '' ? (request.params.get('prefix') ?? '') : request.key;
+  return service.forbidden.some((pattern) => pattern.test(name))
+    ? fail('forbidden', denied(request, 'default@origin.iam.gserviceaccount.com'))
+    : null;
+}
+
+/**
+ * A bucket whose readers pay is for who names a project to be billed.
+ * @param {Request} request @param {import('./store.js').Service} service
+ */
+export function checkPayer({ bucket, headers, params }: Request, service: import('./store.js').Service) {
+  if (!service.requesterPays.has(bucket)) return null;
+  return (params.get('userProject') ?? headers.get('x-goog-user-project') ?? '') === ''
+    ? fail('userProjectMissing')
+    : null;
+}

@@ -1,0 +1,105 @@
+/**
+ * Preconditions of both APIs, and the sums that a writer says its bytes have.
+ *
+ * Source: "Request preconditions" of the Cloud Storage documentation. A read of what changed not is 304, all else that
+ * does not hold is 412. Generation 0 stands for an object that is not there.
+ */
+import { fail } from './failures.js';
+import { generationOf, opaqueEtag, quotedEtag } from './objects.js';
+
+/**
+ * @typedef {{match?: string, notMatch?: string, metaMatch?: string, metaNotMatch?: string, etags?: string, notEtags?: string}} Conditions
+ */
+
+const INT64 = /^-?\d{1,19}$/;
+
+/** @param {import('../request.js').Request} request @returns {Conditions} */
+export function conditionsOf({ headers, params, route }: import('../request.js').Request): Conditions {
+  const xml = route.api === 'xml';
+  const named = (/** @type {string} */ parameter: string, /** @type {string} */ header: string) =>
+    xml ? headers.get(header) : params.get(parameter);
+  return {
+    match: named('ifGenerationMatch', 'x-goog-if-generation-match'),
+    notMatch: xml ? undefined : params.get('ifGenerationNotMatch'),
+    metaMatch: named('ifMetagenerationMatch', 'x-goog-if-metageneration-match'),
+    metaNotMatch: xml ? undefined : params.get('ifMetagenerationNotMatch'),
+    etags: headers.get('if-match'),
+    notEtags: headers.get('if-none-match'),
+  };
+}
+
+/** The conditions of a copy on its source. @param {Map<string, string>} params @returns {Conditions} */
+export function sourceConditionsOf(params: Map<string, string>): Conditions {
+  return {
+    match: params.get('ifSourceGenerationMatch'),
+    notMatch: params.get('ifSourceGenerationNotMatch'),
+    metaMatch: params.get('ifSourceMetagenerationMatch'),
+    metaNotMatch: params.get('ifSourceMetagenerationNotMatch'),
+  };
+}
+
+const bare = (/** @type {string} */ tag: string) => tag.trim().replace(/^W\//, '').replaceAll('"', '');
+
+function tagged(list, object, generation) {
+  const own = new Set([opaqueEtag(generation), quotedEtag(object, generation)].map(bare));
+  return list.split(',').some((one) => one.trim() === '*' || own.has(bare(one)));
+}
+
+/**
+ * @param {Conditions} conditions @param {import('../catalogue.js').Stored | null} object @param {bigint} offset
+ * @param {boolean} isRead
+ * @returns {import('../failure.js').Failure | 'unchanged' | null} null when they hold
+ */
+export function checkConditions(conditions: Conditions, object: import('../catalogue.js').Stored | null, offset: bigint, isRead: boolean): import('../failure.js').Failure | 'unchanged' | null {
+  const { match, notMatch, metaMatch, metaNotMatch, etags, notEtags } = conditions;
+  for (const number of [match, notMatch, metaMatch, metaNotMatch]) {
+    if (number !== undefined && !INT64.test(number)) {
+      return fail('invalid', `Invalid long value: '${number}'.`);
+    }
+  }
+  const generation = object === null ? '0' : generationOf(object, offset);
+  const metageneration = object === null ? '0' : '1';
+  const failed =
+    (match !== undefined && BigInt(match) !== BigInt(generation)) ||
+    (metaMatch !== undefined && metaMatch !== metageneration) ||
+    (etags !== undefined && (object === null || !tagged(etags, object, generation)));
+  if (failed) return fail('conditionNotMet');
+  const unchanged =
+    (notMatch !== undefined && BigInt(notMatch) === BigInt(generation)) ||
+    (metaNotMatch !== undefined && metaNotMatch === metageneration) ||
+    (notEtags !== undefined && object !== null && tagged(notEtags, object, generation));
+  if (!unchanged) return null;
+  return isRead ? 'unchanged' : fail('conditionNotMet');
+}
+
+/**
+ * Sums of an `X-Goog-Hash` header, which may come more than once and with several in one, and of `Content-MD5`.
+ * @param {Map<string, string>} headers
+ * @returns {{crc32c?: string, md5?: string}}
+ */
+export function statedSums(headers: Map<string, string>): { crc32c?: string; md5?: string; } {
+  /** @type {{crc32c?: string, md5?: string}} */
+  const sums: { crc32c?: string; md5?: string; } = {};
+  for (const part of (headers.get('x-goog-hash') ?? '').split(',')) {
+    const m = /^\s*(crc32c|md5)=(\S+)\s*$/.exec(part);
+    if (m !== null) sums[m[1]] = m[2];
+  }
+  const md5 = headers.get('content-md5');
+  return md5 === undefined ? sums : { ...sums, md5 };
+}
+
+/**
+ * @param {{crc32c?: string, md5?: string}} stated @param {{crc32c: string, md5: string}} actual
+ * @returns {import('../failure.js').Failure | null}
+ */
+export function checkSums(stated: { crc32c?: string; md5?: string; }, actual: { crc32c: string; md5: string; }): import('../failure.js').Failure | null {
+  if (stated.crc32c !== undefined && stated.crc32c !== actual.crc32c) {
+    const message = `Provided CRC32C "${stated.crc32c}" doesn't match calculated CRC32C "${actual.crc32c}".`;
+    return fail('badDigest', message);
+  }
+  if (stated.md5 !== undefined && stated.md5 !== actual.md5) {
+    const message = `Provided MD5 hash "${stated.md5}" doesn't match calculated MD5 hash "${actual.md5}".`;
+    return fail('badDigest', message);
+  }
+  return null;
+}

@@ -1,0 +1,128 @@
+/**
+ * Google Cloud Storage as a dialect of the origin: the JSON API and the XML API over the same objects, and on the same port
+ * the token endpoint and the metadata server that issue the tokens.
+ */
+import { authorize, checkPayer, isAnonymous } from './auth.js';
+import { failureResponse, kindOfStatus } from './failures.js';
+import { serveJson } from './json.js';
+import { Archive } from './objects.js';
+import { operationOf, routeOf } from './route.js';
+import { Tokens } from './tokens.js';
+import { nameInBody } from './uploads.js';
+import { serveXml } from './xml.js';
+
+/**
+ * @typedef {import('../request.js').Request} Request
+ * @typedef {import('./store.js').Service} Service
+ */
+
+const MIN_PART_BYTES = 5 * 1024 * 1024;
+
+/** Ids in the shape that the service gives uploads and requests. @param {string} prefix */
+function idMint(prefix: string) {
+  let minted = 0;
+  return () => {
+    minted += 1;
+    return prefix + Buffer.from(`origin ${minted}`.padEnd(24, '~')).toString('base64url');
+  };
+}
+
+/** @param {import('../dialect.js').Common} common @returns {Service} */
+function createService(common: import('../dialect.js').Common): Service {
+  return {
+    buckets: common.buckets,
+    secure: common.secure,
+    // The origin replaces these two when it is configured.
+    get publicBuckets() {
+      return common.publicBuckets;
+    },
+    get forbidden() {
+      return common.forbidden;
+    },
+    credentials: new Map(),
+    tokens: new Tokens(),
+    archive: new Archive(),
+    sessions: new Map(),
+    uploads: new Map(),
+    requesterPays: new Set(),
+    versioned: new Set(),
+    generationOffset: 0n,
+    minPartBytes: MIN_PART_BYTES,
+    nextId: idMint('ABPtcP'),
+  };
+}
+
+/** @param {Service} service @param {any} patch */
+function configure(service: Service, patch: any) {
+  if (patch.credentials !== undefined)
+    service.credentials = new Map(patch.credentials.map((/** @type {any} */ one: any) => [one.accessKeyId, one]));
+  if (patch.requesterPays !== undefined) service.requesterPays = new Set(patch.requesterPays);
+  if (patch.versionedBuckets !== undefined) service.versioned = new Set(patch.versionedBuckets);
+  if (patch.generationOffset !== undefined) service.generationOffset = BigInt(patch.generationOffset);
+  if (patch.minPartBytes !== undefined) service.minPartBytes = patch.minPartBytes;
+  service.tokens.configure(patch);
+}
+
+/** @param {Service} service @param {string} id of an HMAC key or a token @returns {boolean} */
+function expire(service: Service, id: string): boolean {
+  const known = service.credentials.get(id);
+  if (known === undefined) return service.tokens.expire(id);
+  service.credentials.set(id, { ...known, expired: true });
+  return true;
+}
+
+/** A session is found by its id: its URI says the name, but need not be believed. */
+function locate(service, request) {
+  const route = routeOf(request);
+  const session =
+    route.what === 'session' ? service.sessions.get(request.params.get('upload_id') ?? '') : undefined;
+  return { route, bucket: route.bucket, key: session?.key ?? route.key };
+}
+
+/** @param {Service} service @param {Request} request @param {number} nowMs @param {string} base @param {{lie?: string, by?: number}} bent */
+function serve(service: Service, request: Request, nowMs: number, base: string, bent: { lie?: string; by?: number; }) {
+  const { route } = request;
+  if (route.api === 'token') return service.tokens.serveGrant(request, nowMs, base);
+  if (route.api === 'metadata') return service.tokens.serveMetadata(request, nowMs);
+  if (route.what === 'upload' && request.key === '') request.key = nameInBody(request);
+  const refused = authorize(request, service, nowMs) ?? checkPayer(request, service);
+  if (refused !== null) return refused;
+  return route.api === 'json' ? serveJson(request, service, base, bent) : serveXml(request, service, bent);
+}
+
+/** Which form an error takes: the media server and a session say some of theirs in plain text. */
+function formOf(failed, request) {
+  const route = request?.route;
+  if (failed.extra?.form === 'text') return 'text';
+  if (route?.api === 'xml') return 'xml';
+  return route?.media ? 'media' : 'json';
+}
+
+/** @param {import('../dialect.js').Common} common @returns {import('../dialect.js').Dialect} */
+export function createGcs(common: import('../dialect.js').Common): import('../dialect.js').Dialect {
+  const service = createService(common);
+  const scheme = common.secure ? 'https' : 'http';
+  const newRequestId = idMint('AAO2Vw');
+  return {
+    locate: (request) => locate(service, request),
+    operationOf,
+    rangeOf: (request) => request.headers.get('range') ?? null,
+    isAnonymous,
+    serve: (request, nowMs, lie, by) =>
+      serve(service, request, nowMs, `${scheme}://${request.headers.get('host')}`, { lie, by }),
+    newIds: () => ({ requestId: newRequestId() }),
+    commonHeaders: ({ requestId }, nowMs, request) => {
+      const date = ['Date', new Date(nowMs).toUTCString()];
+      const isMetadata = request?.route?.api === 'metadata';
+      if (isMetadata) return [...date, 'Server', 'Metadata Server for VM'];
+      return ['X-GUploader-UploadID', requestId, ...date, 'Server', 'UploadServer'];
+    },
+    failureResponse: (failed, _ids, withBody, request) =>
+      failureResponse(failed, formOf(failed, request), withBody),
+    codeOf: kindOfStatus,
+    configure: (patch) => configure(service, patch),
+    expire: (id) => expire(service, id),
+    counters: () => ({ tokens: service.tokens.counts }),
+    forgetCounters: () => service.tokens.forgetCounts(),
+  };
+}

@@ -1,0 +1,141 @@
+/**
+ * Listings of both APIs. A page token holds the key where the next page begins, so the service keeps nothing between pages.
+ *
+ * Sources: "Objects: list" of the JSON API reference; "List objects" of the XML API reference.
+ */
+import { modifiedMs } from '../catalogue.js';
+import { compareKeys, encodePath, escapeXml } from '../encoding.js';
+import { mergedWalk, servedPage, walkOf } from '../pages.js';
+import { xmlAnswer } from '../response.js';
+import { fail } from './failures.js';
+import { generationOf, quotedEtag } from './objects.js';
+import { jsonAnswer, objectResource } from './resource.js';
+
+/**
+ * @typedef {{prefix: string, delimiter: string, from: string, end: string, max: number, versions: boolean, trailing: boolean}} Page
+ */
+
+const MAX_RESULTS = 1000;
+
+const later = (/** @type {string} */ a: string, /** @type {string} */ b: string) => (compareKeys(a, b) < 0 ? b : a);
+const encodeToken = (/** @type {string} */ key: string) => Buffer.from(`\x0a${key}`, 'utf8').toString('base64');
+
+function decodeToken(token) {
+  const text = /^[A-Za-z0-9+/]+=*$/.test(token) ? Buffer.from(token, 'base64').toString('utf8') : '';
+  return text.startsWith('\x0a') ? text.slice(1) : null;
+}
+
+/** The keys of a bucket up to the end of the page's range, with those that only the archive still has where versions are asked for. */
+function walkFrom(service, bucket, page, from) {
+  const live = bucket.seek(from);
+  const kept = page.versions ? service.archive.of(bucket.name).keys() : [];
+  const walk = page.versions ? mergedWalk(live, walkOf(kept, from)) : live;
+  const next = () => {
+    const key = walk.next();
+    return key !== null && page.end !== '' && compareKeys(key, page.end) >= 0 ? null : key;
+  };
+  return { next, seek: (/** @type {string} */ key: string) => walk.seek(key) };
+}
+
+/** One page: keys, rolled-up prefixes, and the key where the next page begins (null at the end). */
+function collect(service, bucket, page, lie) {
+  const walk = (/** @type {string} */ from: string) => walkFrom(service, bucket, page, from);
+  const { entries, next } = servedPage(walk, page, lie);
+  const isKey = ({ name, rolled }) => !rolled || (page.trailing && bucket.find(name) !== null);
+  return {
+    keys: entries.filter(isKey).map(({ name }) => name),
+    prefixes: entries.filter(({ rolled }) => rolled).map(({ name }) => name),
+    next,
+  };
+}
+
+/** @param {Map<string, string>} params @returns {Page | import('../failure.js').Failure} */
+function jsonPage(params: Map<string, string>): Page | import('../failure.js').Failure {
+  const max = params.get('maxResults') ?? String(MAX_RESULTS);
+  if (!/^\d+$/.test(max)) return fail('invalid', `Invalid value for: ${max} is not a valid integer`);
+  const token = params.get('pageToken');
+  const from = token === undefined ? null : decodeToken(token);
+  if (token !== undefined && from === null) return fail('invalid', 'Invalid page token.');
+  const prefix = params.get('prefix') ?? '';
+  return {
+    prefix,
+    delimiter: params.get('delimiter') ?? '',
+    from: from ?? later(prefix, params.get('startOffset') ?? ''),
+    end: params.get('endOffset') ?? '',
+    max: Number(max) === 0 ? MAX_RESULTS : Math.min(Number(max), MAX_RESULTS),
+    versions: params.get('versions') === 'true',
+    trailing: params.get('includeTrailingDelimiter') === 'true',
+  };
+}
+
+/** @param {import('../request.js').Request} request @param {import('./store.js').Service} service @param {any} bucket @param {string} base @param {string | undefined} lie */
+export function listJson(request: import('../request.js').Request, service: import('./store.js').Service, bucket: any, base: string, lie: string | undefined) {
+  const page = jsonPage(request.params);
+  if ('status' in page) return page;
+  const { keys, prefixes, next } = collect(service, bucket, page, lie);
+  const kept = service.archive.of(bucket.name);
+  const items = keys
+    .flatMap((key) => [...(page.versions ? (kept.get(key) ?? []) : []), bucket.find(key)])
+    .filter((object) => object !== null)
+    .map((object) => objectResource(service, base, bucket.name, object));
+  const value = { kind: 'storage#objects' };
+  if (next !== null) Object.assign(value, { nextPageToken: encodeToken(next) });
+  if (prefixes.length > 0) Object.assign(value, { prefixes });
+  // An empty listing has no items at all, not an empty array.
+  if (items.length > 0) Object.assign(value, { items });
+  return jsonAnswer(request, value);
+}
+
+/** @param {Map<string, string>} params */
+function xmlPage(params: Map<string, string>) {
+  const max = params.get('max-keys') ?? String(MAX_RESULTS);
+  if (!/^\d+$/.test(max)) return fail('invalid', `Invalid max-keys: ${max}`);
+  const token = params.get('continuation-token');
+  const from = token === undefined ? null : decodeToken(token);
+  if (token !== undefined && from === null) return fail('invalid', 'Invalid continuation-token.');
+  const prefix = params.get('prefix') ?? '';
+  const after = params.get('start-after') ?? '';
+  const page = {
+    prefix,
+    delimiter: params.get('delimiter') ?? '',
+    end: '',
+    versions: false,
+    trailing: false,
+  };
+  return {
+    ...page,
+    from: from ?? later(prefix, after === '' ? '' : `${after}\0`),
+    max: Math.min(Number(max), MAX_RESULTS),
+  };
+}
+
+/** @param {import('../request.js').Request} request @param {import('./store.js').Service} service @param {any} bucket @param {string | undefined} lie */
+export function listXml(request: import('../request.js').Request, service: import('./store.js').Service, bucket: any, lie: string | undefined) {
+  const page = xmlPage(request.params);
+  if ('status' in page) return page;
+  const { keys, prefixes, next } = collect(service, bucket, page, lie);
+  const urlEncoded = request.params.get('encoding-type') === 'url';
+  const name = (/** @type {string} */ key: string) => (urlEncoded ? encodePath(key) : escapeXml(key));
+  const xml = [
+    `<?xml version='1.0' encoding='UTF-8'?><ListBucketResult xmlns='http://doc.s3.amazonaws.com/2006-03-01'>`,
+    `<Name>${bucket.name}</Name><Prefix>${name(page.prefix)}</Prefix>`,
+    page.delimiter === '' ? '' : `<Delimiter>${name(page.delimiter)}</Delimiter>`,
+    `<KeyCount>${keys.length + prefixes.length}</KeyCount><MaxKeys>${page.max}</MaxKeys>`,
+    urlEncoded ? '<EncodingType>url</EncodingType>' : '',
+    `<IsTruncated>${next !== null}</IsTruncated>`,
+    next === null ? '' : `<NextContinuationToken>${encodeToken(next)}</NextContinuationToken>`,
+  ];
+  for (const key of keys) {
+    const object = bucket.find(key);
+    const generation = generationOf(object, service.generationOffset);
+    xml.push(
+      `<Contents><Key>${name(key)}</Key><Generation>${generation}</Generation><MetaGeneration>1</MetaGeneration>`,
+      `<LastModified>${new Date(modifiedMs(object.generation)).toISOString()}</LastModified>`,
+      `<ETag>${escapeXml(quotedEtag(object, generation))}</ETag><Size>${object.size}</Size></Contents>`,
+    );
+  }
+  for (const prefix of prefixes)
+    xml.push(`<CommonPrefixes><Prefix>${name(prefix)}</Prefix></CommonPrefixes>`);
+  xml.push('</ListBucketResult>');
+  return xmlAnswer(Buffer.from(xml.join('')));
+}

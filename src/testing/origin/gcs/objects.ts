@@ -1,0 +1,122 @@
+/**
+ * An object of the catalogue as Cloud Storage names it: generation, sums, ETags, and which of its versions there are.
+ *
+ * What it keeps true:
+ * 1. A generation is the time of the write in microseconds plus `generationOffset`, an int64 in decimal, and never used twice for a
+ *    key. With an offset of 2^53 a client that makes a number of it reads another one.
+ * 2. Sums are of the bytes as stored, whatever is served of them. A composed object and one of an XML multipart upload
+ *    have no MD5.
+ *
+ * Source: "Object metadata" and "Objects" of the Cloud Storage reference.
+ */
+import { createHash } from 'node:crypto';
+import { objectIdOf } from '../../pattern.js';
+import { modifiedMs } from '../catalogue.js';
+import { base64Of32, crc32c, md5 } from '../checksums.js';
+import { objectSource } from '../response.js';
+
+/**
+ * @typedef {import('../catalogue.js').Stored} Stored
+ * @typedef {{crc32c: string, md5: string}} Sums in base64
+ */
+
+const CHUNK_BYTES = 65_536;
+const MAX_CACHED_SUMS = 10_000;
+const MICROS_OF_A_SECOND = 1_000_000;
+
+/** @param {Stored} object @param {bigint} offset @returns {string} */
+export function generationOf(object: Stored, offset: bigint): string {
+  const micros = modifiedMs(object.generation) * 1000 + (objectIdOf(object.key) % MICROS_OF_A_SECOND);
+  return String(BigInt(micros) + offset);
+}
+
+/** @type {Map<string, Sums>} of patterns, by object id and size */
+const sumsOfPatterns: Map<string, Sums> = new Map();
+/** @type {WeakMap<Buffer, Sums>} */
+const sumsOfBodies: WeakMap<Buffer, Sums> = new WeakMap();
+
+/** @param {Uint8Array} bytes @returns {Sums} */
+export function sumsOfBytes(bytes: Uint8Array): Sums {
+  return { crc32c: base64Of32(crc32c(bytes)), md5: md5(bytes) };
+}
+
+function sumsOfPattern(object) {
+  const source = objectSource(object, 0, object.size);
+  const hash = createHash('md5');
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  let crc = 0;
+  for (let at = 0; at < object.size; at += CHUNK_BYTES) {
+    const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, object.size - at));
+    source.fill(chunk, at);
+    crc = crc32c(chunk, crc);
+    hash.update(chunk);
+  }
+  return { crc32c: base64Of32(crc), md5: hash.digest('base64') };
+}
+
+/** @param {Stored} object @returns {Sums} */
+export function sumsOf(object: Stored): Sums {
+  const { body } = object;
+  if (body !== null) {
+    const sums = sumsOfBodies.get(body) ?? sumsOfBytes(body);
+    sumsOfBodies.set(body, sums);
+    return sums;
+  }
+  const name = `${object.objectId}/${object.size}`;
+  const sums = sumsOfPatterns.get(name) ?? sumsOfPattern(object);
+  if (sumsOfPatterns.size >= MAX_CACHED_SUMS) sumsOfPatterns.clear();
+  sumsOfPatterns.set(name, sums);
+  return sums;
+}
+
+/** @param {Stored} object */
+export const hasMd5 = (object: Stored) => object.attributes.withoutMd5 !== true;
+
+function varint(value) {
+  const bytes = [];
+  let left = value;
+  for (; left > 0x7fn; left >>= 7n) bytes.push(Number(left & 0x7fn) | 0x80);
+  return [...bytes, Number(left)];
+}
+
+/** Generation and metageneration as a protocol buffer in base64: the ETag of the JSON API. @param {string} generation */
+export function opaqueEtag(generation: string) {
+  return Buffer.from([0x08, ...varint(BigInt(generation)), 0x10, 1]).toString('base64');
+}
+
+/** The ETag of the XML API: the MD5 in hex where there is one. @param {Stored} object @param {string} generation */
+export function quotedEtag(object: Stored, generation: string) {
+  if (!hasMd5(object)) return `"-${opaqueEtag(generation)}"`;
+  return `"${Buffer.from(sumsOf(object).md5, 'base64').toString('hex')}"`;
+}
+
+/** @param {Stored} object @returns {string} */
+export function hashHeader(object: Stored): string {
+  const sums = sumsOf(object);
+  return hasMd5(object) ? `crc32c=${sums.crc32c},md5=${sums.md5}` : `crc32c=${sums.crc32c}`;
+}
+
+/** What versioned buckets keep of objects that were overwritten or deleted. */
+export class Archive {
+  /** @type {Map<string, Map<string, Stored[]>>} by bucket and key, oldest first */
+  #buckets: Map<string, Map<string, Stored[]>> = new Map();
+
+  /** @param {string} bucket @param {Stored} object */
+  add(bucket: string, object: Stored) {
+    const keys = this.#buckets.get(bucket) ?? new Map();
+    this.#buckets.set(bucket, keys);
+    keys.set(object.key, [...(keys.get(object.key) ?? []), object]);
+  }
+
+  /** @param {string} bucket @returns {Map<string, Stored[]>} */
+  of(bucket: string): Map<string, Stored[]> {
+    return this.#buckets.get(bucket) ?? new Map();
+  }
+
+  /** Forgets one version. @param {string} bucket @param {Stored} object */
+  drop(bucket: string, object: Stored) {
+    const left = (this.of(bucket).get(object.key) ?? []).filter((one) => one !== object);
+    if (left.length === 0) this.of(bucket).delete(object.key);
+    else this.of(bucket).set(object.key, left);
+  }
+}

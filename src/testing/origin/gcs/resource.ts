@@ -1,0 +1,117 @@
+/**
+ * The JSON form of an object, and partial responses: the `fields` parameter.
+ *
+ * Sums are computed when they are asked for: a listing of names alone costs no hash of large objects.
+ *
+ * Sources: "Objects" of the JSON API reference; "Partial response" of the same, for the syntax of `fields`.
+ */
+import { modifiedMs } from '../catalogue.js';
+import { answer, bytesSource } from '../response.js';
+import { fail } from './failures.js';
+import { generationOf, hasMd5, opaqueEtag, sumsOf } from './objects.js';
+
+const COPIED = [
+  'contentEncoding',
+  'cacheControl',
+  'contentDisposition',
+  'contentLanguage',
+  'metadata',
+  'componentCount',
+];
+
+/**
+ * @param {import('./store.js').Service} service @param {string} base of URLs
+ * @param {string} bucket @param {import('../catalogue.js').Stored} object
+ */
+export function objectResource(service: import('./store.js').Service, base: string, bucket: string, object: import('../catalogue.js').Stored) {
+  const generation = generationOf(object, service.generationOffset);
+  const name = encodeURIComponent(object.key);
+  const self = `${base}/storage/v1/b/${bucket}/o/${name}`;
+  const written = new Date(modifiedMs(object.generation)).toISOString();
+  const resource = {
+    kind: 'storage#object',
+    id: `${bucket}/${object.key}/${generation}`,
+    selfLink: self,
+    mediaLink: `${base}/download/storage/v1/b/${bucket}/o/${name}?generation=${generation}&alt=media`,
+    name: object.key,
+    bucket,
+    generation,
+    metageneration: '1',
+    storageClass: 'STANDARD',
+    size: String(object.size),
+    get crc32c() {
+      return sumsOf(object).crc32c;
+    },
+    get md5Hash() {
+      return hasMd5(object) ? sumsOf(object).md5 : undefined;
+    },
+    etag: opaqueEtag(generation),
+    timeCreated: written,
+    updated: written,
+    timeStorageClassUpdated: written,
+    contentType: object.attributes.contentType,
+  };
+  for (const field of COPIED) {
+    if (object.attributes[field] !== undefined) resource[field] = object.attributes[field];
+  }
+  return resource;
+}
+
+/** @typedef {Map<string, Selection | null>} Selection null stands for all below */
+
+/** @param {string} text @returns {Selection | null} null when it cannot be read */
+export function parseFields(text: string): Selection | null {
+  let at = 0;
+  const list = () => {
+    /** @type {Selection} */
+    const selection: Selection = new Map();
+    do {
+      const m = /^[\w*]+/.exec(text.slice(at));
+      if (m === null) return null;
+      at += m[0].length;
+      const below = tail();
+      if (below === undefined) return null;
+      selection.set(m[0], below);
+    } while (text[at] === ',' && ++at > 0);
+    return selection;
+  };
+  const tail = () => {
+    if (text[at] === '/') {
+      at += 1;
+      const m = /^[\w*]+/.exec(text.slice(at));
+      if (m === null) return undefined;
+      at += m[0].length;
+      const below = tail();
+      return below === undefined ? undefined : new Map([[m[0], below]]);
+    }
+    if (text[at] !== '(') return null;
+    at += 1;
+    const inner = list();
+    if (inner === null || text[at] !== ')') return undefined;
+    at += 1;
+    return inner;
+  };
+  const all = list();
+  return at === text.length ? all : null;
+}
+
+/** @param {any} value @param {Selection | null} selection */
+function select(value: any, selection: Selection | null) {
+  if (selection === null || typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((one) => select(one, selection));
+  if (selection.has('*')) return value;
+  const entries = [...selection].filter(([name]) => name in value);
+  return Object.fromEntries(entries.map(([name, below]) => [name, select(value[name], below)]));
+}
+
+/**
+ * @param {import('../request.js').Request} request @param {any} value @param {string[]} [headers]
+ * @returns {import('../response.js').Response | import('../failure.js').Failure}
+ */
+export function jsonAnswer(request: import('../request.js').Request, value: any, headers: string[] = []): import('../response.js').Response | import('../failure.js').Failure {
+  const fields = request.params.get('fields');
+  const selection = fields === undefined ? null : parseFields(fields);
+  if (fields !== undefined && selection === null) return fail('invalid', `Invalid field selection ${fields}`);
+  const bytes = Buffer.from(JSON.stringify(select(value, selection)));
+  return answer(200, ['Content-Type', 'application/json; charset=UTF-8', ...headers], bytesSource(bytes));
+}

@@ -1,0 +1,86 @@
+/**
+ * What the service keeps, and the steps that both APIs take on it: find a version, write, remove.
+ *
+ * What it keeps true:
+ * 1. Conditions are looked at and the write is done in one turn, so of two writers with the same condition one wins.
+ * 2. Nothing is written when a condition or a stated sum does not hold.
+ */
+import { checkConditions, checkSums } from './conditions.js';
+import { fail } from './failures.js';
+import { generationOf, sumsOfBytes } from './objects.js';
+
+/**
+ * @typedef {import('../catalogue.js').Stored} Stored
+ * @typedef {import('../failure.js').Failure} Failure
+ * @typedef {import('../dialect.js').Common & {
+ *   credentials: Map<string, any>, tokens: import('./tokens.js').Tokens, archive: import('./objects.js').Archive,
+ *   sessions: Map<string, import('./resumable.js').Session>, uploads: Map<string, import('./xml-uploads.js').Upload>,
+ *   requesterPays: Set<string>, versioned: Set<string>, generationOffset: bigint, minPartBytes: number,
+ *   nextId(): string,
+ * }} Service
+ * @typedef {{
+ *   bucket: string, key: string, body: Buffer, attributes: Record<string, any>,
+ *   conditions: import('./conditions.js').Conditions, stated: {crc32c?: string, md5?: string},
+ * }} Write
+ */
+
+/** @returns {Failure} what both APIs say of an object, or a generation of it, that is not there */
+export const absent = (/** @type {string} */ bucket: string, /** @type {string} */ key: string): Failure =>
+  fail('notFound', `No such object: ${bucket}/${key}`);
+
+/**
+ * @param {Service} service @param {string} bucketName @param {string} key
+ * @param {string | undefined} generation the live one when undefined
+ * @returns {Stored | null}
+ */
+export function findVersion(service: Service, bucketName: string, key: string, generation: string | undefined): Stored | null {
+  const bucket = service.buckets.get(bucketName);
+  const live = bucket?.find(key) ?? null;
+  const isAsked = (/** @type {Stored | null} */ one: Stored | null) =>
+    one !== null && generationOf(one, service.generationOffset) === generation;
+  if (generation === undefined || isAsked(live)) return live;
+  const kept = (service.archive.of(bucketName).get(key) ?? []).find(isAsked);
+  if (kept !== undefined) return kept;
+  if (live === null || live.body !== null || !service.versioned.has(bucketName)) return null;
+  // What a bump has overwritten is still to be had: its bytes are a function of its generation.
+  for (let back = 1; back <= live.generation; back++) {
+    const before = bucket?.find(key, -back) ?? null;
+    if (isAsked(before)) return before;
+  }
+  return null;
+}
+
+/** @param {Service} service @param {Write} write @returns {Stored | Failure} a failure has a `message` */
+export function putObject(service: Service, { bucket, key, body, attributes, conditions, stated }: Write): Stored | Failure {
+  const found = service.buckets.get(bucket);
+  if (found === undefined) return fail('noBucket');
+  const before = found.find(key);
+  const failed = checkConditions(conditions, before, service.generationOffset, false);
+  if (failed !== null && failed !== 'unchanged') return failed;
+  const wrong = checkSums(stated, sumsOfBytes(body));
+  if (wrong !== null) return wrong;
+  if (before !== null && service.versioned.has(bucket)) service.archive.add(bucket, before);
+  found.put(key, body, attributes);
+  return /** @type {Stored} */ (found.find(key));
+}
+
+/**
+ * @param {Service} service @param {string} bucketName @param {string} key @param {string | undefined} generation
+ * @param {import('./conditions.js').Conditions} conditions
+ * @returns {Failure | null}
+ */
+export function removeObject(service: Service, bucketName: string, key: string, generation: string | undefined, conditions: import('./conditions.js').Conditions): Failure | null {
+  const bucket = service.buckets.get(bucketName);
+  const object = findVersion(service, bucketName, key, generation);
+  if (bucket === undefined || object === null) return absent(bucketName, key);
+  const failed = checkConditions(conditions, object, service.generationOffset, false);
+  if (failed !== null && failed !== 'unchanged') return failed;
+  const kept = service.archive.of(bucketName).get(key) ?? [];
+  if (kept.includes(object)) service.archive.drop(bucketName, object);
+  else {
+    if (service.versioned.has(bucketName) && generation === undefined)
+      service.archive.add(bucketName, object);
+    bucket.remove(key);
+  }
+  return null;
+}

@@ -1,0 +1,154 @@
+/**
+ * Multipart uploads of the XML API.
+ *
+ * What it keeps true:
+ * 1. An upload that could not be completed is still there, with its parts; one that was is not.
+ * 2. Parts but the last are at least `minPartBytes` (5 MiB, as in the service), and are named in ascending order, each by the
+ *    ETag that its upload was answered with.
+ *
+ * Source: "XML API multipart uploads" of the Cloud Storage documentation: such an object has no MD5, and preconditions
+ * are not supported.
+ */
+import { createHash } from 'node:crypto';
+import { escapeXml } from '../encoding.js';
+import { answer, xmlAnswer } from '../response.js';
+import { checkSums, conditionsOf, statedSums } from './conditions.js';
+import { fail } from './failures.js';
+import { generationOf, quotedEtag, sumsOfBytes } from './objects.js';
+import { putObject } from './store.js';
+
+/**
+ * @typedef {{id: string, bucket: string, key: string, attributes: Record<string, any>, parts: Map<number, {body: Buffer, etag: string}>}} Upload
+ * @typedef {import('../request.js').Request} Request
+ * @typedef {import('./store.js').Service} Service
+ */
+
+const MAX_PART_NUMBER = 10_000;
+const NAMESPACE = `xmlns='http://s3.amazonaws.com/doc/2006-03-01/'`;
+
+const document = (/** @type {string} */ name: string, /** @type {string} */ inner: string) =>
+  xmlAnswer(Buffer.from(`<?xml version='1.0' encoding='UTF-8'?><${name} ${NAMESPACE}>${inner}</${name}>`));
+
+const refusesConditions = (/** @type {Request} */ request: Request) =>
+  Object.values(conditionsOf(request)).some((one) => one !== undefined);
+
+/** @param {Request} request @param {Service} service @param {Record<string, any>} attributes */
+function initiate({ bucket, key }: Request, service: Service, attributes: Record<string, any>) {
+  const id = service.nextId();
+  service.uploads.set(id, {
+    id,
+    bucket,
+    key,
+    attributes: { ...attributes, withoutMd5: true },
+    parts: new Map(),
+  });
+  const name = `<Bucket>${bucket}</Bucket><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId>`;
+  return document('InitiateMultipartUploadResult', name);
+}
+
+function putPart({ params, headers, body }, upload) {
+  const text = params.get('partNumber') ?? '';
+  const number = /^\d+$/.test(text) ? Number(text) : 0;
+  if (number < 1 || number > MAX_PART_NUMBER) return fail('invalid', `Invalid partNumber: ${text}`);
+  const sums = sumsOfBytes(body);
+  const wrong = checkSums(statedSums(headers), sums);
+  if (wrong !== null) return wrong;
+  const etag = `"${createHash('md5').update(body).digest('hex')}"`;
+  upload.parts.set(number, { body, etag });
+  return answer(200, [
+    'ETag',
+    etag,
+    'x-goog-hash',
+    `crc32c=${sums.crc32c}`,
+    'x-goog-hash',
+    `md5=${sums.md5}`,
+  ]);
+}
+
+const PART = /<Part>([\s\S]*?)<\/Part>/g;
+const plain = (/** @type {string} */ etag: string) => etag.replaceAll('&quot;', '').replaceAll('"', '');
+
+/** The parts that a completion names, in its order; null when it cannot be read. */
+function partsNamed(text) {
+  if (!/<CompleteMultipartUpload[\s>]/.test(text)) return null;
+  const named = [...text.matchAll(PART)].map(([, inner]) => ({
+    number: Number(/<PartNumber>\s*(\d+)\s*<\/PartNumber>/.exec(inner)?.[1] ?? NaN),
+    etag: plain(/<ETag>\s*(.*?)\s*<\/ETag>/.exec(inner)?.[1] ?? ''),
+  }));
+  return named.length === 0 || named.some(({ number }) => Number.isNaN(number)) ? null : named;
+}
+
+function complete(request, service, upload) {
+  const named = partsNamed(request.body.toString('utf8'));
+  if (named === null) return fail('malformedXml');
+  const bodies = [];
+  for (const [i, { number, etag }] of named.entries()) {
+    if (i > 0 && number <= named[i - 1].number) return fail('partOrder');
+    const part = upload.parts.get(number);
+    if (part === undefined || plain(part.etag) !== etag) return fail('invalidPart');
+    bodies.push(part.body);
+  }
+  if (bodies.slice(0, -1).some((body) => body.length < service.minPartBytes)) return fail('partTooSmall');
+  const { bucket, key, attributes } = upload;
+  const stated = statedSums(request.headers);
+  const written = putObject(service, {
+    bucket,
+    key,
+    body: Buffer.concat(bodies),
+    attributes,
+    conditions: {},
+    stated,
+  });
+  if ('message' in written) return written;
+  service.uploads.delete(upload.id);
+  const generation = generationOf(written, service.generationOffset);
+  const etag = escapeXml(quotedEtag(written, generation));
+  const response = document(
+    'CompleteMultipartUploadResult',
+    `<Location>/${bucket}/${escapeXml(key)}</Location><Bucket>${bucket}</Bucket><Key>${escapeXml(key)}</Key><ETag>${etag}</ETag>`,
+  );
+  response.headers.push('x-goog-generation', generation);
+  return response;
+}
+
+function listParts({ id, bucket, key, parts }) {
+  const listed = [...parts]
+    .sort(([a], [b]) => a - b)
+    .map(
+      ([number, { body, etag }]) =>
+        `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(etag)}</ETag><Size>${body.length}</Size></Part>`,
+    );
+  const head = `<Bucket>${bucket}</Bucket><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId><IsTruncated>false</IsTruncated>`;
+  return document('ListPartsResult', head + listed.join(''));
+}
+
+/** `GET /B?uploads`. @param {Request} request @param {Service} service */
+export function listUploads({ bucket, params }: Request, service: Service) {
+  const prefix = params.get('prefix') ?? '';
+  const listed = [...service.uploads.values()]
+    .filter((upload) => upload.bucket === bucket && upload.key.startsWith(prefix))
+    .map(({ id, key }) => `<Upload><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId></Upload>`);
+  const head = `<Bucket>${bucket}</Bucket><Prefix>${escapeXml(prefix)}</Prefix><IsTruncated>false</IsTruncated>`;
+  return document('ListMultipartUploadsResult', head + listed.join(''));
+}
+
+/**
+ * @param {Request} request with `uploads` or `uploadId` in its query @param {Service} service
+ * @param {Record<string, any>} attributes from its headers
+ * @returns {import('../response.js').Response | import('../failure.js').Failure}
+ */
+export function serveUpload(request: Request, service: Service, attributes: Record<string, any>): import('../response.js').Response | import('../failure.js').Failure {
+  const { method, params, bucket, key } = request;
+  if (refusesConditions(request))
+    return fail('invalid', 'Preconditions are not supported in multipart uploads.');
+  if (params.has('uploads'))
+    return method === 'POST' ? initiate(request, service, attributes) : fail('notImplemented');
+  const upload = service.uploads.get(params.get('uploadId') ?? '');
+  if (upload === undefined || upload.bucket !== bucket || upload.key !== key) return fail('noUpload');
+  if (method === 'PUT') return putPart(request, upload);
+  if (method === 'POST') return complete(request, service, upload);
+  if (method === 'GET') return listParts(upload);
+  if (method !== 'DELETE') return fail('notImplemented');
+  service.uploads.delete(upload.id);
+  return answer(204, []);
+}

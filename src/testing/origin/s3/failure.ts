@@ -1,0 +1,45 @@
+/**
+ * How S3 spells an error: the document, and the codes of statuses that a script names without one.
+ */
+import { escapeXml } from '../encoding.js';
+import { NO_BODY, bytesSource } from '../response.js';
+
+/** @typedef {import('../failure.js').Failure} Failure */
+/** @typedef {{requestId: string, hostId: string}} Ids */
+
+/** @param {Failure} failed @param {Ids} ids @returns {Buffer} */
+export function errorDocument(failed: Failure, { requestId, hostId }: Ids): Buffer {
+  const element = (/** @type {string} */ name: string, /** @type {string} */ text: string) =>
+    `<${name}>${escapeXml(text)}</${name}>`;
+  const extra = Object.entries(failed.extra ?? {}).map(([name, text]) => element(name, text));
+  const body = [
+    element('Code', failed.code),
+    element('Message', failed.message),
+    ...extra,
+    element('RequestId', requestId),
+    element('HostId', hostId),
+  ];
+  return Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>\n<Error>${body.join('')}</Error>`);
+}
+
+/** @param {Failure} failed @param {Ids} ids @param {boolean} withBody @returns {import('../response.js').Response} */
+export function failureResponse(failed: Failure, ids: Ids, withBody: boolean): import('../response.js').Response {
+  return {
+    status: failed.status,
+    headers: ['Content-Type', 'application/xml', ...(failed.headers ?? [])],
+    body: withBody ? bytesSource(errorDocument(failed, ids)) : NO_BODY,
+    chunked: true,
+    code: failed.code,
+  };
+}
+
+export const CODES = new Map([
+  [400, 'BadRequest'],
+  [403, 'AccessDenied'],
+  [404, 'NoSuchKey'],
+  [429, 'TooManyRequests'],
+  [500, 'InternalError'],
+  [502, 'BadGateway'],
+  [503, 'SlowDown'],
+  [504, 'GatewayTimeout'],
+]);

@@ -1,0 +1,98 @@
+/**
+ * The payload of an S3 request as it was meant, out of the aws-chunked framing, and whether it is what its sums say.
+ *
+ * Sources: "Signature calculations: chunked upload" (signatures of chunks are not looked at) and "Checking object
+ * integrity" of the Amazon S3 documentation.
+ */
+import { SUMS, md5 } from '../checksums.js';
+import { failure } from '../failure.js';
+
+/** @typedef {{name: string, value: string}} Sum a checksum by the name of its algorithm, as the headers spell it */
+/** @typedef {{bytes: Buffer, sum: Sum | null}} Payload */
+
+const PREFIX = 'x-amz-checksum-';
+const MD5_CHARS = 24;
+
+const badRequest = (/** @type {string} */ code: string, /** @type {string} */ message: string) => failure(400, code, message);
+
+/** @param {Buffer} framed @returns {{bytes: Buffer, trailers: Map<string, string>} | null} null when the framing is broken */
+export function decodeAwsChunked(framed: Buffer): { bytes: Buffer; trailers: Map<string, string>; } | null {
+  const parts = [];
+  for (let at = 0; ;) {
+    const end = framed.indexOf('\r\n', at);
+    const size = end < 0 ? NaN : parseInt(framed.latin1Slice(at, end), 16);
+    if (Number.isNaN(size) || end + 2 + size > framed.length) return null;
+    if (size === 0) return { bytes: Buffer.concat(parts), trailers: parseTrailers(framed, end + 2) };
+    parts.push(framed.subarray(end + 2, end + 2 + size));
+    at = end + 2 + size + 2;
+  }
+}
+
+function parseTrailers(framed, from) {
+  const trailers = new Map();
+  for (const line of framed.latin1Slice(from).split('\r\n')) {
+    const colon = line.indexOf(':');
+    if (colon > 0) trailers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
+  }
+  return trailers;
+}
+
+/** The one checksum that came, in a header or a trailer. */
+function givenSum(headers, trailers) {
+  const all = [...headers, ...trailers].filter(
+    ([name]) => name.startsWith(PREFIX) && Object.hasOwn(SUMS, name.slice(PREFIX.length)),
+  );
+  if (all.length > 1) {
+    const message = 'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.';
+    return badRequest('InvalidRequest', message);
+  }
+  return all.length === 0 ? null : { name: all[0][0].slice(PREFIX.length), value: all[0][1] };
+}
+
+/** @param {Sum} sum @param {Uint8Array} bytes */
+export function refusalOfSum({ name, value }: Sum, bytes: Uint8Array) {
+  const actual = SUMS[name](bytes);
+  if (actual === value) return null;
+  if (actual.length !== value.length) {
+    return badRequest('InvalidRequest', `Value for ${PREFIX}${name} header is invalid.`);
+  }
+  const message = `The ${name.toUpperCase()} you specified did not match the calculated checksum.`;
+  return badRequest('BadDigest', message);
+}
+
+function refusalOfMd5(given, bytes) {
+  if (given === undefined || given === md5(bytes)) return null;
+  return given.length === MD5_CHARS
+    ? badRequest('BadDigest', 'The Content-MD5 you specified did not match what we received.')
+    : badRequest('InvalidDigest', 'The Content-MD5 you specified was invalid.');
+}
+
+/** @param {import('../request.js').Request} request @returns {Payload | import('../failure.js').Failure} */
+export function payloadOf({ headers, body }: import('../request.js').Request): Payload | import('../failure.js').Failure {
+  if (headers.has('transfer-encoding')) {
+    const message = 'A header you provided implies functionality that is not implemented';
+    return failure(501, 'NotImplemented', message, { Header: 'Transfer-Encoding' });
+  }
+  if (!headers.has('content-length')) {
+    return failure(411, 'MissingContentLength', 'You must provide the Content-Length HTTP header.');
+  }
+  const framed = (headers.get('x-amz-content-sha256') ?? '').startsWith('STREAMING-');
+  const decoded = framed ? decodeAwsChunked(body) : { bytes: body, trailers: new Map() };
+  const length = headers.get('x-amz-decoded-content-length');
+  if (decoded === null || (framed && length !== undefined && Number(length) !== decoded.bytes.length)) {
+    return badRequest('IncompleteBody', 'The request body terminated unexpectedly');
+  }
+  const { bytes, trailers } = decoded;
+  const announced = headers.get('x-amz-trailer')?.toLowerCase();
+  if (announced !== undefined && !trailers.has(announced)) {
+    return badRequest(
+      'MalformedTrailerError',
+      'The request contained trailing data that was not well-formed.',
+    );
+  }
+  const sum = givenSum(headers, trailers);
+  if (sum !== null && 'status' in sum) return sum;
+  const refused =
+    refusalOfMd5(headers.get('content-md5'), bytes) ?? (sum === null ? null : refusalOfSum(sum, bytes));
+  return refused ?? { bytes, sum };
+}

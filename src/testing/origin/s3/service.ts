@@ -1,0 +1,120 @@
+/**
+ * What S3 answers to a request, as a value. No socket, no clock, no fault.
+ *
+ * A few lies need the service itself to misbehave (another range, another version); they come in as `lie`.
+ */
+import { Bucket } from '../catalogue.js';
+import { failure } from '../failure.js';
+import { answer, xmlAnswer } from '../response.js';
+import { listObjectsV2 } from './listing.js';
+import { abortUpload, completeUpload, createUpload, listParts, listUploads, putPart } from './multipart.js';
+import { readObject } from './reading.js';
+import { authenticate } from './sigv4.js';
+import { copyObject, deleteObject, deleteObjects, putObject } from './writing.js';
+
+/**
+ * @typedef {import('../request.js').Request} Request
+ * @typedef {import('../../ORIGIN-TYPES').Operation} Operation
+ * @typedef {import('../dialect.js').Common & {
+ *   credentials: Map<string, any>, region: string, minPartBytes: number, uploadsBegun: number,
+ *   uploads: Map<string, import('./multipart.js').Upload>,
+ * }} ServiceState
+ */
+
+/** @type {Partial<Record<Operation, (request: Request, bucket: Bucket, state: ServiceState, nowMs: number) => import('./writing.js').Found>>} */
+const WRITES: Partial<Record<Operation, (request: Request, bucket: Bucket, state: ServiceState, nowMs: number) => import('./writing.js').Found>> = {
+  put: putObject,
+  copy: copyObject,
+  delete: deleteObject,
+  'delete-many': deleteObjects,
+  'create-upload': createUpload,
+  'put-part': putPart,
+  'complete-upload': completeUpload,
+  'abort-upload': abortUpload,
+  'list-uploads': listUploads,
+  'list-parts': listParts,
+};
+
+/** @param {Request} request @returns {Operation} */
+export function operationOf({ method, params, headers, key }: Request): Operation {
+  if (key === '') {
+    if (method === 'POST' && params.has('delete')) return 'delete-many';
+    if (method !== 'GET') return 'other';
+    return params.has('list-type') ? 'list' : params.has('uploads') ? 'list-uploads' : 'other';
+  }
+  if (params.has('uploads')) return method === 'POST' ? 'create-upload' : 'other';
+  if (params.has('uploadId')) return OF_UPLOADS.get(method) ?? 'other';
+  if (method === 'PUT') return headers.has('x-amz-copy-source') ? 'copy' : 'put';
+  return OF_OBJECTS.get(method) ?? 'other';
+}
+
+/** @type {Map<string, Operation>} */
+const OF_UPLOADS: Map<string, Operation> = new Map([
+  ['PUT', 'put-part'],
+  ['POST', 'complete-upload'],
+  ['DELETE', 'abort-upload'],
+  ['GET', 'list-parts'],
+]);
+/** @type {Map<string, Operation>} */
+const OF_OBJECTS: Map<string, Operation> = new Map([
+  ['GET', 'get'],
+  ['HEAD', 'head'],
+  ['DELETE', 'delete'],
+]);
+
+/**
+ * @param {import('../request.js').Request} request
+ * @param {ServiceState} state
+ * @param {number} nowMs the service's clock
+ * @param {string | undefined} lie
+ * @returns {import('../response.js').Response | import('../failure.js').Failure} a failure has a `message`
+ */
+export function serve(request: import('../request.js').Request, state: ServiceState, nowMs: number, lie: string | undefined): import('../response.js').Response | import('../failure.js').Failure {
+  const who = authenticate(request, state, nowMs);
+  if ('status' in who) return who;
+  if (request.bucket === '') return notImplemented();
+  const bucket = state.buckets.get(request.bucket);
+  if (who.accessKeyId === null && !state.publicBuckets.has(request.bucket)) return denied();
+  if (request.key === '' && request.method === 'PUT') return createBucket(request, state);
+  if (bucket === undefined) {
+    return failure(404, 'NoSuchBucket', 'The specified bucket does not exist', {
+      BucketName: request.bucket,
+    });
+  }
+  const operation = operationOf(request);
+  const write = WRITES[operation];
+  if (request.key === '' && write === undefined) return serveBucket(request, bucket, state, lie);
+  if (request.key !== '' && state.forbidden.some((pattern) => pattern.test(request.key))) return denied();
+  if (write !== undefined) return write(request, bucket, state, nowMs);
+  return operation === 'get' || operation === 'head' ? readObject(request, bucket, lie) : notImplemented();
+}
+
+const denied = () => failure(403, 'AccessDenied', 'Access Denied');
+const notImplemented = () =>
+  failure(
+    501,
+    'NotImplemented',
+    'A header or query you provided implies functionality that is not implemented.',
+  );
+
+function createBucket(request, state) {
+  if (!state.buckets.has(request.bucket)) state.buckets.set(request.bucket, new Bucket(request.bucket));
+  return answer(200, ['Location', `/${request.bucket}`]);
+}
+
+function serveBucket(request, bucket, state, lie) {
+  if (request.method === 'HEAD') return answer(200, ['x-amz-bucket-region', state.region]);
+  if (request.method !== 'GET') return notImplemented();
+  if (request.params.has('location')) {
+    const region = state.region === 'us-east-1' ? '' : state.region;
+    return xmlAnswer(
+      Buffer.from(
+        `<?xml version="1.0" encoding="UTF-8"?>\n<LocationConstraint>${region}</LocationConstraint>`,
+      ),
+    );
+  }
+  if (request.params.get('list-type') !== '2') return notImplemented();
+  if (state.forbidden.some((pattern) => pattern.test(request.params.get('prefix') ?? ''))) return denied();
+  const page = listObjectsV2(bucket, request.params, lie);
+  return 'status' in page ? page : xmlAnswer(page);
+}

@@ -1,0 +1,164 @@
+/**
+ * PutObject, CopyObject, DeleteObject and DeleteObjects. Source: their pages in the Amazon S3 API reference.
+ */
+import { createHash } from 'node:crypto';
+import { modifiedMs } from '../catalogue.js';
+import { escapeXml, unescapeXml } from '../encoding.js';
+import { failure } from '../failure.js';
+import { answer, objectBytes, xmlAnswer } from '../response.js';
+import { brokenCondition, noSuchKey, preconditionFailed, refusalOfWrite } from './conditions.js';
+import { payloadOf } from './payload.js';
+
+/**
+ * @typedef {import('../request.js').Request} Request
+ * @typedef {import('../catalogue.js').Bucket} Bucket
+ * @typedef {import('../catalogue.js').Stored} Stored
+ * @typedef {import('./service.js').ServiceState} State
+ * @typedef {import('../response.js').Response | import('../failure.js').Failure} Found
+ */
+
+const MAX_DELETED_KEYS = 1000;
+const META = 'x-amz-meta-';
+export const XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n';
+export const XMLNS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
+
+export const md5Hex = (/** @type {Uint8Array} */ bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
+
+/** What a write says about the object beside its bytes. @param {Map<string, string>} headers */
+export function attributesOf(headers: Map<string, string>) {
+  /** @type {Record<string, string>} */
+  const metadata: Record<string, string> = {};
+  for (const [name, value] of headers) if (name.startsWith(META)) metadata[name] = value;
+  return { contentType: headers.get('content-type'), metadata };
+}
+
+/** @param {{name: string, value: string} | null} sum @param {string} [type] */
+export const sumHeaders = (sum: { name: string; value: string; } | null, type: string = 'FULL_OBJECT') =>
+  sum === null ? [] : [`x-amz-checksum-${sum.name}`, sum.value, 'x-amz-checksum-type', type];
+
+/** @param {Request} request @param {Bucket} bucket @returns {Found} */
+export function putObject(request: Request, bucket: Bucket): Found {
+  const payload = payloadOf(request);
+  if ('status' in payload) return payload;
+  const refused = refusalOfWrite(request, bucket.find(request.key));
+  if (refused !== null) return refused;
+  const { bytes, sum } = payload;
+  const etag = `"${md5Hex(bytes)}"`;
+  bucket.put(request.key, bytes, { ...attributesOf(request.headers), etag, sum });
+  return answer(200, ['ETag', etag, ...sumHeaders(sum)]);
+}
+
+/** `bucket/key` of a copy's source, '' where it cannot be decoded. @param {Map<string, string>} headers */
+function copyName(headers: Map<string, string>) {
+  const named = headers.get('x-amz-copy-source') ?? '';
+  try {
+    return decodeURIComponent(named.split('?', 1)[0]).replace(/^\//, '');
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * The object that `x-amz-copy-source` names, if its conditions hold.
+ * @param {Request} request @param {State} state @returns {Stored | import('../failure.js').Failure}
+ */
+export function findCopySource({ headers }: Request, state: State): Stored | import('../failure.js').Failure {
+  const decoded = copyName(headers);
+  const slash = decoded.indexOf('/');
+  if (slash <= 0) {
+    return failure(
+      400,
+      'InvalidArgument',
+      'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
+      {
+        ArgumentName: 'x-amz-copy-source',
+        ArgumentValue: headers.get('x-amz-copy-source') ?? '',
+      },
+    );
+  }
+  const bucket = state.buckets.get(decoded.slice(0, slash));
+  const key = decoded.slice(slash + 1);
+  if (bucket === undefined) {
+    return failure(404, 'NoSuchBucket', 'The specified bucket does not exist', {
+      BucketName: decoded.slice(0, slash),
+    });
+  }
+  if (state.forbidden.some((pattern) => pattern.test(key)))
+    return failure(403, 'AccessDenied', 'Access Denied');
+  const object = bucket.find(key);
+  if (object === null) return noSuchKey(key);
+  const broken = brokenCondition(headers, object, 'x-amz-copy-source-');
+  return broken === null ? object : preconditionFailed(`x-amz-copy-source-${broken}`);
+}
+
+/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
+export function copyObject(request: Request, bucket: Bucket, state: State): Found {
+  const source = findCopySource(request, state);
+  if ('status' in source) return source;
+  const replace = request.headers.get('x-amz-metadata-directive') === 'REPLACE';
+  if (!replace && copyName(request.headers) === `${request.bucket}/${request.key}`) {
+    const message =
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
+    return failure(400, 'InvalidRequest', message);
+  }
+  const refused = refusalOfWrite(request, bucket.find(request.key));
+  if (refused !== null) return refused;
+  const bytes = objectBytes(source);
+  const { contentType, metadata, sum } = source.attributes;
+  const etag = `"${md5Hex(bytes)}"`;
+  bucket.put(request.key, bytes, {
+    ...(replace ? attributesOf(request.headers) : { contentType, metadata }),
+    etag,
+    sum: sum ?? null,
+  });
+  return copyResult('CopyObjectResult', etag, bucket.find(request.key)?.generation ?? 0);
+}
+
+/** @param {string} name @param {string} etag @param {number} generation */
+export function copyResult(name: string, etag: string, generation: number) {
+  const modified = new Date(modifiedMs(generation)).toISOString();
+  const body = `<LastModified>${modified}</LastModified><ETag>${escapeXml(etag)}</ETag>`;
+  return xmlAnswer(Buffer.from(`${XML_HEAD}<${name} ${XMLNS}>${body}</${name}>`));
+}
+
+/** @param {Request} request @param {Bucket} bucket @returns {Found} */
+export function deleteObject(request: Request, bucket: Bucket): Found {
+  const object = bucket.find(request.key);
+  const ifMatch = request.headers.has('if-match');
+  if (object === null) return ifMatch ? noSuchKey(request.key) : answer(204, []);
+  const broken = ifMatch ? brokenCondition(request.headers, object) : null;
+  if (broken !== null) return preconditionFailed(broken);
+  bucket.remove(request.key);
+  return answer(204, []);
+}
+
+/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
+export function deleteObjects(request: Request, bucket: Bucket, state: State): Found {
+  const payload = payloadOf(request);
+  if ('status' in payload) return payload;
+  if (payload.sum === null && !request.headers.has('content-md5')) {
+    return failure(400, 'InvalidRequest', 'Missing required header for this request: Content-MD5');
+  }
+  const text = payload.bytes.toString('utf8');
+  const keys = [...text.matchAll(/<Object>[^]*?<Key>([^<]*)<\/Key>[^]*?<\/Object>/g)].map(([, key]) =>
+    unescapeXml(key),
+  );
+  if (keys.length === 0 || keys.length > MAX_DELETED_KEYS) return malformedXml();
+  const quiet = /<Quiet>\s*true\s*<\/Quiet>/.test(text);
+  const rows = keys.map((key) => {
+    const name = `<Key>${escapeXml(key)}</Key>`;
+    if (state.forbidden.some((pattern) => pattern.test(key))) {
+      return `<Error>${name}<Code>AccessDenied</Code><Message>Access Denied</Message></Error>`;
+    }
+    bucket.remove(key);
+    return quiet ? '' : `<Deleted>${name}</Deleted>`;
+  });
+  return xmlAnswer(Buffer.from(`${XML_HEAD}<DeleteResult ${XMLNS}>${rows.join('')}</DeleteResult>`));
+}
+
+export const malformedXml = () =>
+  failure(
+    400,
+    'MalformedXML',
+    'The XML you provided was not well-formed or did not validate against our published schema',
+  );
