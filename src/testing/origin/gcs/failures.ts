@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * What can go wrong, once for both APIs: the reason that the JSON API gives and the code that the XML API gives, and
  * how each of them spells an error.
@@ -9,15 +10,18 @@
 import { escapeXml } from '../encoding.js';
 import { failure } from '../failure.js';
 import { NO_BODY, bytesSource } from '../response.js';
+import type { Failure } from '../failure.js';
+import type { Response } from '../response.js';
 
-/**
- * @typedef {import('../failure.js').Failure} Failure
- * @typedef {{status: number, reason: string, code: string, message: string}} Kind
- */
+export interface Kind {
+  status: number;
+  reason: string;
+  code: string;
+  message: string;
+}
 
 const kind = (status, reason, code, message) => ({ status, reason, code, message });
 
-/** @type {Record<string, Kind>} */
 export const KINDS: Record<string, Kind> = {
   invalid: kind(400, 'invalid', 'InvalidArgument', 'Invalid argument.'),
   required: kind(400, 'required', 'InvalidArgument', 'Required parameter is missing.'),
@@ -75,15 +79,16 @@ export const KINDS: Record<string, Kind> = {
   gatewayTimeout: kind(504, 'backendError', 'GatewayTimeout', 'Gateway timeout.'),
 };
 
-/** What a status means that a script names without more. @param {number} status */
+/** What a status means that a script names without more. */
 export function kindOfStatus(status: number) {
   const named = { 400: 'invalid', 401: 'badToken', 403: 'forbidden', 404: 'notFound', 503: 'unavailable' };
   return named[status] ?? Object.keys(KINDS).find((name) => KINDS[name].status === status);
 }
 
 /**
- * @param {string} name of a kind @param {string} [message] what to say in particular
- * @param {string[]} [headers] @returns {Failure} with the name of the kind as its code
+ * @param name of a kind
+ * @param message what to say in particular
+ * Returns with the name of the kind as its code
  */
 export function fail(name: string, message: string, headers: string[]): Failure {
   const { status, message: general } = KINDS[name];
@@ -107,13 +112,12 @@ function xmlDocument(failed, code) {
   );
 }
 
-/**
- * @param {Failure} failed its code is the name of a kind, or one that a script made up
- * @param {'json' | 'media' | 'xml' | 'text'} form
- * @param {boolean} withBody
- * @returns {import('../response.js').Response}
- */
-export function failureResponse(failed: Failure, form: 'json' | 'media' | 'xml' | 'text', withBody: boolean): import('../response.js').Response {
+/** @param failed its code is the name of a kind, or one that a script made up */
+export function failureResponse(
+  failed: Failure,
+  form: 'json' | 'media' | 'xml' | 'text',
+  withBody: boolean,
+): Response {
   const known = KINDS[failed.code];
   const code = (form === 'xml' ? known?.code : known?.reason) ?? failed.code;
   const [type, document] =

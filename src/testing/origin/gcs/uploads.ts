@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Uploads of the JSON API in one request: the media alone, or metadata and media in a multipart/related body.
  *
@@ -7,8 +8,10 @@ import { conditionsOf, statedSums } from './conditions.js';
 import { fail } from './failures.js';
 import { jsonAnswer, objectResource } from './resource.js';
 import { putObject } from './store.js';
-
-/** @typedef {import('../request.js').Request} Request */
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
+import type { Response } from '../response.js';
+import type { Failure } from '../failure.js';
 
 const KEPT = [
   'contentType',
@@ -20,11 +23,11 @@ const KEPT = [
 ];
 const CRLF = '\r\n';
 
-/**
- * @param {string | undefined} contentType @param {Buffer} body
- * @returns {Array<{headers: Map<string, string>, body: Buffer}> | null} null when it cannot be taken apart
- */
-export function parseRelated(contentType: string | undefined, body: Buffer): Array<{ headers: Map<string, string>; body: Buffer; }> | null {
+/** Returns null when it cannot be taken apart */
+export function parseRelated(
+  contentType: string | undefined,
+  body: Buffer,
+): Array<{ headers: Map<string, string>; body: Buffer }> | null {
   const boundary = /^multipart\/related\s*;.*\bboundary=(?:"([^"]+)"|'([^']+)'|([^;\s]+))/i.exec(
     contentType ?? '',
   );
@@ -53,7 +56,6 @@ export function parseRelated(contentType: string | undefined, body: Buffer): Arr
   return null;
 }
 
-/** @param {Buffer} bytes @returns {Record<string, any> | null} */
 export function parseMetadata(bytes: Buffer): Record<string, any> | null {
   if (bytes.length === 0) return {};
   try {
@@ -64,8 +66,12 @@ export function parseMetadata(bytes: Buffer): Record<string, any> | null {
   }
 }
 
-/** What is stored beside the bytes, of all that the metadata may say. @param {Record<string, any>} metadata @param {Request} request @param {string | undefined} contentType */
-export function attributesOf(metadata: Record<string, any>, { params }: Request, contentType: string | undefined) {
+/** What is stored beside the bytes, of all that the metadata may say. */
+export function attributesOf(
+  metadata: Record<string, any>,
+  { params }: Request,
+  contentType: string | undefined,
+) {
   const attributes = Object.fromEntries(
     KEPT.filter((name) => name in metadata).map((name) => [name, metadata[name]]),
   );
@@ -82,7 +88,7 @@ export function sumsIn(metadata, headers) {
   return stated;
 }
 
-/** The name that an upload has in its metadata, for who wants to know before it is served. @param {Request} request */
+/** The name that an upload has in its metadata, for who wants to know before it is served. */
 export function nameInBody(request: Request) {
   const { headers, params, body } = request;
   const type = params.get('uploadType');
@@ -92,11 +98,7 @@ export function nameInBody(request: Request) {
   return typeof name === 'string' ? name : '';
 }
 
-/**
- * @param {Request} request @param {import('./store.js').Service} service @param {string} base
- * @returns {import('../response.js').Response | import('../failure.js').Failure}
- */
-export function uploadOnce(request: Request, service: import('./store.js').Service, base: string): import('../response.js').Response | import('../failure.js').Failure {
+export function uploadOnce(request: Request, service: Service, base: string): Response | Failure {
   const { headers, params, bucket, key } = request;
   let metadata = {};
   let { body } = request;

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Multipart uploads of the XML API.
  *
@@ -16,23 +17,28 @@ import { checkSums, conditionsOf, statedSums } from './conditions.js';
 import { fail } from './failures.js';
 import { generationOf, quotedEtag, sumsOfBytes } from './objects.js';
 import { putObject } from './store.js';
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
+import type { Response } from '../response.js';
+import type { Failure } from '../failure.js';
 
-/**
- * @typedef {{id: string, bucket: string, key: string, attributes: Record<string, any>, parts: Map<number, {body: Buffer, etag: string}>}} Upload
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('./store.js').Service} Service
- */
+export interface Upload {
+  id: string;
+  bucket: string;
+  key: string;
+  attributes: Record<string, any>;
+  parts: Map<number, { body: Buffer; etag: string }>;
+}
 
 const MAX_PART_NUMBER = 10_000;
 const NAMESPACE = `xmlns='http://s3.amazonaws.com/doc/2006-03-01/'`;
 
-const document = (/** @type {string} */ name: string, /** @type {string} */ inner: string) =>
+const document = (name: string, inner: string) =>
   xmlAnswer(Buffer.from(`<?xml version='1.0' encoding='UTF-8'?><${name} ${NAMESPACE}>${inner}</${name}>`));
 
-const refusesConditions = (/** @type {Request} */ request: Request) =>
+const refusesConditions = (request: Request) =>
   Object.values(conditionsOf(request)).some((one) => one !== undefined);
 
-/** @param {Request} request @param {Service} service @param {Record<string, any>} attributes */
 function initiate({ bucket, key }: Request, service: Service, attributes: Record<string, any>) {
   const id = service.nextId();
   service.uploads.set(id, {
@@ -66,7 +72,7 @@ function putPart({ params, headers, body }, upload) {
 }
 
 const PART = /<Part>([\s\S]*?)<\/Part>/g;
-const plain = (/** @type {string} */ etag: string) => etag.replaceAll('&quot;', '').replaceAll('"', '');
+const plain = (etag: string) => etag.replaceAll('&quot;', '').replaceAll('"', '');
 
 /** The parts that a completion names, in its order; null when it cannot be read. */
 function partsNamed(text) {
@@ -122,7 +128,7 @@ function listParts({ id, bucket, key, parts }) {
   return document('ListPartsResult', head + listed.join(''));
 }
 
-/** `GET /B?uploads`. @param {Request} request @param {Service} service */
+/** `GET /B?uploads`. */
 export function listUploads({ bucket, params }: Request, service: Service) {
   const prefix = params.get('prefix') ?? '';
   const listed = [...service.uploads.values()]
@@ -133,11 +139,14 @@ export function listUploads({ bucket, params }: Request, service: Service) {
 }
 
 /**
- * @param {Request} request with `uploads` or `uploadId` in its query @param {Service} service
- * @param {Record<string, any>} attributes from its headers
- * @returns {import('../response.js').Response | import('../failure.js').Failure}
+ * @param request with `uploads` or `uploadId` in its query
+ * @param attributes from its headers
  */
-export function serveUpload(request: Request, service: Service, attributes: Record<string, any>): import('../response.js').Response | import('../failure.js').Failure {
+export function serveUpload(
+  request: Request,
+  service: Service,
+  attributes: Record<string, any>,
+): Response | Failure {
   const { method, params, bucket, key } = request;
   if (refusesConditions(request))
     return fail('invalid', 'Preconditions are not supported in multipart uploads.');

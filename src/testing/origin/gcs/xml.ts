@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * The XML API, from a request that may be served to its answer.
  *
@@ -13,11 +14,10 @@ import { readMedia, versionHeaders } from './media.js';
 import { generationOf } from './objects.js';
 import { putObject, removeObject } from './store.js';
 import { listUploads, serveUpload } from './xml-uploads.js';
-
-/**
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('./store.js').Service} Service
- */
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
+import type { Response } from '../response.js';
+import type { Failure } from '../failure.js';
 
 const HEADERS = {
   'content-type': 'contentType',
@@ -28,9 +28,8 @@ const HEADERS = {
 };
 const METADATA = 'x-goog-meta-';
 
-/** What is stored beside the bytes. @param {Map<string, string>} headers @returns {Record<string, any>} */
+/** What is stored beside the bytes. */
 function attributesIn(headers: Map<string, string>): Record<string, any> {
-  /** @type {Record<string, any>} */
   const attributes: Record<string, any> = {};
   for (const [name, field] of Object.entries(HEADERS)) {
     const value = headers.get(name);
@@ -76,11 +75,7 @@ function putWhole(request, service) {
   return answer(200, versionHeaders(written, generationOf(written, service.generationOffset), 'xml'));
 }
 
-/**
- * @param {Request} request @param {Service} service @param {{lie?: string}} bent
- * @returns {import('../response.js').Response | import('../failure.js').Failure}
- */
-export function serveXml(request: Request, service: Service, { lie }: { lie?: string; }): import('../response.js').Response | import('../failure.js').Failure {
+export function serveXml(request: Request, service: Service, { lie }: { lie?: string }): Response | Failure {
   const { route, method, params, bucket, key } = request;
   if (route.what === 'service') return fail('notImplemented');
   if (route.what === 'bucket') return serveBucket(request, service, lie);
