@@ -7,8 +7,9 @@
  */
 import { availableParallelism } from 'node:os';
 import { CancellationToken, formatBytes, ObjectDataset, Runtime } from '../../dist/index.js';
-import { startOrigin } from '../../test/kit/origin.mjs';
-import { objectIdOf, verifyPattern } from '../../test/kit/pattern.mjs';
+import { startOrigin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../dist/testing/pattern.js';
 import { check, failures, printRecord, printRun } from './report.mjs';
 
 const KIB = 1024;

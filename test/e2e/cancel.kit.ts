@@ -1,7 +1,7 @@
 /** One run that is stopped at a seeded moment, in a seeded way, and what has to be true afterwards. */
 import { expect } from 'vitest';
 import { CancellationToken, MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
-import type { Origin } from '../kit/origin.mjs';
+import type { Origin } from '../../dist/testing/index.js';
 import { attemptsBegun, between, dice, expectIdle, expectSum, fault, keysInOrder, MIB } from './kit.js';
 
 export const BUCKET = 'stops';

@@ -2,7 +2,7 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CancellationToken, MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { BUCKET, describeStop, LARGE, OBJECTS, stopOf, stopped } from './cancel.kit.js';
 import { connectionsGone, exhaust, expectIdle, expectSum, fault, MIB, startRuntime } from './kit.js';
 

@@ -6,7 +6,7 @@
  * 2. `seek` walks all sources of a bucket in UTF-8 order, each key once, at a cost that does not grow with the bucket.
  * 3. The bytes of an object are the pattern of `objectIdOf(key, generation)`, or a literal body.
  */
-import { mix32, objectIdOf } from '../pattern.js';
+import { mix32, objectIdOf } from '../../backends/memory/pattern.js';
 import { compareKeys } from './encoding.js';
 import type { ExplicitEntry, GeneratedEntry, ObjectAttributes } from './options.js';
 import type { Walk } from './pages.js';

@@ -7,47 +7,48 @@
  * 2. Every wait ends when the connection does.
  * 3. Of every head that came, the owner hears what became of it: answered, or abandoned.
  */
-import { failure } from './failure.js';
+import { failure, type Failure } from './failure.js';
 import { watchPeer } from './peer.js';
-import { createBody, takeHead } from './request.js';
-import type { Request, Body } from './request.js';
-import type { Failure } from './failure.js';
+import { createBody, takeHead, type Body, type Request } from './request.js';
+import type { OnBody } from './rules.js';
 import type { Socket } from 'node:net';
 
 const MAX_WAITING_BYTES = 1_048_576;
 const LINGER_MS = 1_000;
-const NOTHING = Buffer.alloc(0);
+const NOTHING: Buffer = Buffer.alloc(0);
 
-/**
- * What to do once so many bytes of the body are in.
- * `arrived` comes with each head; then
- *   `answer` with the body in it, or `abandoned` where that never came whole. `answer` and `refuse` say whether the
- *   connection goes on
- */
-export interface OnBody {
-  at: number | 'whole';
-  do: 'reset' | 'cut' | 'stall' | 'answer';
-  ms?: number;
-}
-export interface Reading {
-  request: Request;
-  body: Body;
+/** A request whose body is being read. */
+interface Reading {
+  readonly request: Request;
+  readonly body: Body;
+  /** Null once it was met. */
   onBody: OnBody | null;
+  /** A 100 has yet to be sent. */
   wantsContinue: boolean;
   whole: boolean;
 }
+
+/**
+ * Whose connection it is. `arrived` comes with each head; then `answer` with the body in it, or `abandoned` where that
+ * never came whole.
+ */
 export interface Owner {
+  /** Says what the request meets while its body is read. */
   arrived(connection: Connection, request: Request): OnBody | null;
   abandoned(connection: Connection, request: Request, bodyBytes: number): void;
+  /** Says whether the connection goes on. */
   answer(connection: Connection, request: Request): Promise<boolean>;
-  refuse(connection: Connection, failed: Failure): Promise<boolean>;
+  /** Answers what is no request; the connection ends. */
+  refuse(connection: Connection, failed: Failure): Promise<void>;
   ended(connection: Connection): void;
   stalled(connection: Connection, begins: boolean): void;
 }
+
 export class Connection {
-  #socket;
-  #raw;
-  #owner;
+  readonly id: number;
+  readonly #socket: Socket;
+  readonly #raw: Socket;
+  readonly #owner: Owner;
   #bytes: Buffer | null = null;
   #reading: Reading | null = null;
   /** In the middle of a body: reading waits, or has ended by a fault. */
@@ -55,7 +56,7 @@ export class Connection {
   /** What else comes is not for reading. */
   #deaf = false;
   #gone = false;
-  #waits: Set<(there: boolean) => void> = new Set();
+  readonly #waits = new Set<(there: boolean) => void>();
   #release: ((there: boolean) => void) | null = null;
   /** Whether a request is being answered. */
   busy = false;
@@ -71,21 +72,21 @@ export class Connection {
     this.#socket = socket;
     this.#raw = raw;
     this.#owner = owner;
-    socket.on('data', (chunk) => this.#onData(chunk));
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     // What broke shows as 'close'; an error by itself says nothing that matters to an origin.
     socket.on('error', () => {});
     raw.on('error', () => {});
     socket.on('close', () => this.#onClose());
   }
 
-  #onData(chunk) {
+  #onData(chunk: Buffer): void {
     if (this.#deaf) return;
     this.#bytes = this.#bytes === null ? chunk : Buffer.concat([this.#bytes, chunk]);
     this.#take();
     if (this.busy && this.#bytes !== null && this.#bytes.length > MAX_WAITING_BYTES) this.#socket.pause();
   }
 
-  #take() {
+  #take(): void {
     while (!this.#gone && !this.busy && !this.#held) {
       const went = this.#reading === null ? this.#takeHead() : this.#takeBody(this.#reading);
       if (!went) return;
@@ -93,7 +94,7 @@ export class Connection {
   }
 
   /** Returns false when there is nothing to go on with yet. */
-  #takeHead() {
+  #takeHead(): boolean {
     if (this.#bytes === null) return false;
     const taken = takeHead(this.#bytes);
     if (taken.kind === 'more') return false;
@@ -110,7 +111,7 @@ export class Connection {
   }
 
   /** The same. */
-  #takeBody(reading: Reading) {
+  #takeBody(reading: Reading): boolean {
     const { request, body, onBody } = reading;
     if (!reading.whole) {
       const rest = body.push(this.#bytes ?? NOTHING);
@@ -136,7 +137,7 @@ export class Connection {
     return false;
   }
 
-  #act(reading: Reading, onBody: OnBody) {
+  #act(reading: Reading, onBody: OnBody): void {
     if (onBody.do === 'answer') return this.#answer(reading.request, true);
     this.#held = true;
     if (onBody.do === 'reset') this.reset();
@@ -145,7 +146,7 @@ export class Connection {
   }
 
   /** Leaves what comes in the kernel. A socket that is not read does not tell that its peer went, so that is looked up. */
-  async #stallReading(ms) {
+  async #stallReading(ms: number | undefined): Promise<void> {
     this.#socket.pause();
     const unwatch = watchPeer(this.#raw, () => this.destroy());
     const there = await this.stall(ms);
@@ -157,35 +158,35 @@ export class Connection {
   }
 
   /** @param early before its body was read */
-  #answer(request: Request, early: boolean) {
+  #answer(request: Request, early: boolean): void {
     this.busy = true;
     this.#deaf = early;
     this.#reading = null;
     void this.#owner.answer(this, request).then((keep) => (early ? this.#linger() : this.#answered(keep)));
   }
 
-  #refuse(failed) {
+  #refuse(failed: Failure): void {
     this.busy = true;
     this.#deaf = true;
     this.#abandon();
     void this.#owner.refuse(this, failed).then(() => this.#linger());
   }
 
-  #abandon() {
+  #abandon(): void {
     const reading = this.#reading;
     this.#reading = null;
     if (reading !== null) this.#owner.abandoned(this, reading.request, reading.body.received);
   }
 
   /** Ends after an answer that came while the client may still send: closed at once, a RST could overtake the answer. */
-  #linger() {
+  #linger(): void {
     if (this.#gone) return;
     this.#socket.end();
     const timer = setTimeout(() => this.destroy(), LINGER_MS);
     this.#socket.once('close', () => clearTimeout(timer));
   }
 
-  #answered(keep) {
+  #answered(keep: boolean): void {
     this.busy = false;
     if (this.#gone) return;
     if (!keep) return this.destroy();
@@ -193,7 +194,7 @@ export class Connection {
     this.#take();
   }
 
-  #onClose() {
+  #onClose(): void {
     this.#gone = true;
     this.#abandon();
     for (const end of this.#waits) end(false);
@@ -202,24 +203,24 @@ export class Connection {
   }
 
   /** A promise of `true` that `begin` settles, or of `false` once the connection is gone. */
-  #wait(begin) {
+  #wait(begin: (end: (there: boolean) => void) => void): Promise<boolean> {
     if (this.#gone) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const end = (there: boolean) => {
+      const end = (there: boolean): void => {
         this.#waits.delete(end);
         resolve(there);
       };
       this.#waits.add(end);
       begin(end);
-    }) as Promise<boolean>;
+    });
   }
 
   /** Resolves when the bytes are with the kernel. */
-  write(bytes: Uint8Array | string) {
+  write(bytes: Uint8Array | string): Promise<boolean> {
     return this.#wait((end) => this.#socket.write(bytes, 'latin1', (error) => end(!error)));
   }
 
-  async sleep(ms: number) {
+  async sleep(ms: number): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const there = await this.#wait((end) => {
       timer = setTimeout(() => end(true), ms);
@@ -229,7 +230,7 @@ export class Connection {
   }
 
   /** Waits to be released, for at most `ms` where given. */
-  async stall(ms: number | undefined) {
+  async stall(ms: number | undefined): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const ended = this.#wait((end) => {
       this.#release = end;
@@ -243,18 +244,18 @@ export class Connection {
     return there;
   }
 
-  release() {
+  release(): void {
     this.#release?.(true);
   }
 
   /** Ends both directions after what was written. */
-  destroy() {
+  destroy(): void {
     this.#socket.destroy();
     this.#raw.destroy();
   }
 
   /** Ends with a RST. */
-  reset() {
+  reset(): void {
     this.#raw.resetAndDestroy();
     this.#socket.destroy();
   }

@@ -11,10 +11,10 @@ import type { Drip } from './rules.js';
 
 /** A connection that the kernel has accepted and nobody reads. */
 export class Unread {
-  #raw;
-  #end: (there: boolean) => void = (): void => {};
+  readonly #raw: Socket;
+  #end: (there: boolean) => void = () => {};
   /** It is not idle. */
-  busy = true;
+  readonly busy = true;
 
   constructor(raw: Socket) {
     this.#raw = raw;
@@ -23,13 +23,13 @@ export class Unread {
   }
 
   /** Whether the client is still there. @param ms for ever without */
-  async wait(ms: number | undefined) {
+  async wait(ms: number | undefined): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
-    const over = new Promise((resolve) => {
+    const over = new Promise<boolean>((resolve) => {
       this.#end = resolve;
       this.#raw.once('close', () => resolve(false));
       if (ms !== undefined) timer = setTimeout(resolve, ms, true);
-    }) as Promise<boolean>;
+    });
     const unwatch = watchPeer(this.#raw, () => this.destroy());
     const there = await over;
     clearTimeout(timer);
@@ -37,15 +37,15 @@ export class Unread {
     return there;
   }
 
-  release() {
+  release(): void {
     this.#end(true);
   }
 
-  destroy() {
+  destroy(): void {
     this.#raw.destroy();
   }
 
-  reset() {
+  reset(): void {
     this.#raw.resetAndDestroy();
   }
 }
@@ -53,7 +53,7 @@ export class Unread {
 /** A socket as a stream whose bytes to the client go out in pieces until `flow` is called. */
 export function dripping(raw: Socket, { bytes, everyMs }: Drip): { stream: Duplex; flow: () => void } {
   let drips = true;
-  const send = async (chunk: Buffer, sent: () => void) => {
+  const send = async (chunk: Buffer, sent: () => void): Promise<void> => {
     for (let at = 0; at < chunk.length && !raw.destroyed;) {
       const piece = chunk.subarray(at, drips ? at + bytes : undefined);
       raw.write(piece);
@@ -64,14 +64,14 @@ export function dripping(raw: Socket, { bytes, everyMs }: Drip): { stream: Duple
   };
   const stream = new Duplex({
     read: () => void raw.resume(),
-    write: (chunk, _encoding, done) => void send(chunk, done),
+    write: (chunk: Buffer, _encoding, done) => void send(chunk, done),
     final: (done) => void raw.end(() => done()),
     destroy: (error, done) => {
       raw.destroy();
       done(error);
     },
   });
-  raw.on('data', (chunk) => {
+  raw.on('data', (chunk: Buffer) => {
     if (!stream.push(chunk)) raw.pause();
   });
   raw.on('end', () => stream.push(null));

@@ -6,11 +6,12 @@
  * request has come), so the same seed hits the same requests in whatever order they arrive.
  */
 import { gzipSync } from 'node:zlib';
-import { mix32, objectIdOf } from '../pattern.js';
+import { mix32, objectIdOf } from '../../backends/memory/pattern.js';
 import { failure, type Failure } from './failure.js';
 import { bytesSource, type Response, type Source } from './response.js';
 import type { Request } from './request.js';
 import type { Dialect } from './dialect.js';
+import type { Operation } from './records.js';
 import type { ConnectionFault, ConnectionRule, Fault, Lie, Rule } from './rules.js';
 
 /** A request whose head has come. */
@@ -29,12 +30,42 @@ export interface Script {
   fired(): Record<string, number>;
 }
 
-const pattern = (source: RegExp | string | undefined) => (source === undefined ? null : new RegExp(source));
+/** A rule, what it was compiled to, and what it has seen. */
+interface Live<R extends Rule | ConnectionRule> {
+  readonly rule: R;
+  readonly index: number;
+  readonly key: RegExp | null;
+  readonly range: RegExp | null;
+  readonly nth: readonly number[] | null;
+  readonly ordinals: readonly number[] | null;
+  seen: number;
+  fired: number;
+  beganMs: number;
+  readonly occurrences: Map<string, number>;
+}
 
-export function createScript(rules: Array<Rule | ConnectionRule>, dialect: Dialect): Script {
-  const live = rules.map((rule, index) => liveRule(rule, index));
-  const ofRequests = live.filter(({ rule }) => 'do' in rule);
-  const ofConnections = live.filter(({ rule }) => 'connection' in rule);
+/** What a rule's conditions are held against, beside the request itself. */
+interface Seen {
+  readonly op: Operation;
+  readonly range: string;
+  readonly ordinal: number;
+}
+
+const pattern = (source: RegExp | string | undefined): RegExp | null =>
+  source === undefined ? null : new RegExp(source);
+
+const numbers = (given: number | readonly number[] | undefined): readonly number[] | null =>
+  given === undefined ? null : typeof given === 'number' ? [given] : given;
+
+export function createScript(rules: ReadonlyArray<Rule | ConnectionRule>, dialect: Dialect): Script {
+  const ofRequests: Live<Rule>[] = [];
+  const ofConnections: Live<ConnectionRule>[] = [];
+  rules.forEach((rule, index) => {
+    checkRule(rule, index);
+    if ('do' in rule) ofRequests.push(liveRule(rule, index));
+    else ofConnections.push(liveRule(rule, index));
+  });
+  const live = [...ofRequests, ...ofConnections].sort((a, b) => a.index - b.index);
   return {
     ofRequest({ request, ordinal, nowMs }) {
       const seen = { op: dialect.operationOf(request), range: dialect.rangeOf(request) ?? '', ordinal };
@@ -51,19 +82,23 @@ export function createScript(rules: Array<Rule | ConnectionRule>, dialect: Diale
   };
 }
 
-function liveRule(rule, index) {
+/** Throws where a rule says nothing, or two things at once. */
+function checkRule(rule: Rule | ConnectionRule, index: number): void {
   if ('do' in rule === 'connection' in rule)
     throw new Error(`script: rule ${index} needs either do or connection`);
-  if (rule.do?.onBody?.do === 'answer' && rule.do.status === undefined)
+  if ('do' in rule && rule.do.onBody?.do === 'answer' && rule.do.status === undefined)
     throw new Error('script: an answer on the body needs a status: the request is not carried out');
-  const numbers = (given: number | number[] | undefined) => (given === undefined ? null : [given].flat());
+}
+
+function liveRule<R extends Rule | ConnectionRule>(rule: R, index: number): Live<R> {
+  const of: Partial<Rule> = 'do' in rule ? rule : {};
   return {
     rule,
     index,
-    key: pattern(rule.key),
-    range: pattern(rule.range),
+    key: pattern(of.key),
+    range: pattern(of.range),
     nth: numbers(rule.nth),
-    ordinals: numbers(rule.ordinal),
+    ordinals: numbers(of.ordinal),
     seen: 0,
     fired: 0,
     beganMs: 0,
@@ -71,7 +106,7 @@ function liveRule(rule, index) {
   };
 }
 
-function describes({ rule, key, range, ordinals }, request, seen) {
+function describes({ rule, key, range, ordinals }: Live<Rule>, request: Request, seen: Seen): boolean {
   if (rule.op !== undefined && rule.op !== seen.op) return false;
   if (rule.method !== undefined && rule.method !== request.method) return false;
   if (rule.bucket !== undefined && rule.bucket !== request.bucket) return false;
@@ -81,7 +116,7 @@ function describes({ rule, key, range, ordinals }, request, seen) {
 }
 
 /** Whether this one of those that a rule describes is one that it is for; counts both. */
-function applies(state, name, nowMs) {
+function applies(state: Live<Rule | ConnectionRule>, name: string, nowMs: number): boolean {
   const { rule, nth } = state;
   state.seen += 1;
   if (state.seen === 1) state.beganMs = nowMs;
@@ -95,7 +130,7 @@ function applies(state, name, nowMs) {
   return true;
 }
 
-function drawn({ rule, occurrences }, name) {
+function drawn({ rule, occurrences }: Live<Rule | ConnectionRule>, name: string): boolean {
   if (rule.probability === undefined) return true;
   const before = occurrences.get(name) ?? 0;
   occurrences.set(name, before + 1);
@@ -103,7 +138,7 @@ function drawn({ rule, occurrences }, name) {
   return hash / 2 ** 32 < rule.probability;
 }
 
-/** @param fault with a status */
+/** The failure that a fault with a status names; without one, 500. */
 export function scriptedFailure(fault: Fault, dialect: Dialect): Failure {
   const status = fault.status ?? 500;
   const code = fault.code ?? dialect.codeOf(status) ?? 'Scripted';
@@ -132,9 +167,9 @@ export function disguise(response: Response, fault: Fault): Response {
 }
 
 /** Content-Range says another range, or another size of the whole, than what is sent is of. */
-function relabelled(headers, lie, by) {
+function relabelled(headers: readonly string[], lie: Lie, by: number): readonly string[] {
   const at = headers.indexOf('Content-Range') + 1;
-  const [, start, end, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers[at]) ?? [];
+  const [, start, end, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers[at] ?? '') ?? [];
   if (at === 0 || start === undefined) return headers;
   const shift = lie === 'range-label' ? by : 0;
   const total = Number(size) + (lie === 'range-total' ? by : 0);
@@ -142,22 +177,22 @@ function relabelled(headers, lie, by) {
   return headers.toSpliced(at, 1, value);
 }
 
-function without(headers, lowerName) {
-  return headers.filter((_, i) => headers[i - (i % 2)].toLowerCase() !== lowerName);
+function without(headers: readonly string[], lowerName: string): readonly string[] {
+  return headers.filter((_, i) => headers[i - (i % 2)]!.toLowerCase() !== lowerName);
 }
 
-function drain(body) {
+function drain(body: Source): Buffer {
   const bytes = Buffer.allocUnsafe(body.length);
   body.fill(bytes, 0);
   return bytes;
 }
 
 /** The same bytes but for one, whose bits are all turned. */
-function flipped(body, at) {
-  const fill = (target: Uint8Array, position: number) => {
+function flipped(body: Source, at: number): Source {
+  const fill = (target: Uint8Array, position: number): void => {
     body.fill(target, position);
     const index = at - position;
-    if (index >= 0 && index < target.length) target[index] ^= 0xff;
+    if (index >= 0 && index < target.length) target[index]! ^= 0xff;
   };
   return { length: body.length, fill };
 }

@@ -1,7 +1,7 @@
 /**
  * What a service answers, as a value: status, headers and a source of body bytes. No socket, no clock, no fault.
  */
-import { fillPattern } from '../pattern.js';
+import { fillPattern } from '../../backends/memory/pattern.js';
 import type { Stored } from './catalogue.js';
 
 /** Bytes on demand. */

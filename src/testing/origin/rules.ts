@@ -60,6 +60,15 @@ export interface Drip {
   of?: 'head' | 'body';
 }
 
+/** What happens to a request in the middle of its body. */
+export interface OnBody {
+  /** Bytes of the body that are in by then, or all of them. 0: before any. */
+  at: number | 'whole';
+  do: 'reset' | 'cut' | 'stall' | 'answer';
+  /** Of a stall; without it, until `release()`. */
+  ms?: number;
+}
+
 export interface Fault {
   /** Waits before anything is sent. */
   delayMs?: number;
@@ -68,7 +77,7 @@ export interface Fault {
    * with a RST or a FIN, answers with `status` and ends it, or stops reading until `release()` or for `ms`. But for a
    * stall that ends, the request is not carried out. A request whose body never came whole is logged with status 0.
    */
-  onBody?: { at: number | 'whole'; do: 'reset' | 'cut' | 'stall' | 'answer'; ms?: number };
+  onBody?: OnBody;
   /** With `status`: the request is carried out all the same. (With `reset: 'before-head'` it always is.) */
   applied?: boolean;
   /** Answers with this status and an error document of the service, at once and whatever the signature. */

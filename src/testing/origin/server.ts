@@ -4,94 +4,71 @@
  * What it keeps true:
  * 1. A request is in flight from the moment its last byte was read until its answer was handed to the kernel or its
  *    connection ended.
- * 2. A waiter is looked at after every change of a counter, so nobody needs to poll.
- * 3. The log is bounded; what fell out is counted.
+ * 2. Every change goes through a counter, and so past every waiter.
  */
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { TLSSocket, createSecureContext } from 'node:tls';
+import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import { createCatalogue } from './catalogue.js';
 import { Connection } from './connection.js';
-import { deliver } from './delivery.js';
-import { createDialect } from './dialect.js';
-import { dripping, Unread } from './entrance.js';
-import { createScript, disguise, scriptedFailure } from './rules.js';
-import { failure } from './failure.js';
-import { logEntry } from './log.js';
-import { signerOf } from './request.js';
-import { answer } from './response.js';
-import type { AddressInfo, Socket } from 'node:net';
-import type { Response } from './response.js';
-import type { SecureContext } from 'node:tls';
+import { Counters } from './counters.js';
+import { deliver, type Delivered } from './delivery.js';
 import type { Common, Dialect } from './dialect.js';
-import type { Fault, ConnectionFault, Rule, ConnectionRule } from './rules.js';
+import { createDialect } from './dialects.js';
+import { dripping, Unread } from './entrance.js';
+import { failure, isFailure, type Failure } from './failure.js';
+import { createScript, disguise, scriptedFailure, type Script } from './faults.js';
+import { logEntry, RequestLog } from './log.js';
+import type { OriginPolicy } from './options.js';
+import type { Given } from './orders.js';
+import type { Condition, LoggedRequest, OriginStats } from './records.js';
+import { signerOf, type Request } from './request.js';
+import { answer, type Response } from './response.js';
+import type { ConnectionFault, ConnectionRule, Fault, OnBody, Rule } from './rules.js';
 
-const DEFAULT_LOG_LIMIT = 20_000;
 /** Of the event loop: one accepts, one reads, and TLS takes two more round trips of a client that may be gone already. */
 const TURNS_TO_TAKE_IN = 8;
-const WAITABLE = [
-  'inFlight',
-  'requests',
-  'stalled',
-  'connections',
-  'opened',
-  'answered',
-  'aborted',
-  'bytesSent',
-  'faults',
-];
+const NO_ANSWER = answer(0, []);
+const NO_FAULT: Fault = Object.freeze({});
 
-const freshCounters = () => ({
-  requests: 0,
-  answered: 0,
-  aborted: 0,
-  inFlight: 0,
-  maxInFlight: 0,
-  stalled: 0,
-  connections: 0,
-  maxConnections: 0,
-  opened: 0,
-  bytesSent: 0,
-  faults: 0,
-  logDropped: 0,
-});
-
-const NO_ANSWER: Response = answer(0, []);
+/** The rule that a request met. */
+interface Hit {
+  readonly index: number;
+  readonly fault: Fault;
+}
 
 export class OriginServer {
-  #server = createServer((raw) => this.#accept(raw));
-  #connections: Set<Connection | Unread> = new Set();
-  #stalled: Set<Connection | Unread> = new Set();
-  #counters = freshCounters();
+  readonly #server = createServer((raw) => this.#accept(raw));
+  readonly #connections = new Set<Connection | Unread>();
+  readonly #stalled = new Set<Connection | Unread>();
+  readonly #counters = new Counters();
+  readonly #log: RequestLog;
+  readonly #tls: SecureContext | null;
+  readonly #common: Common;
+  readonly #dialect: Dialect;
+  readonly #hits = new WeakMap<Request, Hit>();
+  /** Requests whose path the dialect could not take apart. */
+  readonly #unlocated = new WeakSet<Request>();
   #byStatus: Record<string, number> = {};
-  #log: any[] = [];
   #marks = 0;
-  #script;
-  #waiters: Set<() => void> = new Set();
-  #options;
-  #tls: SecureContext | null;
-  #common: Common;
-  #dialect: Dialect;
+  #script: Script;
   #clockOffsetMs = 0;
-  #hits: WeakMap<object, { index: number; fault: Fault }> = new WeakMap();
-  #unlocated = new WeakSet();
 
-  /** @param options the options of startOrigin, checked there */
-  constructor(options: any) {
-    this.#options = options;
-    this.#tls = options.tls === undefined ? null : createSecureContext(options.tls);
+  constructor(given: Given) {
+    this.#log = new RequestLog(given.logLimit, () => this.#counters.add({ logDropped: 1 }));
+    this.#tls = given.tls === undefined ? null : createSecureContext(given.tls);
     this.#common = {
-      buckets: createCatalogue(options.objects ?? [], options.buckets ?? []),
+      buckets: createCatalogue(given.objects ?? [], given.buckets ?? []),
       publicBuckets: new Set(),
       forbidden: [],
-      secure: options.tls !== undefined,
+      secure: given.tls !== undefined,
     };
-    this.#dialect = createDialect(options.dialect ?? 's3', this.#common);
+    this.#dialect = createDialect(given.dialect ?? 's3', this.#common);
     this.#script = createScript([], this.#dialect);
-    this.configure(options);
+    this.configure(given);
   }
 
-  /** Returns the port it listens on */
+  /** Resolves with the port it listens on; 0 takes any free one. */
   listen(port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
@@ -103,31 +80,32 @@ export class OriginServer {
     });
   }
 
-  #accept(raw) {
+  #accept(raw: Socket): void {
     raw.setNoDelay(true);
-    this.#count('opened', 1);
-    const id = this.#counters.opened;
+    this.#counters.add({ opened: 1 });
+    const id = this.#counters.of('opened');
     const fault = this.#script.ofConnection(performance.now());
-    if (fault !== null) this.#count('faults', 1);
+    if (fault !== null) this.#counters.add({ faults: 1 });
     raw.on('error', () => {});
     if (fault?.end === 'reset') raw.resetAndDestroy();
     else if (fault?.end === 'cut') raw.destroy();
     else if (fault?.accept === undefined) this.#welcome(id, raw, fault);
-    else void this.#keepWaiting(id, raw, fault);
+    else void this.#keepWaiting(id, raw, fault, fault.accept === 'stall' ? undefined : fault.accept);
   }
 
-  async #keepWaiting(id: number, raw: Socket, fault: ConnectionFault) {
+  /** @param ms until it is released where undefined */
+  async #keepWaiting(id: number, raw: Socket, fault: ConnectionFault, ms: number | undefined): Promise<void> {
     const unread = new Unread(raw);
     this.#connections.add(unread);
-    this.#count('connections', 1);
+    this.#counters.add({ connections: 1 });
     this.#onStall(unread, true);
-    const there = await unread.wait(fault.accept === 'stall' ? undefined : fault.accept);
+    const there = await unread.wait(ms);
     this.#onStall(unread, false);
     this.#ended(unread);
     if (there) this.#welcome(id, raw, fault);
   }
 
-  #welcome(id: number, raw: Socket, fault: ConnectionFault | null) {
+  #welcome(id: number, raw: Socket, fault: ConnectionFault | null): void {
     const connection = new Connection(id, this.#secured(raw, fault), raw, {
       arrived: (from, request) => this.#arrived(from, request),
       abandoned: (from, request, bodyBytes) => this.#abandoned(from, request, bodyBytes),
@@ -137,10 +115,10 @@ export class OriginServer {
       stalled: (from, begins) => this.#onStall(from, begins),
     });
     this.#connections.add(connection);
-    this.#count('connections', 1);
+    this.#counters.add({ connections: 1 });
   }
 
-  #secured(raw, fault) {
+  #secured(raw: Socket, fault: ConnectionFault | null): Socket {
     const secureContext = this.#tls;
     if (secureContext === null) return raw;
     if (fault?.handshake === undefined) return new TLSSocket(raw, { isServer: true, secureContext });
@@ -148,31 +126,23 @@ export class OriginServer {
     return new TLSSocket(stream, { isServer: true, secureContext }).once('secure', flow);
   }
 
-  #ended(connection) {
+  #ended(connection: Connection | Unread): void {
     this.#connections.delete(connection);
-    this.#count('connections', -1);
+    this.#counters.add({ connections: -1 });
   }
 
-  #onStall(connection, begins) {
+  #onStall(connection: Connection | Unread, begins: boolean): void {
     if (begins) this.#stalled.add(connection);
     else this.#stalled.delete(connection);
-    this.#count('stalled', begins ? 1 : -1);
+    this.#counters.add({ stalled: begins ? 1 : -1 });
   }
 
-  #count(name, by) {
-    const counters = this.#counters;
-    counters[name] += by;
-    if (counters.inFlight > counters.maxInFlight) counters.maxInFlight = counters.inFlight;
-    if (counters.connections > counters.maxConnections) counters.maxConnections = counters.connections;
-    for (const look of this.#waiters) look();
-  }
-
-  get #nowMs() {
+  get #nowMs(): number {
     return Date.now() + this.#clockOffsetMs;
   }
 
   /** The script is asked when a head comes: some faults are met while the body is read. */
-  #arrived(connection, request) {
+  #arrived(connection: Connection, request: Request): OnBody | null {
     try {
       Object.assign(request, this.#dialect.locate(request));
     } catch {
@@ -182,28 +152,25 @@ export class OriginServer {
     const hit = this.#script.ofRequest({ request, ordinal: connection.taken, nowMs: performance.now() });
     if (hit === null) return null;
     this.#hits.set(request, hit);
-    this.#count('faults', 1);
+    this.#counters.add({ faults: 1 });
     return hit.fault.onBody ?? null;
   }
 
   /** Its body never came whole, by a fault or by the client: it has no answer and no effect. */
-  #abandoned(connection, request, bodyBytes) {
-    const rule = this.#hits.get(request)?.index ?? null;
-    const { entry } = this.#prepare(connection, request, NO_ANSWER, this.#nowMs, rule);
+  #abandoned(connection: Connection, request: Request, bodyBytes: number): void {
+    const { entry } = this.#prepare(connection, request, NO_ANSWER, this.#nowMs);
     entry.requestBytes = bodyBytes;
     entry.endedMs = entry.atMs;
-    this.#counters.requests += 1;
-    this.#count('aborted', 1);
+    this.#counters.add({ requests: 1, aborted: 1 });
   }
 
-  async #answer(connection, request) {
-    const hit = this.#hits.get(request);
-    const fault = hit?.fault ?? null;
+  /** Says whether the connection goes on. */
+  async #answer(connection: Connection, request: Request): Promise<boolean> {
+    const fault = this.#hits.get(request)?.fault ?? null;
     const nowMs = this.#nowMs;
-    const found = this.#carryOut(request, nowMs, fault);
-    const { response, entry } = this.#prepare(connection, request, found, nowMs, hit?.index ?? null);
-    this.#counters.requests += 1;
-    this.#count('inFlight', 1);
+    const found = this.#carryOut(request, nowMs, fault ?? NO_FAULT);
+    const { response, entry } = this.#prepare(connection, request, found, nowMs);
+    this.#counters.add({ requests: 1, inFlight: 1 });
     const isHead = request.method === 'HEAD';
     const close =
       request.headers.get('connection')?.toLowerCase() === 'close' || fault?.onBody?.do === 'answer';
@@ -214,68 +181,65 @@ export class OriginServer {
   }
 
   /** The effect of a request, if it has one, and what is said about it. */
-  #carryOut(request, nowMs, fault) {
+  #carryOut(request: Request, nowMs: number, fault: Fault): Response | Failure {
     if (this.#unlocated.has(request)) return failure(400, 'InvalidURI', "Couldn't parse the specified URI.");
-    if (fault !== null) this.#change(request, fault);
-    const scripted = fault?.status !== undefined;
-    const served =
-      !scripted || fault.applied === true ? this.#dialect.serve(request, nowMs, fault?.lie, fault?.by) : null;
-    return scripted || served === null ? scriptedFailure(fault, this.#dialect) : served;
+    this.#change(request, fault);
+    if (fault.status === undefined) return this.#dialect.serve(request, nowMs, fault);
+    if (fault.applied === true) this.#dialect.serve(request, nowMs, fault);
+    return scriptedFailure(fault, this.#dialect);
   }
 
   /** What a fault does to the service before the request is served. */
-  #change(request, { overwrite, expire }) {
+  #change(request: Request, { overwrite, expire }: Fault): void {
     const { bucket, key } = request;
-    if (overwrite !== undefined)
-      this.bump({ bucket, key, size: overwrite === true ? undefined : overwrite.size });
+    if (overwrite !== undefined) this.bump(bucket, key, overwrite === true ? undefined : overwrite.size);
     const id = expire === true ? signerOf(request) : expire;
     // One that is not known has no end either.
     if (id !== undefined) this.#dialect.expire(id);
   }
 
-  #prepare(connection, request, found, nowMs, rule) {
+  #prepare(
+    connection: Connection,
+    request: Request,
+    found: Response | Failure,
+    nowMs: number,
+  ): { response: Response; entry: LoggedRequest } {
     const dialect = this.#dialect;
-    const ids = dialect.newIds(nowMs);
-    const response =
-      'message' in found
-        ? dialect.failureResponse(found, ids, request.method !== 'HEAD', request)
-        : { ...found };
-    response.headers = [...dialect.commonHeaders(ids, nowMs, request), ...response.headers];
+    const requestId = dialect.newRequestId(nowMs);
+    const exchange = { requestId, nowMs, request };
+    const plain = isFailure(found)
+      ? dialect.failureResponse(found, exchange, request.method !== 'HEAD')
+      : found;
+    const response = { ...plain, headers: [...dialect.commonHeaders(exchange), ...plain.headers] };
     const entry = logEntry(request, response, dialect, {
-      number: this.#counters.requests + 1,
-      requestId: ids.requestId,
-      rule,
+      number: this.#counters.of('requests') + 1,
+      requestId,
+      rule: this.#hits.get(request)?.index ?? null,
       marks: this.#marks,
       connection: connection.id,
       ordinal: connection.taken,
     });
-    this.#log.push(entry);
-    if (this.#log.length > (this.#options.logLimit ?? DEFAULT_LOG_LIMIT)) {
-      this.#log.shift();
-      this.#counters.logDropped += 1;
-    }
+    this.#log.add(entry);
     return { response, entry };
   }
 
-  #finish(entry, done) {
+  #finish(entry: LoggedRequest, { bodyBytes, complete }: Delivered): void {
     entry.endedMs = performance.now();
-    entry.bodyBytes = done.bodyBytes;
-    entry.complete = done.complete;
+    entry.bodyBytes = bodyBytes;
+    entry.complete = complete;
     this.#byStatus[entry.status] = (this.#byStatus[entry.status] ?? 0) + 1;
-    this.#counters.bytesSent += done.bodyBytes;
-    this.#counters[done.complete ? 'answered' : 'aborted'] += 1;
-    this.#count('inFlight', -1);
+    this.#counters.add({ bytesSent: bodyBytes, [complete ? 'answered' : 'aborted']: 1, inFlight: -1 });
   }
 
-  async #refuse(connection, failed) {
-    const ids = this.#dialect.newIds(this.#nowMs);
-    const response = this.#dialect.failureResponse(failed, ids, true, null);
+  async #refuse(connection: Connection, failed: Failure): Promise<void> {
+    const nowMs = this.#nowMs;
+    const exchange = { requestId: this.#dialect.newRequestId(nowMs), nowMs, request: null };
+    const response = this.#dialect.failureResponse(failed, exchange, true);
     await deliver(connection, response, { isHead: false, close: true, fault: null });
-    return false;
   }
 
   /** Changes what is given, leaves the rest. */
-  configure(patch: any) {
+  configure(patch: OriginPolicy): void {
     const common = this.#common;
     if (patch.publicBuckets !== undefined) common.publicBuckets = new Set(patch.publicBuckets);
     if (patch.forbidden !== undefined) common.forbidden = patch.forbidden.map((one) => new RegExp(one));
@@ -284,33 +248,34 @@ export class OriginServer {
   }
 
   /** @param id of a key or token */
-  expire(id: string) {
+  expire(id: string): void {
     if (!this.#dialect.expire(id))
       throw new Error(`expire: no credential ${id} here; an account key has no end`);
   }
 
-  script(rules: Array<Rule | ConnectionRule>) {
+  script(rules: ReadonlyArray<Rule | ConnectionRule>): void {
     this.#script = createScript(rules, this.#dialect);
   }
 
-  bump({ bucket, key, size }: { bucket: string; key?: string; size?: number }) {
+  /** All keys of the bucket where none is named. */
+  bump(bucket: string, key?: string, size?: number): void {
     const found = this.#common.buckets.get(bucket);
     if (found === undefined) throw new Error(`bump: no bucket ${bucket} here`);
     found.bump(key, size);
   }
 
-  mark() {
+  mark(): number {
     this.#marks += 1;
     return this.#marks;
   }
 
-  requests() {
-    return this.#log;
+  requests(): readonly LoggedRequest[] {
+    return this.#log.lines;
   }
 
-  stats() {
+  stats(): OriginStats {
     return {
-      ...this.#counters,
+      ...this.#counters.all(),
       byStatus: { ...this.#byStatus },
       fired: this.#script.fired(),
       marks: this.#marks,
@@ -318,14 +283,14 @@ export class OriginServer {
     };
   }
 
-  /** Ends what stalls now. Returns how many */
+  /** Ends what stalls now; returns how many. */
   release(): number {
     const all = [...this.#stalled];
     for (const connection of all) connection.release();
     return all.length;
   }
 
-  /** Ends connections that answer nothing now. Returns how many */
+  /** Ends connections that answer nothing now, with FIN or RST; returns how many. */
   closeIdle(withReset: boolean): number {
     const idle = [...this.#connections].filter((connection) => !connection.busy);
     for (const connection of idle) {
@@ -339,14 +304,11 @@ export class OriginServer {
    * Forgets the script, the log, the marks and the totals; connections and objects stay. What clients sent and gave up
    * before is taken in first: it belongs to what is forgotten, and would else be seen in the log of what comes next.
    */
-  async reset() {
+  async reset(): Promise<void> {
     for (let turn = 0; turn < TURNS_TO_TAKE_IN; turn += 1) await nextTurn();
-    const { inFlight, stalled, connections, opened } = this.#counters;
-    this.#counters = { ...freshCounters(), inFlight, stalled, connections, opened };
-    this.#counters.maxInFlight = inFlight;
-    this.#counters.maxConnections = connections;
+    this.#counters.restart();
     this.#byStatus = {};
-    this.#log = [];
+    this.#log.clear();
     this.#marks = 0;
     this.#script = createScript([], this.#dialect);
     this.#dialect.forgetCounters?.();
@@ -354,29 +316,14 @@ export class OriginServer {
   }
 
   /** Resolves when every counter named has at least that value; a 0 means exactly 0. */
-  waitFor(condition: Record<string, number>) {
-    const names = Object.keys(condition);
-    const unknown = names.find((name) => !WAITABLE.includes(name));
-    if (unknown !== undefined) throw new Error(`waitFor: ${unknown} is none of ${WAITABLE.join(', ')}`);
-    const holds = () =>
-      names.every((name) =>
-        condition[name] === 0 ? this.#counters[name] === 0 : this.#counters[name] >= condition[name],
-      );
-    if (holds()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const look = () => {
-        if (!holds()) return;
-        this.#waiters.delete(look);
-        resolve(undefined);
-      };
-      this.#waiters.add(look);
-    });
+  waitFor(condition: Condition): Promise<void> {
+    return this.#counters.waitFor(condition);
   }
 
   /** Ends every connection, then the listener. */
-  close() {
+  close(): Promise<void> {
     return new Promise((resolve) => {
-      this.#server.close(() => resolve(undefined));
+      this.#server.close(() => resolve());
       for (const connection of this.#connections) connection.destroy();
     });
   }

@@ -11,7 +11,7 @@
  * Source: "Object metadata" and "Objects" of the Cloud Storage reference.
  */
 import { createHash } from 'node:crypto';
-import { objectIdOf } from '../../pattern.js';
+import { objectIdOf } from '../../../backends/memory/pattern.js';
 import { modifiedMs } from '../catalogue.js';
 import { base64Of32, crc32c, md5 } from '../checksums.js';
 import { objectSource } from '../response.js';

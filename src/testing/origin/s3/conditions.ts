@@ -1,30 +1,27 @@
 /**
  * Conditions that a request sets on an object. Source: "Conditional requests" of the Amazon S3 documentation.
  */
-import { failure } from '../failure.js';
+import { failure, type Failure } from '../failure.js';
 import type { Stored } from '../catalogue.js';
 import type { Request } from '../request.js';
 
-const matches = (list: string, etag: string) =>
+const matches = (list: string, etag: string): boolean =>
   list.split(',').some((one) => one.trim() === '*' || one.trim().replaceAll('"', '') === etag.slice(1, -1));
 
 /** @param condition the header that does not hold */
-export const preconditionFailed = (condition: string) =>
+export const preconditionFailed = (condition: string): Failure =>
   failure(412, 'PreconditionFailed', 'At least one of the pre-conditions you specified did not hold', {
     Condition: condition,
   });
 
-export const noSuchKey = (key: string) =>
+export const noSuchKey = (key: string): Failure =>
   failure(404, 'NoSuchKey', 'The specified key does not exist.', { Key: key });
 
-/**
- * @param before what the headers' names begin with
- * Returns the one that does not hold
- */
+/** The condition that does not hold. @param before what the headers' names begin with */
 export function brokenCondition(
-  headers: Map<string, string>,
+  headers: ReadonlyMap<string, string>,
   object: Stored,
-  before: string = '',
+  before = '',
 ): 'If-Match' | 'If-None-Match' | null {
   const ifMatch = headers.get(`${before}if-match`);
   if (ifMatch !== undefined && !matches(ifMatch, object.etag)) return 'If-Match';
@@ -33,7 +30,7 @@ export function brokenCondition(
 }
 
 /** Why a write may not replace what is there, or null. */
-export function refusalOfWrite({ headers, key }: Request, object: Stored | null) {
+export function refusalOfWrite({ headers, key }: Request, object: Stored | null): Failure | null {
   const ifNoneMatch = headers.get('if-none-match');
   if (ifNoneMatch !== undefined && ifNoneMatch !== '*') {
     const message = 'A header you provided implies functionality that is not implemented';

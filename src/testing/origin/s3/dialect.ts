@@ -1,11 +1,10 @@
 /**
  * Amazon S3, path-style, as a dialect of the origin.
  */
-import { CODES, failureResponse } from './failure.js';
-import { operationOf, serve } from './service.js';
+import type { Common, Dialect, Exchange } from '../dialect.js';
 import type { Request } from '../request.js';
-import type { Ids, Common, Dialect } from '../dialect.js';
-import type { ServiceState } from './service.js';
+import { CODES, failureResponse, hostIdOf } from './failure.js';
+import { operationOf, serve, type ServiceState } from './service.js';
 
 /** Of all parts but the last. */
 const MIN_PART_BYTES = 5 * 1024 * 1024;
@@ -17,18 +16,17 @@ function locate({ path }: Request): { bucket: string; key: string } {
 }
 
 /** A source of ids as S3 shapes them. */
-function idMint() {
+function idMint(): (nowMs: number) => string {
   let minted = 0;
-  return (nowMs: number) => {
+  return (nowMs) => {
     minted += 1;
     const unique = Math.floor(nowMs / 1000) * 1_048_576 + (minted % 1_048_576);
-    const requestId = unique.toString(16).toUpperCase().padStart(16, '0').slice(-16);
-    return { requestId, hostId: Buffer.from(`origin-${requestId}-host-identifier`).toString('base64') };
+    return unique.toString(16).toUpperCase().padStart(16, '0').slice(-16);
   };
 }
 
-function commonHeaders({ requestId, hostId }: Ids, nowMs: number) {
-  const headers = ['x-amz-id-2', hostId, 'x-amz-request-id', requestId];
+function commonHeaders({ requestId, nowMs }: Exchange): string[] {
+  const headers = ['x-amz-id-2', hostIdOf(requestId), 'x-amz-request-id', requestId];
   headers.push('Date', new Date(nowMs).toUTCString(), 'Server', 'AmazonS3');
   return headers;
 }
@@ -46,15 +44,14 @@ export function createS3(common: Common): Dialect {
     operationOf,
     rangeOf: (request) => request.headers.get('range') ?? null,
     isAnonymous: ({ headers, params }) => !headers.has('authorization') && !params.has('X-Amz-Signature'),
-    serve: (request, nowMs, lie) => serve(request, state, nowMs, lie),
-    newIds: idMint(),
+    serve: (request, nowMs, { lie }) => serve(request, state, nowMs, lie),
+    newRequestId: idMint(),
     commonHeaders,
-    failureResponse: (failed, { requestId, hostId }, withBody) =>
-      failureResponse(failed, { requestId, hostId }, withBody),
+    failureResponse: (failed, { requestId }, withBody) => failureResponse(failed, requestId, withBody),
     codeOf: (status) => CODES.get(status),
     configure(patch) {
       if (patch.credentials !== undefined)
-        state.credentials = new Map(patch.credentials.map((one: any) => [one.accessKeyId, one]));
+        state.credentials = new Map(patch.credentials.map((one) => [one.accessKeyId, one]));
       if (patch.region !== undefined) state.region = patch.region;
       if (patch.minPartBytes !== undefined) state.minPartBytes = patch.minPartBytes;
     },

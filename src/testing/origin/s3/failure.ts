@@ -6,35 +6,35 @@ import { NO_BODY, bytesSource } from '../response.js';
 import type { Failure } from '../failure.js';
 import type { Response } from '../response.js';
 
-export interface Ids {
-  requestId: string;
-  hostId: string;
-}
+/** The second id that S3 gives each request, made from the first. */
+export const hostIdOf = (requestId: string): string =>
+  Buffer.from(`origin-${requestId}-host-identifier`).toString('base64');
 
-export function errorDocument(failed: Failure, { requestId, hostId }: Ids): Buffer {
-  const element = (name: string, text: string) => `<${name}>${escapeXml(text)}</${name}>`;
-  const extra = Object.entries(failed.extra ?? {}).map(([name, text]) => element(name, text));
+function errorDocument(failed: Failure, requestId: string): Buffer {
+  const element = (name: string, text: string): string => `<${name}>${escapeXml(text)}</${name}>`;
+  const extra = Object.entries(failed.extra).map(([name, text]) => element(name, text));
   const body = [
     element('Code', failed.code),
     element('Message', failed.message),
     ...extra,
     element('RequestId', requestId),
-    element('HostId', hostId),
+    element('HostId', hostIdOf(requestId)),
   ];
   return Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>\n<Error>${body.join('')}</Error>`);
 }
 
-export function failureResponse(failed: Failure, ids: Ids, withBody: boolean): Response {
+export function failureResponse(failed: Failure, requestId: string, withBody: boolean): Response {
   return {
     status: failed.status,
-    headers: ['Content-Type', 'application/xml', ...(failed.headers ?? [])],
-    body: withBody ? bytesSource(errorDocument(failed, ids)) : NO_BODY,
+    headers: ['Content-Type', 'application/xml', ...failed.headers],
+    body: withBody ? bytesSource(errorDocument(failed, requestId)) : NO_BODY,
     chunked: true,
     code: failed.code,
   };
 }
 
-export const CODES = new Map([
+/** By status. */
+export const CODES: ReadonlyMap<number, string> = new Map([
   [400, 'BadRequest'],
   [403, 'AccessDenied'],
   [404, 'NoSuchKey'],

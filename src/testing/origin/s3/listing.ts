@@ -3,21 +3,32 @@
  *
  * A continuation token holds the key where the next page begins, so the service keeps nothing between pages.
  */
-import { modifiedMs } from '../catalogue.js';
+import { modifiedMs, type Bucket } from '../catalogue.js';
 import { compareKeys, encodePath, escapeXml } from '../encoding.js';
-import { failure } from '../failure.js';
+import { failure, isFailure, type Failure } from '../failure.js';
 import { servedPage } from '../pages.js';
-import type { Bucket } from '../catalogue.js';
-import type { Failure } from '../failure.js';
+import type { Lie } from '../rules.js';
 
 const MAX_KEYS = 1000;
-const invalid = (message: string, extra: Record<string, string>) =>
+const invalid = (message: string, extra: Record<string, string>): Failure =>
   failure(400, 'InvalidArgument', message, extra);
 
 /** What `encoding-type=url` does to a key: a form encoding that leaves slashes and stars. */
-const encodeListed = (key: string) => encodePath(key).replaceAll('%20', '+').replaceAll('%2A', '*');
+const encodeListed = (key: string): string => encodePath(key).replaceAll('%20', '+').replaceAll('%2A', '*');
 
-function parsePage(params) {
+/** What a listing asks for. */
+interface Asked {
+  readonly prefix: string;
+  readonly delimiter: string;
+  readonly startAfter: string;
+  readonly token: string | undefined;
+  readonly maxKeys: number;
+  readonly urlEncoded: boolean;
+  /** The first key that may be in it. */
+  readonly from: string;
+}
+
+function parsePage(params: ReadonlyMap<string, string>): Asked | Failure {
   const maxKeys = params.get('max-keys') ?? String(MAX_KEYS);
   if (!/^\d+$/.test(maxKeys))
     return invalid('Provided max-keys not an integer or within integer range', {
@@ -47,33 +58,30 @@ function parsePage(params) {
   };
 }
 
-const latest = (a: string, b: string) => (compareKeys(a, b) < 0 ? b : a);
+const latest = (a: string, b: string): string => (compareKeys(a, b) < 0 ? b : a);
 
-const encodeToken = (key: string) => `1${Buffer.from(key, 'utf8').toString('base64')}`;
+const encodeToken = (key: string): string => `1${Buffer.from(key, 'utf8').toString('base64')}`;
 
-function decodeToken(token) {
+function decodeToken(token: string): string | null {
   if (!/^1[A-Za-z0-9+/]*=*$/.test(token)) return null;
   return Buffer.from(token.slice(1), 'base64').toString('utf8');
 }
 
-/**
- * @param params the query
- * Returns the document
- */
+/** The document. @param params the query */
 export function listObjectsV2(
   bucket: Bucket,
-  params: Map<string, string>,
-  lie: string | undefined,
+  params: ReadonlyMap<string, string>,
+  lie: Lie | undefined,
 ): Buffer | Failure {
   const page = parsePage(params);
-  if ('status' in page) return page;
+  if (isFailure(page)) return page;
   const { prefix, delimiter, maxKeys: max } = page;
   const { entries, next } = servedPage(
     (from) => bucket.seek(from),
     { from: page.from, prefix, delimiter, max },
     lie,
   );
-  const name = (key: string) => (page.urlEncoded ? encodeListed(key) : escapeXml(key));
+  const name = (key: string): string => (page.urlEncoded ? encodeListed(key) : escapeXml(key));
   const xml = [
     '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
     `<Name>${bucket.name}</Name><Prefix>${name(page.prefix)}</Prefix>`,

@@ -6,60 +6,57 @@
  * 1. An upload is seen by no read and no list of objects until it is completed; then its parts are one object.
  * 2. To complete is all or nothing, and once: a second time, as after an abort, there is no such upload.
  */
-import { SUMS } from '../checksums.js';
-import { escapeXml, unescapeXml } from '../encoding.js';
-import { failure } from '../failure.js';
-import { parseRange } from '../ranges.js';
-import { answer, objectBytes, xmlAnswer } from '../response.js';
-import { refusalOfWrite } from './conditions.js';
-import { payloadOf, refusalOfSum } from './payload.js';
-import {
-  XMLNS,
-  XML_HEAD,
-  attributesOf,
-  copyResult,
-  findCopySource,
-  malformedXml,
-  md5Hex,
-  sumHeaders,
-} from './writing.js';
-import type { Request } from '../request.js';
 import type { Bucket } from '../catalogue.js';
+import { isSumName, SUMS, type SumName } from '../checksums.js';
+import { escapeXml, unescapeXml } from '../encoding.js';
+import { failure, isFailure, type Failure } from '../failure.js';
+import { parseRange } from '../ranges.js';
+import type { Request } from '../request.js';
+import { answer, objectBytes, xmlAnswer, type Response } from '../response.js';
+import { attributesOf, sumHeaders, type S3Attributes } from './attributes.js';
+import { refusalOfWrite } from './conditions.js';
+import { payloadOf, refusalOfSum, type Sum } from './payload.js';
+import { XMLNS, XML_HEAD, copyResult, findCopySource, malformedXml, md5Hex } from './writing.js';
 import type { ServiceState as State } from './service.js';
-import type { Found } from './writing.js';
-import type { Sum } from './payload.js';
-import type { Failure } from '../failure.js';
+
+type Found = Response | Failure;
 
 export interface Part {
-  bytes: Buffer;
-  etag: string;
-  sum: Sum | null;
+  readonly bytes: Buffer;
+  /** With its quotes. */
+  readonly etag: string;
+  readonly sum: Sum | null;
 }
+
+/** One in progress. */
 export interface Upload {
-  id: string;
-  bucket: string;
-  key: string;
-  startedMs: number;
-  attributes: Record<string, any>;
-  parts: Map<number, Part>;
-  sumName: string | null;
-  sumType: string;
+  readonly id: string;
+  readonly bucket: string;
+  readonly key: string;
+  readonly startedMs: number;
+  readonly attributes: S3Attributes;
+  /** By number. */
+  readonly parts: Map<number, Part>;
+  /** The checksum that was asked for at its begin. */
+  readonly sumName: SumName | null;
+  /** `FULL_OBJECT` or `COMPOSITE`. */
+  readonly sumType: string;
 }
 
 const MAX_PARTS = 10_000;
 const MAX_PAGE = 1000;
-const document = (name: string, body: string) =>
-  xmlAnswer(Buffer.from(`${XML_HEAD}<${name} ${XMLNS}>${body}</${name}>`));
-const noSuchUpload = () =>
+const document = (name: string, body: string, headers: readonly string[] = []): Response =>
+  xmlAnswer(Buffer.from(`${XML_HEAD}<${name} ${XMLNS}>${body}</${name}>`), headers);
+const noSuchUpload = (): Failure =>
   failure(
     404,
     'NoSuchUpload',
     'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
   );
-const invalidArgument = (message: string, name: string, value: string) =>
+const invalidArgument = (message: string, name: string, value: string): Failure =>
   failure(400, 'InvalidArgument', message, { ArgumentName: name, ArgumentValue: value });
 
-function findUpload(request, state): Upload | null {
+function findUpload(request: Request, state: State): Upload | null {
   const upload = state.uploads.get(request.params.get('uploadId') ?? '');
   return upload !== undefined && upload.bucket === request.bucket && upload.key === request.key
     ? upload
@@ -69,30 +66,29 @@ function findUpload(request, state): Upload | null {
 export function createUpload(request: Request, bucket: Bucket, state: State, nowMs: number): Found {
   const { headers, key } = request;
   const sumName = headers.get('x-amz-checksum-algorithm')?.toLowerCase() ?? null;
-  if (sumName !== null && !Object.hasOwn(SUMS, sumName)) {
+  if (sumName !== null && !isSumName(sumName)) {
     return failure(400, 'InvalidRequest', 'Checksum algorithm provided is unsupported.');
   }
   const fallback = sumName === 'crc64nvme' ? 'FULL_OBJECT' : 'COMPOSITE';
   const sumType = headers.get('x-amz-checksum-type')?.toUpperCase() ?? fallback;
   state.uploadsBegun += 1;
   const id = Buffer.from(`upload ${state.uploadsBegun} of ${request.bucket}/${key}`).toString('base64url');
-  const attributes = attributesOf(headers);
-  const upload = {
+  state.uploads.set(id, {
     id,
     bucket: request.bucket,
     key,
     startedMs: nowMs,
-    attributes,
+    attributes: attributesOf(headers),
     parts: new Map(),
     sumName,
     sumType,
-  };
-  state.uploads.set(id, upload);
+  });
   const names = `<Bucket>${bucket.name}</Bucket><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId>`;
-  const found = document('InitiateMultipartUploadResult', names);
-  if (sumName !== null)
-    found.headers.push('x-amz-checksum-algorithm', sumName.toUpperCase(), 'x-amz-checksum-type', sumType);
-  return found;
+  const sums =
+    sumName === null
+      ? []
+      : ['x-amz-checksum-algorithm', sumName.toUpperCase(), 'x-amz-checksum-type', sumType];
+  return document('InitiateMultipartUploadResult', names, sums);
 }
 
 export function putPart(request: Request, _bucket: Bucket, state: State): Found {
@@ -109,7 +105,7 @@ export function putPart(request: Request, _bucket: Bucket, state: State): Found 
   }
   if (request.headers.has('x-amz-copy-source')) return copyPart(request, upload, number, state);
   const payload = payloadOf(request);
-  if ('status' in payload) return payload;
+  if (isFailure(payload)) return payload;
   const { bytes, sum } = payload;
   if (upload.sumName !== null && sum !== null && sum.name !== upload.sumName) {
     const message = `Checksum Type mismatch occurred, expected checksum Type: ${upload.sumName}, actual checksum Type: ${sum.name}`;
@@ -120,9 +116,9 @@ export function putPart(request: Request, _bucket: Bucket, state: State): Found 
   return answer(200, ['ETag', etag, ...sumHeaders(sum).slice(0, 2)]);
 }
 
-function copyPart(request, upload, number, state) {
+function copyPart(request: Request, upload: Upload, number: number, state: State): Found {
   const source = findCopySource(request, state);
-  if ('status' in source) return source;
+  if (isFailure(source)) return source;
   const asked = request.headers.get('x-amz-copy-source-range');
   const range = parseRange(asked, source.size);
   if (asked !== undefined && (range === null || range === 'unsatisfiable')) {
@@ -143,47 +139,52 @@ function copyPart(request, upload, number, state) {
 }
 
 /** The parts that the document lists, in its order, or why they make no object. */
-function listedParts(text, upload, minPartBytes): Part[] | Failure {
-  const rows = [...text.matchAll(/<Part>([^]*?)<\/Part>/g)].map(([, row]) => ({
+function listedParts(text: string, upload: Upload, minPartBytes: number): Part[] | Failure {
+  const rows = [...text.matchAll(/<Part>([^]*?)<\/Part>/g)].map(([, row = '']) => ({
     number: Number(/<PartNumber>\s*(\d+)\s*<\/PartNumber>/.exec(row)?.[1]),
     etag: unescapeXml(/<ETag>([^<]*)<\/ETag>/.exec(row)?.[1] ?? '').replaceAll('"', ''),
   }));
   if (rows.length === 0 || rows.some(({ number }) => Number.isNaN(number))) return malformedXml();
-  if (rows.some(({ number }, i) => i > 0 && number <= rows[i - 1].number)) {
+  if (rows.some(({ number }, i) => i > 0 && number <= rows[i - 1]!.number)) {
     const message = 'The list of parts was not in ascending order. Parts must be ordered by part number.';
     return failure(400, 'InvalidPartOrder', message);
   }
-  const parts = rows.map(({ number, etag }) => {
+  const parts: Part[] = [];
+  for (const { number, etag } of rows) {
     const part = upload.parts.get(number);
-    return part !== undefined && part.etag === `"${etag}"` ? part : null;
-  });
-  const missing = parts.indexOf(null);
-  if (missing >= 0) {
-    const message =
-      "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
-    return failure(400, 'InvalidPart', message, {
-      UploadId: upload.id,
-      PartNumber: String(rows[missing].number),
-    });
+    if (part === undefined || part.etag !== `"${etag}"`) return missingPart(upload, number);
+    parts.push(part);
   }
-  const small = parts.findIndex((part, i) => i < parts.length - 1 && part.bytes.length < minPartBytes);
+  const small = parts.slice(0, -1).findIndex((part) => part.bytes.length < minPartBytes);
   if (small < 0) return parts;
   return failure(400, 'EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
-    ProposedSize: String(parts[small].bytes.length),
+    ProposedSize: String(parts[small]!.bytes.length),
     MinSizeAllowed: String(minPartBytes),
-    PartNumber: String(rows[small].number),
+    PartNumber: String(rows[small]!.number),
   });
 }
 
+function missingPart(upload: Upload, number: number): Failure {
+  const message =
+    "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
+  return failure(400, 'InvalidPart', message, { UploadId: upload.id, PartNumber: String(number) });
+}
+
 /** The sum of a completed object, whole or of the sums of its parts. */
-function objectSum({ sumName, sumType }, parts, bytes) {
+function objectSum({ sumName, sumType }: Upload, parts: readonly Part[], bytes: Buffer): Sum | null {
   if (sumName === null) return null;
   if (sumType === 'FULL_OBJECT') return { name: sumName, value: SUMS[sumName](bytes) };
   const sums = parts.map((part) => Buffer.from(part.sum?.value ?? SUMS[sumName](part.bytes), 'base64'));
   return { name: sumName, value: `${SUMS[sumName](Buffer.concat(sums))}-${parts.length}` };
 }
 
-function refusalOfWhole({ headers }, upload, sum, bytes) {
+/** Why the whole is not what the request says it is, or null. */
+function refusalOfWhole(
+  { headers }: Request,
+  upload: Upload,
+  sum: Sum | null,
+  bytes: Buffer,
+): Failure | null {
   const size = headers.get('x-amz-mp-object-size');
   if (size !== undefined && Number(size) !== bytes.length) {
     return failure(
@@ -192,7 +193,8 @@ function refusalOfWhole({ headers }, upload, sum, bytes) {
       `The provided 'x-amz-mp-object-size' header value ${size} does not match what was computed.`,
     );
   }
-  const given = upload.sumName === null ? undefined : headers.get(`x-amz-checksum-${upload.sumName}`);
+  if (upload.sumName === null) return null;
+  const given = headers.get(`x-amz-checksum-${upload.sumName}`);
   if (given === undefined || given === sum?.value) return null;
   if (upload.sumType === 'FULL_OBJECT') return refusalOfSum({ name: upload.sumName, value: given }, bytes);
   return failure(
@@ -206,7 +208,7 @@ export function completeUpload(request: Request, bucket: Bucket, state: State): 
   const upload = findUpload(request, state);
   if (upload === null) return noSuchUpload();
   const parts = listedParts(request.body.toString('utf8'), upload, state.minPartBytes);
-  if ('status' in parts) return parts;
+  if (isFailure(parts)) return parts;
   const bytes = Buffer.concat(parts.map((part) => part.bytes));
   const sum = objectSum(upload, parts, bytes);
   const refused =
@@ -215,7 +217,8 @@ export function completeUpload(request: Request, bucket: Bucket, state: State): 
   const digests = parts.map((part) => Buffer.from(part.etag.slice(1, -1), 'hex'));
   const etag = `"${md5Hex(Buffer.concat(digests))}-${parts.length}"`;
   state.uploads.delete(upload.id);
-  bucket.put(request.key, bytes, { ...upload.attributes, etag, sum, sumType: upload.sumType });
+  const attributes: S3Attributes = { ...upload.attributes, etag, sum, sumType: upload.sumType };
+  bucket.put(request.key, bytes, attributes);
   const sumElement =
     sum === null ? '' : `<Checksum${sum.name.toUpperCase()}>${sum.value}</Checksum${sum.name.toUpperCase()}>`;
   const location = `http://${request.headers.get('host')}/${request.bucket}/${request.key}`;
@@ -233,8 +236,9 @@ export function abortUpload(request: Request, _bucket: Bucket, state: State): Fo
   return answer(204, []);
 }
 
-const pageSize = (params, name) => Math.min(Number(params.get(name) ?? MAX_PAGE), MAX_PAGE);
-const startedAt = (ms: number) => new Date(ms).toISOString();
+const pageSize = (params: ReadonlyMap<string, string>, name: string): number =>
+  Math.min(Number(params.get(name) ?? MAX_PAGE), MAX_PAGE);
+const startedAt = (ms: number): string => new Date(ms).toISOString();
 
 export function listParts(request: Request, bucket: Bucket, state: State): Found {
   const upload = findUpload(request, state);
@@ -261,7 +265,7 @@ export function listUploads(request: Request, bucket: Bucket, state: State): Fou
   const prefix = params.get('prefix') ?? '';
   const [keyMarker, idMarker] = [params.get('key-marker') ?? '', params.get('upload-id-marker') ?? ''];
   const max = pageSize(params, 'max-uploads');
-  const order = (one: Upload) => `${one.key}\0${one.id}`;
+  const order = (one: Upload): string => `${one.key}\0${one.id}`;
   const after = idMarker === '' ? `${keyMarker}\u0001` : `${keyMarker}\0${idMarker}`;
   const all = [...state.uploads.values()]
     .filter((one) => one.bucket === request.bucket && one.key.startsWith(prefix))

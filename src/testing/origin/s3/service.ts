@@ -4,32 +4,42 @@
  * A few lies need the service itself to misbehave (another range, another version); they come in as `lie`.
  */
 import { Bucket } from '../catalogue.js';
-import { failure } from '../failure.js';
-import { answer, xmlAnswer } from '../response.js';
+import type { Common } from '../dialect.js';
+import { failure, isFailure, type Failure } from '../failure.js';
+import type { OriginCredentials } from '../options.js';
+import type { Operation } from '../records.js';
+import type { Request } from '../request.js';
+import { answer, xmlAnswer, type Response } from '../response.js';
+import type { Lie } from '../rules.js';
 import { listObjectsV2 } from './listing.js';
-import { abortUpload, completeUpload, createUpload, listParts, listUploads, putPart } from './multipart.js';
+import {
+  abortUpload,
+  completeUpload,
+  createUpload,
+  listParts,
+  listUploads,
+  putPart,
+  type Upload,
+} from './multipart.js';
 import { readObject } from './reading.js';
 import { authenticate } from './sigv4.js';
 import { copyObject, deleteObject, deleteObjects, putObject } from './writing.js';
-import type { Request } from '../request.js';
-import type { Operation } from '../records.js';
-import type { Common } from '../dialect.js';
-import type { Upload } from './multipart.js';
-import type { Found } from './writing.js';
-import type { Response } from '../response.js';
-import type { Failure } from '../failure.js';
 
-export type ServiceState = Common & {
-  credentials: Map<string, any>;
+/** What the service keeps, beside the catalogue. */
+export interface ServiceState extends Common {
+  /** By access key. */
+  credentials: Map<string, OriginCredentials>;
   region: string;
   minPartBytes: number;
   uploadsBegun: number;
-  uploads: Map<string, Upload>;
-};
+  /** Those in progress, by id. */
+  readonly uploads: Map<string, Upload>;
+}
 
-const WRITES: Partial<
-  Record<Operation, (request: Request, bucket: Bucket, state: ServiceState, nowMs: number) => Found>
-> = {
+type Found = Response | Failure;
+type Write = (request: Request, bucket: Bucket, state: ServiceState, nowMs: number) => Found;
+
+const WRITES: Partial<Record<Operation, Write>> = {
   put: putObject,
   copy: copyObject,
   delete: deleteObject,
@@ -54,30 +64,22 @@ export function operationOf({ method, params, headers, key }: Request): Operatio
   return OF_OBJECTS.get(method) ?? 'other';
 }
 
-const OF_UPLOADS: Map<string, Operation> = new Map([
+const OF_UPLOADS: ReadonlyMap<string, Operation> = new Map([
   ['PUT', 'put-part'],
   ['POST', 'complete-upload'],
   ['DELETE', 'abort-upload'],
   ['GET', 'list-parts'],
 ]);
-const OF_OBJECTS: Map<string, Operation> = new Map([
+const OF_OBJECTS: ReadonlyMap<string, Operation> = new Map([
   ['GET', 'get'],
   ['HEAD', 'head'],
   ['DELETE', 'delete'],
 ]);
 
-/**
- * @param nowMs the service's clock
- * Returns a failure has a `message`
- */
-export function serve(
-  request: Request,
-  state: ServiceState,
-  nowMs: number,
-  lie: string | undefined,
-): Response | Failure {
+/** @param nowMs the service's clock */
+export function serve(request: Request, state: ServiceState, nowMs: number, lie: Lie | undefined): Found {
   const who = authenticate(request, state, nowMs);
-  if ('status' in who) return who;
+  if (isFailure(who)) return who;
   if (request.bucket === '') return notImplemented();
   const bucket = state.buckets.get(request.bucket);
   if (who.accessKeyId === null && !state.publicBuckets.has(request.bucket)) return denied();
@@ -95,20 +97,20 @@ export function serve(
   return operation === 'get' || operation === 'head' ? readObject(request, bucket, lie) : notImplemented();
 }
 
-const denied = () => failure(403, 'AccessDenied', 'Access Denied');
-const notImplemented = () =>
+const denied = (): Failure => failure(403, 'AccessDenied', 'Access Denied');
+const notImplemented = (): Failure =>
   failure(
     501,
     'NotImplemented',
     'A header or query you provided implies functionality that is not implemented.',
   );
 
-function createBucket(request, state) {
+function createBucket(request: Request, state: ServiceState): Found {
   if (!state.buckets.has(request.bucket)) state.buckets.set(request.bucket, new Bucket(request.bucket));
   return answer(200, ['Location', `/${request.bucket}`]);
 }
 
-function serveBucket(request, bucket, state, lie) {
+function serveBucket(request: Request, bucket: Bucket, state: ServiceState, lie: Lie | undefined): Found {
   if (request.method === 'HEAD') return answer(200, ['x-amz-bucket-region', state.region]);
   if (request.method !== 'GET') return notImplemented();
   if (request.params.has('location')) {
@@ -122,5 +124,5 @@ function serveBucket(request, bucket, state, lie) {
   if (request.params.get('list-type') !== '2') return notImplemented();
   if (state.forbidden.some((pattern) => pattern.test(request.params.get('prefix') ?? ''))) return denied();
   const page = listObjectsV2(bucket, request.params, lie);
-  return 'status' in page ? page : xmlAnswer(page);
+  return isFailure(page) ? page : xmlAnswer(page);
 }

@@ -6,24 +6,24 @@
  * query form; "Signatures" and "HMAC keys" of the Cloud Storage documentation for the same scheme in Google's words.
  * Error codes and texts are those that S3 answers with.
  */
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, type BinaryLike } from 'node:crypto';
 import { encodePath, encodeStrict } from '../encoding.js';
-import { failure } from '../failure.js';
-import type { BinaryLike } from 'node:crypto';
+import { failure, isFailure, type Failure } from '../failure.js';
+import type { OriginCredentials } from '../options.js';
 import type { Request } from '../request.js';
-import type { Failure } from '../failure.js';
 
-/**
- * `header` and `query` are what the names of its headers and parameters begin with.
- */
+/** One service's words for the same scheme. */
 export interface Scheme {
-  algorithm: string;
-  secretPrefix: string;
-  service: string;
-  terminal: string;
-  header: string;
-  query: string;
+  readonly algorithm: string;
+  readonly secretPrefix: string;
+  readonly service: string;
+  readonly terminal: string;
+  /** What the names of its headers begin with, in lower case. */
+  readonly header: string;
+  /** What the names of its query parameters begin with. */
+  readonly query: string;
 }
+
 export const AWS4: Scheme = Object.freeze({
   algorithm: 'AWS4-HMAC-SHA256',
   secretPrefix: 'AWS4',
@@ -44,12 +44,17 @@ const MAX_SKEW_MS = 15 * 60_000;
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 const MAX_CACHED_KEYS = 64;
 
-const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
-const hmac = (key: BinaryLike, text: string) => createHmac('sha256', key).update(text).digest();
+const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
+const hmac = (key: BinaryLike, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 
-const signingKeys: Map<string, Buffer> = new Map();
+const signingKeys = new Map<string, Buffer>();
 
-function signingKey({ secretPrefix, service, terminal }, secret, date, region) {
+function signingKey(
+  { secretPrefix, service, terminal }: Scheme,
+  secret: string,
+  date: string,
+  region: string,
+): Buffer {
   const name = `${secretPrefix}/${date}/${region}/${secret}`;
   let key = signingKeys.get(name);
   if (key === undefined) {
@@ -61,12 +66,12 @@ function signingKey({ secretPrefix, service, terminal }, secret, date, region) {
 }
 
 /** `20261121T041500Z` as milliseconds, or NaN. */
-function parseAmzDate(text) {
-  const m = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text ?? '');
+function parseAmzDate(text: string): number {
+  const m = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
   return m === null ? NaN : Date.parse(`${m[1]}-${m[2]}-${m[3]}T${m[4]}:${m[5]}:${m[6]}Z`);
 }
 
-const malformed = (message, extra, headers) =>
+const malformed = (message: string, extra?: Record<string, string>, headers?: readonly string[]): Failure =>
   failure(
     400,
     'AuthorizationHeaderMalformed',
@@ -75,13 +80,50 @@ const malformed = (message, extra, headers) =>
     headers,
   );
 
-/** What was signed and how, from the Authorization header. Returns a claim, or a failure with `status`. */
-function claimFromHeader(request, authorization, { algorithm, header }) {
+/** What a request says that was signed, and how. What it does not say is ''. */
+interface Claim {
+  readonly presigned: boolean;
+  readonly credential: string;
+  /** Names, joined by semicolons. */
+  readonly signedHeaders: string;
+  /** Hex. */
+  readonly signature: string;
+  readonly amzDate: string;
+  /** Of the session. */
+  readonly token: string;
+  /** The hash of the body, or a word in its place. */
+  readonly payload: string;
+  readonly expiresSeconds: number;
+}
+
+/** Where a credential is good for: the parts of `Credential`. */
+interface Scope {
+  readonly accessKeyId: string;
+  readonly date: string;
+  readonly region: string;
+  readonly service: string;
+  readonly terminal: string;
+  /** How many parts there were. */
+  readonly parts: number;
+}
+
+function scopeOf(credential: string): Scope {
+  const all = credential.split('/');
+  const [accessKeyId = '', date = '', region = '', service = '', terminal = ''] = all;
+  return { accessKeyId, date, region, service, terminal, parts: all.length };
+}
+
+/** From the Authorization header. */
+function claimFromHeader(
+  request: Request,
+  authorization: string,
+  { algorithm, header }: Scheme,
+): Claim | Failure {
   if (!authorization.startsWith(`${algorithm} `)) {
     const message = `The authorization mechanism you have provided is not supported. Please use ${algorithm}.`;
     return failure(400, 'InvalidRequest', message);
   }
-  const fields = new Map();
+  const fields = new Map<string, string>();
   for (const part of authorization.slice(algorithm.length + 1).split(',')) {
     const eq = part.indexOf('=');
     fields.set(part.slice(0, eq).trim(), part.slice(eq + 1).trim());
@@ -96,24 +138,24 @@ function claimFromHeader(request, authorization, { algorithm, header }) {
   }
   return {
     presigned: false,
-    credential: fields.get('Credential'),
-    signedHeaders: fields.get('SignedHeaders'),
-    signature: fields.get('Signature'),
-    amzDate: request.headers.get(`${header}date`),
-    token: request.headers.get(`${header}security-token`),
+    credential: fields.get('Credential') ?? '',
+    signedHeaders: fields.get('SignedHeaders') ?? '',
+    signature: fields.get('Signature') ?? '',
+    amzDate: request.headers.get(`${header}date`) ?? '',
+    token: request.headers.get(`${header}security-token`) ?? '',
     payload,
     expiresSeconds: Infinity,
   };
 }
 
 /** The same, from the query of a presigned URL. */
-function claimFromQuery(request, params, { algorithm, header, query }) {
-  const given = (name: string) => params.get(query + name);
+function claimFromQuery(request: Request, { algorithm, header, query }: Scheme): Claim | Failure {
+  const given = (name: string): string => request.params.get(query + name) ?? '';
   if (given('Algorithm') !== algorithm) {
     const message = `${query}Algorithm only supports "${algorithm}"`;
     return failure(400, 'AuthorizationQueryParametersError', message);
   }
-  const expiresSeconds = Number(given('Expires') ?? NaN);
+  const expiresSeconds = given('Expires') === '' ? NaN : Number(given('Expires'));
   if (!(expiresSeconds >= 0 && expiresSeconds <= 604_800)) {
     const message = `${query}Expires must be a number of seconds that is less than a week`;
     return failure(400, 'AuthorizationQueryParametersError', message);
@@ -130,17 +172,17 @@ function claimFromQuery(request, params, { algorithm, header, query }) {
   };
 }
 
-function canonicalQuery(query, presigned, scheme) {
+function canonicalQuery(query: Request['query'], presigned: boolean, scheme: Scheme): string {
   const pairs = presigned ? query.filter(([name]) => name !== `${scheme.query}Signature`) : query;
-  const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+  const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
   return pairs
-    .map(([name, value]) => [encodeStrict(name), encodeStrict(value)])
+    .map(([name, value]) => [encodeStrict(name), encodeStrict(value)] as const)
     .sort((a, b) => order(a[0], b[0]) || order(a[1], b[1]))
     .map(([name, value]) => `${name}=${value}`)
     .join('&');
 }
 
-function canonicalRequest(request, claim, scheme) {
+function canonicalRequest(request: Request, claim: Claim, scheme: Scheme): string {
   const names = claim.signedHeaders.split(';');
   const lines = names.map(
     (name) => `${name}:${(request.headers.get(name) ?? '').trim().replace(/ +/g, ' ')}\n`,
@@ -156,9 +198,9 @@ function canonicalRequest(request, claim, scheme) {
 }
 
 /** `host` and every header of the service's own that was sent has to be signed. */
-function unsignedHeaders(request, claim, scheme) {
+function unsignedHeaders(request: Request, claim: Claim, scheme: Scheme): string[] {
   const signed = new Set(claim.signedHeaders.split(';'));
-  const missing = [];
+  const missing: string[] = [];
   if (!signed.has('host')) missing.push('host');
   for (const name of request.headers.keys()) {
     if (name.startsWith(scheme.header) && !signed.has(name)) missing.push(name);
@@ -167,7 +209,7 @@ function unsignedHeaders(request, claim, scheme) {
 }
 
 /** Time window: 15 minutes for a signed header, the stated life for a presigned URL. */
-function checkTime(claim, nowMs) {
+function checkTime(claim: Claim, nowMs: number): Failure | null {
   const signedAtMs = parseAmzDate(claim.amzDate);
   if (Number.isNaN(signedAtMs)) {
     return failure(403, 'AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header');
@@ -185,9 +227,13 @@ function checkTime(claim, nowMs) {
   });
 }
 
-function checkScope(claim, scope, region, scheme) {
-  const [, date, scopeRegion, service, terminal] = scope;
-  if (scope.length !== 5 || terminal !== scheme.terminal) {
+function checkScope(
+  claim: Claim,
+  { date, region: scopeRegion, service, terminal, parts }: Scope,
+  region: string | undefined,
+  scheme: Scheme,
+): Failure | null {
+  if (parts !== 5 || terminal !== scheme.terminal) {
     return malformed(
       `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/${scheme.terminal}".`,
     );
@@ -205,14 +251,14 @@ function checkScope(claim, scope, region, scheme) {
   return null;
 }
 
-function checkToken(claim, known) {
-  if ((claim.token ?? '') !== (known.sessionToken ?? '')) {
+function checkToken(claim: Claim, known: OriginCredentials): Failure | null {
+  if (claim.token !== (known.sessionToken ?? '')) {
     return failure(400, 'InvalidToken', 'The provided token is malformed or otherwise invalid.');
   }
   return known.expired === true ? failure(400, 'ExpiredToken', 'The provided token has expired.') : null;
 }
 
-function checkPayload(request, claim) {
+function checkPayload(request: Request, claim: Claim): Failure | null {
   if (claim.payload === 'UNSIGNED-PAYLOAD' || claim.payload.startsWith('STREAMING-')) return null;
   const actual = request.body.length === 0 ? EMPTY_SHA256 : sha256(request.body);
   if (actual === claim.payload) return null;
@@ -223,10 +269,21 @@ function checkPayload(request, claim) {
   });
 }
 
-function checkSignature(request, claim, known, scope, scheme) {
+function checkSignature(
+  request: Request,
+  claim: Claim,
+  known: OriginCredentials,
+  { date, region, service, terminal }: Scope,
+  scheme: Scheme,
+): Failure | null {
   const canonical = canonicalRequest(request, claim, scheme);
-  const toSign = [scheme.algorithm, claim.amzDate, scope.slice(1).join('/'), sha256(canonical)].join('\n');
-  const key = signingKey(scheme, known.secretAccessKey, scope[1], scope[2]);
+  const toSign = [
+    scheme.algorithm,
+    claim.amzDate,
+    [date, region, service, terminal].join('/'),
+    sha256(canonical),
+  ].join('\n');
+  const key = signingKey(scheme, known.secretAccessKey, date, region);
   if (hmac(key, toSign).toString('hex') === claim.signature) return null;
   const message =
     'The request signature we calculated does not match the signature you provided. Check your key and signing method.';
@@ -238,21 +295,19 @@ function checkSignature(request, claim, known, scope, scheme) {
   });
 }
 
+/** Who may sign, and for which region; without one any will do. */
+export interface SigningPolicy {
+  readonly credentials: ReadonlyMap<string, OriginCredentials>;
+  readonly region?: string | undefined;
+}
+
 /**
- * Says who sent a request, or why it is refused.
- * @param policy without a region any will do
+ * Says who sent a request (null for an anonymous one), or why it is refused.
  * @param nowMs the service's clock
- * Returns null for an anonymous request
  */
 export function authenticate(
   request: Request,
-  policy: {
-    credentials: Map<
-      string,
-      { accessKeyId: string; secretAccessKey: string; sessionToken?: string; expired?: boolean }
-    >;
-    region?: string;
-  },
+  policy: SigningPolicy,
   nowMs: number,
   scheme: Scheme = AWS4,
 ): { accessKeyId: string | null } | Failure {
@@ -261,17 +316,18 @@ export function authenticate(
   if (authorization === undefined && !signedByQuery) return { accessKeyId: null };
   const claim =
     authorization === undefined
-      ? claimFromQuery(request, request.params, scheme)
+      ? claimFromQuery(request, scheme)
       : claimFromHeader(request, authorization, scheme);
-  if ('status' in claim) return claim;
-  if (!claim.credential || !claim.signedHeaders || !claim.signature) {
+  if (isFailure(claim)) return claim;
+  if (claim.credential === '' || claim.signedHeaders === '' || claim.signature === '') {
     return malformed('Credential, SignedHeaders and Signature are all required.');
   }
-  const scope = claim.credential.split('/');
-  const known = policy.credentials.get(scope[0]);
+  const scope = scopeOf(claim.credential);
+  const { accessKeyId } = scope;
+  const known = policy.credentials.get(accessKeyId);
   if (known === undefined) {
     const message = 'The AWS Access Key Id you provided does not exist in our records.';
-    return failure(403, 'InvalidAccessKeyId', message, { AWSAccessKeyId: scope[0] });
+    return failure(403, 'InvalidAccessKeyId', message, { AWSAccessKeyId: accessKeyId });
   }
   const missing = unsignedHeaders(request, claim, scheme);
   if (missing.length > 0) {
@@ -283,6 +339,6 @@ export function authenticate(
     checkScope(claim, scope, policy.region, scheme) ??
     checkToken(claim, known) ??
     checkSignature(request, claim, known, scope, scheme) ??
-    checkPayload(request, claim) ?? { accessKeyId: scope[0] }
+    checkPayload(request, claim) ?? { accessKeyId }
   );
 }

@@ -2,53 +2,41 @@
  * PutObject, CopyObject, DeleteObject and DeleteObjects. Source: their pages in the Amazon S3 API reference.
  */
 import { createHash } from 'node:crypto';
-import { modifiedMs } from '../catalogue.js';
+import { modifiedMs, type Bucket, type Stored } from '../catalogue.js';
 import { escapeXml, unescapeXml } from '../encoding.js';
-import { failure } from '../failure.js';
-import { answer, objectBytes, xmlAnswer } from '../response.js';
+import { failure, isFailure, type Failure } from '../failure.js';
+import type { Request } from '../request.js';
+import { answer, objectBytes, xmlAnswer, type Response } from '../response.js';
+import { attributesOf, sumHeaders, type S3Attributes } from './attributes.js';
 import { brokenCondition, noSuchKey, preconditionFailed, refusalOfWrite } from './conditions.js';
 import { payloadOf } from './payload.js';
-import type { Request } from '../request.js';
-import type { Bucket, Stored } from '../catalogue.js';
 import type { ServiceState as State } from './service.js';
-import type { Response } from '../response.js';
-import type { Failure } from '../failure.js';
 
-export type Found = Response | Failure;
+type Found = Response | Failure;
 
 const MAX_DELETED_KEYS = 1000;
-const META = 'x-amz-meta-';
 export const XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n';
 export const XMLNS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
 
-export const md5Hex = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
-
-/** What a write says about the object beside its bytes. */
-export function attributesOf(headers: Map<string, string>) {
-  const metadata: Record<string, string> = {};
-  for (const [name, value] of headers) if (name.startsWith(META)) metadata[name] = value;
-  return { contentType: headers.get('content-type'), metadata };
-}
-
-export const sumHeaders = (sum: { name: string; value: string } | null, type: string = 'FULL_OBJECT') =>
-  sum === null ? [] : [`x-amz-checksum-${sum.name}`, sum.value, 'x-amz-checksum-type', type];
+export const md5Hex = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex');
 
 export function putObject(request: Request, bucket: Bucket): Found {
   const payload = payloadOf(request);
-  if ('status' in payload) return payload;
+  if (isFailure(payload)) return payload;
   const refused = refusalOfWrite(request, bucket.find(request.key));
   if (refused !== null) return refused;
   const { bytes, sum } = payload;
   const etag = `"${md5Hex(bytes)}"`;
-  bucket.put(request.key, bytes, { ...attributesOf(request.headers), etag, sum });
+  const attributes: S3Attributes = { ...attributesOf(request.headers), etag, sum };
+  bucket.put(request.key, bytes, attributes);
   return answer(200, ['ETag', etag, ...sumHeaders(sum)]);
 }
 
 /** `bucket/key` of a copy's source, '' where it cannot be decoded. */
-function copyName(headers: Map<string, string>) {
+function copyName(headers: ReadonlyMap<string, string>): string {
   const named = headers.get('x-amz-copy-source') ?? '';
   try {
-    return decodeURIComponent(named.split('?', 1)[0]).replace(/^\//, '');
+    return decodeURIComponent(named.split('?', 1)[0]!).replace(/^\//, '');
   } catch {
     return '';
   }
@@ -86,7 +74,7 @@ export function findCopySource({ headers }: Request, state: State): Stored | Fai
 
 export function copyObject(request: Request, bucket: Bucket, state: State): Found {
   const source = findCopySource(request, state);
-  if ('status' in source) return source;
+  if (isFailure(source)) return source;
   const replace = request.headers.get('x-amz-metadata-directive') === 'REPLACE';
   if (!replace && copyName(request.headers) === `${request.bucket}/${request.key}`) {
     const message =
@@ -96,17 +84,15 @@ export function copyObject(request: Request, bucket: Bucket, state: State): Foun
   const refused = refusalOfWrite(request, bucket.find(request.key));
   if (refused !== null) return refused;
   const bytes = objectBytes(source);
-  const { contentType, metadata, sum } = source.attributes;
+  const kept: S3Attributes = source.attributes;
   const etag = `"${md5Hex(bytes)}"`;
-  bucket.put(request.key, bytes, {
-    ...(replace ? attributesOf(request.headers) : { contentType, metadata }),
-    etag,
-    sum: sum ?? null,
-  });
+  const { contentType, metadata } = replace ? attributesOf(request.headers) : kept;
+  const attributes: S3Attributes = { contentType, metadata, etag, sum: kept.sum ?? null };
+  bucket.put(request.key, bytes, attributes);
   return copyResult('CopyObjectResult', etag, bucket.find(request.key)?.generation ?? 0);
 }
 
-export function copyResult(name: string, etag: string, generation: number) {
+export function copyResult(name: string, etag: string, generation: number): Response {
   const modified = new Date(modifiedMs(generation)).toISOString();
   const body = `<LastModified>${modified}</LastModified><ETag>${escapeXml(etag)}</ETag>`;
   return xmlAnswer(Buffer.from(`${XML_HEAD}<${name} ${XMLNS}>${body}</${name}>`));
@@ -124,13 +110,13 @@ export function deleteObject(request: Request, bucket: Bucket): Found {
 
 export function deleteObjects(request: Request, bucket: Bucket, state: State): Found {
   const payload = payloadOf(request);
-  if ('status' in payload) return payload;
+  if (isFailure(payload)) return payload;
   if (payload.sum === null && !request.headers.has('content-md5')) {
     return failure(400, 'InvalidRequest', 'Missing required header for this request: Content-MD5');
   }
   const text = payload.bytes.toString('utf8');
   const keys = [...text.matchAll(/<Object>[^]*?<Key>([^<]*)<\/Key>[^]*?<\/Object>/g)].map(([, key]) =>
-    unescapeXml(key),
+    unescapeXml(key!),
   );
   if (keys.length === 0 || keys.length > MAX_DELETED_KEYS) return malformedXml();
   const quiet = /<Quiet>\s*true\s*<\/Quiet>/.test(text);
@@ -145,7 +131,7 @@ export function deleteObjects(request: Request, bucket: Bucket, state: State): F
   return xmlAnswer(Buffer.from(`${XML_HEAD}<DeleteResult ${XMLNS}>${rows.join('')}</DeleteResult>`));
 }
 
-export const malformedXml = () =>
+export const malformedXml = (): Failure =>
   failure(
     400,
     'MalformedXML',
