@@ -6,7 +6,7 @@
 import type { Stored } from '../catalogue.js';
 import { azureCrc64, md5 } from '../checksums.js';
 import type { Failure } from '../failure.js';
-import { bend, parseRange } from '../ranges.js';
+import { bend, parseRange, type Span } from '../ranges.js';
 import type { Request } from '../request.js';
 import { answer, objectSource } from '../response.js';
 import type { Lie } from '../rules.js';
@@ -17,11 +17,6 @@ import type { Found } from './service.js';
 const MAX_RANGE_SUM_BYTES = 4 * 1024 * 1024;
 const SUMS = ['md5', 'crc64'] as const;
 type Sum = (typeof SUMS)[number];
-
-interface Range {
-  readonly start: number;
-  readonly length: number;
-}
 
 /** `x-ms-range` goes before Range. */
 export const rangeOf = ({ headers }: Request): string | null =>
@@ -54,7 +49,7 @@ function propertyHeaders(blob: Stored, versioning: boolean): string[] {
 }
 
 /** Which sum of the range is asked for, or why none can be. */
-function rangeSum(request: Request, range: Range | null): Sum | Failure | null {
+function rangeSum(request: Request, range: Span | null): Sum | Failure | null {
   const [want, ...others] = SUMS.filter(
     (sum) => request.headers.get(`x-ms-range-get-content-${sum}`)?.toLowerCase() === 'true',
   );
@@ -64,7 +59,7 @@ function rangeSum(request: Request, range: Range | null): Sum | Failure | null {
   return range.length > MAX_RANGE_SUM_BYTES ? azureFailure('OutOfRangeInput') : want;
 }
 
-function rangeSumHeaders(sum: Sum, blob: Stored, { start, length }: Range): string[] {
+function rangeSumHeaders(sum: Sum, blob: Stored, { start, length }: Span): string[] {
   const bytes = Buffer.allocUnsafe(length);
   objectSource(blob, start, length).fill(bytes, 0);
   return sum === 'md5' ? ['Content-MD5', md5(bytes)] : ['x-ms-content-crc64', azureCrc64(bytes)];
