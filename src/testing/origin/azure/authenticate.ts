@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Who sent a request, and whether that one may: by Shared Key, by a shared access signature, by a bearer token, or as
  * anyone to a public container.
@@ -6,22 +5,23 @@
  * Sources: "Authorize requests to Azure Storage", "Authorize with Microsoft Entra ID" and "Configure anonymous read
  * access" of Microsoft's documentation.
  */
-import { azureFailure } from './failure.js';
-import { refusalOfSas } from './sas.js';
-import { refusalOfSharedKey } from './shared-key.js';
+import type { Failure } from '../failure.js';
 import type { OriginToken } from '../options.js';
 import type { Request } from '../request.js';
-import type { Failure } from '../failure.js';
+import { azureFailure } from './failure.js';
+import { refusalOfSas } from './sas.js';
+import type { Action } from './service.js';
+import { refusalOfSharedKey } from './shared-key.js';
 
 /** From here on, a request without credentials is told how to get some. */
 const CHALLENGED_SINCE = '2019-12-12';
 const TOKENS_SINCE = '2017-11-09';
 const CHALLENGE =
   'Bearer authorization_uri=https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000/oauth2/authorize resource_id=https://storage.azure.com';
-const ANYONE_MAY = new Set(['get', 'head', 'list', 'container-properties']);
+const ANYONE_MAY = new Set<Action>(['get', 'head', 'list', 'container-properties']);
 
 /** Letters of a signed permission, any of which is enough. */
-const PERMISSIONS: Record<string, string> = {
+const PERMISSIONS: Readonly<Partial<Record<Action, string>>> = {
   get: 'r',
   head: 'r',
   list: 'l',
@@ -38,15 +38,22 @@ const PERMISSIONS: Record<string, string> = {
 };
 
 export interface Policy {
-  accounts: Map<string, string>;
+  /** Keys (base64) by name. */
+  accounts: ReadonlyMap<string, string>;
   tokens: Map<string, OriginToken>;
-  publicBuckets: Set<string>;
+  publicBuckets: ReadonlySet<string>;
   publicAccess: boolean;
-  secure: boolean;
+  /** Over TLS. */
+  readonly secure: boolean;
 }
 
-function refusalOfToken(request, token, tokens, nowMs) {
-  const refused = (detail: string) =>
+function refusalOfToken(
+  request: Request,
+  token: string,
+  tokens: ReadonlyMap<string, OriginToken>,
+  nowMs: number,
+): Failure | null {
+  const refused = (detail: string): Failure =>
     azureFailure('InvalidAuthenticationInfo', { AuthenticationErrorDetail: detail }, [
       'WWW-Authenticate',
       CHALLENGE,
@@ -60,7 +67,7 @@ function refusalOfToken(request, token, tokens, nowMs) {
   return over ? refused('Lifetime validation failed. The token is expired.') : null;
 }
 
-function refusalOfAnyone(request, action, policy) {
+function refusalOfAnyone(request: Request, action: Action, policy: Policy): Failure | null {
   if (!policy.publicAccess) return azureFailure('PublicAccessNotPermitted');
   if (policy.publicBuckets.has(request.bucket) && ANYONE_MAY.has(action)) return null;
   if ((request.headers.get('x-ms-version') ?? '') >= CHALLENGED_SINCE) {
@@ -69,16 +76,16 @@ function refusalOfAnyone(request, action, policy) {
   return azureFailure('ResourceNotFound');
 }
 
-/** @param what the account of the path, and the action as service.mjs names it */
+/** `account` is that of the path, `action` as service.ts names it. */
 export function refusal(
   request: Request,
-  { account, action }: { account: string; action: string },
+  { account, action }: { account: string; action: Action },
   policy: Policy,
   nowMs: number,
 ): Failure | null {
   const key = policy.accounts.get(account);
   if (key === undefined) return azureFailure('ResourceNotFound');
-  const [, scheme, given] = /^(\S+) +(.*)$/.exec(request.headers.get('authorization') ?? '') ?? [];
+  const [, scheme, given = ''] = /^(\S+) +(.*)$/.exec(request.headers.get('authorization') ?? '') ?? [];
   if (scheme === 'SharedKey') {
     const detail = refusalOfSharedKey(request, given, policy.accounts, account, nowMs);
     return detail === null

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * What Azure knows of a blob beyond its bytes: ETag, times, sums, snapshots and versions; and the conditions that a
  * request may set on it.
@@ -6,40 +5,56 @@
  * Source: "Specify conditional headers for Blob service operations", "Get Blob" and "Snapshot Blob" of Microsoft's REST
  * reference.
  */
-import { modifiedMs } from '../catalogue.js';
+import { modifiedMs, type Attributes, type Stored } from '../catalogue.js';
 import { md5 } from '../checksums.js';
+import type { Failure } from '../failure.js';
 import { objectBytes } from '../response.js';
 import { azureFailure } from './failure.js';
-import type { Stored } from '../catalogue.js';
 
 /** Larger blobs came in blocks: the service has no sum of the whole. */
 const MAX_SUMMED_BYTES = 16 * 1024 * 1024;
 const MAX_CACHED_SUMS = 10_000;
 const DAY_MS = 86_400_000;
 
-/** In the service's shape. Returns with its quotes */
+/** What Azure keeps beside the bytes of a blob. */
+export interface BlobAttributes extends Attributes {
+  /** Headers that a read answers with, but for the content type. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** Content-MD5; null for a blob that came in blocks and was given none. */
+  readonly md5?: string | null;
+  /** Those that it was committed from, in their order: ids (base64) and bytes of each. */
+  readonly blocks?: ReadonlyArray<{ readonly id: string; readonly size: number }>;
+  /** What is known of the copy that it came by, by the names of the headers after `x-ms-copy-`. */
+  readonly copy?: Readonly<Record<string, string>>;
+}
+
+/** The same object: what the catalogue keeps for any dialect lacks only what is optional here. */
+export const keptOf = ({ attributes }: Stored): BlobAttributes => attributes;
+
+/** In the service's shape, with its quotes. */
 export const etagOf = (blob: Stored): string => `"0x8D${blob.etag.slice(1, 15).toUpperCase()}"`;
 
-export const lastModified = (blob: Stored) => new Date(modifiedMs(blob.generation)).toUTCString();
+export const lastModified = (blob: Stored): string => new Date(modifiedMs(blob.generation)).toUTCString();
 
 /** A time with the service's seven digits. */
-export const longTime = (ms: number) => new Date(ms).toISOString().replace('Z', '0000Z');
+export const longTime = (ms: number): string => new Date(ms).toISOString().replace('Z', '0000Z');
 
 /** The version id of a generation. */
-export const versionIdOf = (blob: Stored) => longTime(modifiedMs(blob.generation));
+export const versionIdOf = (blob: Stored): string => longTime(modifiedMs(blob.generation));
 
 /** The generation that a version id names, or NaN. */
-export function generationOf(id: string) {
+export function generationOf(id: string): number {
   const ms = Date.parse(id);
   const generation = (ms - modifiedMs(0)) / DAY_MS;
   return Number.isInteger(generation) && generation >= 0 ? generation : NaN;
 }
 
-const sums: Map<string, string> = new Map();
+const sums = new Map<string, string>();
 
 /** The Content-MD5 property, or null where the blob has none. */
 export function md5Of(blob: Stored): string | null {
-  if (blob.attributes.md5 !== undefined) return blob.attributes.md5; // Null for one that came in blocks.
+  const kept = keptOf(blob).md5;
+  if (kept !== undefined) return kept;
   if (blob.size > MAX_SUMMED_BYTES) return null;
   const name = `${blob.objectId}/${blob.size}/${blob.etag}`;
   let sum = sums.get(name);
@@ -51,23 +66,21 @@ export function md5Of(blob: Stored): string | null {
   return sum;
 }
 
-const listed = (list: string, etag: string) =>
+const listed = (list: string, etag: string): boolean =>
   list
     .split(',')
     .some((one) => one.trim() === '*' || one.trim().replaceAll('"', '') === etag.replaceAll('"', ''));
 
 /**
- * Whether a request that reads or replaces `blob` may, by its conditional headers.
- * @param blob null where there is none
- * @param before what the headers' names begin with
- * Returns the last for what a read answers with 304
+ * Whether a request that reads or replaces `blob` (null where there is none) may, by its conditional headers, whose names
+ * begin with `before`; `not-modified` is for what a read answers with 304.
  */
 export function conditionsOf(
-  headers: Map<string, string>,
+  headers: ReadonlyMap<string, string>,
   blob: Stored | null,
-  before: string = '',
+  before = '',
 ): 'met' | 'not-met' | 'not-modified' {
-  const get = (name: string) => headers.get(before + name);
+  const get = (name: string): string | undefined => headers.get(before + name);
   const etag = blob === null ? null : etagOf(blob);
   const ms = blob === null ? NaN : modifiedMs(blob.generation);
   const ifMatch = get('if-match');
@@ -81,7 +94,7 @@ export function conditionsOf(
 }
 
 /** The same for a write: null when it may go on. A blob that is there although it should not be has a code of its own. */
-export function refusalOfWrite(headers: Map<string, string>, blob: Stored | null) {
+export function refusalOfWrite(headers: ReadonlyMap<string, string>, blob: Stored | null): Failure | null {
   const conditions = conditionsOf(headers, blob);
   if (conditions === 'met') return null;
   const exists = conditions === 'not-modified' && headers.get('if-none-match')?.trim() === '*';

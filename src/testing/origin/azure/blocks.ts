@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Put Block, Put Block List and Get Block List. Source: their pages in Microsoft's REST reference.
  *
@@ -6,11 +5,15 @@
  * 1. Blocks that were not committed are seen by no read and, but for `include=uncommittedblobs`, by no list.
  * 2. A commit takes all that its list names, or nothing; what it does not name is gone after it.
  */
+import type { Bucket, Stored } from '../catalogue.js';
 import { escapeXml } from '../encoding.js';
+import { isFailure, type Failure } from '../failure.js';
 import { parseRange } from '../ranges.js';
+import type { Request } from '../request.js';
 import { answer, objectBytes, xmlAnswer } from '../response.js';
-import { refusalOfWrite } from './blobs.js';
+import { keptOf, refusalOfWrite } from './blobs.js';
 import { azureFailure, invalidHeader, invalidQuery } from './failure.js';
+import type { Found, State } from './service.js';
 import {
   attributesOf,
   findSource,
@@ -20,14 +23,8 @@ import {
   sumHeaders,
   writtenHeaders,
 } from './writing.js';
-import type { Request } from '../request.js';
-import type { Bucket, Stored } from '../catalogue.js';
-import type { State, Found } from './service.js';
-import type { Failure } from '../failure.js';
 
-/**
- * blocks by id (base64), in the order in which they came
- */
+/** Blocks by id (base64), in the order in which they came. */
 export type Staged = Map<string, Buffer>;
 
 const MAX_ID_BYTES = 64;
@@ -36,23 +33,24 @@ const LISTED = /<(Committed|Uncommitted|Latest)>([^<]*)<\/\1>/g;
 
 /** Blocks of the blob as it is: ids and the bytes of each. */
 function committedBlocks(blob: Stored | null): Staged {
-  const all = new Map();
+  const all: Staged = new Map();
+  if (blob === null || blob.body === null) return all;
   let at = 0;
-  for (const { id, size } of blob?.attributes.blocks ?? []) {
-    all.set(id, blob?.body?.subarray(at, at + size));
+  for (const { id, size } of keptOf(blob).blocks ?? []) {
+    all.set(id, blob.body.subarray(at, at + size));
     at += size;
   }
   return all;
 }
 
 /** The bytes of a block: the body, or a range of another blob. */
-function blockBytes(request, state): Buffer | Failure {
+function blockBytes(request: Request, state: State): Buffer | Failure {
   const url = request.headers.get('x-ms-copy-source');
   if (url === undefined) {
     return request.body.length === 0 ? invalidHeader('Content-Length', '0') : request.body;
   }
   const source = findSource(url, request, state);
-  if ('status' in source) return source;
+  if (isFailure(source)) return source;
   const range = parseRange(request.headers.get('x-ms-source-range'), source.size);
   if (range === 'unsatisfiable') return azureFailure('InvalidRange');
   const bytes = objectBytes(source);
@@ -72,16 +70,16 @@ export function putBlock(request: Request, bucket: Bucket, state: State): Found 
   const refused = refusalOfSums(request);
   if (refused !== null) return refused;
   const bytes = blockBytes(request, state);
-  if ('status' in bytes) return bytes;
+  if (isFailure(bytes)) return bytes;
   staged.set(id, bytes);
   state.blocks.set(name, staged);
   return answer(201, [...sumHeaders({ ...request, body: bytes }), 'x-ms-request-server-encrypted', 'true']);
 }
 
 /** The kinds and ids of a block list in their order, or null where it is none. */
-function parseBlockList(text: string) {
+function parseBlockList(text: string): { kind: string; id: string }[] | null {
   if (!/<BlockList>[^]*<\/BlockList>\s*$|<BlockList\s*\/>\s*$/.test(text)) return null;
-  return [...text.matchAll(LISTED)].map(([, kind, id]) => ({ kind, id: id.trim() }));
+  return [...text.matchAll(LISTED)].map(([, kind = '', id = '']) => ({ kind, id: id.trim() }));
 }
 
 export function putBlockList(request: Request, bucket: Bucket, state: State): Found {
@@ -93,8 +91,8 @@ export function putBlockList(request: Request, bucket: Bucket, state: State): Fo
   if (refused !== null) return refused;
   const staged = state.blocks.get(nameOf(request));
   const committed = committedBlocks(before);
-  const blocks = [];
-  const parts = [];
+  const blocks: { id: string; size: number }[] = [];
+  const parts: Buffer[] = [];
   for (const { kind, id } of listed) {
     const part =
       (kind === 'Committed' ? undefined : staged?.get(id)) ??
@@ -116,7 +114,7 @@ export function blockList(request: Request, bucket: Bucket, state: State): Found
   const blob = bucket.find(request.key);
   const staged = state.blocks.get(nameOf(request));
   if (blob === null && staged === undefined) return azureFailure('BlobNotFound');
-  const rows = (blocks: Staged) =>
+  const rows = (blocks: Staged): string[] =>
     [...blocks].map(
       ([id, bytes]) => `<Block><Name>${escapeXml(id)}</Name><Size>${bytes.length}</Size></Block>`,
     );

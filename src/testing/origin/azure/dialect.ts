@@ -1,41 +1,45 @@
-// @ts-nocheck
 /**
  * Azure Blob Storage, path-style (`/account/container/blob`), as a dialect of the origin.
  */
+import type { Common, Dialect, Exchange } from '../dialect.js';
+import type { Operation } from '../records.js';
+import type { Request } from '../request.js';
 import { CODES, failureResponse } from './failure.js';
 import { rangeOf } from './reading.js';
-import { actionOf, serve } from './service.js';
-import type { Request } from '../request.js';
-import type { Operation } from '../records.js';
-import type { Ids, Common, Dialect } from '../dialect.js';
-import type { State } from './service.js';
+import { actionOf, serve, type State } from './service.js';
 
 /** The version that answers name when a request names none. */
 const DEFAULT_VERSION = '2021-12-02';
-const OTHER_ACTIONS = new Set(['create-container', 'delete-container', 'container-properties', 'snapshot']);
 
 function locate({ path }: Request): { bucket: string; key: string } {
   const [, , bucket = '', key = ''] = /^\/([^/]*)(?:\/([^/]*)(?:\/(.*))?)?$/s.exec(path) ?? [];
   return { bucket, key };
 }
 
-function operationOf(request: Request) {
+function operationOf(request: Request): Operation {
   const action = actionOf(request);
-  return (OTHER_ACTIONS.has(action) ? 'other' : action) as Operation;
+  switch (action) {
+    case 'create-container':
+    case 'delete-container':
+    case 'container-properties':
+    case 'snapshot':
+      return 'other';
+    default:
+      return action;
+  }
 }
 
 /** Ids in the service's shape: the last group is zeros. */
-function idMint() {
+function idMint(): (nowMs: number) => string {
   let minted = 0;
-  return (nowMs: number) => {
+  return (nowMs) => {
     minted += 1;
-    const hex = (n: number, digits: number) => n.toString(16).padStart(digits, '0').slice(-digits);
-    const requestId = `${hex(minted, 8)}-${hex(Math.floor(nowMs / 1000) % 65_536, 4)}-00${hex(minted >>> 16, 2)}-0102-030405000000`;
-    return { requestId, mintedMs: String(nowMs) };
+    const hex = (n: number, digits: number): string => n.toString(16).padStart(digits, '0').slice(-digits);
+    return `${hex(minted, 8)}-${hex(Math.floor(nowMs / 1000) % 65_536, 4)}-00${hex(minted >>> 16, 2)}-0102-030405000000`;
   };
 }
 
-function commonHeaders({ requestId }: Ids, nowMs: number, request: Request | null) {
+function commonHeaders({ requestId, nowMs, request }: Exchange): string[] {
   const version = request?.headers.get('x-ms-version') ?? request?.params.get('sv') ?? DEFAULT_VERSION;
   const headers = ['Server', 'Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0', 'x-ms-request-id', requestId];
   headers.push('x-ms-version', version, 'Date', new Date(nowMs).toUTCString());
@@ -45,7 +49,7 @@ function commonHeaders({ requestId }: Ids, nowMs: number, request: Request | nul
 }
 
 export function createAzure(common: Common): Dialect {
-  const state: State = Object.assign(common, {
+  const own: Omit<State, keyof Common> = {
     accounts: new Map(),
     tokens: new Map(),
     publicAccess: true,
@@ -54,23 +58,22 @@ export function createAzure(common: Common): Dialect {
     snapshots: new Map(),
     versions: new Map(),
     lastSnapshotMs: 0,
-  });
+  };
+  const state: State = Object.assign(common, own);
   return {
     locate,
     operationOf,
     rangeOf,
     isAnonymous: ({ headers, params }) => !headers.has('authorization') && !params.has('sig'),
-    serve: (request, nowMs, lie) => serve(request, state, nowMs, lie),
-    newIds: idMint(),
+    serve: (request, nowMs, { lie }) => serve(request, state, nowMs, lie),
+    newRequestId: idMint(),
     commonHeaders,
-    failureResponse: (failed, { requestId, mintedMs }, withBody) =>
-      failureResponse(failed, { requestId, mintedMs }, withBody),
+    failureResponse,
     codeOf: (status) => CODES.get(status),
     configure(patch) {
       if (patch.accounts !== undefined)
-        state.accounts = new Map(patch.accounts.map(({ name, key }: any) => [name, key]));
-      if (patch.tokens !== undefined)
-        state.tokens = new Map(patch.tokens.map((one: any) => [one.token, one]));
+        state.accounts = new Map(patch.accounts.map(({ name, key }) => [name, key]));
+      if (patch.tokens !== undefined) state.tokens = new Map(patch.tokens.map((one) => [one.token, one]));
       if (patch.publicAccess !== undefined) state.publicAccess = patch.publicAccess;
       if (patch.versioning !== undefined) state.versioning = patch.versioning;
     },

@@ -1,16 +1,14 @@
-// @ts-nocheck
 /**
  * How Azure Storage spells an error: status, code and message of those that the dialect answers with, and the document.
  *
  * Source: "Status and error codes" and "Blob Storage error codes" of Microsoft's REST reference.
  */
+import type { Exchange } from '../dialect.js';
 import { escapeXml } from '../encoding.js';
-import { failure } from '../failure.js';
-import { NO_BODY, bytesSource } from '../response.js';
-import type { Failure } from '../failure.js';
-import type { Response } from '../response.js';
+import { failure, type Failure } from '../failure.js';
+import { NO_BODY, bytesSource, type Response } from '../response.js';
 
-const KNOWN: Record<string, [status: number, message: string]> = {
+const KNOWN = {
   AuthenticationFailed: [
     403,
     'Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature.',
@@ -82,28 +80,27 @@ const KNOWN: Record<string, [status: number, message: string]> = {
   SourceConditionNotMet: [412, 'The source condition specified using HTTP conditional header(s) is not met.'],
   SnapshotsPresent: [409, 'This operation is not permitted because the blob has snapshots.'],
   UnsupportedHttpVerb: [405, "The resource doesn't support specified Http Verb."],
-};
+} satisfies Record<string, readonly [status: number, message: string]>;
 
 export function azureFailure(
   code: keyof typeof KNOWN,
-  extra: Record<string, string>,
-  headers: string[],
+  extra?: Readonly<Record<string, string>>,
+  headers?: readonly string[],
 ): Failure {
-  const known = KNOWN[code];
-  if (known === undefined) throw new Error(`azure: ${code} is no known code`);
-  return failure(known[0], code, known[1], extra, headers);
+  const [status, message] = KNOWN[code];
+  return failure(status, code, message, extra, headers);
 }
 
 /** A header or a query parameter that the service would not take. */
-export const invalidHeader = (name: string, value: string) =>
+export const invalidHeader = (name: string, value: string): Failure =>
   azureFailure('InvalidHeaderValue', { HeaderName: name, HeaderValue: value });
-export const invalidQuery = (name: string, value: string) =>
+export const invalidQuery = (name: string, value: string): Failure =>
   azureFailure('InvalidQueryParameterValue', { QueryParameterName: name, QueryParameterValue: value });
 
 /** The message goes on with request id and time, as the service has it. */
-function errorDocument(failed, requestId, nowMs) {
+function errorDocument(failed: Failure, requestId: string, nowMs: number): Buffer {
   const message = `${failed.message}\nRequestId:${requestId}\nTime:${new Date(nowMs).toISOString()}`;
-  const extra = Object.entries(failed.extra ?? {})
+  const extra = Object.entries(failed.extra)
     .map(([name, text]) => `<${name}>${escapeXml(text)}</${name}>`)
     .join('');
   const body = `<Code>${failed.code}</Code><Message>${escapeXml(message)}</Message>${extra}`;
@@ -112,15 +109,15 @@ function errorDocument(failed, requestId, nowMs) {
 
 export function failureResponse(
   failed: Failure,
-  { requestId, mintedMs }: { requestId: string; mintedMs: string },
+  { requestId, nowMs }: Exchange,
   withBody: boolean,
 ): Response {
-  const headers = ['x-ms-error-code', failed.code, ...(failed.headers ?? [])];
+  const headers = ['x-ms-error-code', failed.code, ...failed.headers];
   const none = failed.status === 304 || !withBody;
   return {
     status: failed.status,
     headers: none ? headers : ['Content-Type', 'application/xml', ...headers],
-    body: none ? NO_BODY : bytesSource(errorDocument(failed, requestId, Number(mintedMs))),
+    body: none ? NO_BODY : bytesSource(errorDocument(failed, requestId, nowMs)),
     chunked: none,
     code: failed.code,
   };

@@ -1,32 +1,36 @@
-// @ts-nocheck
 /**
  * Get Blob and Get Blob Properties. Source: their pages in Microsoft's REST reference.
  *
  * A range of an empty blob, whatever it is, answers 416, as the service does and emulators do not.
  */
-import { azureCrc64, md5 } from '../checksums.js';
-import { bend, parseRange } from '../ranges.js';
-import { answer, objectSource } from '../response.js';
-import { conditionsOf, etagOf, lastModified, md5Of, versionIdOf } from './blobs.js';
-import { azureFailure, invalidHeader } from './failure.js';
 import type { Stored } from '../catalogue.js';
-import type { Request } from '../request.js';
-import type { Response } from '../response.js';
+import { azureCrc64, md5 } from '../checksums.js';
 import type { Failure } from '../failure.js';
+import { bend, parseRange, type Span } from '../ranges.js';
+import type { Request } from '../request.js';
+import { answer, objectSource } from '../response.js';
+import type { Lie } from '../rules.js';
+import { conditionsOf, etagOf, keptOf, lastModified, md5Of, versionIdOf } from './blobs.js';
+import { azureFailure, invalidHeader } from './failure.js';
+import type { Found } from './service.js';
 
 const MAX_RANGE_SUM_BYTES = 4 * 1024 * 1024;
+const SUMS = ['md5', 'crc64'] as const;
+type Sum = (typeof SUMS)[number];
 
 /** `x-ms-range` goes before Range. */
-export const rangeOf = ({ headers }: Request) => headers.get('x-ms-range') ?? headers.get('range') ?? null;
+export const rangeOf = ({ headers }: Request): string | null =>
+  headers.get('x-ms-range') ?? headers.get('range') ?? null;
 
 /** The service knows no range that counts from the end: it answers with everything. */
-const countedFromStart = (range) => (range === null || range.startsWith('bytes=-') ? undefined : range);
+const countedFromStart = (range: string | null): string | undefined =>
+  range === null || range.startsWith('bytes=-') ? undefined : range;
 
 /** Headers that are the same for the whole blob and a part of it, but for the sum. */
-function propertyHeaders(blob: Stored, versioning) {
-  const { attributes } = blob;
-  const headers = ['Content-Type', attributes.contentType ?? 'application/octet-stream'];
-  for (const [name, value] of Object.entries(attributes.properties ?? {})) headers.push(name, String(value));
+function propertyHeaders(blob: Stored, versioning: boolean): string[] {
+  const { contentType, properties, metadata, copy } = keptOf(blob);
+  const headers = ['Content-Type', contentType ?? 'application/octet-stream'];
+  for (const [name, value] of Object.entries(properties ?? {})) headers.push(name, value);
   headers.push('Last-Modified', lastModified(blob), 'Accept-Ranges', 'bytes', 'ETag', etagOf(blob));
   headers.push('x-ms-creation-time', lastModified(blob), 'x-ms-blob-type', 'BlockBlob');
   headers.push('x-ms-lease-status', 'unlocked', 'x-ms-lease-state', 'available');
@@ -38,26 +42,24 @@ function propertyHeaders(blob: Stored, versioning) {
     'x-ms-access-tier-inferred',
     'true',
   );
-  for (const [name, value] of Object.entries(attributes.metadata ?? {}))
-    headers.push(`x-ms-meta-${name}`, String(value));
-  for (const [name, value] of Object.entries(attributes.copy ?? {}))
-    headers.push(`x-ms-copy-${name}`, String(value));
+  for (const [name, value] of Object.entries(metadata ?? {})) headers.push(`x-ms-meta-${name}`, value);
+  for (const [name, value] of Object.entries(copy ?? {})) headers.push(`x-ms-copy-${name}`, value);
   if (versioning) headers.push('x-ms-version-id', versionIdOf(blob), 'x-ms-is-current-version', 'true');
   return headers;
 }
 
 /** Which sum of the range is asked for, or why none can be. */
-function rangeSum(request, range) {
-  const wants = ['md5', 'crc64'].filter(
+function rangeSum(request: Request, range: Span | null): Sum | Failure | null {
+  const [want, ...others] = SUMS.filter(
     (sum) => request.headers.get(`x-ms-range-get-content-${sum}`)?.toLowerCase() === 'true',
   );
-  if (wants.length === 0) return null;
-  const header = `x-ms-range-get-content-${wants[0]}`;
-  if (wants.length > 1 || range === null) return invalidHeader(header, 'true');
-  return range.length > MAX_RANGE_SUM_BYTES ? azureFailure('OutOfRangeInput') : wants[0];
+  if (want === undefined) return null;
+  const header = `x-ms-range-get-content-${want}`;
+  if (others.length > 0 || range === null) return invalidHeader(header, 'true');
+  return range.length > MAX_RANGE_SUM_BYTES ? azureFailure('OutOfRangeInput') : want;
 }
 
-function rangeSumHeaders(sum, blob, { start, length }) {
+function rangeSumHeaders(sum: Sum, blob: Stored, { start, length }: Span): string[] {
   const bytes = Buffer.allocUnsafe(length);
   objectSource(blob, start, length).fill(bytes, 0);
   return sum === 'md5' ? ['Content-MD5', md5(bytes)] : ['x-ms-content-crc64', azureCrc64(bytes)];
@@ -66,8 +68,8 @@ function rangeSumHeaders(sum, blob, { start, length }) {
 export function readBlob(
   request: Request,
   blob: Stored | null,
-  { lie, versioning }: { lie: string | undefined; versioning: boolean },
-): Response | Failure {
+  { lie, versioning }: { lie: Lie | undefined; versioning: boolean },
+): Found {
   if (blob === null) return azureFailure('BlobNotFound');
   const conditions = lie === 'mixed-version' ? 'met' : conditionsOf(request.headers, blob);
   if (conditions === 'not-met') return azureFailure('ConditionNotMet');

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * The service's side of shared access signatures: what a token in the query allows, or why it is refused.
  *
@@ -6,18 +5,21 @@
  * on (2020-12-06 added the encryption scope). Signed by the account's key; delegation keys and stored policies are not
  * known here.
  */
+import type { Failure } from '../failure.js';
+import type { Request } from '../request.js';
 import { azureFailure } from './failure.js';
 import { sign } from './shared-key.js';
-import type { Request } from '../request.js';
-import type { Failure } from '../failure.js';
 
 const SCOPED_SINCE = '2020-12-06';
 const OLDEST = '2018-11-09';
 
-const denied = (detail: string) =>
+/** The parameters of a token by name, '' where there is none. */
+type Params = (name: string) => string;
+
+const denied = (detail: string): Failure =>
   azureFailure('AuthenticationFailed', { AuthenticationErrorDetail: detail });
 
-function serviceString(p, account, resource, version) {
+function serviceString(p: Params, account: string, resource: string, version: string): string {
   const fields = [p('sp'), p('st'), p('se'), `/blob/${account}/${resource}`, p('si'), p('sip'), p('spr')];
   fields.push(version, p('sr'), p('sr') === 'bs' ? p('snapshot') : p('sr') === 'bv' ? p('versionid') : '');
   if (version >= SCOPED_SINCE) fields.push(p('ses'));
@@ -25,18 +27,18 @@ function serviceString(p, account, resource, version) {
   return fields.join('\n');
 }
 
-function accountString(p, account, version) {
+function accountString(p: Params, account: string, version: string): string {
   const fields = [account, p('sp'), p('ss'), p('srt'), p('st'), p('se'), p('sip'), p('spr'), version];
   if (version >= SCOPED_SINCE) fields.push(p('ses'));
   return `${fields.join('\n')}\n`;
 }
 
 /** A date, a minute, a second or finer, all in UTC. */
-const timeOf = (text: string) =>
+const timeOf = (text: string): number =>
   /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,7})?)?Z)?$/.test(text) ? Date.parse(text) : NaN;
-const shown = (ms: number) => new Date(ms).toUTCString();
+const shown = (ms: number): string => new Date(ms).toUTCString();
 
-function checkWindow(p, nowMs) {
+function checkWindow(p: Params, nowMs: number): Failure | null {
   const endMs = timeOf(p('se'));
   const startMs = p('st') === '' ? nowMs : timeOf(p('st'));
   if (Number.isNaN(endMs) || Number.isNaN(startMs))
@@ -46,26 +48,22 @@ function checkWindow(p, nowMs) {
   return denied(`Signature not valid in the specified time frame: ${window} - Current [${shown(nowMs)}]`);
 }
 
-/** @param what `permissions`: any one of these letters is enough; `secure`: it came over TLS */
+interface Wanted {
+  readonly account: string;
+  readonly key: string;
+  readonly resourceType: 'service' | 'container' | 'object';
+  /** Any one of these letters is enough. */
+  readonly permissions: string;
+  /** It came over TLS. */
+  readonly secure: boolean;
+  readonly nowMs: number;
+}
+
 export function refusalOfSas(
   request: Request,
-  {
-    account,
-    key,
-    resourceType,
-    permissions,
-    secure,
-    nowMs,
-  }: {
-    account: string;
-    key: string;
-    resourceType: 'service' | 'container' | 'object';
-    permissions: string;
-    secure: boolean;
-    nowMs: number;
-  },
+  { account, key, resourceType, permissions, secure, nowMs }: Wanted,
 ): Failure | null {
-  const p = (name: string) => request.params.get(name) ?? '';
+  const p: Params = (name) => request.params.get(name) ?? '';
   const version = p('sv');
   if (version < OLDEST) return denied(`sv is ${version}; this service knows ${OLDEST} and later.`);
   const ofAccount = request.params.has('ss');
@@ -79,7 +77,7 @@ export function refusalOfSas(
   if (p('spr') === 'https' && !secure) return azureFailure('AuthorizationProtocolMismatch');
   if (ofAccount) {
     if (!p('ss').includes('b')) return azureFailure('AuthorizationServiceMismatch');
-    if (!p('srt').includes(resourceType[0])) return azureFailure('AuthorizationResourceTypeMismatch');
+    if (!p('srt').includes(resourceType.charAt(0))) return azureFailure('AuthorizationResourceTypeMismatch');
   } else if (resourceType === 'service' || (resourceType === 'container' && p('sr') !== 'c')) {
     return azureFailure('AuthorizationResourceTypeMismatch');
   }

@@ -1,48 +1,51 @@
-// @ts-nocheck
 /**
  * What Azure Blob Storage answers to a request, as a value. No socket, no clock, no fault.
  *
  * A few lies need the service itself to misbehave (another range, another version); they come in as `lie`.
  */
-import { Bucket } from '../catalogue.js';
-import { answer, xmlAnswer } from '../response.js';
-import { refusal } from './authenticate.js';
+import { Bucket, type Stored } from '../catalogue.js';
+import type { Common } from '../dialect.js';
+import { isFailure, type Failure } from '../failure.js';
+import type { Request } from '../request.js';
+import { answer, xmlAnswer, type Response } from '../response.js';
+import type { Lie } from '../rules.js';
+import { refusal, type Policy } from './authenticate.js';
 import { generationOf, versionIdOf } from './blobs.js';
-import { blockList, putBlock, putBlockList } from './blocks.js';
+import { blockList, putBlock, putBlockList, type Staged } from './blocks.js';
 import { azureFailure, invalidQuery } from './failure.js';
 import { listBlobs } from './listing.js';
 import { readBlob } from './reading.js';
 import { copyBlob, deleteBlob, nameOf, putBlob, snapshotBlob } from './writing.js';
-import type { Request } from '../request.js';
-import type { Stored } from '../catalogue.js';
-import type { Response } from '../response.js';
-import type { Failure } from '../failure.js';
-import type { Common } from '../dialect.js';
-import type { Policy } from './authenticate.js';
-import type { Staged } from './blocks.js';
 
-/**
- * `blocks`, `snapshots` and `versions` are by `nameOf` a blob
- */
 export type Found = Response | Failure;
+
 export interface Snapshot {
-  snapshot: string;
-  blob: Stored;
+  readonly snapshot: string;
+  readonly blob: Stored;
 }
-export type State = Common &
-  Policy & {
-    versioning: boolean;
-    blocks: Map<string, Staged>;
-    snapshots: Map<string, Snapshot[]>;
-    versions: Map<string, Stored[]>;
-    lastSnapshotMs: number;
-  };
+
+/** `blocks`, `snapshots` and `versions` are by `nameOf` a blob. */
+export interface State extends Common, Policy {
+  versioning: boolean;
+  blocks: Map<string, Staged>;
+  snapshots: Map<string, Snapshot[]>;
+  versions: Map<string, Stored[]>;
+  lastSnapshotMs: number;
+}
+
+type ContainerAction = 'list' | 'create-container' | 'delete-container' | 'container-properties';
+type Write = 'put' | 'put-part' | 'complete-upload' | 'list-parts' | 'delete' | 'snapshot' | 'copy';
+type BlobAction = 'get' | 'head' | Write;
+export type Action = ContainerAction | BlobAction | 'other';
 
 /** The account, the first segment of the path. */
-export const accountOf = ({ path }: Request) => path.slice(1).split('/', 1)[0];
+export function accountOf({ path }: Request): string {
+  const [account = ''] = path.slice(1).split('/', 1);
+  return account;
+}
 
 /** What a request is for. */
-export function actionOf({ method, params, headers, bucket, key }: Request): string {
+export function actionOf({ method, params, headers, bucket, key }: Request): Action {
   const comp = params.get('comp');
   if (bucket === '') return 'other';
   if (key === '') {
@@ -58,7 +61,7 @@ export function actionOf({ method, params, headers, bucket, key }: Request): str
   return BLOB_ACTIONS.get(named) ?? 'other';
 }
 
-const BLOB_ACTIONS = new Map([
+const BLOB_ACTIONS = new Map<string, BlobAction>([
   ['GET', 'get'],
   ['HEAD', 'head'],
   ['PUT', 'put'],
@@ -69,8 +72,15 @@ const BLOB_ACTIONS = new Map([
   ['PUT snapshot', 'snapshot'],
 ]);
 
+/** The others are of a blob, or `other`. */
+const isOfContainer = (action: Action) =>
+  action === 'list' ||
+  action === 'create-container' ||
+  action === 'delete-container' ||
+  action === 'container-properties';
+
 /** The blob that a read names: the present one, or an older one. */
-function findBlob(request, bucket, state, lie) {
+function findBlob(request: Request, bucket: Bucket, state: State, lie: Lie | undefined): Stored | null {
   const snapshot = request.params.get('snapshot');
   const versionId = request.params.get('versionid');
   const present = bucket.find(request.key, lie === 'mixed-version' ? 1 : 0);
@@ -85,7 +95,12 @@ function findBlob(request, bucket, state, lie) {
   return present.body === null && ahead < 0 ? bucket.find(request.key, ahead) : null;
 }
 
-function serveContainer(request, action, state, { endpoint, lie }) {
+function serveContainer(
+  request: Request,
+  action: ContainerAction,
+  state: State,
+  { endpoint, lie }: { endpoint: string; lie: Lie | undefined },
+): Found {
   const bucket = state.buckets.get(request.bucket);
   const headers = [
     'ETag',
@@ -109,7 +124,7 @@ function serveContainer(request, action, state, { endpoint, lie }) {
     .filter((name) => name.startsWith(taken))
     .map((name) => name.slice(taken.length))
     .filter((key) => bucket.find(key) === null);
-  const snapshotsOf = (key: string) => state.snapshots.get(taken + key) ?? [];
+  const snapshotsOf = (key: string): Snapshot[] => state.snapshots.get(taken + key) ?? [];
   const page = listBlobs(request, bucket, {
     endpoint,
     versioning: state.versioning,
@@ -117,10 +132,10 @@ function serveContainer(request, action, state, { endpoint, lie }) {
     snapshotsOf,
     lie,
   });
-  return 'status' in page ? page : xmlAnswer(page);
+  return isFailure(page) ? page : xmlAnswer(page);
 }
 
-const WRITES: Record<string, (request: Request, bucket: Bucket, state: State, nowMs: number) => Found> = {
+const WRITES: Record<Write, (request: Request, bucket: Bucket, state: State, nowMs: number) => Found> = {
   put: putBlob,
   'put-part': putBlock,
   'complete-upload': putBlockList,
@@ -130,7 +145,7 @@ const WRITES: Record<string, (request: Request, bucket: Bucket, state: State, no
   copy: copyBlob,
 };
 
-export function serve(request: Request, state: State, nowMs: number, lie: string | undefined): Found {
+export function serve(request: Request, state: State, nowMs: number, lie: Lie | undefined): Found {
   const action = actionOf(request);
   const account = accountOf(request);
   const refused = refusal(request, { account, action }, state, nowMs);
@@ -139,8 +154,8 @@ export function serve(request: Request, state: State, nowMs: number, lie: string
     const comp = request.params.get('comp');
     return comp === undefined ? azureFailure('UnsupportedHttpVerb') : invalidQuery('comp', comp);
   }
-  const forbidden = (text: string) => state.forbidden.some((pattern) => pattern.test(text));
-  if (request.key === '') {
+  const forbidden = (text: string): boolean => state.forbidden.some((pattern) => pattern.test(text));
+  if (isOfContainer(action)) {
     if (action === 'list' && forbidden(request.params.get('prefix') ?? ''))
       return azureFailure('AuthorizationFailure');
     const scheme = state.secure ? 'https' : 'http';

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * The service's side of Shared Key, written from its specification and from the raw request, so that it shares nothing
  * with the signers that it checks.
@@ -25,16 +24,13 @@ const STANDARD_HEADERS = [
   'range',
 ];
 
-const byCodeUnits = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+const byCodeUnits = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/**
- * @param key base64
- * Returns base64
- */
+/** Both the key and what is returned are base64. */
 export const sign = (key: string, text: string): string =>
   createHmac('sha256', Buffer.from(key, 'base64')).update(text, 'utf8').digest('base64');
 
-function standardValue(request, version, name) {
+function standardValue(request: Request, version: string, name: string): string {
   const value = request.headers.get(name) ?? '';
   if (name === 'content-length' && value === '0' && version >= EMPTY_LENGTH_SINCE) return '';
   // A date in x-ms-date takes the place of the Date header.
@@ -42,33 +38,28 @@ function standardValue(request, version, name) {
   return value;
 }
 
-function canonicalHeaders(request) {
-  const names = [...request.headers.keys()].filter((name) => name.startsWith('x-ms-')).sort(byCodeUnits);
-  return names
-    .map(
-      (name) =>
-        `${name}:${request.headers
-          .get(name)
-          .trim()
-          .replace(/\s*\r?\n\s+/g, ' ')}\n`,
-    )
+function canonicalHeaders(request: Request): string {
+  const headers = [...request.headers].filter(([name]) => name.startsWith('x-ms-'));
+  return headers
+    .sort(([a], [b]) => byCodeUnits(a, b))
+    .map(([name, value]) => `${name}:${value.trim().replace(/\s*\r?\n\s+/g, ' ')}\n`)
     .join('');
 }
 
 /** The path stays as it came; names of parameters in lower case, sorted, and so the values of each. */
-function canonicalResource(request, account) {
-  const values: Map<string, string[]> = new Map();
+function canonicalResource(request: Request, account: string): string {
+  const values = new Map<string, string[]>();
   for (const [name, value] of request.query) {
     const lower = name.toLowerCase();
     values.set(lower, [...(values.get(lower) ?? []), value]);
   }
-  const lines = [...values.keys()]
-    .sort(byCodeUnits)
-    .map((name) => `\n${name}:${values.get(name)?.sort(byCodeUnits).join(',')}`);
+  const lines = [...values]
+    .sort(([a], [b]) => byCodeUnits(a, b))
+    .map(([name, all]) => `\n${name}:${all.sort(byCodeUnits).join(',')}`);
   return `/${account}${request.rawPath}${lines.join('')}`;
 }
 
-export function stringToSign(request: Request, account: string) {
+export function stringToSign(request: Request, account: string): string {
   const version = request.headers.get('x-ms-version') ?? '';
   return [
     request.method,
@@ -78,15 +69,13 @@ export function stringToSign(request: Request, account: string) {
 }
 
 /**
- * Why a signed request is refused, as the detail of AuthenticationFailed, or null when its signature holds.
- * @param given the value of Authorization after the scheme
- * @param accounts keys (base64) by name
- * @param account of the path
+ * Why a signed request is refused, as the detail of AuthenticationFailed, or null when its signature holds. `given` is the
+ * value of Authorization after the scheme; `accounts` are keys (base64) by name; `account` is that of the path.
  */
 export function refusalOfSharedKey(
   request: Request,
   given: string,
-  accounts: Map<string, string>,
+  accounts: ReadonlyMap<string, string>,
   account: string,
   nowMs: number,
 ): string | null {

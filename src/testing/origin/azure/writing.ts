@@ -1,24 +1,33 @@
-// @ts-nocheck
 /**
  * Put Blob, Copy Blob and Copy Blob From URL, Snapshot Blob, Delete Blob. Source: their pages in Microsoft's REST
  * reference. Block blobs alone; a copy is done when it is answered, within the account.
  */
-import { azureCrc64, md5 } from '../checksums.js';
-import { answer, objectBytes } from '../response.js';
-import { conditionsOf, etagOf, lastModified, longTime, refusalOfWrite, versionIdOf } from './blobs.js';
-import { azureFailure, invalidHeader } from './failure.js';
-import type { Request } from '../request.js';
 import type { Bucket, Stored } from '../catalogue.js';
-import type { State, Found } from './service.js';
+import { azureCrc64, md5 } from '../checksums.js';
+import { isFailure, type Failure } from '../failure.js';
+import type { Request } from '../request.js';
+import { answer, objectBytes } from '../response.js';
+import {
+  conditionsOf,
+  etagOf,
+  keptOf,
+  lastModified,
+  longTime,
+  refusalOfWrite,
+  versionIdOf,
+  type BlobAttributes,
+} from './blobs.js';
+import { azureFailure, invalidHeader } from './failure.js';
+import type { Found, State } from './service.js';
 
 const MAX_MD5_HEADER_CHARS = 24;
 const PROPERTIES = ['Cache-Control', 'Content-Disposition', 'Content-Encoding', 'Content-Language'];
 
 /** The key of what the service keeps beside a blob. */
-export const nameOf = ({ bucket, key }: Request) => `${bucket}/${key}`;
+export const nameOf = ({ bucket, key }: Request): string => `${bucket}/${key}`;
 
 /** Why a body is refused by the sums that came with it, or null. */
-export function refusalOfSums({ headers, body }: Request) {
+export function refusalOfSums({ headers, body }: Request): Failure | null {
   const givenMd5 = headers.get('content-md5');
   const givenCrc = headers.get('x-ms-content-crc64');
   if (givenMd5 !== undefined && givenMd5 !== md5(body)) {
@@ -33,11 +42,17 @@ export function refusalOfSums({ headers, body }: Request) {
 }
 
 /** Sums of what came: CRC-64 where it was asked for, else MD5. */
-export const sumHeaders = ({ headers, body }: Request) =>
+export const sumHeaders = ({ headers, body }: Request): string[] =>
   headers.has('x-ms-content-crc64') ? ['x-ms-content-crc64', azureCrc64(body)] : ['Content-MD5', md5(body)];
 
+interface Given {
+  readonly contentType: string | undefined;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /** What a write says about the blob beside its bytes. */
-export function attributesOf(headers: Map<string, string>) {
+export function attributesOf(headers: ReadonlyMap<string, string>): Given {
   const properties: Record<string, string> = {};
   for (const name of PROPERTIES) {
     const value = headers.get(`x-ms-blob-${name.toLowerCase()}`);
@@ -51,20 +66,27 @@ export function attributesOf(headers: Map<string, string>) {
 }
 
 /** Puts the bytes and what is known of them in place of what is there. */
-export function store(request, bucket, state, body, attributes): Stored {
+export function store(
+  request: Request,
+  bucket: Bucket,
+  state: State,
+  body: Buffer,
+  attributes: BlobAttributes,
+): Stored {
   const name = nameOf(request);
   keepVersion(bucket.find(request.key), name, state);
   bucket.put(request.key, body, attributes);
   state.blocks.delete(name);
-  return bucket.find(request.key) as Stored;
+  // Put just now: it is there.
+  return bucket.find(request.key)!;
 }
 
-function keepVersion(blob, name, state) {
+function keepVersion(blob: Stored | null, name: string, state: State): void {
   if (state.versioning && blob !== null)
     state.versions.set(name, [...(state.versions.get(name) ?? []), blob]);
 }
 
-export function writtenHeaders(blob: Stored, state: State) {
+export function writtenHeaders(blob: Stored, state: State): string[] {
   const headers = ['ETag', etagOf(blob), 'Last-Modified', lastModified(blob)];
   if (state.versioning) headers.push('x-ms-version-id', versionIdOf(blob));
   return headers;
@@ -86,15 +108,15 @@ export function putBlob(request: Request, bucket: Bucket, state: State): Found {
 }
 
 /** The blob that a URL names, or a failure. */
-export function findSource(url: string, request: Request, state: State) {
+export function findSource(url: string, request: Request, state: State): Stored | Failure {
   const unknown = azureFailure('CannotVerifyCopySource');
-  let parsed;
+  let parsed: URL;
   try {
     parsed = new URL(url);
   } catch {
     return invalidHeader('x-ms-copy-source', url);
   }
-  const [, account, container, key] =
+  const [, account, container = '', key] =
     /^\/([^/]+)\/([^/]+)\/(.+)$/s.exec(decodeURIComponent(parsed.pathname)) ?? [];
   if (key === undefined || account !== request.path.slice(1).split('/', 1)[0]) return unknown;
   const snapshot = parsed.searchParams.get('snapshot');
@@ -108,16 +130,16 @@ export function findSource(url: string, request: Request, state: State) {
 export function copyBlob(request: Request, bucket: Bucket, state: State, nowMs: number): Found {
   const url = request.headers.get('x-ms-copy-source') ?? '';
   const source = findSource(url, request, state);
-  if ('status' in source) return source;
+  if (isFailure(source)) return source;
   const refused = refusalOfWrite(request.headers, bucket.find(request.key));
   if (refused !== null) return refused;
   const given = attributesOf(request.headers);
-  const { attributes } = source;
+  const attributes = keptOf(source);
   const named = Object.keys(given.metadata).length > 0;
   const copy = {
     id: `00000000-0000-0000-0000-${String(nowMs).padStart(12, '0')}`,
     status: 'success',
-    source: url.split('?', 1)[0],
+    source: url.split('?', 1)[0] ?? url,
     progress: `${source.size}/${source.size}`,
     'completion-time': new Date(nowMs).toUTCString(),
   };
