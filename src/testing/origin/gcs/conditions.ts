@@ -4,20 +4,29 @@
  * Source: "Request preconditions" of the Cloud Storage documentation. A read of what changed not is 304, all else that
  * does not hold is 412. Generation 0 stands for an object that is not there.
  */
+import type { Stored } from '../catalogue.js';
+import type { Failure } from '../failure.js';
 import { fail } from './failures.js';
-import { generationOf, opaqueEtag, quotedEtag } from './objects.js';
+import { generationOf, opaqueEtag, quotedEtag, type Sums } from './objects.js';
+import type { RoutedRequest } from './route.js';
 
-/**
- * @typedef {{match?: string, notMatch?: string, metaMatch?: string, metaNotMatch?: string, etags?: string, notEtags?: string}} Conditions
- */
+export interface Conditions {
+  readonly match?: string | undefined;
+  readonly notMatch?: string | undefined;
+  readonly metaMatch?: string | undefined;
+  readonly metaNotMatch?: string | undefined;
+  readonly etags?: string | undefined;
+  readonly notEtags?: string | undefined;
+}
+
+/** Those of its sums that a writer stated. */
+export type StatedSums = { -readonly [Name in keyof Sums]?: Sums[Name] | undefined };
 
 const INT64 = /^-?\d{1,19}$/;
 
-/** @param {import('../request.js').Request} request @returns {Conditions} */
-export function conditionsOf({ headers, params, route }: import('../request.js').Request): Conditions {
+export function conditionsOf({ headers, params, route }: RoutedRequest): Conditions {
   const xml = route.api === 'xml';
-  const named = (/** @type {string} */ parameter: string, /** @type {string} */ header: string) =>
-    xml ? headers.get(header) : params.get(parameter);
+  const named = (parameter: string, header: string) => (xml ? headers.get(header) : params.get(parameter));
   return {
     match: named('ifGenerationMatch', 'x-goog-if-generation-match'),
     notMatch: xml ? undefined : params.get('ifGenerationNotMatch'),
@@ -28,7 +37,7 @@ export function conditionsOf({ headers, params, route }: import('../request.js')
   };
 }
 
-/** The conditions of a copy on its source. @param {Map<string, string>} params @returns {Conditions} */
+/** The conditions of a copy on its source. */
 export function sourceConditionsOf(params: Map<string, string>): Conditions {
   return {
     match: params.get('ifSourceGenerationMatch'),
@@ -38,19 +47,20 @@ export function sourceConditionsOf(params: Map<string, string>): Conditions {
   };
 }
 
-const bare = (/** @type {string} */ tag: string) => tag.trim().replace(/^W\//, '').replaceAll('"', '');
+const bare = (tag: string) => tag.trim().replace(/^W\//, '').replaceAll('"', '');
 
-function tagged(list, object, generation) {
+function tagged(list: string, object: Stored, generation: string): boolean {
   const own = new Set([opaqueEtag(generation), quotedEtag(object, generation)].map(bare));
   return list.split(',').some((one) => one.trim() === '*' || own.has(bare(one)));
 }
 
-/**
- * @param {Conditions} conditions @param {import('../catalogue.js').Stored | null} object @param {bigint} offset
- * @param {boolean} isRead
- * @returns {import('../failure.js').Failure | 'unchanged' | null} null when they hold
- */
-export function checkConditions(conditions: Conditions, object: import('../catalogue.js').Stored | null, offset: bigint, isRead: boolean): import('../failure.js').Failure | 'unchanged' | null {
+/** Null when they hold. */
+export function checkConditions(
+  conditions: Conditions,
+  object: Stored | null,
+  offset: bigint,
+  isRead: boolean,
+): Failure | 'unchanged' | null {
   const { match, notMatch, metaMatch, metaNotMatch, etags, notEtags } = conditions;
   for (const number of [match, notMatch, metaMatch, metaNotMatch]) {
     if (number !== undefined && !INT64.test(number)) {
@@ -72,27 +82,18 @@ export function checkConditions(conditions: Conditions, object: import('../catal
   return isRead ? 'unchanged' : fail('conditionNotMet');
 }
 
-/**
- * Sums of an `X-Goog-Hash` header, which may come more than once and with several in one, and of `Content-MD5`.
- * @param {Map<string, string>} headers
- * @returns {{crc32c?: string, md5?: string}}
- */
-export function statedSums(headers: Map<string, string>): { crc32c?: string; md5?: string; } {
-  /** @type {{crc32c?: string, md5?: string}} */
-  const sums: { crc32c?: string; md5?: string; } = {};
+/** Sums of an `X-Goog-Hash` header, which may come more than once and with several in one, and of `Content-MD5`. */
+export function statedSums(headers: ReadonlyMap<string, string>): StatedSums {
+  const sums: StatedSums = {};
   for (const part of (headers.get('x-goog-hash') ?? '').split(',')) {
-    const m = /^\s*(crc32c|md5)=(\S+)\s*$/.exec(part);
-    if (m !== null) sums[m[1]] = m[2];
+    const [, name, sum] = /^\s*(crc32c|md5)=(\S+)\s*$/.exec(part) ?? [];
+    if (name === 'crc32c' || name === 'md5') sums[name] = sum;
   }
   const md5 = headers.get('content-md5');
   return md5 === undefined ? sums : { ...sums, md5 };
 }
 
-/**
- * @param {{crc32c?: string, md5?: string}} stated @param {{crc32c: string, md5: string}} actual
- * @returns {import('../failure.js').Failure | null}
- */
-export function checkSums(stated: { crc32c?: string; md5?: string; }, actual: { crc32c: string; md5: string; }): import('../failure.js').Failure | null {
+export function checkSums(stated: StatedSums, actual: Sums): Failure | null {
   if (stated.crc32c !== undefined && stated.crc32c !== actual.crc32c) {
     const message = `Provided CRC32C "${stated.crc32c}" doesn't match calculated CRC32C "${actual.crc32c}".`;
     return fail('badDigest', message);

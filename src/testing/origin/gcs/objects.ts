@@ -11,36 +11,43 @@
  */
 import { createHash } from 'node:crypto';
 import { objectIdOf } from '../../pattern.js';
-import { modifiedMs } from '../catalogue.js';
+import { type Attributes, type Stored, modifiedMs } from '../catalogue.js';
 import { base64Of32, crc32c, md5 } from '../checksums.js';
 import { objectSource } from '../response.js';
 
-/**
- * @typedef {import('../catalogue.js').Stored} Stored
- * @typedef {{crc32c: string, md5: string}} Sums in base64
- */
+/** What Cloud Storage keeps beside the bytes. */
+export interface GcsAttributes extends Attributes {
+  contentDisposition?: string | undefined;
+  contentLanguage?: string | undefined;
+  /** How many objects it was composed of. */
+  componentCount?: number | undefined;
+  withoutMd5?: boolean | undefined;
+}
+
+/** In base64. */
+export interface Sums {
+  readonly crc32c: string;
+  readonly md5: string;
+}
 
 const CHUNK_BYTES = 65_536;
 const MAX_CACHED_SUMS = 10_000;
 const MICROS_OF_A_SECOND = 1_000_000;
 
-/** @param {Stored} object @param {bigint} offset @returns {string} */
 export function generationOf(object: Stored, offset: bigint): string {
   const micros = modifiedMs(object.generation) * 1000 + (objectIdOf(object.key) % MICROS_OF_A_SECOND);
   return String(BigInt(micros) + offset);
 }
 
-/** @type {Map<string, Sums>} of patterns, by object id and size */
-const sumsOfPatterns: Map<string, Sums> = new Map();
-/** @type {WeakMap<Buffer, Sums>} */
-const sumsOfBodies: WeakMap<Buffer, Sums> = new WeakMap();
+/** Of patterns, by object id and size. */
+const sumsOfPatterns = new Map<string, Sums>();
+const sumsOfBodies = new WeakMap<Uint8Array, Sums>();
 
-/** @param {Uint8Array} bytes @returns {Sums} */
 export function sumsOfBytes(bytes: Uint8Array): Sums {
   return { crc32c: base64Of32(crc32c(bytes)), md5: md5(bytes) };
 }
 
-function sumsOfPattern(object) {
+function sumsOfPattern(object: Stored): Sums {
   const source = objectSource(object, 0, object.size);
   const hash = createHash('md5');
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
@@ -54,7 +61,6 @@ function sumsOfPattern(object) {
   return { crc32c: base64Of32(crc), md5: hash.digest('base64') };
 }
 
-/** @param {Stored} object @returns {Sums} */
 export function sumsOf(object: Stored): Sums {
   const { body } = object;
   if (body !== null) {
@@ -69,28 +75,29 @@ export function sumsOf(object: Stored): Sums {
   return sums;
 }
 
-/** @param {Stored} object */
-export const hasMd5 = (object: Stored) => object.attributes.withoutMd5 !== true;
+export function hasMd5(object: Stored): boolean {
+  const { withoutMd5 }: GcsAttributes = object.attributes;
+  return withoutMd5 !== true;
+}
 
-function varint(value) {
-  const bytes = [];
+function varint(value: bigint): number[] {
+  const bytes: number[] = [];
   let left = value;
   for (; left > 0x7fn; left >>= 7n) bytes.push(Number(left & 0x7fn) | 0x80);
   return [...bytes, Number(left)];
 }
 
-/** Generation and metageneration as a protocol buffer in base64: the ETag of the JSON API. @param {string} generation */
-export function opaqueEtag(generation: string) {
+/** Generation and metageneration as a protocol buffer in base64: the ETag of the JSON API. */
+export function opaqueEtag(generation: string): string {
   return Buffer.from([0x08, ...varint(BigInt(generation)), 0x10, 1]).toString('base64');
 }
 
-/** The ETag of the XML API: the MD5 in hex where there is one. @param {Stored} object @param {string} generation */
-export function quotedEtag(object: Stored, generation: string) {
+/** The ETag of the XML API: the MD5 in hex where there is one. */
+export function quotedEtag(object: Stored, generation: string): string {
   if (!hasMd5(object)) return `"-${opaqueEtag(generation)}"`;
   return `"${Buffer.from(sumsOf(object).md5, 'base64').toString('hex')}"`;
 }
 
-/** @param {Stored} object @returns {string} */
 export function hashHeader(object: Stored): string {
   const sums = sumsOf(object);
   return hasMd5(object) ? `crc32c=${sums.crc32c},md5=${sums.md5}` : `crc32c=${sums.crc32c}`;
@@ -98,23 +105,21 @@ export function hashHeader(object: Stored): string {
 
 /** What versioned buckets keep of objects that were overwritten or deleted. */
 export class Archive {
-  /** @type {Map<string, Map<string, Stored[]>>} by bucket and key, oldest first */
-  #buckets: Map<string, Map<string, Stored[]>> = new Map();
+  /** By bucket and key, oldest first. */
+  #buckets = new Map<string, Map<string, Stored[]>>();
 
-  /** @param {string} bucket @param {Stored} object */
-  add(bucket: string, object: Stored) {
-    const keys = this.#buckets.get(bucket) ?? new Map();
+  add(bucket: string, object: Stored): void {
+    const keys = this.#buckets.get(bucket) ?? new Map<string, Stored[]>();
     this.#buckets.set(bucket, keys);
     keys.set(object.key, [...(keys.get(object.key) ?? []), object]);
   }
 
-  /** @param {string} bucket @returns {Map<string, Stored[]>} */
   of(bucket: string): Map<string, Stored[]> {
     return this.#buckets.get(bucket) ?? new Map();
   }
 
-  /** Forgets one version. @param {string} bucket @param {Stored} object */
-  drop(bucket: string, object: Stored) {
+  /** Forgets one version. */
+  drop(bucket: string, object: Stored): void {
     const left = (this.of(bucket).get(object.key) ?? []).filter((one) => one !== object);
     if (left.length === 0) this.of(bucket).delete(object.key);
     else this.of(bucket).set(object.key, left);

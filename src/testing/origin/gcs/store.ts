@@ -5,38 +5,54 @@
  * 1. Conditions are looked at and the write is done in one turn, so of two writers with the same condition one wins.
  * 2. Nothing is written when a condition or a stated sum does not hold.
  */
-import { checkConditions, checkSums } from './conditions.js';
+import type { Stored } from '../catalogue.js';
+import type { Common } from '../dialect.js';
+import type { Failure } from '../failure.js';
+import type { OriginCredentials } from '../options.js';
+import { checkConditions, checkSums, type Conditions, type StatedSums } from './conditions.js';
 import { fail } from './failures.js';
-import { generationOf, sumsOfBytes } from './objects.js';
+import { type Archive, type GcsAttributes, generationOf, sumsOfBytes } from './objects.js';
+import type { Session } from './resumable.js';
+import type { Tokens } from './tokens.js';
+import type { Upload } from './xml-uploads.js';
 
-/**
- * @typedef {import('../catalogue.js').Stored} Stored
- * @typedef {import('../failure.js').Failure} Failure
- * @typedef {import('../dialect.js').Common & {
- *   credentials: Map<string, any>, tokens: import('./tokens.js').Tokens, archive: import('./objects.js').Archive,
- *   sessions: Map<string, import('./resumable.js').Session>, uploads: Map<string, import('./xml-uploads.js').Upload>,
- *   requesterPays: Set<string>, versioned: Set<string>, generationOffset: bigint, minPartBytes: number,
- *   nextId(): string,
- * }} Service
- * @typedef {{
- *   bucket: string, key: string, body: Buffer, attributes: Record<string, any>,
- *   conditions: import('./conditions.js').Conditions, stated: {crc32c?: string, md5?: string},
- * }} Write
- */
+export interface Service extends Readonly<Common> {
+  /** HMAC keys of the XML API, by their access id. */
+  credentials: Map<string, OriginCredentials>;
+  readonly tokens: Tokens;
+  readonly archive: Archive;
+  readonly sessions: Map<string, Session>;
+  readonly uploads: Map<string, Upload>;
+  requesterPays: Set<string>;
+  versioned: Set<string>;
+  generationOffset: bigint;
+  minPartBytes: number;
+  nextId(): string;
+}
 
-/** @returns {Failure} what both APIs say of an object, or a generation of it, that is not there */
-export const absent = (/** @type {string} */ bucket: string, /** @type {string} */ key: string): Failure =>
+interface Write {
+  readonly bucket: string;
+  readonly key: string;
+  readonly body: Buffer;
+  readonly attributes: GcsAttributes;
+  readonly conditions: Conditions;
+  readonly stated: StatedSums;
+}
+
+/** What both APIs say of an object, or a generation of it, that is not there. */
+export const absent = (bucket: string, key: string): Failure =>
   fail('notFound', `No such object: ${bucket}/${key}`);
 
-/**
- * @param {Service} service @param {string} bucketName @param {string} key
- * @param {string | undefined} generation the live one when undefined
- * @returns {Stored | null}
- */
-export function findVersion(service: Service, bucketName: string, key: string, generation: string | undefined): Stored | null {
+/** @param generation the live one when undefined */
+export function findVersion(
+  service: Service,
+  bucketName: string,
+  key: string,
+  generation: string | undefined,
+): Stored | null {
   const bucket = service.buckets.get(bucketName);
   const live = bucket?.find(key) ?? null;
-  const isAsked = (/** @type {Stored | null} */ one: Stored | null) =>
+  const isAsked = (one: Stored | null) =>
     one !== null && generationOf(one, service.generationOffset) === generation;
   if (generation === undefined || isAsked(live)) return live;
   const kept = (service.archive.of(bucketName).get(key) ?? []).find(isAsked);
@@ -50,8 +66,11 @@ export function findVersion(service: Service, bucketName: string, key: string, g
   return null;
 }
 
-/** @param {Service} service @param {Write} write @returns {Stored | Failure} a failure has a `message` */
-export function putObject(service: Service, { bucket, key, body, attributes, conditions, stated }: Write): Stored | Failure {
+/** A failure has a `message`. */
+export function putObject(
+  service: Service,
+  { bucket, key, body, attributes, conditions, stated }: Write,
+): Stored | Failure {
   const found = service.buckets.get(bucket);
   if (found === undefined) return fail('noBucket');
   const before = found.find(key);
@@ -61,15 +80,18 @@ export function putObject(service: Service, { bucket, key, body, attributes, con
   if (wrong !== null) return wrong;
   if (before !== null && service.versioned.has(bucket)) service.archive.add(bucket, before);
   found.put(key, body, attributes);
-  return /** @type {Stored} */ (found.find(key));
+  // What was put is there.
+  return found.find(key)!;
 }
 
-/**
- * @param {Service} service @param {string} bucketName @param {string} key @param {string | undefined} generation
- * @param {import('./conditions.js').Conditions} conditions
- * @returns {Failure | null}
- */
-export function removeObject(service: Service, bucketName: string, key: string, generation: string | undefined, conditions: import('./conditions.js').Conditions): Failure | null {
+/** Null when it is gone. */
+export function removeObject(
+  service: Service,
+  bucketName: string,
+  key: string,
+  generation: string | undefined,
+  conditions: Conditions,
+): Failure | null {
   const bucket = service.buckets.get(bucketName);
   const object = findVersion(service, bucketName, key, generation);
   if (bucket === undefined || object === null) return absent(bucketName, key);

@@ -3,12 +3,22 @@
  *
  * Source: "Upload an object" of the JSON API reference ("Objects: insert"); RFC 2387 for multipart/related.
  */
-import { conditionsOf, statedSums } from './conditions.js';
+import { type Failure, isFailure } from '../failure.js';
+import type { Request } from '../request.js';
+import type { Response } from '../response.js';
+import { type StatedSums, conditionsOf, statedSums } from './conditions.js';
 import { fail } from './failures.js';
+import { type JsonRecord, isRecord, parseRecord } from './documents.js';
+import type { GcsAttributes } from './objects.js';
 import { jsonAnswer, objectResource } from './resource.js';
-import { putObject } from './store.js';
+import type { RoutedRequest } from './route.js';
+import { type Service, putObject } from './store.js';
 
-/** @typedef {import('../request.js').Request} Request */
+/** One part of a multipart body. */
+interface Part {
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+}
 
 const KEPT = [
   'contentType',
@@ -16,21 +26,17 @@ const KEPT = [
   'cacheControl',
   'contentDisposition',
   'contentLanguage',
-  'metadata',
-];
+] as const;
 const CRLF = '\r\n';
 
-/**
- * @param {string | undefined} contentType @param {Buffer} body
- * @returns {Array<{headers: Map<string, string>, body: Buffer}> | null} null when it cannot be taken apart
- */
-export function parseRelated(contentType: string | undefined, body: Buffer): Array<{ headers: Map<string, string>; body: Buffer; }> | null {
+/** Null when it cannot be taken apart. */
+function parseRelated(contentType: string | undefined, body: Buffer): Part[] | null {
   const boundary = /^multipart\/related\s*;.*\bboundary=(?:"([^"]+)"|'([^']+)'|([^;\s]+))/i.exec(
     contentType ?? '',
   );
   if (boundary === null) return null;
   const mark = `--${boundary[1] ?? boundary[2] ?? boundary[3]}`;
-  const parts = [];
+  const parts: Part[] = [];
   for (let at = body.indexOf(mark); at >= 0;) {
     at += mark.length;
     if (body.latin1Slice(at, at + 2) === '--') return parts;
@@ -42,7 +48,7 @@ export function parseRelated(contentType: string | undefined, body: Buffer): Arr
       .split(CRLF)
       .filter((line) => line.includes(':'));
     const headers = new Map(
-      lines.map((line) => [
+      lines.map((line): [string, string] => [
         line.slice(0, line.indexOf(':')).toLowerCase(),
         line.slice(line.indexOf(':') + 1).trim(),
       ]),
@@ -53,37 +59,41 @@ export function parseRelated(contentType: string | undefined, body: Buffer): Arr
   return null;
 }
 
-/** @param {Buffer} bytes @returns {Record<string, any> | null} */
-export function parseMetadata(bytes: Buffer): Record<string, any> | null {
-  if (bytes.length === 0) return {};
-  try {
-    const value = JSON.parse(bytes.toString('utf8'));
-    return typeof value === 'object' && value !== null ? value : null;
-  } catch {
-    return null;
-  }
+/** None at all is metadata without a field; null when it cannot be read. */
+export function parseMetadata(bytes: Buffer): JsonRecord | null {
+  return bytes.length === 0 ? {} : parseRecord(bytes.toString('utf8'));
 }
 
-/** What is stored beside the bytes, of all that the metadata may say. @param {Record<string, any>} metadata @param {Request} request @param {string | undefined} contentType */
-export function attributesOf(metadata: Record<string, any>, { params }: Request, contentType: string | undefined) {
-  const attributes = Object.fromEntries(
-    KEPT.filter((name) => name in metadata).map((name) => [name, metadata[name]]),
-  );
+/** What is stored beside the bytes, of all that the metadata may say. */
+export function attributesOf(
+  metadata: JsonRecord,
+  { params }: Request,
+  contentType: string | undefined,
+): GcsAttributes {
+  const attributes: GcsAttributes = {};
+  for (const name of KEPT) {
+    const value = metadata[name];
+    if (typeof value === 'string') attributes[name] = value;
+  }
+  if (isRecord(metadata.metadata)) attributes.metadata = textsOf(metadata.metadata);
   if (attributes.contentType === undefined && contentType !== undefined) attributes.contentType = contentType;
   const encoding = params.get('contentEncoding');
   return encoding === undefined ? attributes : { ...attributes, contentEncoding: encoding };
 }
 
+const textsOf = (record: JsonRecord): Record<string, string> =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, String(value)]));
+
 /** Sums that metadata and headers state. */
-export function sumsIn(metadata, headers) {
+export function sumsIn(metadata: JsonRecord, headers: ReadonlyMap<string, string>): StatedSums {
   const stated = statedSums(headers);
   if (typeof metadata.crc32c === 'string') stated.crc32c = metadata.crc32c;
   if (typeof metadata.md5Hash === 'string') stated.md5 = metadata.md5Hash;
   return stated;
 }
 
-/** The name that an upload has in its metadata, for who wants to know before it is served. @param {Request} request */
-export function nameInBody(request: Request) {
+/** The name that an upload has in its metadata, for who wants to know before it is served. */
+export function nameInBody(request: Request): string {
   const { headers, params, body } = request;
   const type = params.get('uploadType');
   if (type === 'media') return '';
@@ -92,23 +102,21 @@ export function nameInBody(request: Request) {
   return typeof name === 'string' ? name : '';
 }
 
-/**
- * @param {Request} request @param {import('./store.js').Service} service @param {string} base
- * @returns {import('../response.js').Response | import('../failure.js').Failure}
- */
-export function uploadOnce(request: Request, service: import('./store.js').Service, base: string): import('../response.js').Response | import('../failure.js').Failure {
+export function uploadOnce(request: RoutedRequest, service: Service, base: string): Response | Failure {
   const { headers, params, bucket, key } = request;
-  let metadata = {};
+  let metadata: JsonRecord = {};
   let { body } = request;
   let contentType = headers.get('content-type');
   if (params.get('uploadType') === 'multipart') {
-    const parts = parseRelated(contentType, body);
-    if (parts?.length !== 2) return fail('invalid', 'Malformed multipart body.');
-    const parsed = parseMetadata(parts[0].body);
+    const [about, media, ...more] = parseRelated(contentType, body) ?? [];
+    if (about === undefined || media === undefined || more.length > 0) {
+      return fail('invalid', 'Malformed multipart body.');
+    }
+    const parsed = parseMetadata(about.body);
     if (parsed === null) return fail('invalid', 'Parse Error');
     metadata = parsed;
-    body = parts[1].body;
-    contentType = parts[1].headers.get('content-type');
+    body = media.body;
+    contentType = media.headers.get('content-type');
   }
   if (key === '') return fail('required', 'Required parameter: name');
   const written = putObject(service, {
@@ -119,5 +127,5 @@ export function uploadOnce(request: Request, service: import('./store.js').Servi
     conditions: conditionsOf(request),
     stated: sumsIn(metadata, headers),
   });
-  return 'message' in written ? written : jsonAnswer(request, objectResource(service, base, bucket, written));
+  return isFailure(written) ? written : jsonAnswer(request, objectResource(service, base, bucket, written));
 }
