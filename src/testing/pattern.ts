@@ -16,7 +16,10 @@ const WORDS_PER_EPOCH = 2 ** 32;
 const chunk = new Uint8Array(CHUNK_BYTES + 8);
 const chunkWords = new Int32Array(chunk.buffer);
 
-/** @param {number} value a 32-bit integer @returns {number} a 32-bit integer with its bits well mixed */
+/**
+ * @param value a 32-bit integer
+ * Returns a 32-bit integer with its bits well mixed
+ */
 export function mix32(value: number): number {
   let h = value | 0;
   h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
@@ -26,9 +29,8 @@ export function mix32(value: number): number {
 
 /**
  * The 32-bit id of the object with this key; another generation of it has another id, so other bytes.
- * @param {string | Uint8Array} key hashed as UTF-8
- * @param {number} [generation]
- * @returns {number} an unsigned 32-bit integer
+ * @param key hashed as UTF-8
+ * Returns an unsigned 32-bit integer
  */
 export function objectIdOf(key: string | Uint8Array, generation: number = 0): number {
   const bytes = typeof key === 'string' ? Buffer.from(key, 'utf8') : key;
@@ -70,9 +72,8 @@ function patternInScratch(objectId, offset, length) {
 
 /**
  * Fills `target` with the bytes of object `objectId` from `offset` on.
- * @param {number} objectId
- * @param {number} offset absolute offset in the object, of any alignment
- * @param {Uint8Array} target over ordinary or shared memory, of any alignment
+ * @param offset absolute offset in the object, of any alignment
+ * @param target over ordinary or shared memory, of any alignment
  */
 export function fillPattern(objectId: number, offset: number, target: Uint8Array) {
   const lead = Math.min(target.length, (4 - (offset % 4)) % 4);
@@ -98,10 +99,9 @@ function fillThroughScratch(objectId, offset, target) {
 
 /**
  * Looks at every byte.
- * @param {number} objectId
- * @param {number} offset absolute offset of `bytes[0]` in the object
- * @param {Uint8Array} bytes over ordinary or shared memory
- * @returns {number} the index in `bytes` of the first wrong byte, or -1
+ * @param offset absolute offset of `bytes[0]` in the object
+ * @param bytes over ordinary or shared memory
+ * Returns the index in `bytes` of the first wrong byte, or -1
  */
 export function verifyPattern(objectId: number, offset: number, bytes: Uint8Array): number {
   for (let done = 0; done < bytes.length; done += CHUNK_BYTES) {
@@ -114,7 +114,7 @@ export function verifyPattern(objectId: number, offset: number, bytes: Uint8Arra
   return -1;
 }
 
-/** @param {number} objectId @param {number} length @param {number} [offset] @returns {Uint8Array} those bytes, in memory of their own */
+/** Returns those bytes, in memory of their own */
 export function patternBytes(objectId: number, length: number, offset: number = 0): Uint8Array {
   const bytes = new Uint8Array(length);
   fillPattern(objectId, offset, bytes);
@@ -128,14 +128,14 @@ function forEachChunk(objectId, size, visit) {
   }
 }
 
-/** @param {number} objectId @param {number} size @returns {string} SHA-256 of the whole object, in hex */
+/** Returns SHA-256 of the whole object, in hex */
 export function patternSha256(objectId: number, size: number): string {
   const hash = createHash('sha256');
   forEachChunk(objectId, size, (bytes) => hash.update(bytes));
   return hash.digest('hex');
 }
 
-/** @param {number} objectId @param {number} size @returns {number} CRC-32 of the whole object, unsigned */
+/** Returns CRC-32 of the whole object, unsigned */
 export function patternCrc32(objectId: number, size: number): number {
   let crc = 0;
   forEachChunk(objectId, size, (bytes) => {

@@ -6,11 +6,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** @type {{ca: string, cert: string, key: string} | undefined} */
-let made: { ca: string; cert: string; key: string; } | undefined;
+let made: { ca: string; cert: string; key: string } | undefined;
 
 function make(directory) {
-  const openssl = (/** @type {string[]} */ ...args: string[]) =>
+  const openssl = (...args: string[]) =>
     execFileSync('openssl', args, { cwd: directory, stdio: 'pipe', timeout: 20_000 });
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-sha256'];
   const authority = ['-addext', 'keyUsage=critical,keyCertSign,cRLSign'];
@@ -51,12 +50,12 @@ function make(directory) {
     '-out',
     'leaf.pem',
   );
-  const read = (/** @type {string} */ name: string) => readFileSync(join(directory, name), 'utf8');
+  const read = (name: string) => readFileSync(join(directory, name), 'utf8');
   return { ca: read('ca.pem'), cert: read('leaf.pem'), key: read('leaf.key') };
 }
 
-/** @returns {{ca: string, cert: string, key: string}} PEM texts; throws when openssl is missing */
-export function testCertificate(): { ca: string; cert: string; key: string; } {
+/** Returns PEM texts; throws when openssl is missing */
+export function testCertificate(): { ca: string; cert: string; key: string } {
   if (made === undefined) {
     const directory = mkdtempSync(join(tmpdir(), 'millrace-certificate-'));
     try {

@@ -38,7 +38,10 @@ const crc64Table = Array.from({ length: 256 }, (_, byte) => {
 const crc64High = Int32Array.from(crc64Table, (entry) => Number(BigInt.asIntN(32, entry >> 32n)));
 const crc64Low = Int32Array.from(crc64Table, (entry) => Number(BigInt.asIntN(32, entry)));
 
-/** @param {Uint8Array} bytes @param {number} [before] the sum of what comes before them @returns {number} unsigned */
+/**
+ * @param before the sum of what comes before them
+ * Returns unsigned
+ */
 export function crc32c(bytes: Uint8Array, before: number = 0): number {
   const [t0, t1, t2, t3, t4, t5, t6, t7] = crc32cTables;
   let rest = ~before;
@@ -59,7 +62,6 @@ export function crc32c(bytes: Uint8Array, before: number = 0): number {
   return ~rest >>> 0;
 }
 
-/** @param {Uint8Array} bytes @returns {bigint} */
 export function crc64(bytes: Uint8Array): bigint {
   let high = -1;
   let low = -1;
@@ -71,22 +73,21 @@ export function crc64(bytes: Uint8Array): bigint {
   return (BigInt(~high >>> 0) << 32n) | BigInt(~low >>> 0);
 }
 
-/** Big-endian. @param {number} value */
+/** Big-endian. */
 export const base64Of32 = (value: number) => {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return bytes.toString('base64');
 };
-const base64Of64 = (/** @type {bigint} */ value: bigint, /** @type {'BE' | 'LE'} */ order: 'BE' | 'LE') => {
+const base64Of64 = (value: bigint, order: 'BE' | 'LE') => {
   const bytes = Buffer.alloc(8);
   if (order === 'BE') bytes.writeBigUInt64BE(value);
   else bytes.writeBigUInt64LE(value);
   return bytes.toString('base64');
 };
-const hashed = (/** @type {string} */ name: string) => (/** @type {Uint8Array} */ bytes: Uint8Array) =>
-  createHash(name).update(bytes).digest('base64');
+const hashed = (name: string) => (bytes: Uint8Array) => createHash(name).update(bytes).digest('base64');
 
-/** By the names of S3's headers. @type {Record<string, (bytes: Uint8Array) => string>} */
+/** By the names of S3's headers. */
 export const SUMS: Record<string, (bytes: Uint8Array) => string> = {
   crc32: (bytes) => base64Of32(crc32(bytes)),
   crc32c: (bytes) => base64Of32(crc32c(bytes)),
@@ -95,8 +96,7 @@ export const SUMS: Record<string, (bytes: Uint8Array) => string> = {
   sha256: hashed('sha256'),
 };
 
-/** @param {Uint8Array} bytes @returns {string} */
 export const md5 = hashed('md5');
 
-/** As `x-ms-content-crc64` has it. @param {Uint8Array} bytes @returns {string} */
+/** As `x-ms-content-crc64` has it. */
 export const azureCrc64 = (bytes: Uint8Array): string => base64Of64(crc64(bytes), 'LE');

@@ -10,44 +10,52 @@
 import { failure } from './failure.js';
 import { watchPeer } from './peer.js';
 import { createBody, takeHead } from './request.js';
+import type { Request, Body } from './request.js';
+import type { Failure } from './failure.js';
+import type { Socket } from 'node:net';
 
 const MAX_WAITING_BYTES = 1_048_576;
 const LINGER_MS = 1_000;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * @typedef {{at: number | 'whole', do: 'reset' | 'cut' | 'stall' | 'answer', ms?: number}} OnBody
  * What to do once so many bytes of the body are in.
- * @typedef {{
- *   request: import('./request.js').Request, body: import('./request.js').Body, onBody: OnBody | null,
- *   wantsContinue: boolean, whole: boolean,
- * }} Reading
- * @typedef {{
- *   arrived(connection: Connection, request: import('./request.js').Request): OnBody | null,
- *   abandoned(connection: Connection, request: import('./request.js').Request, bodyBytes: number): void,
- *   answer(connection: Connection, request: import('./request.js').Request): Promise<boolean>,
- *   refuse(connection: Connection, failed: import('./failure.js').Failure): Promise<boolean>,
- *   ended(connection: Connection): void, stalled(connection: Connection, begins: boolean): void,
- * }} Owner `arrived` comes with each head; then
+ * `arrived` comes with each head; then
  *   `answer` with the body in it, or `abandoned` where that never came whole. `answer` and `refuse` say whether the
  *   connection goes on
  */
+export interface OnBody {
+  at: number | 'whole';
+  do: 'reset' | 'cut' | 'stall' | 'answer';
+  ms?: number;
+}
+export interface Reading {
+  request: Request;
+  body: Body;
+  onBody: OnBody | null;
+  wantsContinue: boolean;
+  whole: boolean;
+}
+export interface Owner {
+  arrived(connection: Connection, request: Request): OnBody | null;
+  abandoned(connection: Connection, request: Request, bodyBytes: number): void;
+  answer(connection: Connection, request: Request): Promise<boolean>;
+  refuse(connection: Connection, failed: Failure): Promise<boolean>;
+  ended(connection: Connection): void;
+  stalled(connection: Connection, begins: boolean): void;
+}
 export class Connection {
   #socket;
   #raw;
   #owner;
-  /** @type {Buffer | null} */
   #bytes: Buffer | null = null;
-  /** @type {Reading | null} */
   #reading: Reading | null = null;
   /** In the middle of a body: reading waits, or has ended by a fault. */
   #held = false;
   /** What else comes is not for reading. */
   #deaf = false;
   #gone = false;
-  /** @type {Set<(there: boolean) => void>} */
   #waits: Set<(there: boolean) => void> = new Set();
-  /** @type {((there: boolean) => void) | null} */
   #release: ((there: boolean) => void) | null = null;
   /** Whether a request is being answered. */
   busy = false;
@@ -55,10 +63,10 @@ export class Connection {
   taken = 0;
 
   /**
-   * @param {number} id @param {import('node:net').Socket} socket what carries HTTP
-   * @param {import('node:net').Socket} raw the TCP socket beneath it @param {Owner} owner
+   * @param socket what carries HTTP
+   * @param raw the TCP socket beneath it
    */
-  constructor(id: number, socket: import('node:net').Socket, raw: import('node:net').Socket, owner: Owner) {
+  constructor(id: number, socket: Socket, raw: Socket, owner: Owner) {
     this.id = id;
     this.#socket = socket;
     this.#raw = raw;
@@ -101,7 +109,7 @@ export class Connection {
     return true;
   }
 
-  /** The same. @param {Reading} reading */
+  /** The same. */
   #takeBody(reading: Reading) {
     const { request, body, onBody } = reading;
     if (!reading.whole) {
@@ -128,7 +136,6 @@ export class Connection {
     return false;
   }
 
-  /** @param {Reading} reading @param {OnBody} onBody */
   #act(reading: Reading, onBody: OnBody) {
     if (onBody.do === 'answer') return this.#answer(reading.request, true);
     this.#held = true;
@@ -149,8 +156,8 @@ export class Connection {
     this.#take();
   }
 
-  /** @param {import('./request.js').Request} request @param {boolean} early before its body was read */
-  #answer(request: import('./request.js').Request, early: boolean) {
+  /** @param early before its body was read */
+  #answer(request: Request, early: boolean) {
     this.busy = true;
     this.#deaf = early;
     this.#reading = null;
@@ -197,26 +204,22 @@ export class Connection {
   /** A promise of `true` that `begin` settles, or of `false` once the connection is gone. */
   #wait(begin) {
     if (this.#gone) return Promise.resolve(false);
-    return /** @type {Promise<boolean>} */ (
-      new Promise((resolve) => {
-        const end = (/** @type {boolean} */ there: boolean) => {
-          this.#waits.delete(end);
-          resolve(there);
-        };
-        this.#waits.add(end);
-        begin(end);
-      })
-    );
+    return new Promise((resolve) => {
+      const end = (there: boolean) => {
+        this.#waits.delete(end);
+        resolve(there);
+      };
+      this.#waits.add(end);
+      begin(end);
+    }) as Promise<boolean>;
   }
 
-  /** Resolves when the bytes are with the kernel. @param {Uint8Array | string} bytes */
+  /** Resolves when the bytes are with the kernel. */
   write(bytes: Uint8Array | string) {
     return this.#wait((end) => this.#socket.write(bytes, 'latin1', (error) => end(!error)));
   }
 
-  /** @param {number} ms */
   async sleep(ms: number) {
-    /** @type {NodeJS.Timeout | undefined} */
     let timer: NodeJS.Timeout | undefined;
     const there = await this.#wait((end) => {
       timer = setTimeout(() => end(true), ms);
@@ -225,9 +228,8 @@ export class Connection {
     return there;
   }
 
-  /** Waits to be released, for at most `ms` where given. @param {number | undefined} ms */
+  /** Waits to be released, for at most `ms` where given. */
   async stall(ms: number | undefined) {
-    /** @type {NodeJS.Timeout | undefined} */
     let timer: NodeJS.Timeout | undefined;
     const ended = this.#wait((end) => {
       this.#release = end;

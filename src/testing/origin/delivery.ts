@@ -9,6 +9,8 @@
  */
 import { STATUS_CODES } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Response } from './response.js';
+import type { Fault, Place } from './rules.js';
 
 const SMALL_BODY_BYTES = 65_536;
 const CHUNK_BYTES = 262_144;
@@ -16,19 +18,25 @@ const SLOW_TICK_MS = 20;
 const HUGE_HEAD_BYTES = 1_048_576;
 const MAX_POOLED_BUFFERS = 32;
 
-/** @type {Buffer[]} */
 const pool: Buffer[] = [];
 
 /**
- * @typedef {{
- *   write(bytes: Uint8Array | string): Promise<boolean>, stall(ms: number | undefined): Promise<boolean>,
- *   sleep(ms: number): Promise<boolean>, destroy(): void, reset(): void,
- * }} Link every promise says whether the connection is still there
- * @typedef {{bodyBytes: number, complete: boolean, keep: boolean}} Delivered
+ * every promise says whether the connection is still there
  */
+export interface Link {
+  write(bytes: Uint8Array | string): Promise<boolean>;
+  stall(ms: number | undefined): Promise<boolean>;
+  sleep(ms: number): Promise<boolean>;
+  destroy(): void;
+  reset(): void;
+}
+export interface Delivered {
+  bodyBytes: number;
+  complete: boolean;
+  keep: boolean;
+}
 
-/** @param {import('./response.js').Response} response @param {boolean} isHead @param {import('./faults.js').Fault} fault */
-function framing(response: import('./response.js').Response, isHead: boolean, fault: import('./faults.js').Fault) {
+function framing(response: Response, isHead: boolean, fault: Fault) {
   if (response.status === 204 || response.status === 304) return [];
   if (fault.lie === 'no-length') return [];
   if (response.chunked) return ['Transfer-Encoding', 'chunked'];
@@ -46,11 +54,7 @@ function statusLine(status, lie) {
   return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Scripted'}\r\n`;
 }
 
-/**
- * @param {import('./response.js').Response} response @param {boolean} isHead @param {boolean} close
- * @param {import('./faults.js').Fault} fault
- */
-function encodeHead(response: import('./response.js').Response, isHead: boolean, close: boolean, fault: import('./faults.js').Fault) {
+function encodeHead(response: Response, isHead: boolean, close: boolean, fault: Fault) {
   const { lie } = fault;
   const headers = [...response.headers, ...framing(response, isHead, fault)];
   let text = lie === 'interim' ? 'HTTP/1.1 103 Early Hints\r\nLink: </>; rel=preload\r\n\r\n' : '';
@@ -65,8 +69,7 @@ function encodeHead(response: import('./response.js').Response, isHead: boolean,
 
 /** Where in the answer something happens: -1 before the head, then counts of body bytes. */
 function actionsOf(fault) {
-  const at = (/** @type {import('./faults.js').Place} */ place: import('./faults.js').Place) =>
-    place === 'before-head' ? -1 : place === 'after-head' ? 0 : place;
+  const at = (place: Place) => (place === 'before-head' ? -1 : place === 'after-head' ? 0 : place);
   const actions = [];
   if (fault.stall !== undefined) actions.push({ at: at(fault.stall), what: 'stall' });
   if (fault.cutAfter !== undefined) actions.push({ at: at(fault.cutAfter), what: 'cut' });
@@ -82,8 +85,8 @@ async function act(action, link, fault) {
   return false;
 }
 
-/** How this part of the answer drips, or null. @param {import('./faults.js').Fault} fault @param {'head' | 'body'} part */
-function dripOf({ drip, slow }: import('./faults.js').Fault, part: 'head' | 'body') {
+/** How this part of the answer drips, or null. */
+function dripOf({ drip, slow }: Fault, part: 'head' | 'body') {
   if (drip !== undefined && (drip.of ?? part) === part) return drip;
   if (slow === undefined || part === 'head') return null;
   return { bytes: Math.max(1, Math.floor((slow * SLOW_TICK_MS) / 1000)), everyMs: SLOW_TICK_MS };
@@ -136,15 +139,12 @@ function single(response, head, length, isHead) {
 
 const PLAIN = Object.freeze({});
 
-/**
- * @param {Link} link
- * @param {import('./response.js').Response} response
- * @param {{isHead: boolean, close: boolean, fault: import('./faults.js').Fault | null}} how
- * @returns {Promise<Delivered>}
- */
-export async function deliver(link: Link, response: import('./response.js').Response, { isHead, close, fault: scripted }: { isHead: boolean; close: boolean; fault: import('./faults.js').Fault | null; }): Promise<Delivered> {
-  /** @type {import('./faults.js').Fault} */
-  const fault: import('./faults.js').Fault = scripted ?? PLAIN;
+export async function deliver(
+  link: Link,
+  response: Response,
+  { isHead, close, fault: scripted }: { isHead: boolean; close: boolean; fault: Fault | null },
+): Promise<Delivered> {
+  const fault: Fault = scripted ?? PLAIN;
   const closes = close || fault.close === true;
   const length = isHead || response.status === 304 || response.status === 204 ? 0 : response.body.length;
   const head = Buffer.from(encodeHead(response, isHead, closes, fault), 'latin1');

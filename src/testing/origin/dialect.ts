@@ -7,52 +7,59 @@
  * 2. `serve` has the whole effect of a request: a response that never arrives is of a request that was carried out.
  * 3. It shares no code with the clients it is there to test.
  */
-import { createAzure } from './azure/dialect.js';
-import { createGcs } from './gcs/dialect.js';
-import { createS3 } from './s3/dialect.js';
+import type { Bucket } from './catalogue.js';
+import type { Failure } from './failure.js';
+import type { OriginPolicy } from './options.js';
+import type { Operation, OriginStats } from './records.js';
+import type { Request } from './request.js';
+import type { Response } from './response.js';
+import type { Fault } from './rules.js';
 
-/**
- * @typedef {import('./request.js').Request} Request
- * @typedef {import('./failure.js').Failure} Failure
- * @typedef {import('./response.js').Response} Response
- * @typedef {{
- *   buckets: Map<string, import('./catalogue.js').Bucket>, publicBuckets: Set<string>, forbidden: RegExp[], secure: boolean,
- * }} Common what every dialect serves from; the origin configures it; `secure`: over TLS
- * @typedef {{requestId: string} & Record<string, string>} Ids
- * @typedef {{
- *   locate(request: Request): {bucket: string, key: string},
- *   operationOf(request: Request): import('../ORIGIN-TYPES').Operation,
- *   rangeOf(request: Request): string | null,
- *   isAnonymous(request: Request): boolean,
- *   serve(request: Request, nowMs: number, lie: string | undefined, by: number | undefined): Response | Failure,
- *   newIds(nowMs: number): Ids,
- *   commonHeaders(ids: Ids, nowMs: number, request: Request | null): string[],
- *   failureResponse(failed: Failure, ids: Ids, withBody: boolean, request: Request | null): Response,
- *   codeOf(status: number): string | undefined,
- *   configure(patch: any): void,
- *   expire(id: string): boolean,
- *   counters?(): Record<string, any>,
- *   forgetCounters?(): void,
- * }} Dialect
- * `locate` splits path (and query) into what the catalogue calls bucket and key, '' where there is none, before anything
- *   else is asked; `request.path` is decoded, `request.rawPath` as it came. It may throw URIError.
- * `operationOf` names the request for the log and for scripts; `rangeOf` the range it asks for, in the words of Range.
- * `serve` authenticates and answers; a failure (it has a `message`) becomes a response by `failureResponse`. `lie` and `by`
- *   are those of the fault that the request meets.
- * `commonHeaders` go before those of every response: request id, date, server. `request` is null where none was understood.
- * `codeOf` is the code of a status that a script names without one.
- * `configure` takes its own part of the policy and leaves the rest; `expire` ends the life of a key or token, and says whether
- *   there is one.
- * `counters` are added to the stats of the origin, and forgotten with them.
- */
+/** What every dialect serves from. The origin fills it and puts other values in when it is configured. */
+export interface Common {
+  readonly buckets: Map<string, Bucket>;
+  publicBuckets: ReadonlySet<string>;
+  forbidden: readonly RegExp[];
+  /** Over TLS. */
+  readonly secure: boolean;
+}
 
-const DIALECTS = { s3: createS3, azure: createAzure, gcs: createGcs };
+/** One answer in the making. */
+export interface Exchange {
+  readonly requestId: string;
+  /** The service's clock when the request came. */
+  readonly nowMs: number;
+  /** Null where none was understood. */
+  readonly request: Request | null;
+}
 
-/** @param {string} name @param {Common} common @returns {Dialect} */
-export function createDialect(name: string, common: Common): Dialect {
-  const create = DIALECTS[name];
-  if (create === undefined) {
-    throw new Error(`dialect: ${name} is none of ${Object.keys(DIALECTS).join(', ')}`);
-  }
-  return create(common);
+/** Of the fault that a request meets, what only the service itself can do. */
+export type Bent = Pick<Fault, 'lie' | 'by'>;
+
+export interface Dialect {
+  /**
+   * Splits path (and query) into what the catalogue calls bucket and key, '' where there is none, before anything else is
+   * asked; `request.path` is decoded, `request.rawPath` as it came. It may throw URIError.
+   */
+  locate(request: Request): { bucket: string; key: string };
+  /** The name of a request for the log and for scripts. */
+  operationOf(request: Request): Operation;
+  /** The range that a request asks for, in the words of Range. */
+  rangeOf(request: Request): string | null;
+  isAnonymous(request: Request): boolean;
+  /** Authenticates and answers; a failure becomes a response by `failureResponse`. */
+  serve(request: Request, nowMs: number, bent: Bent): Response | Failure;
+  newRequestId(nowMs: number): string;
+  /** Go before those of every response: request id, date, server. Names and values in turn. */
+  commonHeaders(exchange: Exchange): readonly string[];
+  failureResponse(failed: Failure, exchange: Exchange, withBody: boolean): Response;
+  /** The code of a status that a script names without one. */
+  codeOf(status: number): string | undefined;
+  /** Takes its own part of the policy and leaves the rest. */
+  configure(patch: OriginPolicy): void;
+  /** Ends the life of a key or token, and says whether there is one. */
+  expire(id: string): boolean;
+  /** Added to the stats of the origin, and forgotten with them. */
+  counters?(): Partial<OriginStats>;
+  forgetCounters?(): void;
 }

@@ -6,33 +6,30 @@
 import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { watchPeer } from './peer.js';
+import type { Socket } from 'node:net';
+import type { Drip } from './rules.js';
 
 /** A connection that the kernel has accepted and nobody reads. */
 export class Unread {
   #raw;
-  /** @type {(there: boolean) => void} */
   #end: (there: boolean) => void = (): void => {};
   /** It is not idle. */
   busy = true;
 
-  /** @param {import('node:net').Socket} raw */
-  constructor(raw: import('node:net').Socket) {
+  constructor(raw: Socket) {
     this.#raw = raw;
     // Not paused: a socket without a reader holds back by itself, and one that is paused would have to be resumed.
     raw.on('error', () => {});
   }
 
-  /** Whether the client is still there. @param {number | undefined} ms for ever without */
+  /** Whether the client is still there. @param ms for ever without */
   async wait(ms: number | undefined) {
-    /** @type {NodeJS.Timeout | undefined} */
     let timer: NodeJS.Timeout | undefined;
-    const over = /** @type {Promise<boolean>} */ (
-      new Promise((resolve) => {
-        this.#end = resolve;
-        this.#raw.once('close', () => resolve(false));
-        if (ms !== undefined) timer = setTimeout(resolve, ms, true);
-      })
-    );
+    const over = new Promise((resolve) => {
+      this.#end = resolve;
+      this.#raw.once('close', () => resolve(false));
+      if (ms !== undefined) timer = setTimeout(resolve, ms, true);
+    }) as Promise<boolean>;
     const unwatch = watchPeer(this.#raw, () => this.destroy());
     const there = await over;
     clearTimeout(timer);
@@ -53,14 +50,10 @@ export class Unread {
   }
 }
 
-/**
- * A socket as a stream whose bytes to the client go out in pieces until `flow` is called.
- * @param {import('node:net').Socket} raw @param {import('./faults.js').Drip} drip
- * @returns {{stream: Duplex, flow: () => void}}
- */
-export function dripping(raw: import('node:net').Socket, { bytes, everyMs }: import('./faults.js').Drip): { stream: Duplex; flow: () => void; } {
+/** A socket as a stream whose bytes to the client go out in pieces until `flow` is called. */
+export function dripping(raw: Socket, { bytes, everyMs }: Drip): { stream: Duplex; flow: () => void } {
   let drips = true;
-  const send = async (/** @type {Buffer} */ chunk: Buffer, /** @type {() => void} */ sent: () => void) => {
+  const send = async (chunk: Buffer, sent: () => void) => {
     for (let at = 0; at < chunk.length && !raw.destroyed;) {
       const piece = chunk.subarray(at, drips ? at + bytes : undefined);
       raw.write(piece);

@@ -3,16 +3,33 @@
  * elements and headers that some codes carry. How a document spells it is the dialect's.
  */
 
-/**
- * @typedef {{status: number, code: string, message: string, extra?: Record<string, string>, headers?: string[]}} Failure
- */
+export interface Failure {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  /** Elements of the document, by name. */
+  readonly extra: Readonly<Record<string, string>>;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+}
+
+const NOTHING = Object.freeze({});
 
 /**
- * @param {number} status @param {string} code @param {string} message
- * @param {Record<string, string>} [extra] elements of the document, by name
- * @param {string[]} [headers] names and values in turn
- * @returns {Failure}
+ * @param extra elements of the document, by name
+ * @param headers names and values in turn
  */
-export function failure(status: number, code: string, message: string, extra: Record<string, string>, headers: string[]): Failure {
+export function failure(
+  status: number,
+  code: string,
+  message: string,
+  extra: Readonly<Record<string, string>> = NOTHING,
+  headers: readonly string[] = [],
+): Failure {
   return { status, code, message, extra, headers };
+}
+
+/** Whether a dialect refused: of all that it may answer, only a failure has a `message`. */
+export function isFailure(found: object): found is Failure {
+  return 'message' in found;
 }

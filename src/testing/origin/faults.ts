@@ -7,48 +7,31 @@
  */
 import { gzipSync } from 'node:zlib';
 import { mix32, objectIdOf } from '../pattern.js';
-import { failure } from './failure.js';
-import { bytesSource } from './response.js';
+import { failure, type Failure } from './failure.js';
+import { bytesSource, type Response, type Source } from './response.js';
+import type { Request } from './request.js';
+import type { Dialect } from './dialect.js';
+import type { ConnectionFault, ConnectionRule, Fault, Lie, Rule } from './rules.js';
 
-/**
- * @typedef {'short-length' | 'long-length' | 'wrong-range' | 'short-range' | 'ignore-range' | 'two-lengths' | 'gzip-encoding'
- *   | 'bad-status-line' | 'huge-head' | 'folded-head' | 'bare-lf' | 'wrong-bytes' | 'mixed-version' | 'chunked' | 'no-length'
- *   | 'interim' | 'no-etag' | 'partial-chunk' | 'rewrite-loop' | 'range-label' | 'range-total' | 'same-continuation'
- *   | 'repeat-page' | 'skip-page'} Lie
- * @typedef {'before-head' | 'after-head' | number} Place a number is a count of body bytes sent
- * @typedef {{
- *   delayMs?: number, status?: number, code?: string, message?: string, retryAfter?: number | string,
- *   applied?: boolean, onBody?: import('./connection.js').OnBody, cutAfter?: Place, reset?: Place, stall?: Place, stallMs?: number, slow?: number, drip?: Drip,
- *   overwrite?: true | {size: number}, expire?: string | true,
- *   lie?: Lie, by?: number, close?: boolean | 'silent', headers?: Record<string, string | null>, raw?: string | Uint8Array,
- * }} Fault
- * @typedef {{bytes: number, everyMs: number, of?: 'head' | 'body'}} Drip
- * @typedef {{accept?: number | 'stall', handshake?: Drip, end?: 'cut' | 'reset'}} ConnectionFault
- * @typedef {{
- *   name?: string, nth?: number | number[], every?: number, after?: number, window?: {fromMs?: number, forMs?: number},
- *   probability?: number, seed?: number, times?: number,
- * }} Moments
- * @typedef {Moments & {
- *   key?: RegExp | string, bucket?: string, method?: string, op?: import('../ORIGIN-TYPES').Operation,
- *   range?: RegExp | string, ordinal?: number | number[], do: Fault,
- * }} Rule
- * @typedef {Moments & {connection: ConnectionFault}} ConnectionRule
- * @typedef {{request: import('./request.js').Request, ordinal: number, nowMs: number}} Arrival
- * @typedef {{
- *   ofRequest(arrival: Arrival): {index: number, fault: Fault} | null,
- *   ofConnection(nowMs: number): ConnectionFault | null,
- *   fired(): Record<string, number>,
- * }} Script what a request or a connection meets, and how often each rule was met
- */
+/** A request whose head has come. */
+export interface Arrival {
+  readonly request: Request;
+  /** Which request of its connection, counted from 1. */
+  readonly ordinal: number;
+  /** On a monotonic clock. */
+  readonly nowMs: number;
+}
 
-const pattern = (/** @type {RegExp | string | undefined} */ source: RegExp | string | undefined) =>
-  source === undefined ? null : new RegExp(source);
+/** What a request or a connection meets, and how often each rule was met. */
+export interface Script {
+  ofRequest(arrival: Arrival): { index: number; fault: Fault } | null;
+  ofConnection(nowMs: number): ConnectionFault | null;
+  fired(): Record<string, number>;
+}
 
-/**
- * @param {Array<Rule | ConnectionRule>} rules @param {import('./dialect.js').Dialect} dialect
- * @returns {Script}
- */
-export function createScript(rules: Array<Rule | ConnectionRule>, dialect: import('./dialect.js').Dialect): Script {
+const pattern = (source: RegExp | string | undefined) => (source === undefined ? null : new RegExp(source));
+
+export function createScript(rules: Array<Rule | ConnectionRule>, dialect: Dialect): Script {
   const live = rules.map((rule, index) => liveRule(rule, index));
   const ofRequests = live.filter(({ rule }) => 'do' in rule);
   const ofConnections = live.filter(({ rule }) => 'connection' in rule);
@@ -73,8 +56,7 @@ function liveRule(rule, index) {
     throw new Error(`script: rule ${index} needs either do or connection`);
   if (rule.do?.onBody?.do === 'answer' && rule.do.status === undefined)
     throw new Error('script: an answer on the body needs a status: the request is not carried out');
-  const numbers = (/** @type {number | number[] | undefined} */ given: number | number[] | undefined) =>
-    given === undefined ? null : [given].flat();
+  const numbers = (given: number | number[] | undefined) => (given === undefined ? null : [given].flat());
   return {
     rule,
     index,
@@ -121,21 +103,16 @@ function drawn({ rule, occurrences }, name) {
   return hash / 2 ** 32 < rule.probability;
 }
 
-/** @param {Fault} fault with a status @param {import('./dialect.js').Dialect} dialect @returns {import('./failure.js').Failure} */
-export function scriptedFailure(fault: Fault, dialect: import('./dialect.js').Dialect): import('./failure.js').Failure {
+/** @param fault with a status */
+export function scriptedFailure(fault: Fault, dialect: Dialect): Failure {
   const status = fault.status ?? 500;
   const code = fault.code ?? dialect.codeOf(status) ?? 'Scripted';
   const headers = fault.retryAfter === undefined ? [] : ['Retry-After', String(fault.retryAfter)];
   return failure(status, code, fault.message ?? 'This answer was scripted.', undefined, headers);
 }
 
-/**
- * Bends a response as its fault says; what is framing is left to the delivery.
- * @param {import('./response.js').Response} response
- * @param {Fault} fault
- * @returns {import('./response.js').Response}
- */
-export function disguise(response: import('./response.js').Response, fault: Fault): import('./response.js').Response {
+/** Bends a response as its fault says; what is framing is left to the delivery. */
+export function disguise(response: Response, fault: Fault): Response {
   let { headers, body } = response;
   let { chunked } = response;
   if (fault.lie === 'wrong-bytes') body = flipped(body, fault.by ?? body.length >>> 1);
@@ -177,7 +154,7 @@ function drain(body) {
 
 /** The same bytes but for one, whose bits are all turned. */
 function flipped(body, at) {
-  const fill = (/** @type {Uint8Array} */ target: Uint8Array, /** @type {number} */ position: number) => {
+  const fill = (target: Uint8Array, position: number) => {
     body.fill(target, position);
     const index = at - position;
     if (index >= 0 && index < target.length) target[index] ^= 0xff;

@@ -1,15 +1,24 @@
 /**
  * One line of the request log: what came, where, and what it met. The end is written in when the answer is over.
  */
+import type { Request } from './request.js';
+import type { Response } from './response.js';
+import type { Dialect } from './dialect.js';
+import type { LoggedRequest } from './records.js';
 
-/**
- * @param {import('./request.js').Request} request
- * @param {import('./response.js').Response} response
- * @param {import('./dialect.js').Dialect} dialect
- * @param {{number: number, requestId: string, rule: number | null, marks: number, connection: number, ordinal: number}} where
- * @returns {import('../ORIGIN-TYPES').LoggedRequest}
- */
-export function logEntry(request: import('./request.js').Request, response: import('./response.js').Response, dialect: import('./dialect.js').Dialect, where: { number: number; requestId: string; rule: number | null; marks: number; connection: number; ordinal: number; }): import('../ORIGIN-TYPES').LoggedRequest {
+export function logEntry(
+  request: Request,
+  response: Response,
+  dialect: Dialect,
+  where: {
+    number: number;
+    requestId: string;
+    rule: number | null;
+    marks: number;
+    connection: number;
+    ordinal: number;
+  },
+): LoggedRequest {
   return {
     ...where,
     afterMark: where.marks > 0,

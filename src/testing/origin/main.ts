@@ -8,7 +8,6 @@ import { parseArgs } from 'node:util';
 import { DEFAULT_CREDENTIALS } from './defaults.js';
 import { OriginServer } from './server.js';
 
-/** @type {OriginServer | undefined} */
 let server: OriginServer | undefined;
 
 const orders = {
@@ -29,7 +28,7 @@ async function obey(order, args) {
 
 function takeOrders() {
   process.on('disconnect', () => process.exit(0));
-  process.on('message', async (/** @type {any} */ { id, order, args }: any) => {
+  process.on('message', async ({ id, order, args }: any) => {
     try {
       process.send?.({ id, value: await obey(order, args) });
       if (order === 'stop') process.disconnect();

@@ -3,19 +3,38 @@
  * same for all services; what a page looks like is the dialect's.
  */
 import { afterPrefix, compareKeys } from './encoding.js';
+import type { Lie } from './rules.js';
 
-/**
- * @typedef {{next(): string | null, seek(key: string): void}} Walk
- * @typedef {{name: string, rolled: boolean}} Entry `rolled` for a prefix that stands for all keys under it
- */
+/** A walk over keys in their order. */
+export interface Walk {
+  /** Null at the end. */
+  next(): string | null;
+  /** Goes on from the first key that is not less. */
+  seek(key: string): void;
+}
 
-/**
- * @param {Walk} walk from `page.from` on
- * @param {{prefix: string, delimiter: string, max: number}} page
- * @returns {{entries: Entry[], next: string | null}} `next`: the first key of the next page, null at the end
- */
-export function collectPage(walk: Walk, { prefix, delimiter, max }: { prefix: string; delimiter: string; max: number; }): { entries: Entry[]; next: string | null; } {
-  /** @type {Entry[]} */
+export interface Entry {
+  readonly name: string;
+  /** A prefix that stands for all keys under it. */
+  readonly rolled: boolean;
+}
+
+export interface Page {
+  readonly entries: Entry[];
+  /** The first key of the next page, null at the end. */
+  readonly next: string | null;
+}
+
+/** What a page is to be of. */
+export interface PageBounds {
+  readonly prefix: string;
+  /** '' for none. */
+  readonly delimiter: string;
+  readonly max: number;
+}
+
+/** @param walk from the begin of the page on */
+export function collectPage(walk: Walk, { prefix, delimiter, max }: PageBounds): Page {
   const entries: Entry[] = [];
   for (;;) {
     const key = walk.next();
@@ -37,22 +56,24 @@ export function collectPage(walk: Walk, { prefix, delimiter, max }: { prefix: st
 /**
  * A page as it is, or one that leads the walk astray: back to its own begin, back to its second entry (so that all others
  * come again), or the page behind it in its place.
- * @param {(from: string) => Walk} walkFrom @param {{from: string, prefix: string, delimiter: string, max: number}} page
- * @param {string | undefined} lie
- * @returns {{entries: Entry[], next: string | null}}
  */
-export function servedPage(walkFrom: (from: string) => Walk, page: { from: string; prefix: string; delimiter: string; max: number; }, lie: string | undefined): { entries: Entry[]; next: string | null; } {
+export function servedPage(
+  walkFrom: (from: string) => Walk,
+  page: PageBounds & { readonly from: string },
+  lie: Lie | undefined,
+): Page {
   const honest = collectPage(walkFrom(page.from), page);
   const { entries, next } = honest;
+  const [first, second] = entries;
   if (lie === 'skip-page' && next !== null) return collectPage(walkFrom(next), page);
-  if (lie === 'same-continuation' && entries.length > 0) return { entries, next: entries[0].name };
-  if (lie === 'repeat-page' && entries.length > 1) return { entries, next: entries[1].name };
+  if (lie === 'same-continuation' && first !== undefined) return { entries, next: first.name };
+  if (lie === 'repeat-page' && second !== undefined) return { entries, next: second.name };
   return honest;
 }
 
-/** Two walks as one, each key once. @param {Walk} a @param {Walk} b @returns {Walk} */
+/** Two walks as one, each key once. */
 export function mergedWalk(a: Walk, b: Walk): Walk {
-  let heads = [a.next(), b.next()];
+  let heads: readonly [string | null, string | null] = [a.next(), b.next()];
   return {
     next() {
       const [x, y] = heads;
@@ -69,11 +90,11 @@ export function mergedWalk(a: Walk, b: Walk): Walk {
   };
 }
 
-/** A walk over a few keys in any order. @param {Iterable<string>} keys @param {string} from @returns {Walk} */
+/** A walk over a few keys in any order. */
 export function walkOf(keys: Iterable<string>, from: string): Walk {
   const sorted = [...keys].sort(compareKeys);
   let least = from;
-  const seek = (/** @type {string} */ key: string) => {
+  const seek = (key: string) => {
     least = key;
   };
   return {

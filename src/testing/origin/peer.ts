@@ -2,12 +2,13 @@
  * Whether the other end of a connection has left, for a socket that is not read: the kernel tells that only to readers.
  */
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 
 const LOOK_MS = 20;
 /** States of Linux's table of connections: established, and its end of the handshake. */
 const TCP_ALIVE = new Set(['01', '03']);
 
-const hexPort = (/** @type {number} */ port: number) => port.toString(16).toUpperCase().padStart(4, '0');
+const hexPort = (port: number) => port.toString(16).toUpperCase().padStart(4, '0');
 
 /** Whether the other end of a connection has closed or reset it; false where there is no way to know. */
 function peerLeft(localPort, remotePort) {
@@ -23,10 +24,9 @@ function peerLeft(localPort, remotePort) {
 
 /**
  * Looks again and again until it is told to stop.
- * @param {import('node:net').Socket} raw @param {() => void} left
- * @returns {() => void} stops it
+ * Returns stops it
  */
-export function watchPeer(raw: import('node:net').Socket, left: () => void): () => void {
+export function watchPeer(raw: Socket, left: () => void): () => void {
   const { localPort, remotePort } = raw;
   const look = setInterval(() => {
     if (peerLeft(localPort, remotePort)) left();

@@ -2,12 +2,19 @@
  * One range of RFC 9110 against the size of an object, and the ranges of the lies that name another than was asked.
  */
 
+import type { Lie } from './rules.js';
+
+/** Bytes of an object. */
+export interface Span {
+  readonly start: number;
+  readonly length: number;
+}
+
 /**
  * What is not understood is ignored, as the RFC says.
- * @param {string | undefined} text the header @param {number} size
- * @returns {{start: number, length: number} | 'unsatisfiable' | null}
+ * @param text the header
  */
-export function parseRange(text: string | undefined, size: number): { start: number; length: number; } | 'unsatisfiable' | null {
+export function parseRange(text: string | undefined, size: number): Span | 'unsatisfiable' | null {
   const m = /^bytes=(\d*)-(\d*)$/.exec(text ?? '');
   if (m === null || (m[1] === '' && m[2] === '')) return null;
   if (m[1] === '') {
@@ -20,11 +27,8 @@ export function parseRange(text: string | undefined, size: number): { start: num
   return start >= size ? 'unsatisfiable' : { start, length: end - start + 1 };
 }
 
-/**
- * Another range than asked, in answer to a ranged or unranged request, for the lies that need one.
- * @param {{start: number, length: number} | null} range @param {number} size @param {string | undefined} lie
- */
-export function bend(range: { start: number; length: number; } | null, size: number, lie: string | undefined) {
+/** Another range than asked, in answer to a ranged or unranged request, for the lies that need one. */
+export function bend(range: Span | null, size: number, lie: Lie | undefined): Span | null {
   const asked = range ?? { start: 0, length: size };
   if (lie === 'short-range') return { start: asked.start, length: Math.max(1, asked.length >>> 1) };
   if (lie !== 'wrong-range') return range;

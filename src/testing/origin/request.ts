@@ -4,38 +4,56 @@
  * Only what their clients send: a head, then a body with a Content-Length, or chunked.
  */
 import { parseQuery } from './encoding.js';
-import { failure } from './failure.js';
+import { failure, isFailure, type Failure } from './failure.js';
 
 const MAX_HEAD_BYTES = 65_536;
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
 const MAX_CHUNK_LINE_BYTES = 16_384;
-/** @type {Buffer} */
 const EMPTY: Buffer = Buffer.alloc(0);
 
-/**
- * @typedef {{
- *   method: string, target: string, rawPath: string, path: string, query: Array<[string, string]>, params: Map<string, string>,
- *   headers: Map<string, string>, body: Buffer, bucket: string, key: string,
- * }} Request
- * `path` is decoded, `rawPath` is not; `bucket` and `key` are the dialect's to fill in; `headers` are by lower-case name, repeated ones joined by commas.
- */
+/** A request as it came; `bucket` and `key` are for the dialect to fill in. */
+export interface Request {
+  readonly method: string;
+  /** Path and query as they came. */
+  readonly target: string;
+  /** The path as it came, and decoded. */
+  readonly rawPath: string;
+  readonly path: string;
+  /** Decoded, in the order sent; `params` has the last of each name. */
+  readonly query: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly params: ReadonlyMap<string, string>;
+  /** By lower-case name, repeated ones joined by commas. */
+  readonly headers: ReadonlyMap<string, string>;
+  /** Empty until it has been read. */
+  body: Buffer;
+  bucket: string;
+  key: string;
+}
 
-/**
- * Takes the head of the first request out of `bytes`; its body is read by `createBody`.
- * @param {Buffer} bytes
- * @returns {{kind: 'more'} | {kind: 'head', request: Request, used: number, length: number | null, wantsContinue: boolean}
- *   | {kind: 'bad', failed: import('./failure.js').Failure}} `length` is that of the body, null when it is chunked
- */
-export function takeHead(bytes: Buffer): { kind: 'more'; } | { kind: 'head'; request: Request; used: number; length: number | null; wantsContinue: boolean; } |
-{ kind: 'bad'; failed: import('./failure.js').Failure; } {
+/** What the beginning of a connection's bytes is. */
+export type Taken =
+  | { readonly kind: 'more' }
+  | {
+      readonly kind: 'head';
+      readonly request: Request;
+      /** Bytes of the head. */
+      readonly used: number;
+      /** Bytes of the body, null when it is chunked. */
+      readonly length: number | null;
+      readonly wantsContinue: boolean;
+    }
+  | { readonly kind: 'bad'; readonly failed: Failure };
+
+/** Takes the head of the first request out of `bytes`; its body is read by `createBody`. */
+export function takeHead(bytes: Buffer): Taken {
   const end = bytes.indexOf(HEAD_END);
   if (end < 0) {
     if (bytes.length > MAX_HEAD_BYTES)
       return bad('Your request header section exceeds the maximum allowed size.');
     return { kind: 'more' };
   }
-  const lines = bytes.latin1Slice(0, end).split('\r\n');
+  const lines = bytes.toString('latin1', 0, end).split('\r\n');
   const headers = parseHeaders(lines);
   if (headers === null) return bad('A header line is malformed.');
   const length = bodyLength(headers);
@@ -43,25 +61,25 @@ export function takeHead(bytes: Buffer): { kind: 'more'; } | { kind: 'head'; req
   if (length !== null && length > MAX_BODY_BYTES)
     return bad('Your proposed upload exceeds the maximum allowed size');
   const wantsContinue = headers.get('expect')?.toLowerCase() === '100-continue';
-  const request = parseTarget(lines[0], headers);
-  if ('message' in request) return { kind: 'bad', failed: request };
+  const request = parseTarget(lines[0]!, headers);
+  if (isFailure(request)) return { kind: 'bad', failed: request };
   return { kind: 'head', request, used: end + 4, length, wantsContinue };
 }
 
-/**
- * Collects the body of a request.
- * @typedef {{readonly received: number, push(bytes: Buffer): Buffer | null | 'more' | 'broken', bytes(): Buffer}} Body
- * `push` returns what it has no use for once the body is whole (null for nothing).
- * @param {number | null} length null for a chunked one
- * @returns {Body}
- */
+/** Collects the body of a request. */
+export interface Body {
+  readonly received: number;
+  /** Returns what it has no use for once the body is whole (null for nothing). */
+  push(bytes: Buffer): Buffer | null | 'more' | 'broken';
+  bytes(): Buffer;
+}
+
+/** @param length null for a chunked one */
 export function createBody(length: number | null): Body {
   return length === null ? chunkedBody() : plainBody(length);
 }
 
-/** @param {number} length @returns {Body} */
 function plainBody(length: number): Body {
-  /** @type {Buffer[]} */
   const parts: Buffer[] = [];
   let received = 0;
   return {
@@ -79,19 +97,17 @@ function plainBody(length: number): Body {
   };
 }
 
-/** The chunked coding of RFC 9112; extensions and trailers are read past. @returns {Body} */
+/** The chunked coding of RFC 9112; extensions and trailers are read past. */
 function chunkedBody(): Body {
-  /** @type {Buffer[]} */
   const parts: Buffer[] = [];
-  /** @type {Buffer} */
   let rest: Buffer = EMPTY;
   let received = 0;
   let left = 0;
-  let state = 'size';
+  let state: 'size' | 'data' | 'after' | 'trailer' | 'whole' | 'broken' = 'size';
   const line = () => {
     const end = rest.indexOf('\r\n');
     if (end < 0) return null;
-    const text = rest.latin1Slice(0, end);
+    const text = rest.toString('latin1', 0, end);
     rest = rest.subarray(end + 2);
     return text;
   };
@@ -104,7 +120,7 @@ function chunkedBody(): Body {
     if (left === 0) state = 'after';
     return left === 0;
   };
-  const takeLine = () => {
+  const takeLine = (): 'on' | 'more' | 'broken' => {
     const text = line();
     if (text === null) return rest.length > MAX_CHUNK_LINE_BYTES ? 'broken' : 'more';
     if (state === 'after') state = text === '' ? 'size' : 'broken';
@@ -137,15 +153,16 @@ function chunkedBody(): Body {
   };
 }
 
-const bad = (/** @type {string} */ message: string) => ({
-  kind: /** @type {const} */ ('bad'),
+const bad = (message: string): Taken => ({
+  kind: 'bad',
   failed: failure(400, 'BadRequest', message),
 });
 
-function parseHeaders(lines) {
-  const headers = new Map();
+/** Null where a line is none, or what may come but once comes twice. */
+function parseHeaders(lines: readonly string[]): Map<string, string> | null {
+  const headers = new Map<string, string>();
   for (let i = 1; i < lines.length; i++) {
-    const line = lines[i];
+    const line = lines[i]!;
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0));
     if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) return null;
@@ -159,19 +176,19 @@ function parseHeaders(lines) {
 }
 
 /** Null for a chunked body, NaN for what cannot be. */
-function bodyLength(headers) {
+function bodyLength(headers: ReadonlyMap<string, string>): number | null {
   const coding = headers.get('transfer-encoding');
   const text = headers.get('content-length');
   if (coding !== undefined) return coding.toLowerCase() === 'chunked' && text === undefined ? null : NaN;
   return /^\d+$/.test(text ?? '0') ? Number(text ?? '0') : NaN;
 }
 
-/** @returns {Request | import('./failure.js').Failure} */
-function parseTarget(requestLine, headers): Request | import('./failure.js').Failure {
+function parseTarget(requestLine: string, headers: ReadonlyMap<string, string>): Request | Failure {
   const m = /^([A-Z]+) (\/[!-~]*) HTTP\/1\.1$/.exec(requestLine);
   if (m === null) return failure(400, 'BadRequest', 'The request line is malformed.');
   if (!headers.has('host')) return failure(400, 'BadRequest', 'The Host header is missing.');
-  const [, method, target] = m;
+  const method = m[1]!;
+  const target = m[2]!;
   const mark = target.indexOf('?');
   const rawPath = mark < 0 ? target : target.slice(0, mark);
   try {
@@ -184,8 +201,8 @@ function parseTarget(requestLine, headers): Request | import('./failure.js').Fai
   }
 }
 
-/** The access key or the bearer token that a request came with, if it has either. @param {Request} request */
-export function signerOf({ headers }: Request) {
+/** The access key or the bearer token that a request came with, if it has either. */
+export function signerOf({ headers }: Request): string | undefined {
   const [, token, keyId] =
     /^Bearer (.+)$|\bCredential=([^/]+)\//.exec(headers.get('authorization') ?? '') ?? [];
   return token ?? keyId;

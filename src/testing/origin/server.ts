@@ -15,11 +15,16 @@ import { Connection } from './connection.js';
 import { deliver } from './delivery.js';
 import { createDialect } from './dialect.js';
 import { dripping, Unread } from './entrance.js';
-import { createScript, disguise, scriptedFailure } from './faults.js';
+import { createScript, disguise, scriptedFailure } from './rules.js';
 import { failure } from './failure.js';
 import { logEntry } from './log.js';
 import { signerOf } from './request.js';
 import { answer } from './response.js';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Response } from './response.js';
+import type { SecureContext } from 'node:tls';
+import type { Common, Dialect } from './dialect.js';
+import type { Fault, ConnectionFault, Rule, ConnectionRule } from './rules.js';
 
 const DEFAULT_LOG_LIMIT = 20_000;
 /** Of the event loop: one accepts, one reads, and TLS takes two more round trips of a client that may be gone already. */
@@ -51,37 +56,27 @@ const freshCounters = () => ({
   logDropped: 0,
 });
 
-/** @type {import('./response.js').Response} */
-const NO_ANSWER: import('./response.js').Response = answer(0, []);
+const NO_ANSWER: Response = answer(0, []);
 
 export class OriginServer {
   #server = createServer((raw) => this.#accept(raw));
-  /** @type {Set<Connection | Unread>} */
   #connections: Set<Connection | Unread> = new Set();
-  /** @type {Set<Connection | Unread>} */
   #stalled: Set<Connection | Unread> = new Set();
   #counters = freshCounters();
-  /** @type {Record<string, number>} */
   #byStatus: Record<string, number> = {};
-  /** @type {any[]} */
   #log: any[] = [];
   #marks = 0;
   #script;
-  /** @type {Set<() => void>} */
   #waiters: Set<() => void> = new Set();
   #options;
-  /** @type {import('node:tls').SecureContext | null} */
-  #tls: import('node:tls').SecureContext | null;
-  /** @type {import('./dialect.js').Common} */
-  #common: import('./dialect.js').Common;
-  /** @type {import('./dialect.js').Dialect} */
-  #dialect: import('./dialect.js').Dialect;
+  #tls: SecureContext | null;
+  #common: Common;
+  #dialect: Dialect;
   #clockOffsetMs = 0;
-  /** @type {WeakMap<object, {index: number, fault: import('./faults.js').Fault}>} */
-  #hits: WeakMap<object, { index: number; fault: import('./faults.js').Fault; }> = new WeakMap();
+  #hits: WeakMap<object, { index: number; fault: Fault }> = new WeakMap();
   #unlocated = new WeakSet();
 
-  /** @param {any} options the options of startOrigin, checked there */
+  /** @param options the options of startOrigin, checked there */
   constructor(options: any) {
     this.#options = options;
     this.#tls = options.tls === undefined ? null : createSecureContext(options.tls);
@@ -96,13 +91,13 @@ export class OriginServer {
     this.configure(options);
   }
 
-  /** @param {number} port @returns {Promise<number>} the port it listens on */
+  /** Returns the port it listens on */
   listen(port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ port, host: '127.0.0.1', backlog: 4096 }, () => {
         this.#server.off('error', reject);
-        const address = /** @type {import('node:net').AddressInfo} */ (this.#server.address());
+        const address = this.#server.address() as AddressInfo;
         resolve(address.port);
       });
     });
@@ -121,8 +116,7 @@ export class OriginServer {
     else void this.#keepWaiting(id, raw, fault);
   }
 
-  /** @param {number} id @param {import('node:net').Socket} raw @param {import('./faults.js').ConnectionFault} fault */
-  async #keepWaiting(id: number, raw: import('node:net').Socket, fault: import('./faults.js').ConnectionFault) {
+  async #keepWaiting(id: number, raw: Socket, fault: ConnectionFault) {
     const unread = new Unread(raw);
     this.#connections.add(unread);
     this.#count('connections', 1);
@@ -133,8 +127,7 @@ export class OriginServer {
     if (there) this.#welcome(id, raw, fault);
   }
 
-  /** @param {number} id @param {import('node:net').Socket} raw @param {import('./faults.js').ConnectionFault | null} fault */
-  #welcome(id: number, raw: import('node:net').Socket, fault: import('./faults.js').ConnectionFault | null) {
+  #welcome(id: number, raw: Socket, fault: ConnectionFault | null) {
     const connection = new Connection(id, this.#secured(raw, fault), raw, {
       arrived: (from, request) => this.#arrived(from, request),
       abandoned: (from, request, bodyBytes) => this.#abandoned(from, request, bodyBytes),
@@ -281,7 +274,7 @@ export class OriginServer {
     return false;
   }
 
-  /** Changes what is given, leaves the rest. @param {any} patch */
+  /** Changes what is given, leaves the rest. */
   configure(patch: any) {
     const common = this.#common;
     if (patch.publicBuckets !== undefined) common.publicBuckets = new Set(patch.publicBuckets);
@@ -290,19 +283,17 @@ export class OriginServer {
     this.#dialect.configure(patch);
   }
 
-  /** @param {string} id of a key or token */
+  /** @param id of a key or token */
   expire(id: string) {
     if (!this.#dialect.expire(id))
       throw new Error(`expire: no credential ${id} here; an account key has no end`);
   }
 
-  /** @param {Array<import('./faults.js').Rule | import('./faults.js').ConnectionRule>} rules */
-  script(rules: Array<import('./faults.js').Rule | import('./faults.js').ConnectionRule>) {
+  script(rules: Array<Rule | ConnectionRule>) {
     this.#script = createScript(rules, this.#dialect);
   }
 
-  /** @param {{bucket: string, key?: string, size?: number}} what */
-  bump({ bucket, key, size }: { bucket: string; key?: string; size?: number; }) {
+  bump({ bucket, key, size }: { bucket: string; key?: string; size?: number }) {
     const found = this.#common.buckets.get(bucket);
     if (found === undefined) throw new Error(`bump: no bucket ${bucket} here`);
     found.bump(key, size);
@@ -327,14 +318,14 @@ export class OriginServer {
     };
   }
 
-  /** Ends what stalls now. @returns {number} how many */
+  /** Ends what stalls now. Returns how many */
   release(): number {
     const all = [...this.#stalled];
     for (const connection of all) connection.release();
     return all.length;
   }
 
-  /** Ends connections that answer nothing now. @param {boolean} withReset @returns {number} how many */
+  /** Ends connections that answer nothing now. Returns how many */
   closeIdle(withReset: boolean): number {
     const idle = [...this.#connections].filter((connection) => !connection.busy);
     for (const connection of idle) {
@@ -362,10 +353,7 @@ export class OriginServer {
     this.release();
   }
 
-  /**
-   * Resolves when every counter named has at least that value; a 0 means exactly 0.
-   * @param {Record<string, number>} condition
-   */
+  /** Resolves when every counter named has at least that value; a 0 means exactly 0. */
   waitFor(condition: Record<string, number>) {
     const names = Object.keys(condition);
     const unknown = names.find((name) => !WAITABLE.includes(name));

@@ -9,6 +9,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { testCertificate } from './certificate.js';
 import { DEFAULT_ACCOUNT, DEFAULT_CREDENTIALS } from './defaults.js';
+import type { OriginOptions } from './options.js';
 
 export { DEFAULT_ACCOUNT, DEFAULT_CREDENTIALS };
 
@@ -21,19 +22,19 @@ const MAX_STDERR_CHARS = 65_536;
 function createRemote(child) {
   let last = 0;
   let stderr = '';
-  /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void, name: string}>} */
-  const open: Map<number, { resolve: (value: any) => void; reject: (error: Error) => void; name: string; }> = new Map();
-  child.stderr.setEncoding('utf8').on('data', (/** @type {string} */ text: string) => {
+  const open: Map<number, { resolve: (value: any) => void; reject: (error: Error) => void; name: string }> =
+    new Map();
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-MAX_STDERR_CHARS);
   });
-  child.on('message', (/** @type {any} */ { id, value, error }: any) => {
+  child.on('message', ({ id, value, error }: any) => {
     const asked = open.get(id);
     open.delete(id);
     if (error === undefined) asked?.resolve(value);
     else asked?.reject(new Error(`origin: ${error}`));
   });
   const exited = new Promise((resolve) => {
-    child.on('close', (/** @type {number | null} */ code: number | null, /** @type {string | null} */ signal: string | null) => {
+    child.on('close', (code: number | null, signal: string | null) => {
       for (const { reject, name } of open.values()) {
         reject(
           new Error(
@@ -45,12 +46,12 @@ function createRemote(child) {
       resolve(undefined);
     });
   });
-  const ask = (/** @type {string} */ order: string, /** @type {unknown[]} */ ...args: unknown[]) =>
+  const ask = (order: string, ...args: unknown[]) =>
     new Promise((resolve, reject) => {
       last += 1;
       const id = last;
       open.set(id, { resolve, reject, name: order });
-      child.send({ id, order, args }, (/** @type {Error | null} */ error: Error | null) => {
+      child.send({ id, order, args }, (error: Error | null) => {
         if (error !== null && open.delete(id))
           reject(new Error(`origin: not reached: ${error.message}; ${stderr}`));
       });
@@ -58,7 +59,6 @@ function createRemote(child) {
   return { ask, exited };
 }
 
-/** @param {Promise<any>} promise @param {number} ms @param {() => Promise<string>} explain */
 async function bounded(promise: Promise<any>, ms: number, explain: () => Promise<string>) {
   let timer;
   const late = Symbol('late');
@@ -70,11 +70,7 @@ async function bounded(promise: Promise<any>, ms: number, explain: () => Promise
   return first;
 }
 
-/**
- * @param {import('./ORIGIN-TYPES').OriginOptions} [options]
- * @returns {Promise<import('./ORIGIN-TYPES').Origin>}
- */
-export async function startOrigin({ secure = false, ...options }: import('./ORIGIN-TYPES').OriginOptions = {}): Promise<import('./ORIGIN-TYPES').Origin> {
+export async function startOrigin({ secure = false, ...options }: OriginOptions = {}): Promise<Origin> {
   const certificate = secure ? testCertificate() : undefined;
   const child = fork(MAIN, [], {
     execArgv: [],
@@ -86,7 +82,7 @@ export async function startOrigin({ secure = false, ...options }: import('./ORIG
   const tls = certificate && { cert: certificate.cert, key: certificate.key };
   const accounts = options.accounts ?? [DEFAULT_ACCOUNT];
   const given = { ...options, credentials, accounts, tls };
-  const { port } = /** @type {{port: number}} */ (await ask('start', given));
+  const { port } = (await ask('start', given)) as { port: number };
 
   const stop = async () => {
     const ended = child.exitCode !== null || child.signalCode !== null;

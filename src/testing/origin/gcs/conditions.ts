@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Preconditions of both APIs, and the sums that a writer says its bytes have.
  *

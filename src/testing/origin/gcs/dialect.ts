@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Google Cloud Storage as a dialect of the origin: the JSON API and the XML API over the same objects, and on the same port
  * the token endpoint and the metadata server that issue the tokens.

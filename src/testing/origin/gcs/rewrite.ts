@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Objects made of other objects, without their bytes passing through the client: copy, rewrite, compose.
  *

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * What the service keeps, and the steps that both APIs take on it: find a version, write, remove.
  *

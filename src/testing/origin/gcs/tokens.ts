@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Access tokens: those that tests configure, and those that are issued here, by the token endpoint for the key of a
  * service account or a refresh token, and by the metadata server of a virtual machine.

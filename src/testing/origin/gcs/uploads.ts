@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Uploads of the JSON API in one request: the media alone, or metadata and media in a multipart/related body.
  *

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * Multipart uploads of the XML API.
  *

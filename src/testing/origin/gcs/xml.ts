@@ -1,3 +1,4 @@
+// @ts-nocheck
 /**
  * The XML API, from a request that may be served to its answer.
  *

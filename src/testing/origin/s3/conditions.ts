@@ -2,34 +2,38 @@
  * Conditions that a request sets on an object. Source: "Conditional requests" of the Amazon S3 documentation.
  */
 import { failure } from '../failure.js';
+import type { Stored } from '../catalogue.js';
+import type { Request } from '../request.js';
 
-/** @typedef {import('../catalogue.js').Stored} Stored */
-
-const matches = (/** @type {string} */ list: string, /** @type {string} */ etag: string) =>
+const matches = (list: string, etag: string) =>
   list.split(',').some((one) => one.trim() === '*' || one.trim().replaceAll('"', '') === etag.slice(1, -1));
 
-/** @param {string} condition the header that does not hold */
+/** @param condition the header that does not hold */
 export const preconditionFailed = (condition: string) =>
   failure(412, 'PreconditionFailed', 'At least one of the pre-conditions you specified did not hold', {
     Condition: condition,
   });
 
-export const noSuchKey = (/** @type {string} */ key: string) =>
+export const noSuchKey = (key: string) =>
   failure(404, 'NoSuchKey', 'The specified key does not exist.', { Key: key });
 
 /**
- * @param {Map<string, string>} headers @param {Stored} object @param {string} [before] what the headers' names begin with
- * @returns {'If-Match' | 'If-None-Match' | null} the one that does not hold
+ * @param before what the headers' names begin with
+ * Returns the one that does not hold
  */
-export function brokenCondition(headers: Map<string, string>, object: Stored, before: string = ''): 'If-Match' | 'If-None-Match' | null {
+export function brokenCondition(
+  headers: Map<string, string>,
+  object: Stored,
+  before: string = '',
+): 'If-Match' | 'If-None-Match' | null {
   const ifMatch = headers.get(`${before}if-match`);
   if (ifMatch !== undefined && !matches(ifMatch, object.etag)) return 'If-Match';
   const ifNoneMatch = headers.get(`${before}if-none-match`);
   return ifNoneMatch !== undefined && matches(ifNoneMatch, object.etag) ? 'If-None-Match' : null;
 }
 
-/** Why a write may not replace what is there, or null. @param {import('../request.js').Request} request @param {Stored | null} object */
-export function refusalOfWrite({ headers, key }: import('../request.js').Request, object: Stored | null) {
+/** Why a write may not replace what is there, or null. */
+export function refusalOfWrite({ headers, key }: Request, object: Stored | null) {
   const ifNoneMatch = headers.get('if-none-match');
   if (ifNoneMatch !== undefined && ifNoneMatch !== '*') {
     const message = 'A header you provided implies functionality that is not implemented';

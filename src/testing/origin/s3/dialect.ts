@@ -3,14 +3,14 @@
  */
 import { CODES, failureResponse } from './failure.js';
 import { operationOf, serve } from './service.js';
-
-/** @typedef {import('../request.js').Request} Request */
+import type { Request } from '../request.js';
+import type { Ids, Common, Dialect } from '../dialect.js';
+import type { ServiceState } from './service.js';
 
 /** Of all parts but the last. */
 const MIN_PART_BYTES = 5 * 1024 * 1024;
 
-/** @param {Request} request @returns {{bucket: string, key: string}} */
-function locate({ path }: Request): { bucket: string; key: string; } {
+function locate({ path }: Request): { bucket: string; key: string } {
   const slash = path.indexOf('/', 1);
   if (slash < 0) return { bucket: path.slice(1), key: '' };
   return { bucket: path.slice(1, slash), key: path.slice(slash + 1) };
@@ -19,7 +19,7 @@ function locate({ path }: Request): { bucket: string; key: string; } {
 /** A source of ids as S3 shapes them. */
 function idMint() {
   let minted = 0;
-  return (/** @type {number} */ nowMs: number) => {
+  return (nowMs: number) => {
     minted += 1;
     const unique = Math.floor(nowMs / 1000) * 1_048_576 + (minted % 1_048_576);
     const requestId = unique.toString(16).toUpperCase().padStart(16, '0').slice(-16);
@@ -27,17 +27,14 @@ function idMint() {
   };
 }
 
-/** @param {import('../dialect.js').Ids} ids @param {number} nowMs */
-function commonHeaders({ requestId, hostId }: import('../dialect.js').Ids, nowMs: number) {
+function commonHeaders({ requestId, hostId }: Ids, nowMs: number) {
   const headers = ['x-amz-id-2', hostId, 'x-amz-request-id', requestId];
   headers.push('Date', new Date(nowMs).toUTCString(), 'Server', 'AmazonS3');
   return headers;
 }
 
-/** @param {import('../dialect.js').Common} common @returns {import('../dialect.js').Dialect} */
-export function createS3(common: import('../dialect.js').Common): import('../dialect.js').Dialect {
-  /** @type {import('./service.js').ServiceState} */
-  const state: import('./service.js').ServiceState = Object.assign(common, {
+export function createS3(common: Common): Dialect {
+  const state: ServiceState = Object.assign(common, {
     credentials: new Map(),
     region: 'us-east-1',
     minPartBytes: MIN_PART_BYTES,
@@ -57,9 +54,7 @@ export function createS3(common: import('../dialect.js').Common): import('../dia
     codeOf: (status) => CODES.get(status),
     configure(patch) {
       if (patch.credentials !== undefined)
-        state.credentials = new Map(
-          patch.credentials.map((/** @type {any} */ one: any) => [one.accessKeyId, one]),
-        );
+        state.credentials = new Map(patch.credentials.map((one: any) => [one.accessKeyId, one]));
       if (patch.region !== undefined) state.region = patch.region;
       if (patch.minPartBytes !== undefined) state.minPartBytes = patch.minPartBytes;
     },

@@ -3,14 +3,16 @@
  */
 import { escapeXml } from '../encoding.js';
 import { NO_BODY, bytesSource } from '../response.js';
+import type { Failure } from '../failure.js';
+import type { Response } from '../response.js';
 
-/** @typedef {import('../failure.js').Failure} Failure */
-/** @typedef {{requestId: string, hostId: string}} Ids */
+export interface Ids {
+  requestId: string;
+  hostId: string;
+}
 
-/** @param {Failure} failed @param {Ids} ids @returns {Buffer} */
 export function errorDocument(failed: Failure, { requestId, hostId }: Ids): Buffer {
-  const element = (/** @type {string} */ name: string, /** @type {string} */ text: string) =>
-    `<${name}>${escapeXml(text)}</${name}>`;
+  const element = (name: string, text: string) => `<${name}>${escapeXml(text)}</${name}>`;
   const extra = Object.entries(failed.extra ?? {}).map(([name, text]) => element(name, text));
   const body = [
     element('Code', failed.code),
@@ -22,8 +24,7 @@ export function errorDocument(failed: Failure, { requestId, hostId }: Ids): Buff
   return Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>\n<Error>${body.join('')}</Error>`);
 }
 
-/** @param {Failure} failed @param {Ids} ids @param {boolean} withBody @returns {import('../response.js').Response} */
-export function failureResponse(failed: Failure, ids: Ids, withBody: boolean): import('../response.js').Response {
+export function failureResponse(failed: Failure, ids: Ids, withBody: boolean): Response {
   return {
     status: failed.status,
     headers: ['Content-Type', 'application/xml', ...(failed.headers ?? [])],

@@ -7,12 +7,14 @@ import { modifiedMs } from '../catalogue.js';
 import { compareKeys, encodePath, escapeXml } from '../encoding.js';
 import { failure } from '../failure.js';
 import { servedPage } from '../pages.js';
+import type { Bucket } from '../catalogue.js';
+import type { Failure } from '../failure.js';
 
 const MAX_KEYS = 1000;
-const invalid = (/** @type {string} */ message: string, /** @type {Record<string, string>} */ extra: Record<string, string>) =>
+const invalid = (message: string, extra: Record<string, string>) =>
   failure(400, 'InvalidArgument', message, extra);
 
-/** What `encoding-type=url` does to a key: a form encoding that leaves slashes and stars. @param {string} key */
+/** What `encoding-type=url` does to a key: a form encoding that leaves slashes and stars. */
 const encodeListed = (key: string) => encodePath(key).replaceAll('%20', '+').replaceAll('%2A', '*');
 
 function parsePage(params) {
@@ -45,9 +47,9 @@ function parsePage(params) {
   };
 }
 
-const latest = (/** @type {string} */ a: string, /** @type {string} */ b: string) => (compareKeys(a, b) < 0 ? b : a);
+const latest = (a: string, b: string) => (compareKeys(a, b) < 0 ? b : a);
 
-const encodeToken = (/** @type {string} */ key: string) => `1${Buffer.from(key, 'utf8').toString('base64')}`;
+const encodeToken = (key: string) => `1${Buffer.from(key, 'utf8').toString('base64')}`;
 
 function decodeToken(token) {
   if (!/^1[A-Za-z0-9+/]*=*$/.test(token)) return null;
@@ -55,11 +57,14 @@ function decodeToken(token) {
 }
 
 /**
- * @param {import('../catalogue.js').Bucket} bucket
- * @param {Map<string, string>} params the query @param {string | undefined} lie
- * @returns {Buffer | import('../failure.js').Failure} the document
+ * @param params the query
+ * Returns the document
  */
-export function listObjectsV2(bucket: import('../catalogue.js').Bucket, params: Map<string, string>, lie: string | undefined): Buffer | import('../failure.js').Failure {
+export function listObjectsV2(
+  bucket: Bucket,
+  params: Map<string, string>,
+  lie: string | undefined,
+): Buffer | Failure {
   const page = parsePage(params);
   if ('status' in page) return page;
   const { prefix, delimiter, maxKeys: max } = page;
@@ -68,7 +73,7 @@ export function listObjectsV2(bucket: import('../catalogue.js').Bucket, params: 
     { from: page.from, prefix, delimiter, max },
     lie,
   );
-  const name = (/** @type {string} */ key: string) => (page.urlEncoded ? encodeListed(key) : escapeXml(key));
+  const name = (key: string) => (page.urlEncoded ? encodeListed(key) : escapeXml(key));
   const xml = [
     '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
     `<Name>${bucket.name}</Name><Prefix>${name(page.prefix)}</Prefix>`,

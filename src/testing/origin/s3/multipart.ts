@@ -23,22 +23,32 @@ import {
   md5Hex,
   sumHeaders,
 } from './writing.js';
+import type { Request } from '../request.js';
+import type { Bucket } from '../catalogue.js';
+import type { ServiceState as State } from './service.js';
+import type { Found } from './writing.js';
+import type { Sum } from './payload.js';
+import type { Failure } from '../failure.js';
 
-/**
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('../catalogue.js').Bucket} Bucket
- * @typedef {import('./service.js').ServiceState} State
- * @typedef {import('./writing.js').Found} Found
- * @typedef {{bytes: Buffer, etag: string, sum: import('./payload.js').Sum | null}} Part
- * @typedef {{
- *   id: string, bucket: string, key: string, startedMs: number, attributes: Record<string, any>, parts: Map<number, Part>,
- *   sumName: string | null, sumType: string,
- * }} Upload
- */
+export interface Part {
+  bytes: Buffer;
+  etag: string;
+  sum: Sum | null;
+}
+export interface Upload {
+  id: string;
+  bucket: string;
+  key: string;
+  startedMs: number;
+  attributes: Record<string, any>;
+  parts: Map<number, Part>;
+  sumName: string | null;
+  sumType: string;
+}
 
 const MAX_PARTS = 10_000;
 const MAX_PAGE = 1000;
-const document = (/** @type {string} */ name: string, /** @type {string} */ body: string) =>
+const document = (name: string, body: string) =>
   xmlAnswer(Buffer.from(`${XML_HEAD}<${name} ${XMLNS}>${body}</${name}>`));
 const noSuchUpload = () =>
   failure(
@@ -46,13 +56,9 @@ const noSuchUpload = () =>
     'NoSuchUpload',
     'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
   );
-const invalidArgument = (
-  /** @type {string} */ message: string,
-  /** @type {string} */ name: string,
-  /** @type {string} */ value: string,
-) => failure(400, 'InvalidArgument', message, { ArgumentName: name, ArgumentValue: value });
+const invalidArgument = (message: string, name: string, value: string) =>
+  failure(400, 'InvalidArgument', message, { ArgumentName: name, ArgumentValue: value });
 
-/** @returns {Upload | null} */
 function findUpload(request, state): Upload | null {
   const upload = state.uploads.get(request.params.get('uploadId') ?? '');
   return upload !== undefined && upload.bucket === request.bucket && upload.key === request.key
@@ -60,7 +66,6 @@ function findUpload(request, state): Upload | null {
     : null;
 }
 
-/** @param {Request} request @param {Bucket} bucket @param {State} state @param {number} nowMs @returns {Found} */
 export function createUpload(request: Request, bucket: Bucket, state: State, nowMs: number): Found {
   const { headers, key } = request;
   const sumName = headers.get('x-amz-checksum-algorithm')?.toLowerCase() ?? null;
@@ -90,7 +95,6 @@ export function createUpload(request: Request, bucket: Bucket, state: State, now
   return found;
 }
 
-/** @param {Request} request @param {Bucket} _bucket @param {State} state @returns {Found} */
 export function putPart(request: Request, _bucket: Bucket, state: State): Found {
   const upload = findUpload(request, state);
   if (upload === null) return noSuchUpload();
@@ -138,8 +142,8 @@ function copyPart(request, upload, number, state) {
   return copyResult('CopyPartResult', etag, 0);
 }
 
-/** The parts that the document lists, in its order, or why they make no object. @returns {Part[] | import('../failure.js').Failure} */
-function listedParts(text, upload, minPartBytes): Part[] | import('../failure.js').Failure {
+/** The parts that the document lists, in its order, or why they make no object. */
+function listedParts(text, upload, minPartBytes): Part[] | Failure {
   const rows = [...text.matchAll(/<Part>([^]*?)<\/Part>/g)].map(([, row]) => ({
     number: Number(/<PartNumber>\s*(\d+)\s*<\/PartNumber>/.exec(row)?.[1]),
     etag: unescapeXml(/<ETag>([^<]*)<\/ETag>/.exec(row)?.[1] ?? '').replaceAll('"', ''),
@@ -198,7 +202,6 @@ function refusalOfWhole({ headers }, upload, sum, bytes) {
   );
 }
 
-/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
 export function completeUpload(request: Request, bucket: Bucket, state: State): Found {
   const upload = findUpload(request, state);
   if (upload === null) return noSuchUpload();
@@ -223,7 +226,6 @@ export function completeUpload(request: Request, bucket: Bucket, state: State): 
   );
 }
 
-/** @param {Request} request @param {Bucket} _bucket @param {State} state @returns {Found} */
 export function abortUpload(request: Request, _bucket: Bucket, state: State): Found {
   const upload = findUpload(request, state);
   if (upload === null) return noSuchUpload();
@@ -232,9 +234,8 @@ export function abortUpload(request: Request, _bucket: Bucket, state: State): Fo
 }
 
 const pageSize = (params, name) => Math.min(Number(params.get(name) ?? MAX_PAGE), MAX_PAGE);
-const startedAt = (/** @type {number} */ ms: number) => new Date(ms).toISOString();
+const startedAt = (ms: number) => new Date(ms).toISOString();
 
-/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
 export function listParts(request: Request, bucket: Bucket, state: State): Found {
   const upload = findUpload(request, state);
   if (upload === null) return noSuchUpload();
@@ -255,13 +256,12 @@ export function listParts(request: Request, bucket: Bucket, state: State): Found
   );
 }
 
-/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
 export function listUploads(request: Request, bucket: Bucket, state: State): Found {
   const { params } = request;
   const prefix = params.get('prefix') ?? '';
   const [keyMarker, idMarker] = [params.get('key-marker') ?? '', params.get('upload-id-marker') ?? ''];
   const max = pageSize(params, 'max-uploads');
-  const order = (/** @type {Upload} */ one: Upload) => `${one.key}\0${one.id}`;
+  const order = (one: Upload) => `${one.key}\0${one.id}`;
   const after = idMarker === '' ? `${keyMarker}\u0001` : `${keyMarker}\0${idMarker}`;
   const all = [...state.uploads.values()]
     .filter((one) => one.bucket === request.bucket && one.key.startsWith(prefix))

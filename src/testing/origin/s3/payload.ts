@@ -6,17 +6,28 @@
  */
 import { SUMS, md5 } from '../checksums.js';
 import { failure } from '../failure.js';
+import type { Request } from '../request.js';
+import type { Failure } from '../failure.js';
 
-/** @typedef {{name: string, value: string}} Sum a checksum by the name of its algorithm, as the headers spell it */
-/** @typedef {{bytes: Buffer, sum: Sum | null}} Payload */
+/**
+ * a checksum by the name of its algorithm, as the headers spell it
+ */
+export interface Sum {
+  name: string;
+  value: string;
+}
+export interface Payload {
+  bytes: Buffer;
+  sum: Sum | null;
+}
 
 const PREFIX = 'x-amz-checksum-';
 const MD5_CHARS = 24;
 
-const badRequest = (/** @type {string} */ code: string, /** @type {string} */ message: string) => failure(400, code, message);
+const badRequest = (code: string, message: string) => failure(400, code, message);
 
-/** @param {Buffer} framed @returns {{bytes: Buffer, trailers: Map<string, string>} | null} null when the framing is broken */
-export function decodeAwsChunked(framed: Buffer): { bytes: Buffer; trailers: Map<string, string>; } | null {
+/** Returns null when the framing is broken */
+export function decodeAwsChunked(framed: Buffer): { bytes: Buffer; trailers: Map<string, string> } | null {
   const parts = [];
   for (let at = 0; ;) {
     const end = framed.indexOf('\r\n', at);
@@ -49,7 +60,6 @@ function givenSum(headers, trailers) {
   return all.length === 0 ? null : { name: all[0][0].slice(PREFIX.length), value: all[0][1] };
 }
 
-/** @param {Sum} sum @param {Uint8Array} bytes */
 export function refusalOfSum({ name, value }: Sum, bytes: Uint8Array) {
   const actual = SUMS[name](bytes);
   if (actual === value) return null;
@@ -67,8 +77,7 @@ function refusalOfMd5(given, bytes) {
     : badRequest('InvalidDigest', 'The Content-MD5 you specified was invalid.');
 }
 
-/** @param {import('../request.js').Request} request @returns {Payload | import('../failure.js').Failure} */
-export function payloadOf({ headers, body }: import('../request.js').Request): Payload | import('../failure.js').Failure {
+export function payloadOf({ headers, body }: Request): Payload | Failure {
   if (headers.has('transfer-encoding')) {
     const message = 'A header you provided implies functionality that is not implemented';
     return failure(501, 'NotImplemented', message, { Header: 'Transfer-Encoding' });

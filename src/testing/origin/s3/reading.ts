@@ -9,15 +9,13 @@ import { bend, parseRange } from '../ranges.js';
 import { answer, objectSource } from '../response.js';
 import { brokenCondition, noSuchKey, preconditionFailed } from './conditions.js';
 import { sumHeaders } from './writing.js';
+import type { Request } from '../request.js';
+import type { Bucket } from '../catalogue.js';
+import type { Found } from './writing.js';
 
 const MAX_CACHED_CHECKSUMS = 10_000;
 
-/**
- * @param {import('../request.js').Request} request @param {import('../catalogue.js').Bucket} bucket
- * @param {string | undefined} lie
- * @returns {import('./writing.js').Found}
- */
-export function readObject(request: import('../request.js').Request, bucket: import('../catalogue.js').Bucket, lie: string | undefined): import('./writing.js').Found {
+export function readObject(request: Request, bucket: Bucket, lie: string | undefined): Found {
   const object = bucket.find(request.key, lie === 'mixed-version' ? 1 : 0);
   if (object === null) {
     return noSuchKey(request.key);
@@ -48,7 +46,6 @@ function objectHeaders(request, object, whole) {
   return headers;
 }
 
-/** @type {Map<string, string>} */
 const checksums: Map<string, string> = new Map();
 
 function checksum(object) {

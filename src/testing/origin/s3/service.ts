@@ -11,18 +11,25 @@ import { abortUpload, completeUpload, createUpload, listParts, listUploads, putP
 import { readObject } from './reading.js';
 import { authenticate } from './sigv4.js';
 import { copyObject, deleteObject, deleteObjects, putObject } from './writing.js';
+import type { Request } from '../request.js';
+import type { Operation } from '../records.js';
+import type { Common } from '../dialect.js';
+import type { Upload } from './multipart.js';
+import type { Found } from './writing.js';
+import type { Response } from '../response.js';
+import type { Failure } from '../failure.js';
 
-/**
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('../../ORIGIN-TYPES').Operation} Operation
- * @typedef {import('../dialect.js').Common & {
- *   credentials: Map<string, any>, region: string, minPartBytes: number, uploadsBegun: number,
- *   uploads: Map<string, import('./multipart.js').Upload>,
- * }} ServiceState
- */
+export type ServiceState = Common & {
+  credentials: Map<string, any>;
+  region: string;
+  minPartBytes: number;
+  uploadsBegun: number;
+  uploads: Map<string, Upload>;
+};
 
-/** @type {Partial<Record<Operation, (request: Request, bucket: Bucket, state: ServiceState, nowMs: number) => import('./writing.js').Found>>} */
-const WRITES: Partial<Record<Operation, (request: Request, bucket: Bucket, state: ServiceState, nowMs: number) => import('./writing.js').Found>> = {
+const WRITES: Partial<
+  Record<Operation, (request: Request, bucket: Bucket, state: ServiceState, nowMs: number) => Found>
+> = {
   put: putObject,
   copy: copyObject,
   delete: deleteObject,
@@ -35,7 +42,6 @@ const WRITES: Partial<Record<Operation, (request: Request, bucket: Bucket, state
   'list-parts': listParts,
 };
 
-/** @param {Request} request @returns {Operation} */
 export function operationOf({ method, params, headers, key }: Request): Operation {
   if (key === '') {
     if (method === 'POST' && params.has('delete')) return 'delete-many';
@@ -48,14 +54,12 @@ export function operationOf({ method, params, headers, key }: Request): Operatio
   return OF_OBJECTS.get(method) ?? 'other';
 }
 
-/** @type {Map<string, Operation>} */
 const OF_UPLOADS: Map<string, Operation> = new Map([
   ['PUT', 'put-part'],
   ['POST', 'complete-upload'],
   ['DELETE', 'abort-upload'],
   ['GET', 'list-parts'],
 ]);
-/** @type {Map<string, Operation>} */
 const OF_OBJECTS: Map<string, Operation> = new Map([
   ['GET', 'get'],
   ['HEAD', 'head'],
@@ -63,13 +67,15 @@ const OF_OBJECTS: Map<string, Operation> = new Map([
 ]);
 
 /**
- * @param {import('../request.js').Request} request
- * @param {ServiceState} state
- * @param {number} nowMs the service's clock
- * @param {string | undefined} lie
- * @returns {import('../response.js').Response | import('../failure.js').Failure} a failure has a `message`
+ * @param nowMs the service's clock
+ * Returns a failure has a `message`
  */
-export function serve(request: import('../request.js').Request, state: ServiceState, nowMs: number, lie: string | undefined): import('../response.js').Response | import('../failure.js').Failure {
+export function serve(
+  request: Request,
+  state: ServiceState,
+  nowMs: number,
+  lie: string | undefined,
+): Response | Failure {
   const who = authenticate(request, state, nowMs);
   if ('status' in who) return who;
   if (request.bucket === '') return notImplemented();

@@ -9,12 +9,21 @@
 import { createHash, createHmac } from 'node:crypto';
 import { encodePath, encodeStrict } from '../encoding.js';
 import { failure } from '../failure.js';
+import type { BinaryLike } from 'node:crypto';
+import type { Request } from '../request.js';
+import type { Failure } from '../failure.js';
 
 /**
- * @typedef {{algorithm: string, secretPrefix: string, service: string, terminal: string, header: string, query: string}} Scheme
  * `header` and `query` are what the names of its headers and parameters begin with.
  */
-/** @type {Scheme} */
+export interface Scheme {
+  algorithm: string;
+  secretPrefix: string;
+  service: string;
+  terminal: string;
+  header: string;
+  query: string;
+}
 export const AWS4: Scheme = Object.freeze({
   algorithm: 'AWS4-HMAC-SHA256',
   secretPrefix: 'AWS4',
@@ -23,7 +32,6 @@ export const AWS4: Scheme = Object.freeze({
   header: 'x-amz-',
   query: 'X-Amz-',
 });
-/** @type {Scheme} */
 export const GOOG4: Scheme = Object.freeze({
   algorithm: 'GOOG4-HMAC-SHA256',
   secretPrefix: 'GOOG4',
@@ -36,11 +44,9 @@ const MAX_SKEW_MS = 15 * 60_000;
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 const MAX_CACHED_KEYS = 64;
 
-const sha256 = (/** @type {string | Uint8Array} */ data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
-const hmac = (/** @type {import('node:crypto').BinaryLike} */ key: import('node:crypto').BinaryLike, /** @type {string} */ text: string) =>
-  createHmac('sha256', key).update(text).digest();
+const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
+const hmac = (key: BinaryLike, text: string) => createHmac('sha256', key).update(text).digest();
 
-/** @type {Map<string, Buffer>} */
 const signingKeys: Map<string, Buffer> = new Map();
 
 function signingKey({ secretPrefix, service, terminal }, secret, date, region) {
@@ -102,7 +108,7 @@ function claimFromHeader(request, authorization, { algorithm, header }) {
 
 /** The same, from the query of a presigned URL. */
 function claimFromQuery(request, params, { algorithm, header, query }) {
-  const given = (/** @type {string} */ name: string) => params.get(query + name);
+  const given = (name: string) => params.get(query + name);
   if (given('Algorithm') !== algorithm) {
     const message = `${query}Algorithm only supports "${algorithm}"`;
     return failure(400, 'AuthorizationQueryParametersError', message);
@@ -234,14 +240,22 @@ function checkSignature(request, claim, known, scope, scheme) {
 
 /**
  * Says who sent a request, or why it is refused.
- * @param {import('../request.js').Request} request
- * @param {{credentials: Map<string, {accessKeyId: string, secretAccessKey: string, sessionToken?: string, expired?: boolean}>, region?: string}} policy
- * without a region any will do
- * @param {number} nowMs the service's clock
- * @param {Scheme} [scheme]
- * @returns {{accessKeyId: string | null} | import('../failure.js').Failure} null for an anonymous request
+ * @param policy without a region any will do
+ * @param nowMs the service's clock
+ * Returns null for an anonymous request
  */
-export function authenticate(request: import('../request.js').Request, policy: { credentials: Map<string, { accessKeyId: string; secretAccessKey: string; sessionToken?: string; expired?: boolean; }>; region?: string; }, nowMs: number, scheme: Scheme = AWS4): { accessKeyId: string | null; } | import('../failure.js').Failure {
+export function authenticate(
+  request: Request,
+  policy: {
+    credentials: Map<
+      string,
+      { accessKeyId: string; secretAccessKey: string; sessionToken?: string; expired?: boolean }
+    >;
+    region?: string;
+  },
+  nowMs: number,
+  scheme: Scheme = AWS4,
+): { accessKeyId: string | null } | Failure {
   const authorization = request.headers.get('authorization');
   const signedByQuery = request.params.has(`${scheme.query}Signature`);
   if (authorization === undefined && !signedByQuery) return { accessKeyId: null };

@@ -8,35 +8,31 @@ import { failure } from '../failure.js';
 import { answer, objectBytes, xmlAnswer } from '../response.js';
 import { brokenCondition, noSuchKey, preconditionFailed, refusalOfWrite } from './conditions.js';
 import { payloadOf } from './payload.js';
+import type { Request } from '../request.js';
+import type { Bucket, Stored } from '../catalogue.js';
+import type { ServiceState as State } from './service.js';
+import type { Response } from '../response.js';
+import type { Failure } from '../failure.js';
 
-/**
- * @typedef {import('../request.js').Request} Request
- * @typedef {import('../catalogue.js').Bucket} Bucket
- * @typedef {import('../catalogue.js').Stored} Stored
- * @typedef {import('./service.js').ServiceState} State
- * @typedef {import('../response.js').Response | import('../failure.js').Failure} Found
- */
+export type Found = Response | Failure;
 
 const MAX_DELETED_KEYS = 1000;
 const META = 'x-amz-meta-';
 export const XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n';
 export const XMLNS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
 
-export const md5Hex = (/** @type {Uint8Array} */ bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
+export const md5Hex = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
 
-/** What a write says about the object beside its bytes. @param {Map<string, string>} headers */
+/** What a write says about the object beside its bytes. */
 export function attributesOf(headers: Map<string, string>) {
-  /** @type {Record<string, string>} */
   const metadata: Record<string, string> = {};
   for (const [name, value] of headers) if (name.startsWith(META)) metadata[name] = value;
   return { contentType: headers.get('content-type'), metadata };
 }
 
-/** @param {{name: string, value: string} | null} sum @param {string} [type] */
-export const sumHeaders = (sum: { name: string; value: string; } | null, type: string = 'FULL_OBJECT') =>
+export const sumHeaders = (sum: { name: string; value: string } | null, type: string = 'FULL_OBJECT') =>
   sum === null ? [] : [`x-amz-checksum-${sum.name}`, sum.value, 'x-amz-checksum-type', type];
 
-/** @param {Request} request @param {Bucket} bucket @returns {Found} */
 export function putObject(request: Request, bucket: Bucket): Found {
   const payload = payloadOf(request);
   if ('status' in payload) return payload;
@@ -48,7 +44,7 @@ export function putObject(request: Request, bucket: Bucket): Found {
   return answer(200, ['ETag', etag, ...sumHeaders(sum)]);
 }
 
-/** `bucket/key` of a copy's source, '' where it cannot be decoded. @param {Map<string, string>} headers */
+/** `bucket/key` of a copy's source, '' where it cannot be decoded. */
 function copyName(headers: Map<string, string>) {
   const named = headers.get('x-amz-copy-source') ?? '';
   try {
@@ -58,11 +54,8 @@ function copyName(headers: Map<string, string>) {
   }
 }
 
-/**
- * The object that `x-amz-copy-source` names, if its conditions hold.
- * @param {Request} request @param {State} state @returns {Stored | import('../failure.js').Failure}
- */
-export function findCopySource({ headers }: Request, state: State): Stored | import('../failure.js').Failure {
+/** The object that `x-amz-copy-source` names, if its conditions hold. */
+export function findCopySource({ headers }: Request, state: State): Stored | Failure {
   const decoded = copyName(headers);
   const slash = decoded.indexOf('/');
   if (slash <= 0) {
@@ -91,7 +84,6 @@ export function findCopySource({ headers }: Request, state: State): Stored | imp
   return broken === null ? object : preconditionFailed(`x-amz-copy-source-${broken}`);
 }
 
-/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
 export function copyObject(request: Request, bucket: Bucket, state: State): Found {
   const source = findCopySource(request, state);
   if ('status' in source) return source;
@@ -114,14 +106,12 @@ export function copyObject(request: Request, bucket: Bucket, state: State): Foun
   return copyResult('CopyObjectResult', etag, bucket.find(request.key)?.generation ?? 0);
 }
 
-/** @param {string} name @param {string} etag @param {number} generation */
 export function copyResult(name: string, etag: string, generation: number) {
   const modified = new Date(modifiedMs(generation)).toISOString();
   const body = `<LastModified>${modified}</LastModified><ETag>${escapeXml(etag)}</ETag>`;
   return xmlAnswer(Buffer.from(`${XML_HEAD}<${name} ${XMLNS}>${body}</${name}>`));
 }
 
-/** @param {Request} request @param {Bucket} bucket @returns {Found} */
 export function deleteObject(request: Request, bucket: Bucket): Found {
   const object = bucket.find(request.key);
   const ifMatch = request.headers.has('if-match');
@@ -132,7 +122,6 @@ export function deleteObject(request: Request, bucket: Bucket): Found {
   return answer(204, []);
 }
 
-/** @param {Request} request @param {Bucket} bucket @param {State} state @returns {Found} */
 export function deleteObjects(request: Request, bucket: Bucket, state: State): Found {
   const payload = payloadOf(request);
   if ('status' in payload) return payload;
