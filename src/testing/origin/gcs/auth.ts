@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Who sent a request, and whether they may: bearer tokens in both APIs, HMAC signatures in the XML API, and nobody, who
  * may read public buckets and nothing else.

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Preconditions of both APIs, and the sums that a writer says its bytes have.
  *
@@ -39,7 +38,7 @@ export function conditionsOf({ headers, params, route }: RoutedRequest): Conditi
 }
 
 /** The conditions of a copy on its source. */
-export function sourceConditionsOf(params: Map<string, string>): Conditions {
+export function sourceConditionsOf(params: ReadonlyMap<string, string>): Conditions {
   return {
     match: params.get('ifSourceGenerationMatch'),
     notMatch: params.get('ifSourceGenerationNotMatch'),

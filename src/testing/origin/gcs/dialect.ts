@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Google Cloud Storage as a dialect of the origin: the JSON API and the XML API over the same objects, and on the same port
  * the token endpoint and the metadata server that issue the tokens.

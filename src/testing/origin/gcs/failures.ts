@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * What can go wrong, once for both APIs: the reason that the JSON API gives and the code that the XML API gives, and
  * how each of them spells an error.

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * The JSON API, from a request that may be served to its answer.
  *
@@ -20,10 +19,6 @@ import { composeObject, copyObject, rewriteObject } from './rewrite.js';
 import type { RoutedRequest } from './route.js';
 import { type Service, absent, findVersion, removeObject } from './store.js';
 import { parseMetadata, uploadOnce } from './uploads.js';
-import type { Request } from '../request.js';
-import type { Service } from './store.js';
-import type { Response } from '../response.js';
-import type { Failure } from '../failure.js';
 
 function readMetadata(request: RoutedRequest, service: Service, base: string): Response | Failure {
   const { bucket, key, params } = request;
@@ -37,7 +32,9 @@ function readMetadata(request: RoutedRequest, service: Service, base: string): R
 function serveObject(request: RoutedRequest, service: Service, base: string, bent: Bent): Response | Failure {
   const { method, bucket, key, params, route } = request;
   if (method === 'GET')
-    return route.media === true ? readMedia(request, service, bent.lie) : readMetadata(request, service, base);
+    return route.media === true
+      ? readMedia(request, service, bent.lie)
+      : readMetadata(request, service, base);
   if (method !== 'DELETE') return fail('notImplemented');
   return (
     removeObject(service, bucket, key, params.get('generation'), conditionsOf(request)) ?? answer(204, [])

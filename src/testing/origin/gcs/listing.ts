@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Listings of both APIs. A page token holds the key where the next page begins, so the service keeps nothing between pages.
  *
@@ -97,8 +96,7 @@ export function listJson(
   const { keys, prefixes, next } = collect(service, bucket, page, lie);
   const kept = service.archive.of(bucket.name);
   const items = keys
-    .flatMap((key) => [...(page.versions ? (kept.get(key) ?? []) : []), bucket.find(key)])
-    .filter((object) => object !== null)
+    .flatMap((key) => (page.versions ? (kept.get(key) ?? []) : []).concat(bucket.find(key) ?? []))
     .map((object) => objectResource(service, base, bucket.name, object));
   const value = { kind: 'storage#objects' };
   if (next !== null) Object.assign(value, { nextPageToken: encodeToken(next) });

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * The bytes of an object on their way to a reader, by either API: range, headers, decompressive transcoding.
  *
@@ -18,7 +17,15 @@ import type { Request } from '../request.js';
 import { NO_BODY, type Response, answer, bytesSource, objectBytes, objectSource } from '../response.js';
 import { checkConditions, conditionsOf } from './conditions.js';
 import { fail } from './failures.js';
-import { type GcsAttributes, generationOf, hasMd5, hashHeader, opaqueEtag, quotedEtag, sumsOf } from './objects.js';
+import {
+  type GcsAttributes,
+  generationOf,
+  hasMd5,
+  hashHeader,
+  opaqueEtag,
+  quotedEtag,
+  sumsOf,
+} from './objects.js';
 import type { Route, RoutedRequest } from './route.js';
 import { type Service, absent, findVersion } from './store.js';
 

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * An object of the catalogue as Cloud Storage names it: generation, sums, ETags, and which of its versions there are.
  *
@@ -15,7 +14,6 @@ import { objectIdOf } from '../../pattern.js';
 import { type Attributes, type Stored, modifiedMs } from '../catalogue.js';
 import { base64Of32, crc32c, md5 } from '../checksums.js';
 import { objectSource } from '../response.js';
-import type { Stored } from '../catalogue.js';
 
 /** What Cloud Storage keeps beside the bytes. */
 export interface GcsAttributes extends Attributes {
@@ -117,7 +115,7 @@ export class Archive {
   }
 
   of(bucket: string): Map<string, Stored[]> {
-    return this.#buckets.get(bucket) ?? new Map();
+    return this.#buckets.get(bucket) ?? new Map<string, Stored[]>();
   }
 
   /** Forgets one version. */

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * The JSON form of an object, and partial responses: the `fields` parameter.
  *

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Resumable uploads of the JSON API: a session, chunks, the question how far it has come, and its end.
  *
@@ -26,10 +25,6 @@ import { jsonAnswer, objectResource } from './resource.js';
 import type { Place, RoutedRequest } from './route.js';
 import { type Service, putObject } from './store.js';
 import { attributesOf, parseMetadata, sumsIn } from './uploads.js';
-import type { Conditions } from './conditions.js';
-import type { Stored } from '../catalogue.js';
-import type { Request } from '../request.js';
-import type { Service } from './store.js';
 
 export interface Session extends Place {
   readonly id: string;
@@ -170,12 +165,7 @@ function persist(session: Session, body: Buffer, start: number, end: number): vo
   session.persisted = end;
 }
 
-function answerQuery(
-  request: Request,
-  service: Service,
-  base: string,
-  session: Session,
-): Response | Failure {
+function answerQuery(request: Request, service: Service, base: string, session: Session): Response | Failure {
   const total = /\/(\d+)$/.exec(request.headers.get('content-range') ?? '')?.[1];
   if (total !== undefined && Number(total) === session.persisted)
     return finish(request, service, base, session);

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Objects made of other objects, without their bytes passing through the client: copy, rewrite, compose.
  *
@@ -15,7 +14,7 @@ import { type Response, objectBytes } from '../response.js';
 import { checkConditions, conditionsOf, sourceConditionsOf } from './conditions.js';
 import { fail } from './failures.js';
 import { type GcsAttributes, generationOf } from './objects.js';
-import { isRecord } from './documents.js';
+import { isRecord, textOf } from './documents.js';
 import { jsonAnswer, objectResource } from './resource.js';
 import type { Place, RoutedRequest } from './route.js';
 import { type Service, absent, findVersion, putObject } from './store.js';
@@ -111,16 +110,16 @@ function componentsOf(object: Stored): number {
 /** One component, or why there is none. */
 function componentOf(service: Service, bucket: string, asked: unknown): Stored | Failure {
   const { name: given, generation, objectPreconditions } = isRecord(asked) ? asked : {};
-  const name = String(given);
+  const name = textOf(given);
   const object = findVersion(
     service,
     bucket,
     name,
-    generation === undefined ? undefined : String(generation),
+    generation === undefined ? undefined : textOf(generation),
   );
   if (object === null) return absent(bucket, name);
   const match = isRecord(objectPreconditions) ? objectPreconditions.ifGenerationMatch : undefined;
-  const conditions = match === undefined ? {} : { match: String(match) };
+  const conditions = match === undefined ? {} : { match: textOf(match) };
   const failed = checkConditions(conditions, object, service.generationOffset, false);
   return failed === null || failed === 'unchanged' ? object : failed;
 }
@@ -139,7 +138,7 @@ export function composeObject(request: RoutedRequest, service: Service, base: st
   const components = sources.map((source: unknown) => componentOf(service, bucket, source));
   const missing = components.find(isFailure);
   if (missing !== undefined) return missing;
-  const objects = components.filter((one) => !isFailure(one));
+  const objects = components.filter((one): one is Stored => !isFailure(one));
   const componentCount = objects.reduce((sum, object) => sum + componentsOf(object), 0);
   const written = putObject(service, {
     bucket,

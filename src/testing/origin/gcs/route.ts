@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Which of the services on the port a request is for, and what it names: the JSON API, its uploads and downloads, the
  * XML API, the token endpoint and the metadata server.

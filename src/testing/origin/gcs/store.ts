@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * What the service keeps, and the steps that both APIs take on it: find a version, write, remove.
  *

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Access tokens: those that tests configure, and those that are issued here, by the token endpoint for the key of a
  * service account or a refresh token, and by the metadata server of a virtual machine.
@@ -16,7 +15,7 @@ import type { OriginPolicy, OriginRefreshToken, OriginServiceAccount, OriginToke
 import type { OriginStats } from '../records.js';
 import type { Request } from '../request.js';
 import { type Response, answer, bytesSource } from '../response.js';
-import { type JsonRecord, parseRecord } from './documents.js';
+import { type JsonRecord, parseRecord, textOf } from './documents.js';
 
 type TokenCounts = NonNullable<OriginStats['tokens']>;
 /** What a token is issued for. */
@@ -140,7 +139,7 @@ export class Tokens {
     if (parts.length !== 3 || header === null || claims === null) {
       return 'Invalid JWT: it is not three parts of base64url.';
     }
-    if (header.alg !== 'RS256') return `Invalid JWT: the algorithm ${String(header.alg)} is not RS256.`;
+    if (header.alg !== 'RS256') return `Invalid JWT: the algorithm ${textOf(header.alg)} is not RS256.`;
     const account = this.#accounts.find(({ clientEmail }) => clientEmail === claims.iss);
     if (account === undefined) return 'Invalid grant: account not found';
     if (
@@ -155,7 +154,7 @@ export class Tokens {
       return 'Invalid JWT Signature.';
     }
     if (!audiences.some((one) => one === claims.aud)) {
-      return `Invalid JWT: Failed audience check: ${String(claims.aud)}.`;
+      return `Invalid JWT: Failed audience check: ${textOf(claims.aud)}.`;
     }
     if (typeof claims.scope !== 'string' || claims.scope === '') return 'Invalid JWT: a scope is required.';
     const { iat, exp } = claims;

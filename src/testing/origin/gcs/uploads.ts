@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Uploads of the JSON API in one request: the media alone, or metadata and media in a multipart/related body.
  *
@@ -9,7 +8,7 @@ import type { Request } from '../request.js';
 import type { Response } from '../response.js';
 import { type StatedSums, conditionsOf, statedSums } from './conditions.js';
 import { fail } from './failures.js';
-import { type JsonRecord, isRecord, parseRecord } from './documents.js';
+import { type JsonRecord, isRecord, parseRecord, textOf } from './documents.js';
 import type { GcsAttributes } from './objects.js';
 import { jsonAnswer, objectResource } from './resource.js';
 import type { RoutedRequest } from './route.js';
@@ -40,12 +39,12 @@ function parseRelated(contentType: string | undefined, body: Buffer): Part[] | n
   const parts: Part[] = [];
   for (let at = body.indexOf(mark); at >= 0;) {
     at += mark.length;
-    if (body.latin1Slice(at, at + 2) === '--') return parts;
+    if (body.toString('latin1', at, at + 2) === '--') return parts;
     const headEnd = body.indexOf(CRLF + CRLF, at);
     const next = headEnd < 0 ? -1 : body.indexOf(CRLF + mark, headEnd + 2);
     if (next < 0) return null;
     const lines = body
-      .latin1Slice(at, headEnd)
+      .toString('latin1', at, headEnd)
       .split(CRLF)
       .filter((line) => line.includes(':'));
     const headers = new Map(
@@ -83,7 +82,7 @@ export function attributesOf(
 }
 
 const textsOf = (record: JsonRecord): Record<string, string> =>
-  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, String(value)]));
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, textOf(value)]));
 
 /** Sums that metadata and headers state. */
 export function sumsIn(metadata: JsonRecord, headers: ReadonlyMap<string, string>): StatedSums {

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Multipart uploads of the XML API.
  *

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * The XML API, from a request that may be served to its answer.
  *
