@@ -6,10 +6,10 @@
 import { type Bucket, modifiedMs } from '../catalogue.js';
 import { compareKeys, encodePath, escapeXml } from '../encoding.js';
 import { type Failure, isFailure } from '../failure.js';
-import type { Lie } from '../rules.js';
 import { type Entry, type Walk, mergedWalk, servedPage, walkOf } from '../pages.js';
 import type { Request } from '../request.js';
 import { type Response, xmlAnswer } from '../response.js';
+import type { Lie } from '../rules.js';
 import { fail } from './failures.js';
 import { generationOf, quotedEtag } from './objects.js';
 import { jsonAnswer, objectResource } from './resource.js';

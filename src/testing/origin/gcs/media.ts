@@ -11,10 +11,10 @@
 import { gunzipSync } from 'node:zlib';
 import { type Stored, modifiedMs } from '../catalogue.js';
 import type { Failure } from '../failure.js';
-import type { Lie } from '../rules.js';
 import { bend, parseRange } from '../ranges.js';
 import type { Request } from '../request.js';
 import { NO_BODY, type Response, answer, bytesSource, objectBytes, objectSource } from '../response.js';
+import type { Lie } from '../rules.js';
 import { checkConditions, conditionsOf } from './conditions.js';
 import { fail } from './failures.js';
 import {

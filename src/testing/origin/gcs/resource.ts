@@ -9,9 +9,9 @@ import { type Stored, modifiedMs } from '../catalogue.js';
 import type { Failure } from '../failure.js';
 import type { Request } from '../request.js';
 import { type Response, answer, bytesSource } from '../response.js';
+import { type JsonRecord, isRecord } from './documents.js';
 import { fail } from './failures.js';
 import { type GcsAttributes, generationOf, hasMd5, opaqueEtag, sumsOf } from './objects.js';
-import { type JsonRecord, isRecord } from './documents.js';
 import type { Service } from './store.js';
 
 const COPIED = [

@@ -6,8 +6,8 @@
 import { Bucket } from '../catalogue.js';
 import type { Bent } from '../dialect.js';
 import { type Failure, isFailure } from '../failure.js';
-import type { Lie } from '../rules.js';
 import { type Response, answer } from '../response.js';
+import type { Lie } from '../rules.js';
 import { decodeAwsChunked } from '../s3/payload.js';
 import { conditionsOf, statedSums } from './conditions.js';
 import { fail } from './failures.js';
