@@ -4,7 +4,7 @@
  *
  * Sources: "Cloud Storage authentication", "Signatures" and "Requester Pays" of the Cloud Storage documentation.
  */
-import { type Failure, failure } from '../failure.js';
+import { type Failure, failure, isFailure } from '../failure.js';
 import type { Operation } from '../records.js';
 import type { Request } from '../request.js';
 import { AWS4, GOOG4, type Scheme, authenticate } from '../s3/sigv4.js';
@@ -47,7 +47,7 @@ function denied(request: RoutedRequest, who: string): string {
 
 function checkSigned(request: Request, service: Service, nowMs: number, scheme: Scheme): Failure | null {
   const who = authenticate(request, { credentials: service.credentials }, nowMs, scheme);
-  if (!('status' in who)) return null;
+  if (!isFailure(who)) return null;
   const { status, code, message, extra } = who;
   return failure(status, CODES.get(code) ?? code, message, extra);
 }

@@ -20,7 +20,10 @@ export interface Conditions {
 }
 
 /** Those of its sums that a writer stated. */
-export type StatedSums = { -readonly [Name in keyof Sums]?: Sums[Name] | undefined };
+export interface StatedSums {
+  crc32c?: string | undefined;
+  md5?: string | undefined;
+}
 
 const INT64 = /^-?\d{1,19}$/;
 
