@@ -1,64 +1,59 @@
-// @ts-nocheck
 /**
  * Who sent a request, and whether they may: bearer tokens in both APIs, HMAC signatures in the XML API, and nobody, who
  * may read public buckets and nothing else.
  *
  * Sources: "Cloud Storage authentication", "Signatures" and "Requester Pays" of the Cloud Storage documentation.
  */
-import { AWS4, GOOG4, authenticate } from '../s3/sigv4.js';
-import { failure } from '../failure.js';
-import { fail } from './failures.js';
-import { operationOf } from './route.js';
+import { type Failure, failure, isFailure } from '../failure.js';
+import type { Operation } from '../records.js';
 import type { Request } from '../request.js';
+import { AWS4, GOOG4, type Scheme, authenticate } from '../s3/sigv4.js';
+import { fail } from './failures.js';
+import { type RoutedRequest, operationOf } from './route.js';
 import type { Service } from './store.js';
-import type { Failure } from '../failure.js';
 
 const REALM = 'Bearer realm="https://accounts.google.com/"';
-const READS = new Set(['get', 'head', 'list']);
-const PERMISSIONS = {
+const READS: ReadonlySet<Operation> = new Set(['get', 'head', 'list']);
+const PERMISSIONS: Partial<Record<Operation, string>> = {
   list: 'storage.objects.list',
   delete: 'storage.objects.delete',
   get: 'storage.objects.get',
+  head: 'storage.objects.get',
 };
 
 /** What Google calls what S3 calls otherwise. */
-const CODES = {
-  InvalidAccessKeyId: 'InvalidSecurity',
-  AuthorizationHeaderMalformed: 'InvalidArgument',
-  AuthorizationQueryParametersError: 'InvalidArgument',
-  InvalidRequest: 'InvalidArgument',
-  XAmzContentSHA256Mismatch: 'ContentSHA256Mismatch',
-};
+const CODES = new Map([
+  ['InvalidAccessKeyId', 'InvalidSecurity'],
+  ['AuthorizationHeaderMalformed', 'InvalidArgument'],
+  ['AuthorizationQueryParametersError', 'InvalidArgument'],
+  ['InvalidRequest', 'InvalidArgument'],
+  ['XAmzContentSHA256Mismatch', 'ContentSHA256Mismatch'],
+]);
 
-const isSigned = ({ headers, params }: Request, scheme: any) =>
+const isSigned = ({ headers, params }: Request, scheme: Scheme): boolean =>
   headers.get('authorization')?.startsWith(`${scheme.algorithm} `) === true ||
   params.has(`${scheme.query}Signature`);
 
-export const isAnonymous = (request: Request) =>
+export const isAnonymous = (request: Request): boolean =>
   !request.headers.has('authorization') && !isSigned(request, AWS4) && !isSigned(request, GOOG4);
 
-function permissionOf(request) {
-  const op = operationOf(request);
-  return PERMISSIONS[op] ?? (op === 'head' ? PERMISSIONS.get : 'storage.objects.create');
-}
-
-function denied(request, who) {
-  const access = permissionOf(request);
+function denied(request: RoutedRequest, who: string): string {
+  const access = PERMISSIONS[operationOf(request)] ?? 'storage.objects.create';
   return (
     `${who} does not have ${access} access to the Google Cloud Storage object. ` +
     `Permission '${access}' denied on resource (or it may not exist).`
   );
 }
 
-function checkSigned(request, service, nowMs, scheme) {
+function checkSigned(request: Request, service: Service, nowMs: number, scheme: Scheme): Failure | null {
   const who = authenticate(request, { credentials: service.credentials }, nowMs, scheme);
-  if (!('status' in who)) return null;
+  if (!isFailure(who)) return null;
   const { status, code, message, extra } = who;
-  return failure(status, CODES[code] ?? code, message, extra);
+  return failure(status, CODES.get(code) ?? code, message, extra);
 }
 
-/** Returns null when they may */
-export function authorize(request: Request, service: Service, nowMs: number): Failure | null {
+/** Null when they may. */
+export function authorize(request: RoutedRequest, service: Service, nowMs: number): Failure | null {
   const { route, headers } = request;
   const authorization = headers.get('authorization');
   const bearer = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1];
@@ -82,7 +77,7 @@ export function authorize(request: Request, service: Service, nowMs: number): Fa
   return fail('anonymous', denied(request, 'Anonymous caller'), asks);
 }
 
-function forbiddenKey(request, service) {
+function forbiddenKey(request: RoutedRequest, service: Service): Failure | null {
   const name = request.key === '' ? (request.params.get('prefix') ?? '') : request.key;
   return service.forbidden.some((pattern) => pattern.test(name))
     ? fail('forbidden', denied(request, 'default@origin.iam.gserviceaccount.com'))
@@ -90,7 +85,7 @@ function forbiddenKey(request, service) {
 }
 
 /** A bucket whose readers pay is for who names a project to be billed. */
-export function checkPayer({ bucket, headers, params }: Request, service: Service) {
+export function checkPayer({ bucket, headers, params }: Request, service: Service): Failure | null {
   if (!service.requesterPays.has(bucket)) return null;
   return (params.get('userProject') ?? headers.get('x-goog-user-project') ?? '') === ''
     ? fail('userProjectMissing')

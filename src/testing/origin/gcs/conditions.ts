@@ -1,28 +1,33 @@
-// @ts-nocheck
 /**
  * Preconditions of both APIs, and the sums that a writer says its bytes have.
  *
  * Source: "Request preconditions" of the Cloud Storage documentation. A read of what changed not is 304, all else that
  * does not hold is 412. Generation 0 stands for an object that is not there.
  */
-import { fail } from './failures.js';
-import { generationOf, opaqueEtag, quotedEtag } from './objects.js';
-import type { Request } from '../request.js';
 import type { Stored } from '../catalogue.js';
 import type { Failure } from '../failure.js';
+import { fail } from './failures.js';
+import { generationOf, opaqueEtag, quotedEtag, type Sums } from './objects.js';
+import type { RoutedRequest } from './route.js';
 
 export interface Conditions {
-  match?: string;
-  notMatch?: string;
-  metaMatch?: string;
-  metaNotMatch?: string;
-  etags?: string;
-  notEtags?: string;
+  readonly match?: string | undefined;
+  readonly notMatch?: string | undefined;
+  readonly metaMatch?: string | undefined;
+  readonly metaNotMatch?: string | undefined;
+  readonly etags?: string | undefined;
+  readonly notEtags?: string | undefined;
+}
+
+/** Those of its sums that a writer stated. */
+export interface StatedSums {
+  crc32c?: string | undefined;
+  md5?: string | undefined;
 }
 
 const INT64 = /^-?\d{1,19}$/;
 
-export function conditionsOf({ headers, params, route }: Request): Conditions {
+export function conditionsOf({ headers, params, route }: RoutedRequest): Conditions {
   const xml = route.api === 'xml';
   const named = (parameter: string, header: string) => (xml ? headers.get(header) : params.get(parameter));
   return {
@@ -36,7 +41,7 @@ export function conditionsOf({ headers, params, route }: Request): Conditions {
 }
 
 /** The conditions of a copy on its source. */
-export function sourceConditionsOf(params: Map<string, string>): Conditions {
+export function sourceConditionsOf(params: ReadonlyMap<string, string>): Conditions {
   return {
     match: params.get('ifSourceGenerationMatch'),
     notMatch: params.get('ifSourceGenerationNotMatch'),
@@ -47,12 +52,12 @@ export function sourceConditionsOf(params: Map<string, string>): Conditions {
 
 const bare = (tag: string) => tag.trim().replace(/^W\//, '').replaceAll('"', '');
 
-function tagged(list, object, generation) {
+function tagged(list: string, object: Stored, generation: string): boolean {
   const own = new Set([opaqueEtag(generation), quotedEtag(object, generation)].map(bare));
   return list.split(',').some((one) => one.trim() === '*' || own.has(bare(one)));
 }
 
-/** Returns null when they hold */
+/** Null when they hold. */
 export function checkConditions(
   conditions: Conditions,
   object: Stored | null,
@@ -81,20 +86,17 @@ export function checkConditions(
 }
 
 /** Sums of an `X-Goog-Hash` header, which may come more than once and with several in one, and of `Content-MD5`. */
-export function statedSums(headers: Map<string, string>): { crc32c?: string; md5?: string } {
-  const sums: { crc32c?: string; md5?: string } = {};
+export function statedSums(headers: ReadonlyMap<string, string>): StatedSums {
+  const sums: StatedSums = {};
   for (const part of (headers.get('x-goog-hash') ?? '').split(',')) {
-    const m = /^\s*(crc32c|md5)=(\S+)\s*$/.exec(part);
-    if (m !== null) sums[m[1]] = m[2];
+    const [, name, sum] = /^\s*(crc32c|md5)=(\S+)\s*$/.exec(part) ?? [];
+    if (name === 'crc32c' || name === 'md5') sums[name] = sum;
   }
   const md5 = headers.get('content-md5');
   return md5 === undefined ? sums : { ...sums, md5 };
 }
 
-export function checkSums(
-  stated: { crc32c?: string; md5?: string },
-  actual: { crc32c: string; md5: string },
-): Failure | null {
+export function checkSums(stated: StatedSums, actual: Sums): Failure | null {
   if (stated.crc32c !== undefined && stated.crc32c !== actual.crc32c) {
     const message = `Provided CRC32C "${stated.crc32c}" doesn't match calculated CRC32C "${actual.crc32c}".`;
     return fail('badDigest', message);

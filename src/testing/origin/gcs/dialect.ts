@@ -1,24 +1,26 @@
-// @ts-nocheck
 /**
  * Google Cloud Storage as a dialect of the origin: the JSON API and the XML API over the same objects, and on the same port
  * the token endpoint and the metadata server that issue the tokens.
  */
+import type { Bent, Common, Dialect } from '../dialect.js';
+import type { Failure } from '../failure.js';
+import type { OriginPolicy } from '../options.js';
+import type { Request } from '../request.js';
+import type { Response } from '../response.js';
 import { authorize, checkPayer, isAnonymous } from './auth.js';
-import { failureResponse, kindOfStatus } from './failures.js';
+import { type FailureForm, failureResponse, kindOfStatus } from './failures.js';
 import { serveJson } from './json.js';
 import { Archive } from './objects.js';
-import { operationOf, routeOf } from './route.js';
+import { type Place, type RoutedRequest, operationOf, routeOf } from './route.js';
+import type { Service } from './store.js';
 import { Tokens } from './tokens.js';
 import { nameInBody } from './uploads.js';
 import { serveXml } from './xml.js';
-import type { Request } from '../request.js';
-import type { Service } from './store.js';
-import type { Common, Dialect } from '../dialect.js';
 
 const MIN_PART_BYTES = 5 * 1024 * 1024;
 
 /** Ids in the shape that the service gives uploads and requests. */
-function idMint(prefix: string) {
+function idMint(prefix: string): () => string {
   let minted = 0;
   return () => {
     minted += 1;
@@ -50,9 +52,9 @@ function createService(common: Common): Service {
   };
 }
 
-function configure(service: Service, patch: any) {
+function configure(service: Service, patch: OriginPolicy): void {
   if (patch.credentials !== undefined)
-    service.credentials = new Map(patch.credentials.map((one: any) => [one.accessKeyId, one]));
+    service.credentials = new Map(patch.credentials.map((one) => [one.accessKeyId, one]));
   if (patch.requesterPays !== undefined) service.requesterPays = new Set(patch.requesterPays);
   if (patch.versionedBuckets !== undefined) service.versioned = new Set(patch.versionedBuckets);
   if (patch.generationOffset !== undefined) service.generationOffset = BigInt(patch.generationOffset);
@@ -68,21 +70,30 @@ function expire(service: Service, id: string): boolean {
   return true;
 }
 
+const routed = new WeakMap<Request, RoutedRequest>();
+
+/** Where a request leads is found once, and kept on it: what comes to it later, its body above all, is seen here too. */
+function withRoute(request: Request): RoutedRequest {
+  const known = routed.get(request);
+  if (known !== undefined) return known;
+  const found = Object.assign(request, { route: routeOf(request) });
+  routed.set(request, found);
+  return found;
+}
+
 /** A session is found by its id: its URI says the name, but need not be believed. */
-function locate(service, request) {
-  const route = routeOf(request);
-  const session =
-    route.what === 'session' ? service.sessions.get(request.params.get('upload_id') ?? '') : undefined;
-  return { route, bucket: route.bucket, key: session?.key ?? route.key };
+function locate(service: Service, { route, params }: RoutedRequest): Place {
+  const session = route.what === 'session' ? service.sessions.get(params.get('upload_id') ?? '') : undefined;
+  return { bucket: route.bucket, key: session?.key ?? route.key };
 }
 
 function serve(
   service: Service,
-  request: Request,
+  request: RoutedRequest,
   nowMs: number,
   base: string,
-  bent: { lie?: string; by?: number },
-) {
+  bent: Bent,
+): Response | Failure {
   const { route } = request;
   if (route.api === 'token') return service.tokens.serveGrant(request, nowMs, base);
   if (route.api === 'metadata') return service.tokens.serveMetadata(request, nowMs);
@@ -93,11 +104,11 @@ function serve(
 }
 
 /** Which form an error takes: the media server and a session say some of theirs in plain text. */
-function formOf(failed, request) {
-  const route = request?.route;
-  if (failed.extra?.form === 'text') return 'text';
+function formOf(failed: Failure, request: Request | null): FailureForm {
+  const route = request === null ? undefined : withRoute(request).route;
+  if (failed.extra.form === 'text') return 'text';
   if (route?.api === 'xml') return 'xml';
-  return route?.media ? 'media' : 'json';
+  return route?.media === true ? 'media' : 'json';
 }
 
 export function createGcs(common: Common): Dialect {
@@ -105,20 +116,20 @@ export function createGcs(common: Common): Dialect {
   const scheme = common.secure ? 'https' : 'http';
   const newRequestId = idMint('AAO2Vw');
   return {
-    locate: (request) => locate(service, request),
-    operationOf,
+    locate: (request) => locate(service, withRoute(request)),
+    operationOf: (request) => operationOf(withRoute(request)),
     rangeOf: (request) => request.headers.get('range') ?? null,
     isAnonymous,
-    serve: (request, nowMs, lie, by) =>
-      serve(service, request, nowMs, `${scheme}://${request.headers.get('host')}`, { lie, by }),
-    newIds: () => ({ requestId: newRequestId() }),
-    commonHeaders: ({ requestId }, nowMs, request) => {
+    serve: (request, nowMs, bent) =>
+      serve(service, withRoute(request), nowMs, `${scheme}://${request.headers.get('host')}`, bent),
+    newRequestId,
+    commonHeaders: ({ requestId, nowMs, request }) => {
       const date = ['Date', new Date(nowMs).toUTCString()];
-      const isMetadata = request?.route?.api === 'metadata';
+      const isMetadata = request !== null && withRoute(request).route.api === 'metadata';
       if (isMetadata) return [...date, 'Server', 'Metadata Server for VM'];
       return ['X-GUploader-UploadID', requestId, ...date, 'Server', 'UploadServer'];
     },
-    failureResponse: (failed, _ids, withBody, request) =>
+    failureResponse: (failed, { request }, withBody) =>
       failureResponse(failed, formOf(failed, request), withBody),
     codeOf: kindOfStatus,
     configure: (patch) => configure(service, patch),

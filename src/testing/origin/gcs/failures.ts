@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * What can go wrong, once for both APIs: the reason that the JSON API gives and the code that the XML API gives, and
  * how each of them spells an error.
@@ -8,21 +7,24 @@
  * Sources: "HTTP status and error codes for JSON" and "... for XML" of the Cloud Storage reference.
  */
 import { escapeXml } from '../encoding.js';
-import { failure } from '../failure.js';
-import { NO_BODY, bytesSource } from '../response.js';
-import type { Failure } from '../failure.js';
-import type { Response } from '../response.js';
+import { type Failure, failure } from '../failure.js';
+import { NO_BODY, type Response, bytesSource } from '../response.js';
 
-export interface Kind {
-  status: number;
-  reason: string;
-  code: string;
-  message: string;
+interface Kind {
+  readonly status: number;
+  readonly reason: string;
+  readonly code: string;
+  readonly message: string;
 }
 
-const kind = (status, reason, code, message) => ({ status, reason, code, message });
+const kind = (status: number, reason: string, code: string, message: string): Kind => ({
+  status,
+  reason,
+  code,
+  message,
+});
 
-export const KINDS: Record<string, Kind> = {
+const KINDS = {
   invalid: kind(400, 'invalid', 'InvalidArgument', 'Invalid argument.'),
   required: kind(400, 'required', 'InvalidArgument', 'Required parameter is missing.'),
   badDigest: kind(400, 'invalid', 'BadDigest', 'The hash provided did not match what we received.'),
@@ -79,23 +81,34 @@ export const KINDS: Record<string, Kind> = {
   gatewayTimeout: kind(504, 'backendError', 'GatewayTimeout', 'Gateway timeout.'),
 };
 
+type KindName = keyof typeof KINDS;
+
+const KINDS_BY_NAME = new Map<string, Kind>(Object.entries(KINDS));
+
+/** The kind that stands for all those with its status. */
+const KIND_OF_STATUS = new Map<number, KindName>([
+  [400, 'invalid'],
+  [401, 'badToken'],
+  [403, 'forbidden'],
+  [404, 'notFound'],
+  [503, 'unavailable'],
+]);
+
 /** What a status means that a script names without more. */
-export function kindOfStatus(status: number) {
-  const named = { 400: 'invalid', 401: 'badToken', 403: 'forbidden', 404: 'notFound', 503: 'unavailable' };
-  return named[status] ?? Object.keys(KINDS).find((name) => KINDS[name].status === status);
+export function kindOfStatus(status: number): string | undefined {
+  return KIND_OF_STATUS.get(status) ?? Object.entries(KINDS).find(([, one]) => one.status === status)?.[0];
 }
 
 /**
- * @param name of a kind
+ * A failure with the name of its kind as its code.
  * @param message what to say in particular
- * Returns with the name of the kind as its code
  */
-export function fail(name: string, message: string, headers: string[]): Failure {
+export function fail(name: KindName, message?: string, headers?: string[]): Failure {
   const { status, message: general } = KINDS[name];
   return failure(status, name, message ?? general, undefined, headers);
 }
 
-function jsonDocument(failed, reason) {
+function jsonDocument(failed: Failure, reason: string): Buffer {
   const one = { message: failed.message, domain: 'global', reason };
   if (failed.status === 401) Object.assign(one, { locationType: 'header', location: 'Authorization' });
   if (failed.status === 412) Object.assign(one, { locationType: 'header', location: 'If-Match' });
@@ -103,8 +116,8 @@ function jsonDocument(failed, reason) {
   return Buffer.from(JSON.stringify(document, null, 2));
 }
 
-function xmlDocument(failed, code) {
-  const general = KINDS[failed.code]?.message ?? failed.message;
+function xmlDocument(failed: Failure, code: string): Buffer {
+  const general = KINDS_BY_NAME.get(failed.code)?.message ?? failed.message;
   const details = general === failed.message ? '' : `<Details>${escapeXml(failed.message)}</Details>`;
   return Buffer.from(
     `<?xml version='1.0' encoding='UTF-8'?><Error><Code>${escapeXml(code)}</Code>` +
@@ -112,15 +125,14 @@ function xmlDocument(failed, code) {
   );
 }
 
+/** Which document tells an error, or a line of text. */
+export type FailureForm = 'json' | 'media' | 'xml' | 'text';
+
 /** @param failed its code is the name of a kind, or one that a script made up */
-export function failureResponse(
-  failed: Failure,
-  form: 'json' | 'media' | 'xml' | 'text',
-  withBody: boolean,
-): Response {
-  const known = KINDS[failed.code];
+export function failureResponse(failed: Failure, form: FailureForm, withBody: boolean): Response {
+  const known = KINDS_BY_NAME.get(failed.code);
   const code = (form === 'xml' ? known?.code : known?.reason) ?? failed.code;
-  const [type, document] =
+  const [type, document]: [string, Buffer] =
     form === 'xml'
       ? ['application/xml; charset=UTF-8', xmlDocument(failed, code)]
       : form === 'json'

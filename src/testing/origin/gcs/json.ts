@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * The JSON API, from a request that may be served to its answer.
  *
@@ -6,7 +5,10 @@
  * above all, answers 501.
  */
 import { Bucket } from '../catalogue.js';
-import { answer } from '../response.js';
+import type { Bent } from '../dialect.js';
+import type { Failure } from '../failure.js';
+import type { Request } from '../request.js';
+import { type Response, answer } from '../response.js';
 import { checkConditions, conditionsOf } from './conditions.js';
 import { fail } from './failures.js';
 import { listJson } from './listing.js';
@@ -14,14 +16,11 @@ import { readMedia } from './media.js';
 import { jsonAnswer, objectResource } from './resource.js';
 import { serveSession, startSession } from './resumable.js';
 import { composeObject, copyObject, rewriteObject } from './rewrite.js';
-import { absent, findVersion, removeObject } from './store.js';
+import type { RoutedRequest } from './route.js';
+import { type Service, absent, findVersion, removeObject } from './store.js';
 import { parseMetadata, uploadOnce } from './uploads.js';
-import type { Request } from '../request.js';
-import type { Service } from './store.js';
-import type { Response } from '../response.js';
-import type { Failure } from '../failure.js';
 
-function readMetadata(request: Request, service: Service, base: string) {
+function readMetadata(request: RoutedRequest, service: Service, base: string): Response | Failure {
   const { bucket, key, params } = request;
   const object = findVersion(service, bucket, key, params.get('generation'));
   if (object === null) return absent(bucket, key);
@@ -30,10 +29,12 @@ function readMetadata(request: Request, service: Service, base: string) {
   return held ?? jsonAnswer(request, objectResource(service, base, bucket, object));
 }
 
-function serveObject(request, service, base, bent) {
+function serveObject(request: RoutedRequest, service: Service, base: string, bent: Bent): Response | Failure {
   const { method, bucket, key, params, route } = request;
   if (method === 'GET')
-    return route.media ? readMedia(request, service, bent.lie) : readMetadata(request, service, base);
+    return route.media === true
+      ? readMedia(request, service, bent.lie)
+      : readMetadata(request, service, base);
   if (method !== 'DELETE') return fail('notImplemented');
   return (
     removeObject(service, bucket, key, params.get('generation'), conditionsOf(request)) ?? answer(204, [])
@@ -49,7 +50,7 @@ const bucketResource = (base: string, name: string) => ({
   storageClass: 'STANDARD',
 });
 
-function createBucket(request, service, base) {
+function createBucket(request: Request, service: Service, base: string): Response | Failure {
   const name = parseMetadata(request.body)?.name;
   if (typeof name !== 'string') return fail('required', 'Required parameter: name');
   if (service.buckets.has(name)) return fail('conflict');
@@ -57,7 +58,7 @@ function createBucket(request, service, base) {
   return jsonAnswer(request, bucketResource(base, name));
 }
 
-function serveUpload(request, service, base) {
+function serveUpload(request: RoutedRequest, service: Service, base: string): Response | Failure {
   const type = request.params.get('uploadType');
   if (request.method !== 'POST') return fail('notImplemented');
   if (type === 'resumable') return startSession(request, service, base);
@@ -67,10 +68,10 @@ function serveUpload(request, service, base) {
 
 /** @param base of URLs */
 export function serveJson(
-  request: Request,
+  request: RoutedRequest,
   service: Service,
   base: string,
-  bent: { lie?: string; by?: number },
+  bent: Bent,
 ): Response | Failure {
   const { route, method } = request;
   if (route.what === 'unknown') return fail('notFound', 'Not Found');
@@ -90,7 +91,9 @@ export function serveJson(
   if (route.what === 'upload') return serveUpload(request, service, base);
   if (route.what === 'session') return serveSession(request, service, base, bent);
   if (method !== 'POST') return fail('notFound', 'Not Found');
-  if (route.what === 'copyTo') return copyObject(request, service, base);
-  if (route.what === 'rewriteTo') return rewriteObject(request, service, base, bent);
-  return composeObject(request, service, base);
+  const { source } = route;
+  if (source === undefined) return composeObject(request, service, base);
+  return route.what === 'copyTo'
+    ? copyObject(request, source, service, base)
+    : rewriteObject(request, source, service, base, bent);
 }

@@ -1,42 +1,49 @@
-// @ts-nocheck
 /**
  * Listings of both APIs. A page token holds the key where the next page begins, so the service keeps nothing between pages.
  *
  * Sources: "Objects: list" of the JSON API reference; "List objects" of the XML API reference.
  */
-import { modifiedMs } from '../catalogue.js';
+import { type Bucket, modifiedMs } from '../catalogue.js';
 import { compareKeys, encodePath, escapeXml } from '../encoding.js';
-import { mergedWalk, servedPage, walkOf } from '../pages.js';
-import { xmlAnswer } from '../response.js';
+import { type Failure, isFailure } from '../failure.js';
+import { type Entry, type Walk, mergedWalk, servedPage, walkOf } from '../pages.js';
+import type { Request } from '../request.js';
+import { type Response, xmlAnswer } from '../response.js';
+import type { Lie } from '../rules.js';
 import { fail } from './failures.js';
 import { generationOf, quotedEtag } from './objects.js';
 import { jsonAnswer, objectResource } from './resource.js';
-import type { Failure } from '../failure.js';
-import type { Request } from '../request.js';
 import type { Service } from './store.js';
 
-export interface Page {
-  prefix: string;
-  delimiter: string;
-  from: string;
-  end: string;
-  max: number;
-  versions: boolean;
-  trailing: boolean;
+/** What a listing asks for. */
+interface Page {
+  readonly prefix: string;
+  readonly delimiter: string;
+  readonly from: string;
+  readonly end: string;
+  readonly max: number;
+  readonly versions: boolean;
+  readonly trailing: boolean;
+}
+
+interface Collected {
+  readonly keys: string[];
+  readonly prefixes: string[];
+  readonly next: string | null;
 }
 
 const MAX_RESULTS = 1000;
 
-const later = (a: string, b: string) => (compareKeys(a, b) < 0 ? b : a);
-const encodeToken = (key: string) => Buffer.from(`\x0a${key}`, 'utf8').toString('base64');
+const later = (a: string, b: string): string => (compareKeys(a, b) < 0 ? b : a);
+const encodeToken = (key: string): string => Buffer.from(`\x0a${key}`, 'utf8').toString('base64');
 
-function decodeToken(token) {
+function decodeToken(token: string): string | null {
   const text = /^[A-Za-z0-9+/]+=*$/.test(token) ? Buffer.from(token, 'base64').toString('utf8') : '';
   return text.startsWith('\x0a') ? text.slice(1) : null;
 }
 
 /** The keys of a bucket up to the end of the page's range, with those that only the archive still has where versions are asked for. */
-function walkFrom(service, bucket, page, from) {
+function walkFrom(service: Service, bucket: Bucket, page: Page, from: string): Walk {
   const live = bucket.seek(from);
   const kept = page.versions ? service.archive.of(bucket.name).keys() : [];
   const walk = page.versions ? mergedWalk(live, walkOf(kept, from)) : live;
@@ -48,10 +55,10 @@ function walkFrom(service, bucket, page, from) {
 }
 
 /** One page: keys, rolled-up prefixes, and the key where the next page begins (null at the end). */
-function collect(service, bucket, page, lie) {
+function collect(service: Service, bucket: Bucket, page: Page, lie: Lie | undefined): Collected {
   const walk = (from: string) => walkFrom(service, bucket, page, from);
   const { entries, next } = servedPage(walk, page, lie);
-  const isKey = ({ name, rolled }) => !rolled || (page.trailing && bucket.find(name) !== null);
+  const isKey = ({ name, rolled }: Entry) => !rolled || (page.trailing && bucket.find(name) !== null);
   return {
     keys: entries.filter(isKey).map(({ name }) => name),
     prefixes: entries.filter(({ rolled }) => rolled).map(({ name }) => name),
@@ -59,7 +66,7 @@ function collect(service, bucket, page, lie) {
   };
 }
 
-function jsonPage(params: Map<string, string>): Page | Failure {
+function jsonPage(params: ReadonlyMap<string, string>): Page | Failure {
   const max = params.get('maxResults') ?? String(MAX_RESULTS);
   if (!/^\d+$/.test(max)) return fail('invalid', `Invalid value for: ${max} is not a valid integer`);
   const token = params.get('pageToken');
@@ -80,17 +87,16 @@ function jsonPage(params: Map<string, string>): Page | Failure {
 export function listJson(
   request: Request,
   service: Service,
-  bucket: any,
+  bucket: Bucket,
   base: string,
-  lie: string | undefined,
-) {
+  lie: Lie | undefined,
+): Response | Failure {
   const page = jsonPage(request.params);
-  if ('status' in page) return page;
+  if (isFailure(page)) return page;
   const { keys, prefixes, next } = collect(service, bucket, page, lie);
   const kept = service.archive.of(bucket.name);
   const items = keys
-    .flatMap((key) => [...(page.versions ? (kept.get(key) ?? []) : []), bucket.find(key)])
-    .filter((object) => object !== null)
+    .flatMap((key) => (page.versions ? (kept.get(key) ?? []) : []).concat(bucket.find(key) ?? []))
     .map((object) => objectResource(service, base, bucket.name, object));
   const value = { kind: 'storage#objects' };
   if (next !== null) Object.assign(value, { nextPageToken: encodeToken(next) });
@@ -100,7 +106,7 @@ export function listJson(
   return jsonAnswer(request, value);
 }
 
-function xmlPage(params: Map<string, string>) {
+function xmlPage(params: ReadonlyMap<string, string>): Page | Failure {
   const max = params.get('max-keys') ?? String(MAX_RESULTS);
   if (!/^\d+$/.test(max)) return fail('invalid', `Invalid max-keys: ${max}`);
   const token = params.get('continuation-token');
@@ -122,9 +128,14 @@ function xmlPage(params: Map<string, string>) {
   };
 }
 
-export function listXml(request: Request, service: Service, bucket: any, lie: string | undefined) {
+export function listXml(
+  request: Request,
+  service: Service,
+  bucket: Bucket,
+  lie: Lie | undefined,
+): Response | Failure {
   const page = xmlPage(request.params);
-  if ('status' in page) return page;
+  if (isFailure(page)) return page;
   const { keys, prefixes, next } = collect(service, bucket, page, lie);
   const urlEncoded = request.params.get('encoding-type') === 'url';
   const name = (key: string) => (urlEncoded ? encodePath(key) : escapeXml(key));
@@ -137,11 +148,10 @@ export function listXml(request: Request, service: Service, bucket: any, lie: st
     `<IsTruncated>${next !== null}</IsTruncated>`,
     next === null ? '' : `<NextContinuationToken>${encodeToken(next)}</NextContinuationToken>`,
   ];
-  for (const key of keys) {
-    const object = bucket.find(key);
+  for (const object of keys.map((key) => bucket.find(key)).filter((one) => one !== null)) {
     const generation = generationOf(object, service.generationOffset);
     xml.push(
-      `<Contents><Key>${name(key)}</Key><Generation>${generation}</Generation><MetaGeneration>1</MetaGeneration>`,
+      `<Contents><Key>${name(object.key)}</Key><Generation>${generation}</Generation><MetaGeneration>1</MetaGeneration>`,
       `<LastModified>${new Date(modifiedMs(object.generation)).toISOString()}</LastModified>`,
       `<ETag>${escapeXml(quotedEtag(object, generation))}</ETag><Size>${object.size}</Size></Contents>`,
     );

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * The bytes of an object on their way to a reader, by either API: range, headers, decompressive transcoding.
  *
@@ -10,20 +9,27 @@
  * Sources: "Transcoding of gzip-compressed files"; "HTTP headers ... for XML API"; "Objects: get" of the JSON API.
  */
 import { gunzipSync } from 'node:zlib';
-import { modifiedMs } from '../catalogue.js';
+import { type Stored, modifiedMs } from '../catalogue.js';
+import type { Failure } from '../failure.js';
 import { bend, parseRange } from '../ranges.js';
-import { NO_BODY, answer, bytesSource, objectBytes, objectSource } from '../response.js';
+import type { Request } from '../request.js';
+import { NO_BODY, type Response, answer, bytesSource, objectBytes, objectSource } from '../response.js';
+import type { Lie } from '../rules.js';
 import { checkConditions, conditionsOf } from './conditions.js';
 import { fail } from './failures.js';
-import { generationOf, hasMd5, hashHeader, opaqueEtag, quotedEtag, sumsOf } from './objects.js';
-import { absent, findVersion } from './store.js';
-import type { Stored } from '../catalogue.js';
-import type { Request } from '../request.js';
-import type { Service } from './store.js';
-import type { Response } from '../response.js';
-import type { Failure } from '../failure.js';
+import {
+  type GcsAttributes,
+  generationOf,
+  hasMd5,
+  hashHeader,
+  opaqueEtag,
+  quotedEtag,
+  sumsOf,
+} from './objects.js';
+import type { Route, RoutedRequest } from './route.js';
+import { type Service, absent, findVersion } from './store.js';
 
-export function versionHeaders(object: Stored, generation: string, api: 'json' | 'xml'): string[] {
+export function versionHeaders(object: Stored, generation: string, api: Route['api']): string[] {
   const headers = ['X-Goog-Generation', generation, 'X-Goog-Metageneration', '1'];
   if (api === 'json') headers.push('X-Goog-Hash', hashHeader(object), 'ETag', opaqueEtag(generation));
   else {
@@ -37,27 +43,30 @@ export function versionHeaders(object: Stored, generation: string, api: 'json' |
   return headers;
 }
 
-function objectHeaders(object, generation, api) {
-  const { contentType, cacheControl, componentCount, metadata } = object.attributes;
+function objectHeaders(object: Stored, generation: string, api: Route['api']): string[] {
+  const { contentType, cacheControl, componentCount, metadata }: GcsAttributes = object.attributes;
   const headers = versionHeaders(object, generation, api);
   headers.push('Content-Type', contentType ?? 'application/octet-stream', 'X-Goog-Storage-Class', 'STANDARD');
   headers.push('Last-Modified', new Date(modifiedMs(object.generation)).toUTCString());
   if (cacheControl !== undefined) headers.push('Cache-Control', cacheControl);
   if (componentCount !== undefined) headers.push('X-Goog-Component-Count', String(componentCount));
   if (api === 'xml') headers.push('Accept-Ranges', 'bytes');
-  for (const [name, value] of Object.entries(metadata ?? {}))
-    headers.push(`X-Goog-Meta-${name}`, String(value));
+  for (const [name, value] of Object.entries(metadata ?? {})) headers.push(`X-Goog-Meta-${name}`, value);
   return headers;
 }
 
-function isTranscoded({ attributes }, { headers }) {
+function isTranscoded({ attributes }: Stored, { headers }: Request): boolean {
   if (attributes.contentEncoding !== 'gzip' || /no-transform/.test(attributes.cacheControl ?? ''))
     return false;
   const accepted = (headers.get('accept-encoding') ?? '').split(',').map((one) => one.trim());
   return !accepted.some((one) => /^(gzip|\*)(?!.*;q=0(\.0*)?$)/.test(one));
 }
 
-export function readMedia(request: Request, service: Service, lie: string | undefined): Response | Failure {
+export function readMedia(
+  request: RoutedRequest,
+  service: Service,
+  lie: Lie | undefined,
+): Response | Failure {
   const mixed = lie === 'mixed-version';
   const generation = request.params.get('generation');
   const object = mixed
@@ -81,7 +90,12 @@ export function readMedia(request: Request, service: Service, lie: string | unde
   return ranged(request, object, headers, lie);
 }
 
-function ranged(request, object, headers, lie) {
+function ranged(
+  request: Request,
+  object: Stored,
+  headers: string[],
+  lie: Lie | undefined,
+): Response | Failure {
   const asked = lie === 'ignore-range' ? null : parseRange(request.headers.get('range'), object.size);
   if (asked === 'unsatisfiable') {
     return fail('badRange', undefined, ['Content-Range', `bytes */${object.size}`]);

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * An object of the catalogue as Cloud Storage names it: generation, sums, ETags, and which of its versions there are.
  *
@@ -12,17 +11,23 @@
  */
 import { createHash } from 'node:crypto';
 import { objectIdOf } from '../../../backends/memory/pattern.js';
-import { modifiedMs } from '../catalogue.js';
+import { type Attributes, type Stored, modifiedMs } from '../catalogue.js';
 import { base64Of32, crc32c, md5 } from '../checksums.js';
 import { objectSource } from '../response.js';
-import type { Stored } from '../catalogue.js';
 
-/**
- * in base64
- */
+/** What Cloud Storage keeps beside the bytes. */
+export interface GcsAttributes extends Attributes {
+  contentDisposition?: string | undefined;
+  contentLanguage?: string | undefined;
+  /** How many objects it was composed of. */
+  componentCount?: number | undefined;
+  withoutMd5?: boolean | undefined;
+}
+
+/** In base64. */
 export interface Sums {
-  crc32c: string;
-  md5: string;
+  readonly crc32c: string;
+  readonly md5: string;
 }
 
 const CHUNK_BYTES = 65_536;
@@ -34,15 +39,15 @@ export function generationOf(object: Stored, offset: bigint): string {
   return String(BigInt(micros) + offset);
 }
 
-/** of patterns, by object id and size */
-const sumsOfPatterns: Map<string, Sums> = new Map();
-const sumsOfBodies: WeakMap<Buffer, Sums> = new WeakMap();
+/** Of patterns, by object id and size. */
+const sumsOfPatterns = new Map<string, Sums>();
+const sumsOfBodies = new WeakMap<Uint8Array, Sums>();
 
 export function sumsOfBytes(bytes: Uint8Array): Sums {
   return { crc32c: base64Of32(crc32c(bytes)), md5: md5(bytes) };
 }
 
-function sumsOfPattern(object) {
+function sumsOfPattern(object: Stored): Sums {
   const source = objectSource(object, 0, object.size);
   const hash = createHash('md5');
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
@@ -70,22 +75,25 @@ export function sumsOf(object: Stored): Sums {
   return sums;
 }
 
-export const hasMd5 = (object: Stored) => object.attributes.withoutMd5 !== true;
+export function hasMd5(object: Stored): boolean {
+  const { withoutMd5 }: GcsAttributes = object.attributes;
+  return withoutMd5 !== true;
+}
 
-function varint(value) {
-  const bytes = [];
+function varint(value: bigint): number[] {
+  const bytes: number[] = [];
   let left = value;
   for (; left > 0x7fn; left >>= 7n) bytes.push(Number(left & 0x7fn) | 0x80);
   return [...bytes, Number(left)];
 }
 
 /** Generation and metageneration as a protocol buffer in base64: the ETag of the JSON API. */
-export function opaqueEtag(generation: string) {
+export function opaqueEtag(generation: string): string {
   return Buffer.from([0x08, ...varint(BigInt(generation)), 0x10, 1]).toString('base64');
 }
 
 /** The ETag of the XML API: the MD5 in hex where there is one. */
-export function quotedEtag(object: Stored, generation: string) {
+export function quotedEtag(object: Stored, generation: string): string {
   if (!hasMd5(object)) return `"-${opaqueEtag(generation)}"`;
   return `"${Buffer.from(sumsOf(object).md5, 'base64').toString('hex')}"`;
 }
@@ -97,21 +105,21 @@ export function hashHeader(object: Stored): string {
 
 /** What versioned buckets keep of objects that were overwritten or deleted. */
 export class Archive {
-  /** by bucket and key, oldest first */
-  #buckets: Map<string, Map<string, Stored[]>> = new Map();
+  /** By bucket and key, oldest first. */
+  #buckets = new Map<string, Map<string, Stored[]>>();
 
-  add(bucket: string, object: Stored) {
-    const keys = this.#buckets.get(bucket) ?? new Map();
+  add(bucket: string, object: Stored): void {
+    const keys = this.#buckets.get(bucket) ?? new Map<string, Stored[]>();
     this.#buckets.set(bucket, keys);
     keys.set(object.key, [...(keys.get(object.key) ?? []), object]);
   }
 
   of(bucket: string): Map<string, Stored[]> {
-    return this.#buckets.get(bucket) ?? new Map();
+    return this.#buckets.get(bucket) ?? new Map<string, Stored[]>();
   }
 
   /** Forgets one version. */
-  drop(bucket: string, object: Stored) {
+  drop(bucket: string, object: Stored): void {
     const left = (this.of(bucket).get(object.key) ?? []).filter((one) => one !== object);
     if (left.length === 0) this.of(bucket).delete(object.key);
     else this.of(bucket).set(object.key, left);

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * The JSON form of an object, and partial responses: the `fields` parameter.
  *
@@ -6,15 +5,14 @@
  *
  * Sources: "Objects" of the JSON API reference; "Partial response" of the same, for the syntax of `fields`.
  */
-import { modifiedMs } from '../catalogue.js';
-import { answer, bytesSource } from '../response.js';
-import { fail } from './failures.js';
-import { generationOf, hasMd5, opaqueEtag, sumsOf } from './objects.js';
-import type { Service } from './store.js';
-import type { Stored } from '../catalogue.js';
-import type { Request } from '../request.js';
-import type { Response } from '../response.js';
+import { type Stored, modifiedMs } from '../catalogue.js';
 import type { Failure } from '../failure.js';
+import type { Request } from '../request.js';
+import { type Response, answer, bytesSource } from '../response.js';
+import { type JsonRecord, isRecord } from './documents.js';
+import { fail } from './failures.js';
+import { type GcsAttributes, generationOf, hasMd5, opaqueEtag, sumsOf } from './objects.js';
+import type { Service } from './store.js';
 
 const COPIED = [
   'contentEncoding',
@@ -23,15 +21,15 @@ const COPIED = [
   'contentLanguage',
   'metadata',
   'componentCount',
-];
+] as const;
 
 /** @param base of URLs */
-export function objectResource(service: Service, base: string, bucket: string, object: Stored) {
+export function objectResource(service: Service, base: string, bucket: string, object: Stored): JsonRecord {
   const generation = generationOf(object, service.generationOffset);
   const name = encodeURIComponent(object.key);
   const self = `${base}/storage/v1/b/${bucket}/o/${name}`;
   const written = new Date(modifiedMs(object.generation)).toISOString();
-  const resource = {
+  const resource: Record<string, unknown> = {
     kind: 'storage#object',
     id: `${bucket}/${object.key}/${generation}`,
     selfLink: self,
@@ -54,22 +52,22 @@ export function objectResource(service: Service, base: string, bucket: string, o
     timeStorageClassUpdated: written,
     contentType: object.attributes.contentType,
   };
+  const attributes: GcsAttributes = object.attributes;
   for (const field of COPIED) {
-    if (object.attributes[field] !== undefined) resource[field] = object.attributes[field];
+    if (attributes[field] !== undefined) resource[field] = attributes[field];
   }
   return resource;
 }
 
-/**
- * null stands for all below
- */
-export type Selection = Map<string, Selection | null>;
+/** Null stands for all below. */
+type Selection = ReadonlyMap<string, SelectedBelow>;
+type SelectedBelow = Selection | null;
 
-/** Returns null when it cannot be read */
-export function parseFields(text: string): Selection | null {
+/** Null when it cannot be read. */
+function parseFields(text: string): Selection | null {
   let at = 0;
-  const list = () => {
-    const selection: Selection = new Map();
+  const list = (): Selection | null => {
+    const selection = new Map<string, SelectedBelow>();
     do {
       const m = /^[\w*]+/.exec(text.slice(at));
       if (m === null) return null;
@@ -80,7 +78,7 @@ export function parseFields(text: string): Selection | null {
     } while (text[at] === ',' && ++at > 0);
     return selection;
   };
-  const tail = () => {
+  const tail = (): SelectedBelow | undefined => {
     if (text[at] === '/') {
       at += 1;
       const m = /^[\w*]+/.exec(text.slice(at));
@@ -100,18 +98,18 @@ export function parseFields(text: string): Selection | null {
   return at === text.length ? all : null;
 }
 
-function select(value: any, selection: Selection | null) {
-  if (selection === null || typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((one) => select(one, selection));
+function select(value: unknown, selection: Selection | null): unknown {
+  if (selection === null || !isRecord(value)) return value;
+  if (Array.isArray(value)) return value.map((one: unknown) => select(one, selection));
   if (selection.has('*')) return value;
   const entries = [...selection].filter(([name]) => name in value);
   return Object.fromEntries(entries.map(([name, below]) => [name, select(value[name], below)]));
 }
 
-export function jsonAnswer(request: Request, value: any, headers: string[] = []): Response | Failure {
+export function jsonAnswer(request: Request, value: JsonRecord): Response | Failure {
   const fields = request.params.get('fields');
   const selection = fields === undefined ? null : parseFields(fields);
   if (fields !== undefined && selection === null) return fail('invalid', `Invalid field selection ${fields}`);
   const bytes = Buffer.from(JSON.stringify(select(value, selection)));
-  return answer(200, ['Content-Type', 'application/json; charset=UTF-8', ...headers], bytesSource(bytes));
+  return answer(200, ['Content-Type', 'application/json; charset=UTF-8'], bytesSource(bytes));
 }

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Resumable uploads of the JSON API: a session, chunks, the question how far it has come, and its end.
  *
@@ -14,26 +13,28 @@
  * Source: "Resumable uploads" and "Perform resumable uploads" of the Cloud Storage documentation. The texts of errors
  * and the status 503, as plain text, for a gap are those that users of the service report.
  */
-import { answer } from '../response.js';
-import { checkConditions, conditionsOf, statedSums } from './conditions.js';
-import { fail } from './failures.js';
-import { jsonAnswer, objectResource } from './resource.js';
-import { putObject } from './store.js';
-import { attributesOf, parseMetadata, sumsIn } from './uploads.js';
-import type { Conditions } from './conditions.js';
 import type { Stored } from '../catalogue.js';
+import type { Bent } from '../dialect.js';
+import { type Failure, isFailure } from '../failure.js';
 import type { Request } from '../request.js';
-import type { Service } from './store.js';
+import { type Response, answer } from '../response.js';
+import { type Conditions, type StatedSums, checkConditions, conditionsOf, statedSums } from './conditions.js';
+import { fail } from './failures.js';
+import type { GcsAttributes } from './objects.js';
+import { jsonAnswer, objectResource } from './resource.js';
+import type { Place, RoutedRequest } from './route.js';
+import { type Service, putObject } from './store.js';
+import { attributesOf, parseMetadata, sumsIn } from './uploads.js';
 
-export interface Session {
-  id: string;
-  bucket: string;
-  key: string;
-  attributes: Record<string, any>;
-  conditions: Conditions;
-  stated: { crc32c?: string; md5?: string };
-  total: number | null;
+export interface Session extends Place {
+  readonly id: string;
+  readonly attributes: GcsAttributes;
+  readonly conditions: Conditions;
+  readonly stated: StatedSums;
+  /** Bytes of the whole, null until it is told. */
+  readonly total: number | null;
   parts: Buffer[];
+  /** Bytes that are there, in `parts` until there is an object. */
   persisted: number;
   object: Stored | null;
   cancelled: boolean;
@@ -41,7 +42,7 @@ export interface Session {
 
 const QUANTUM_BYTES = 262_144;
 
-export function startSession(request: Request, service: Service, base: string) {
+export function startSession(request: RoutedRequest, service: Service, base: string): Response | Failure {
   const { headers, bucket, key } = request;
   const metadata = parseMetadata(request.body);
   if (metadata === null) return fail('invalid', 'Parse Error');
@@ -79,33 +80,39 @@ export function serveSession(
   request: Request,
   service: Service,
   base: string,
-  bent: { lie?: string; by?: number },
-) {
+  bent: Bent,
+): Response | Failure {
   const session = service.sessions.get(request.params.get('upload_id') ?? '');
   if (session === undefined || session.bucket !== request.bucket) return fail('noUpload');
   if (session.cancelled) return fail('cancelled');
-  if (request.method === 'DELETE') {
-    session.cancelled = session.object === null;
-    session.parts = [];
-    return session.cancelled ? fail('cancelled') : finished(request, service, base, session);
-  }
-  if (request.method !== 'PUT' && request.method !== 'POST') return fail('notImplemented');
-  if (session.object !== null) return finished(request, service, base, session);
-  return takeChunk(request, service, base, session, bent);
+  const { method } = request;
+  if (method !== 'DELETE' && method !== 'PUT' && method !== 'POST') return fail('notImplemented');
+  if (session.object !== null) return finished(request, service, base, session.object);
+  if (method !== 'DELETE') return takeChunk(request, service, base, session, bent);
+  session.cancelled = true;
+  session.parts = [];
+  return fail('cancelled');
 }
 
-const finished = (request, service, base, { bucket, object }) =>
-  jsonAnswer(request, objectResource(service, base, bucket, object));
+const finished = (request: Request, service: Service, base: string, object: Stored): Response | Failure =>
+  jsonAnswer(request, objectResource(service, base, request.bucket, object));
 
 /** 308 with what is persisted; nothing is said of it where that is nothing. */
-function incomplete(request, { id, persisted }) {
+function incomplete(request: Request, { id, persisted }: Session): Response {
   const headers = ['X-GUploader-UploadID', id];
   if (persisted > 0) headers.push('Range', `bytes=0-${persisted - 1}`);
   if (request.headers.get('x-guploader-no-308') !== 'yes') return answer(308, headers);
   return answer(200, [...headers, 'X-HTTP-Status-Code-Override', '308']);
 }
 
-function placeOf(header, length): { start: number; length: number; total: number | null } | 'query' | null {
+interface Chunk {
+  readonly start: number;
+  readonly length: number;
+  /** Null where it is not told. */
+  readonly total: number | null;
+}
+
+function placeOf(header: string | undefined, length: number): Chunk | 'query' | null {
   if (header === undefined) return { start: 0, length, total: length };
   if (/^bytes \*\/(\d+|\*)$/.test(header)) return 'query';
   const m = /^bytes (\d+)-(\d+|\*)\/(\d+|\*)$/.exec(header);
@@ -117,7 +124,13 @@ function placeOf(header, length): { start: number; length: number; total: number
   return { start, length: end - start, total };
 }
 
-function takeChunk(request, service, base, session, bent) {
+function takeChunk(
+  request: Request,
+  service: Service,
+  base: string,
+  session: Session,
+  bent: Bent,
+): Response | Failure {
   const { body, headers } = request;
   const place = placeOf(headers.get('content-range'), body.length);
   if (place === null) return fail('invalid', 'Failed to parse Content-Range header.');
@@ -146,37 +159,37 @@ function takeChunk(request, service, base, session, bent) {
   return incomplete(request, session);
 }
 
-function persist(session, body, start, end) {
+function persist(session: Session, body: Buffer, start: number, end: number): void {
   if (end <= session.persisted) return;
   session.parts.push(body.subarray(session.persisted - start, end - start));
   session.persisted = end;
 }
 
-function answerQuery(request, service, base, session) {
+function answerQuery(request: Request, service: Service, base: string, session: Session): Response | Failure {
   const total = /\/(\d+)$/.exec(request.headers.get('content-range') ?? '')?.[1];
   if (total !== undefined && Number(total) === session.persisted)
     return finish(request, service, base, session);
   return incomplete(request, session);
 }
 
-function finish(request, service, base, session) {
+function finish(request: Request, service: Service, base: string, session: Session): Response | Failure {
   const body = Buffer.concat(session.parts);
   const { bucket, key, attributes, conditions, stated } = session;
   const written = putObject(service, { bucket, key, body, attributes, conditions, stated });
-  if ('message' in written) return written;
+  if (isFailure(written)) return written;
   session.object = written;
   session.parts = [];
-  return finished(request, service, base, session);
+  return finished(request, service, base, written);
 }
 
-function gap(start, persisted) {
+function gap(start: number, persisted: number): Failure {
   const message =
     'Invalid request.  According to the Content-Range header, the upload offset is ' +
     `${start} byte(s), which exceeds already uploaded size of ${persisted} byte(s).`;
   return { ...fail('unavailable', message), extra: { form: 'text' } };
 }
 
-function tooSmall(length) {
+function tooSmall(length: number): Failure {
   const message =
     'Invalid request.  The number of bytes uploaded is required to be equal or greater than 262144, except for the final ' +
     "request (it's recommended to be the exact multiple of 262144).  The received request contained " +

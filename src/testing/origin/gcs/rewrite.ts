@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Objects made of other objects, without their bytes passing through the client: copy, rewrite, compose.
  *
@@ -7,22 +6,25 @@
  *
  * Sources: "Objects: copy", "Objects: rewrite" and "Objects: compose" of the JSON API reference.
  */
-import { objectBytes } from '../response.js';
-import { checkConditions, conditionsOf, sourceConditionsOf } from './conditions.js';
-import { fail } from './failures.js';
-import { generationOf } from './objects.js';
-import { jsonAnswer, objectResource } from './resource.js';
-import { absent, findVersion, putObject } from './store.js';
-import { attributesOf, parseMetadata } from './uploads.js';
+import type { Stored } from '../catalogue.js';
+import type { Bent } from '../dialect.js';
+import { type Failure, isFailure } from '../failure.js';
 import type { Request } from '../request.js';
-import type { Service } from './store.js';
+import { type Response, objectBytes } from '../response.js';
+import { checkConditions, conditionsOf, sourceConditionsOf } from './conditions.js';
+import { isRecord, textOf } from './documents.js';
+import { fail } from './failures.js';
+import { type GcsAttributes, generationOf } from './objects.js';
+import { jsonAnswer, objectResource } from './resource.js';
+import type { Place, RoutedRequest } from './route.js';
+import { type Service, absent, findVersion, putObject } from './store.js';
+import { attributesOf, parseMetadata } from './uploads.js';
 
 const MIB = 1_048_576;
 const MAX_COMPONENTS = 32;
 
 /** The source of a copy, if its conditions hold; a failure has a `message`. */
-function sourceOf(request, service) {
-  const { bucket, key } = request.route.source;
+function sourceOf(request: Request, { bucket, key }: Place, service: Service): Stored | Failure {
   if (!service.buckets.has(bucket)) return fail('noBucket');
   const object = findVersion(service, bucket, key, request.params.get('sourceGeneration'));
   if (object === null) return absent(bucket, key);
@@ -31,10 +33,10 @@ function sourceOf(request, service) {
 }
 
 /** With metadata in the request those are the copy's, else the source's are. */
-function copyOf(request, service, object) {
+function copyOf(request: RoutedRequest, service: Service, object: Stored): Stored | Failure {
   const metadata = parseMetadata(request.body);
   if (metadata === null) return fail('invalid', 'Parse Error');
-  const { componentCount, withoutMd5 } = object.attributes;
+  const { componentCount, withoutMd5 }: GcsAttributes = object.attributes;
   const given = attributesOf(metadata, request, undefined);
   const attributes =
     Object.keys(given).length === 0 ? object.attributes : { ...given, componentCount, withoutMd5 };
@@ -43,35 +45,48 @@ function copyOf(request, service, object) {
   return putObject(service, { bucket, key, body: objectBytes(object), attributes, conditions, stated: {} });
 }
 
-export function copyObject(request: Request, service: Service, base: string) {
-  const source = sourceOf(request, service);
-  if ('message' in source) return source;
+export function copyObject(
+  request: RoutedRequest,
+  from: Place,
+  service: Service,
+  base: string,
+): Response | Failure {
+  const source = sourceOf(request, from, service);
+  if (isFailure(source)) return source;
   const written = copyOf(request, service, source);
-  return 'message' in written
+  return isFailure(written)
     ? written
     : jsonAnswer(request, objectResource(service, base, request.bucket, written));
 }
 
-const encodeToken = (state: any) => Buffer.from(JSON.stringify(state)).toString('base64url');
+/** How far a rewrite is. */
+interface Progress {
+  readonly name: string;
+  readonly moved: number;
+}
+
+const encodeToken = (state: Progress): string => Buffer.from(JSON.stringify(state)).toString('base64url');
 
 /** How far a token says that its rewrite is, null when it is of another one. */
-function movedBy(token, name) {
+function movedBy(token: string | undefined, name: string): number | null {
   if (token === undefined) return 0;
   const state = parseMetadata(Buffer.from(token, 'base64url'));
-  return state?.name === name && Number.isSafeInteger(state.moved) ? state.moved : null;
+  const moved = state?.name === name ? state.moved : null;
+  return typeof moved === 'number' && Number.isSafeInteger(moved) ? moved : null;
 }
 
 export function rewriteObject(
-  request: Request,
+  request: RoutedRequest,
+  from: Place,
   service: Service,
   base: string,
-  bent: { lie?: string; by?: number },
-) {
-  const source = sourceOf(request, service);
-  if ('message' in source) return source;
+  bent: Bent,
+): Response | Failure {
+  const source = sourceOf(request, from, service);
+  if (isFailure(source)) return source;
   const { params, bucket, key } = request;
   const generation = generationOf(source, service.generationOffset);
-  const name = `${generation} ${request.route.source.key} ${bucket}/${key}`;
+  const name = `${generation} ${from.key} ${bucket}/${key}`;
   const before = movedBy(params.get('rewriteToken'), name);
   if (before === null) return fail('invalid', 'Invalid rewrite token.');
   const moved = bent.lie === 'rewrite-loop' ? Math.min(before + (bent.by ?? MIB), source.size) : source.size;
@@ -83,29 +98,36 @@ export function rewriteObject(
   };
   if (!answer.done) return jsonAnswer(request, { ...answer, rewriteToken: encodeToken({ name, moved }) });
   const written = copyOf(request, service, source);
-  if ('message' in written) return written;
+  if (isFailure(written)) return written;
   return jsonAnswer(request, { ...answer, resource: objectResource(service, base, bucket, written) });
 }
 
-/** The bytes of one component, or why there are none. */
-function componentOf(service, bucket, { name, generation, objectPreconditions }) {
+function componentsOf(object: Stored): number {
+  const { componentCount }: GcsAttributes = object.attributes;
+  return componentCount ?? 1;
+}
+
+/** One component, or why there is none. */
+function componentOf(service: Service, bucket: string, asked: unknown): Stored | Failure {
+  const { name: given, generation, objectPreconditions } = isRecord(asked) ? asked : {};
+  const name = textOf(given);
   const object = findVersion(
     service,
     bucket,
     name,
-    generation === undefined ? undefined : String(generation),
+    generation === undefined ? undefined : textOf(generation),
   );
   if (object === null) return absent(bucket, name);
-  const match = objectPreconditions?.ifGenerationMatch;
-  const conditions = match === undefined ? {} : { match: String(match) };
+  const match = isRecord(objectPreconditions) ? objectPreconditions.ifGenerationMatch : undefined;
+  const conditions = match === undefined ? {} : { match: textOf(match) };
   const failed = checkConditions(conditions, object, service.generationOffset, false);
   return failed === null || failed === 'unchanged' ? object : failed;
 }
 
-export function composeObject(request: Request, service: Service, base: string) {
+export function composeObject(request: RoutedRequest, service: Service, base: string): Response | Failure {
   const { bucket, key } = request;
   const asked = parseMetadata(request.body);
-  const sources = asked?.sourceObjects;
+  const sources: unknown = asked?.sourceObjects;
   if (asked === null || !Array.isArray(sources) || sources.length === 0) {
     return fail('required', 'You must provide at least one source component.');
   }
@@ -113,21 +135,22 @@ export function composeObject(request: Request, service: Service, base: string) 
     const message = `The number of source components provided (${sources.length}) exceeds the maximum (${MAX_COMPONENTS})`;
     return fail('invalid', message);
   }
-  const objects = sources.map((source) => componentOf(service, bucket, source));
-  const missing = objects.find((one) => 'message' in one);
+  const components = sources.map((source: unknown) => componentOf(service, bucket, source));
+  const missing = components.find(isFailure);
   if (missing !== undefined) return missing;
-  const componentCount = objects.reduce((sum, { attributes }) => sum + (attributes.componentCount ?? 1), 0);
+  const objects = components.filter((one): one is Stored => !isFailure(one));
+  const componentCount = objects.reduce((sum, object) => sum + componentsOf(object), 0);
   const written = putObject(service, {
     bucket,
     key,
     body: Buffer.concat(objects.map(objectBytes)),
     attributes: {
-      ...attributesOf(asked.destination ?? {}, request, undefined),
+      ...attributesOf(isRecord(asked.destination) ? asked.destination : {}, request, undefined),
       componentCount,
       withoutMd5: true,
     },
     conditions: conditionsOf(request),
     stated: {},
   });
-  return 'message' in written ? written : jsonAnswer(request, objectResource(service, base, bucket, written));
+  return isFailure(written) ? written : jsonAnswer(request, objectResource(service, base, bucket, written));
 }

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Which of the services on the port a request is for, and what it names: the JSON API, its uploads and downloads, the
  * XML API, the token endpoint and the metadata server.
@@ -6,24 +5,45 @@
  * A name of the JSON API is one segment, percent-encoded: a slash in it that is not encoded ends it, and the service
  * knows no such path.
  */
-import type { Request } from '../request.js';
 import type { Operation } from '../records.js';
+import type { Request } from '../request.js';
 
-/**
- * `what` in JSON: buckets, bucket, objects, object, upload, session, compose, copyTo, rewriteTo, unknown; in XML: service, bucket, object.
- */
-export interface Route {
-  api: 'json' | 'xml' | 'token' | 'metadata';
-  what: string;
-  bucket: string;
-  key: string;
-  source?: { bucket: string; key: string };
-  media?: boolean;
+/** Where an object is. */
+export interface Place {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+type JsonWhat =
+  | 'buckets'
+  | 'bucket'
+  | 'objects'
+  | 'object'
+  | 'upload'
+  | 'session'
+  | 'compose'
+  | 'copyTo'
+  | 'rewriteTo'
+  | 'unknown';
+type XmlWhat = 'service' | 'bucket' | 'object';
+
+export interface Route extends Place {
+  readonly api: 'json' | 'xml' | 'token' | 'metadata';
+  readonly what: JsonWhat | XmlWhat | 'token' | 'metadata';
+  /** What a copy or a rewrite is made of. */
+  readonly source?: Place;
+  /** Whether it is the bytes of an object that are asked for. */
+  readonly media?: boolean;
+}
+
+/** A request of which it is known where it leads. */
+export interface RoutedRequest extends Request {
+  readonly route: Route;
 }
 
 const JSON_PATH = /^(\/download|\/upload|\/resumable\/upload)?\/storage\/v1(\/.*)?$/;
 
-/** Returns may throw URIError */
+/** May throw URIError. */
 export function routeOf(request: Request): Route {
   const { rawPath, path, method, params } = request;
   if (path === '/token' || path === '/oauth2/v4/token') return other('token');
@@ -36,13 +56,18 @@ export function routeOf(request: Request): Route {
   return { api: 'xml', what: bucket === '' ? 'service' : key === '' ? 'bucket' : 'object', bucket, key };
 }
 
-const other = (api: 'token' | 'metadata') => ({ api, what: api, bucket: '', key: '' });
+const other = (api: 'token' | 'metadata'): Route => ({ api, what: api, bucket: '', key: '' });
 
-function jsonRoute(host, raw, method, params) {
+function jsonRoute(
+  host: string,
+  raw: readonly string[],
+  method: string,
+  params: ReadonlyMap<string, string>,
+): Route {
   const parts = raw.map(decodeURIComponent);
   const [b, bucket = '', o, key = '', verb, b2, bucket2 = '', o2, key2 = ''] = parts;
-  const route = (what: string, more = {}) => ({
-    api: 'json' as const,
+  const route = (what: JsonWhat, more: Partial<Route> = {}): Route => ({
+    api: 'json',
     what,
     bucket,
     key,
@@ -69,26 +94,41 @@ function jsonRoute(host, raw, method, params) {
 
 const QUERIES_STATUS = /^bytes \*\/(\d+|\*)$/;
 const ENDS_UPLOAD = /^bytes \d+-(\d+)\/(\d+)$/;
+/** By their method, in the XML API. */
+const OF_UPLOADS = new Map<string, Operation>([
+  ['PUT', 'put-part'],
+  ['POST', 'complete-upload'],
+  ['DELETE', 'abort-upload'],
+  ['GET', 'list-parts'],
+]);
+const OF_OBJECTS = new Map<string, Operation>([
+  ['GET', 'get'],
+  ['HEAD', 'head'],
+  ['PUT', 'put'],
+  ['DELETE', 'delete'],
+]);
 
-export function operationOf(request: Request): Operation {
-  const { route, method } = request;
-  if (route.api === 'token' || route.api === 'metadata') return 'token';
-  return route.api === 'json' ? jsonOperation(request, route, method) : xmlOperation(request, route, method);
+export function operationOf(request: RoutedRequest): Operation {
+  const { api } = request.route;
+  if (api === 'token' || api === 'metadata') return 'token';
+  return api === 'json' ? jsonOperation(request) : xmlOperation(request);
 }
 
-function jsonOperation(request, { what, media }, method) {
+function jsonOperation(request: RoutedRequest): Operation {
+  const { route, method } = request;
+  const { what, media } = route;
   if (what === 'objects') return method === 'GET' ? 'list' : 'other';
   if (what === 'compose') return 'compose';
   if (what === 'copyTo' || what === 'rewriteTo') return 'copy';
   if (what === 'upload') return request.params.get('uploadType') === 'resumable' ? 'create-upload' : 'put';
-  if (what === 'session') return sessionOperation(request, method);
+  if (what === 'session') return sessionOperation(request);
   if (what !== 'object') return 'other';
-  if (method === 'GET') return media ? 'get' : 'head';
+  if (method === 'GET') return media === true ? 'get' : 'head';
   return method === 'DELETE' ? 'delete' : 'other';
 }
 
 /** A status query asks which bytes are there, as a listing of parts does; the chunk that ends it all completes. */
-function sessionOperation({ headers }, method) {
+function sessionOperation({ headers, method }: Request): Operation {
   if (method === 'DELETE') return 'abort-upload';
   const range = headers.get('content-range');
   if (range === undefined) return 'complete-upload';
@@ -97,17 +137,13 @@ function sessionOperation({ headers }, method) {
   return m !== null && Number(m[1]) + 1 === Number(m[2]) ? 'complete-upload' : 'put-part';
 }
 
-function xmlOperation({ params }, { what }, method) {
+function xmlOperation({ params, route, method }: RoutedRequest): Operation {
+  const { what } = route;
   if (what === 'bucket') {
     if (method !== 'GET') return 'other';
     return params.has('uploads') ? 'list-uploads' : params.has('list-type') ? 'list' : 'other';
   }
   if (what !== 'object') return 'other';
   if (params.has('uploads')) return method === 'POST' ? 'create-upload' : 'other';
-  if (params.has('uploadId')) {
-    const named = { PUT: 'put-part', POST: 'complete-upload', DELETE: 'abort-upload', GET: 'list-parts' };
-    return named[method] ?? 'other';
-  }
-  const plain = { GET: 'get', HEAD: 'head', PUT: 'put', DELETE: 'delete' };
-  return plain[method] ?? 'other';
+  return (params.has('uploadId') ? OF_UPLOADS : OF_OBJECTS).get(method) ?? 'other';
 }

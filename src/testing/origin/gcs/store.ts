@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * What the service keeps, and the steps that both APIs take on it: find a version, write, remove.
  *
@@ -6,40 +5,41 @@
  * 1. Conditions are looked at and the write is done in one turn, so of two writers with the same condition one wins.
  * 2. Nothing is written when a condition or a stated sum does not hold.
  */
-import { checkConditions, checkSums } from './conditions.js';
-import { fail } from './failures.js';
-import { generationOf, sumsOfBytes } from './objects.js';
 import type { Stored } from '../catalogue.js';
-import type { Failure } from '../failure.js';
 import type { Common } from '../dialect.js';
-import type { Tokens } from './tokens.js';
-import type { Archive } from './objects.js';
+import type { Failure } from '../failure.js';
+import type { OriginCredentials } from '../options.js';
+import { checkConditions, checkSums, type Conditions, type StatedSums } from './conditions.js';
+import { fail } from './failures.js';
+import { type Archive, type GcsAttributes, generationOf, sumsOfBytes } from './objects.js';
 import type { Session } from './resumable.js';
+import type { Tokens } from './tokens.js';
 import type { Upload } from './xml-uploads.js';
-import type { Conditions } from './conditions.js';
 
-export type Service = Common & {
-  credentials: Map<string, any>;
-  tokens: Tokens;
-  archive: Archive;
-  sessions: Map<string, Session>;
-  uploads: Map<string, Upload>;
+export interface Service extends Readonly<Common> {
+  /** HMAC keys of the XML API, by their access id. */
+  credentials: Map<string, OriginCredentials>;
+  readonly tokens: Tokens;
+  readonly archive: Archive;
+  readonly sessions: Map<string, Session>;
+  readonly uploads: Map<string, Upload>;
   requesterPays: Set<string>;
   versioned: Set<string>;
   generationOffset: bigint;
   minPartBytes: number;
   nextId(): string;
-};
-export interface Write {
-  bucket: string;
-  key: string;
-  body: Buffer;
-  attributes: Record<string, any>;
-  conditions: Conditions;
-  stated: { crc32c?: string; md5?: string };
 }
 
-/** Returns what both APIs say of an object, or a generation of it, that is not there */
+interface Write {
+  readonly bucket: string;
+  readonly key: string;
+  readonly body: Buffer;
+  readonly attributes: GcsAttributes;
+  readonly conditions: Conditions;
+  readonly stated: StatedSums;
+}
+
+/** What both APIs say of an object, or a generation of it, that is not there. */
 export const absent = (bucket: string, key: string): Failure =>
   fail('notFound', `No such object: ${bucket}/${key}`);
 
@@ -66,7 +66,7 @@ export function findVersion(
   return null;
 }
 
-/** Returns a failure has a `message` */
+/** A failure has a `message`. */
 export function putObject(
   service: Service,
   { bucket, key, body, attributes, conditions, stated }: Write,
@@ -80,9 +80,11 @@ export function putObject(
   if (wrong !== null) return wrong;
   if (before !== null && service.versioned.has(bucket)) service.archive.add(bucket, before);
   found.put(key, body, attributes);
-  return found.find(key) as Stored;
+  // What was put is there.
+  return found.find(key)!;
 }
 
+/** Null when it is gone. */
 export function removeObject(
   service: Service,
   bucketName: string,

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Access tokens: those that tests configure, and those that are issued here, by the token endpoint for the key of a
  * service account or a refresh token, and by the metadata server of a virtual machine.
@@ -12,25 +11,15 @@
  * of Compute Engine.
  */
 import { verify } from 'node:crypto';
-import { answer, bytesSource } from '../response.js';
+import type { OriginPolicy, OriginRefreshToken, OriginServiceAccount, OriginToken } from '../options.js';
+import type { OriginStats } from '../records.js';
 import type { Request } from '../request.js';
-import type { Response } from '../response.js';
+import { type Response, answer, bytesSource } from '../response.js';
+import { type JsonRecord, parseRecord, textOf } from './documents.js';
 
-export interface ServiceAccount {
-  clientEmail: string;
-  publicKey: string;
-  privateKeyId?: string;
-}
-export interface RefreshGrant {
-  clientId: string;
-  clientSecret: string;
-  refreshToken: string;
-}
-export interface Token {
-  token: string;
-  expiresAtMs?: number;
-  expired?: boolean;
-}
+type TokenCounts = NonNullable<OriginStats['tokens']>;
+/** What a token is issued for. */
+type Grant = Exclude<keyof TokenCounts, 'refused'>;
 
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const AUDIENCES = ['https://oauth2.googleapis.com/token', 'https://www.googleapis.com/oauth2/v4/token'];
@@ -40,40 +29,40 @@ const DEFAULT_LIFETIME_SECONDS = 3599;
 const ACCOUNT = '/computeMetadata/v1/instance/service-accounts/default/';
 const FLAVOR = ['Metadata-Flavor', 'Google'];
 
-const freshCounts = () => ({ jwt: 0, refresh: 0, metadata: 0, refused: 0 });
+const freshCounts = (): TokenCounts => ({ jwt: 0, refresh: 0, metadata: 0, refused: 0 });
 
-const json = (status: number, value: any, headers: string[] = []) => ({
+const json = (
+  status: number,
+  value: JsonRecord,
+  error: string | null,
+  headers: readonly string[] = [],
+): Response => ({
   ...answer(
     status,
     ['Content-Type', 'application/json; charset=utf-8', ...headers],
     bytesSource(Buffer.from(JSON.stringify(value))),
   ),
-  code: status === 200 ? null : value.error,
+  code: error,
 });
-const text = (status: number, body: string) => ({
+const text = (status: number, body: string): Response => ({
   ...answer(status, ['Content-Type', 'text/html; charset=UTF-8', ...FLAVOR], bytesSource(Buffer.from(body))),
   code: status === 200 ? null : 'refused',
 });
 
 /** One part of a JWT. */
-function decodePart(part) {
-  try {
-    return JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-  } catch {
-    return null;
-  }
-}
+const decodePart = (part: string): JsonRecord | null =>
+  parseRecord(Buffer.from(part, 'base64url').toString('utf8'));
 
 export class Tokens {
-  #known: Map<string, Token> = new Map();
-  #accounts: ServiceAccount[] = [];
-  #grants: RefreshGrant[] = [];
+  #known = new Map<string, OriginToken>();
+  #accounts: OriginServiceAccount[] = [];
+  #grants: OriginRefreshToken[] = [];
   #lifetimeSeconds = DEFAULT_LIFETIME_SECONDS;
   #hasMetadataServer = true;
   #issued = 0;
   #counts = freshCounts();
 
-  configure(patch: any) {
+  configure(patch: OriginPolicy): void {
     for (const one of patch.tokens ?? []) this.#known.set(one.token, one);
     if (patch.serviceAccounts !== undefined) this.#accounts = patch.serviceAccounts;
     if (patch.refreshTokens !== undefined) this.#grants = patch.refreshTokens;
@@ -81,38 +70,38 @@ export class Tokens {
     if (patch.metadataServer !== undefined) this.#hasMetadataServer = patch.metadataServer;
   }
 
-  /** Returns whether there was one */
+  /** Whether there was one. */
   expire(token: string): boolean {
     const known = this.#known.get(token);
     if (known !== undefined) this.#known.set(token, { ...known, expired: true });
     return known !== undefined;
   }
 
-  isGood(token: string, nowMs: number) {
+  isGood(token: string, nowMs: number): boolean {
     const known = this.#known.get(token);
     return known !== undefined && known.expired !== true && nowMs < (known.expiresAtMs ?? Infinity);
   }
 
-  get counts() {
+  get counts(): TokenCounts {
     return { ...this.#counts };
   }
 
-  forgetCounts() {
+  forgetCounts(): void {
     this.#counts = freshCounts();
   }
 
-  #issue(kind, nowMs, more, headers) {
+  #issue(kind: Grant, nowMs: number, more: JsonRecord, headers?: readonly string[]): Response {
     this.#issued += 1;
     this.#counts[kind] += 1;
     const token = `ya29.issued-${kind}-${this.#issued}`;
     this.#known.set(token, { token, expiresAtMs: nowMs + this.#lifetimeSeconds * 1000 });
     const value = { access_token: token, expires_in: this.#lifetimeSeconds, token_type: 'Bearer', ...more };
-    return json(200, value, headers);
+    return json(200, value, null, headers);
   }
 
-  #refuse(status, error, description) {
+  #refuse(status: number, error: string, description: string): Response {
     this.#counts.refused += 1;
-    return json(status, { error, error_description: description });
+    return json(status, { error, error_description: description }, error);
   }
 
   /** `POST /token`. */
@@ -125,7 +114,7 @@ export class Tokens {
     return this.#refuse(400, 'unsupported_grant_type', `Invalid grant_type: ${grant ?? ''}`);
   }
 
-  #fromRefreshToken(form, nowMs) {
+  #fromRefreshToken(form: URLSearchParams, nowMs: number): Response {
     const known = this.#grants.find(({ clientId }) => clientId === form.get('client_id'));
     if (known === undefined) return this.#refuse(401, 'invalid_client', 'The OAuth client was not found.');
     if (known.clientSecret !== form.get('client_secret'))
@@ -136,17 +125,21 @@ export class Tokens {
     return this.#issue('refresh', nowMs, { scope: 'https://www.googleapis.com/auth/cloud-platform' });
   }
 
-  #fromAssertion(assertion, nowMs, base) {
+  #fromAssertion(assertion: string, nowMs: number, base: string): Response {
     const wrong = this.#flawOf(assertion, nowMs / 1000, [`${base}/token`, ...AUDIENCES]);
     return wrong === null ? this.#issue('jwt', nowMs, {}) : this.#refuse(400, 'invalid_grant', wrong);
   }
 
   /** What is wrong with an assertion, or null. */
-  #flawOf(assertion, nowSeconds, audiences) {
+  #flawOf(assertion: string, nowSeconds: number, audiences: readonly string[]): string | null {
     const parts = assertion.split('.');
-    const [header, claims] = parts.slice(0, 2).map(decodePart);
-    if (parts.length !== 3 || !header || !claims) return 'Invalid JWT: it is not three parts of base64url.';
-    if (header.alg !== 'RS256') return `Invalid JWT: the algorithm ${header.alg} is not RS256.`;
+    const [first = '', second = '', third = ''] = parts;
+    const header = decodePart(first);
+    const claims = decodePart(second);
+    if (parts.length !== 3 || header === null || claims === null) {
+      return 'Invalid JWT: it is not three parts of base64url.';
+    }
+    if (header.alg !== 'RS256') return `Invalid JWT: the algorithm ${textOf(header.alg)} is not RS256.`;
     const account = this.#accounts.find(({ clientEmail }) => clientEmail === claims.iss);
     if (account === undefined) return 'Invalid grant: account not found';
     if (
@@ -156,14 +149,18 @@ export class Tokens {
     ) {
       return 'Invalid JWT Signature.';
     }
-    const signature = Buffer.from(parts[2], 'base64url');
-    if (!verify('RSA-SHA256', Buffer.from(`${parts[0]}.${parts[1]}`), account.publicKey, signature)) {
+    const signature = Buffer.from(third, 'base64url');
+    if (!verify('RSA-SHA256', Buffer.from(`${first}.${second}`), account.publicKey, signature)) {
       return 'Invalid JWT Signature.';
     }
-    if (!audiences.includes(claims.aud)) return `Invalid JWT: Failed audience check: ${claims.aud}.`;
+    if (!audiences.some((one) => one === claims.aud)) {
+      return `Invalid JWT: Failed audience check: ${textOf(claims.aud)}.`;
+    }
     if (typeof claims.scope !== 'string' || claims.scope === '') return 'Invalid JWT: a scope is required.';
     const { iat, exp } = claims;
     const inTime =
+      typeof iat === 'number' &&
+      typeof exp === 'number' &&
       Number.isFinite(iat) &&
       Number.isFinite(exp) &&
       exp - iat <= MAX_ASSERTION_LIFE_SECONDS &&

@@ -1,17 +1,24 @@
-// @ts-nocheck
 /**
  * Uploads of the JSON API in one request: the media alone, or metadata and media in a multipart/related body.
  *
  * Source: "Upload an object" of the JSON API reference ("Objects: insert"); RFC 2387 for multipart/related.
  */
-import { conditionsOf, statedSums } from './conditions.js';
-import { fail } from './failures.js';
-import { jsonAnswer, objectResource } from './resource.js';
-import { putObject } from './store.js';
+import { type Failure, isFailure } from '../failure.js';
 import type { Request } from '../request.js';
-import type { Service } from './store.js';
 import type { Response } from '../response.js';
-import type { Failure } from '../failure.js';
+import { type StatedSums, conditionsOf, statedSums } from './conditions.js';
+import { type JsonRecord, isRecord, parseRecord, textOf } from './documents.js';
+import { fail } from './failures.js';
+import type { GcsAttributes } from './objects.js';
+import { jsonAnswer, objectResource } from './resource.js';
+import type { RoutedRequest } from './route.js';
+import { type Service, putObject } from './store.js';
+
+/** One part of a multipart body. */
+interface Part {
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+}
 
 const KEPT = [
   'contentType',
@@ -19,33 +26,29 @@ const KEPT = [
   'cacheControl',
   'contentDisposition',
   'contentLanguage',
-  'metadata',
-];
+] as const;
 const CRLF = '\r\n';
 
-/** Returns null when it cannot be taken apart */
-export function parseRelated(
-  contentType: string | undefined,
-  body: Buffer,
-): Array<{ headers: Map<string, string>; body: Buffer }> | null {
+/** Null when it cannot be taken apart. */
+function parseRelated(contentType: string | undefined, body: Buffer): Part[] | null {
   const boundary = /^multipart\/related\s*;.*\bboundary=(?:"([^"]+)"|'([^']+)'|([^;\s]+))/i.exec(
     contentType ?? '',
   );
   if (boundary === null) return null;
   const mark = `--${boundary[1] ?? boundary[2] ?? boundary[3]}`;
-  const parts = [];
+  const parts: Part[] = [];
   for (let at = body.indexOf(mark); at >= 0;) {
     at += mark.length;
-    if (body.latin1Slice(at, at + 2) === '--') return parts;
+    if (body.toString('latin1', at, at + 2) === '--') return parts;
     const headEnd = body.indexOf(CRLF + CRLF, at);
     const next = headEnd < 0 ? -1 : body.indexOf(CRLF + mark, headEnd + 2);
     if (next < 0) return null;
     const lines = body
-      .latin1Slice(at, headEnd)
+      .toString('latin1', at, headEnd)
       .split(CRLF)
       .filter((line) => line.includes(':'));
     const headers = new Map(
-      lines.map((line) => [
+      lines.map((line): [string, string] => [
         line.slice(0, line.indexOf(':')).toLowerCase(),
         line.slice(line.indexOf(':') + 1).trim(),
       ]),
@@ -56,32 +59,33 @@ export function parseRelated(
   return null;
 }
 
-export function parseMetadata(bytes: Buffer): Record<string, any> | null {
-  if (bytes.length === 0) return {};
-  try {
-    const value = JSON.parse(bytes.toString('utf8'));
-    return typeof value === 'object' && value !== null ? value : null;
-  } catch {
-    return null;
-  }
+/** None at all is metadata without a field; null when it cannot be read. */
+export function parseMetadata(bytes: Buffer): JsonRecord | null {
+  return bytes.length === 0 ? {} : parseRecord(bytes.toString('utf8'));
 }
 
 /** What is stored beside the bytes, of all that the metadata may say. */
 export function attributesOf(
-  metadata: Record<string, any>,
+  metadata: JsonRecord,
   { params }: Request,
   contentType: string | undefined,
-) {
-  const attributes = Object.fromEntries(
-    KEPT.filter((name) => name in metadata).map((name) => [name, metadata[name]]),
-  );
+): GcsAttributes {
+  const attributes: GcsAttributes = {};
+  for (const name of KEPT) {
+    const value = metadata[name];
+    if (typeof value === 'string') attributes[name] = value;
+  }
+  if (isRecord(metadata.metadata)) attributes.metadata = textsOf(metadata.metadata);
   if (attributes.contentType === undefined && contentType !== undefined) attributes.contentType = contentType;
   const encoding = params.get('contentEncoding');
   return encoding === undefined ? attributes : { ...attributes, contentEncoding: encoding };
 }
 
+const textsOf = (record: JsonRecord): Record<string, string> =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, textOf(value)]));
+
 /** Sums that metadata and headers state. */
-export function sumsIn(metadata, headers) {
+export function sumsIn(metadata: JsonRecord, headers: ReadonlyMap<string, string>): StatedSums {
   const stated = statedSums(headers);
   if (typeof metadata.crc32c === 'string') stated.crc32c = metadata.crc32c;
   if (typeof metadata.md5Hash === 'string') stated.md5 = metadata.md5Hash;
@@ -89,7 +93,7 @@ export function sumsIn(metadata, headers) {
 }
 
 /** The name that an upload has in its metadata, for who wants to know before it is served. */
-export function nameInBody(request: Request) {
+export function nameInBody(request: Request): string {
   const { headers, params, body } = request;
   const type = params.get('uploadType');
   if (type === 'media') return '';
@@ -98,19 +102,21 @@ export function nameInBody(request: Request) {
   return typeof name === 'string' ? name : '';
 }
 
-export function uploadOnce(request: Request, service: Service, base: string): Response | Failure {
+export function uploadOnce(request: RoutedRequest, service: Service, base: string): Response | Failure {
   const { headers, params, bucket, key } = request;
-  let metadata = {};
+  let metadata: JsonRecord = {};
   let { body } = request;
   let contentType = headers.get('content-type');
   if (params.get('uploadType') === 'multipart') {
-    const parts = parseRelated(contentType, body);
-    if (parts?.length !== 2) return fail('invalid', 'Malformed multipart body.');
-    const parsed = parseMetadata(parts[0].body);
+    const [about, media, ...more] = parseRelated(contentType, body) ?? [];
+    if (about === undefined || media === undefined || more.length > 0) {
+      return fail('invalid', 'Malformed multipart body.');
+    }
+    const parsed = parseMetadata(about.body);
     if (parsed === null) return fail('invalid', 'Parse Error');
     metadata = parsed;
-    body = parts[1].body;
-    contentType = parts[1].headers.get('content-type');
+    body = media.body;
+    contentType = media.headers.get('content-type');
   }
   if (key === '') return fail('required', 'Required parameter: name');
   const written = putObject(service, {
@@ -121,5 +127,5 @@ export function uploadOnce(request: Request, service: Service, base: string): Re
     conditions: conditionsOf(request),
     stated: sumsIn(metadata, headers),
   });
-  return 'message' in written ? written : jsonAnswer(request, objectResource(service, base, bucket, written));
+  return isFailure(written) ? written : jsonAnswer(request, objectResource(service, base, bucket, written));
 }

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /**
  * Multipart uploads of the XML API.
  *
@@ -12,34 +11,36 @@
  */
 import { createHash } from 'node:crypto';
 import { escapeXml } from '../encoding.js';
-import { answer, xmlAnswer } from '../response.js';
+import { type Failure, isFailure } from '../failure.js';
+import type { Request } from '../request.js';
+import { type Response, answer, xmlAnswer } from '../response.js';
 import { checkSums, conditionsOf, statedSums } from './conditions.js';
 import { fail } from './failures.js';
-import { generationOf, quotedEtag, sumsOfBytes } from './objects.js';
-import { putObject } from './store.js';
-import type { Request } from '../request.js';
-import type { Service } from './store.js';
-import type { Response } from '../response.js';
-import type { Failure } from '../failure.js';
+import { type GcsAttributes, generationOf, quotedEtag, sumsOfBytes } from './objects.js';
+import type { Place, RoutedRequest } from './route.js';
+import { type Service, putObject } from './store.js';
 
-export interface Upload {
-  id: string;
-  bucket: string;
-  key: string;
-  attributes: Record<string, any>;
-  parts: Map<number, { body: Buffer; etag: string }>;
+interface Part {
+  readonly body: Buffer;
+  readonly etag: string;
+}
+
+export interface Upload extends Place {
+  readonly id: string;
+  readonly attributes: GcsAttributes;
+  readonly parts: Map<number, Part>;
 }
 
 const MAX_PART_NUMBER = 10_000;
 const NAMESPACE = `xmlns='http://s3.amazonaws.com/doc/2006-03-01/'`;
 
-const document = (name: string, inner: string) =>
+const document = (name: string, inner: string): Response =>
   xmlAnswer(Buffer.from(`<?xml version='1.0' encoding='UTF-8'?><${name} ${NAMESPACE}>${inner}</${name}>`));
 
-const refusesConditions = (request: Request) =>
+const refusesConditions = (request: RoutedRequest): boolean =>
   Object.values(conditionsOf(request)).some((one) => one !== undefined);
 
-function initiate({ bucket, key }: Request, service: Service, attributes: Record<string, any>) {
+function initiate({ bucket, key }: Request, service: Service, attributes: GcsAttributes): Response {
   const id = service.nextId();
   service.uploads.set(id, {
     id,
@@ -52,7 +53,7 @@ function initiate({ bucket, key }: Request, service: Service, attributes: Record
   return document('InitiateMultipartUploadResult', name);
 }
 
-function putPart({ params, headers, body }, upload) {
+function putPart({ params, headers, body }: Request, upload: Upload): Response | Failure {
   const text = params.get('partNumber') ?? '';
   const number = /^\d+$/.test(text) ? Number(text) : 0;
   if (number < 1 || number > MAX_PART_NUMBER) return fail('invalid', `Invalid partNumber: ${text}`);
@@ -72,24 +73,26 @@ function putPart({ params, headers, body }, upload) {
 }
 
 const PART = /<Part>([\s\S]*?)<\/Part>/g;
-const plain = (etag: string) => etag.replaceAll('&quot;', '').replaceAll('"', '');
+const plain = (etag: string): string => etag.replaceAll('&quot;', '').replaceAll('"', '');
 
 /** The parts that a completion names, in its order; null when it cannot be read. */
-function partsNamed(text) {
+function partsNamed(text: string): Array<{ number: number; etag: string }> | null {
   if (!/<CompleteMultipartUpload[\s>]/.test(text)) return null;
-  const named = [...text.matchAll(PART)].map(([, inner]) => ({
+  const named = [...text.matchAll(PART)].map(([, inner = '']) => ({
     number: Number(/<PartNumber>\s*(\d+)\s*<\/PartNumber>/.exec(inner)?.[1] ?? NaN),
     etag: plain(/<ETag>\s*(.*?)\s*<\/ETag>/.exec(inner)?.[1] ?? ''),
   }));
   return named.length === 0 || named.some(({ number }) => Number.isNaN(number)) ? null : named;
 }
 
-function complete(request, service, upload) {
+function complete(request: Request, service: Service, upload: Upload): Response | Failure {
   const named = partsNamed(request.body.toString('utf8'));
   if (named === null) return fail('malformedXml');
-  const bodies = [];
-  for (const [i, { number, etag }] of named.entries()) {
-    if (i > 0 && number <= named[i - 1].number) return fail('partOrder');
+  const bodies: Buffer[] = [];
+  let before = -1;
+  for (const { number, etag } of named) {
+    if (number <= before) return fail('partOrder');
+    before = number;
     const part = upload.parts.get(number);
     if (part === undefined || plain(part.etag) !== etag) return fail('invalidPart');
     bodies.push(part.body);
@@ -105,7 +108,7 @@ function complete(request, service, upload) {
     conditions: {},
     stated,
   });
-  if ('message' in written) return written;
+  if (isFailure(written)) return written;
   service.uploads.delete(upload.id);
   const generation = generationOf(written, service.generationOffset);
   const etag = escapeXml(quotedEtag(written, generation));
@@ -113,11 +116,10 @@ function complete(request, service, upload) {
     'CompleteMultipartUploadResult',
     `<Location>/${bucket}/${escapeXml(key)}</Location><Bucket>${bucket}</Bucket><Key>${escapeXml(key)}</Key><ETag>${etag}</ETag>`,
   );
-  response.headers.push('x-goog-generation', generation);
-  return response;
+  return { ...response, headers: [...response.headers, 'x-goog-generation', generation] };
 }
 
-function listParts({ id, bucket, key, parts }) {
+function listParts({ id, bucket, key, parts }: Upload): Response {
   const listed = [...parts]
     .sort(([a], [b]) => a - b)
     .map(
@@ -129,7 +131,7 @@ function listParts({ id, bucket, key, parts }) {
 }
 
 /** `GET /B?uploads`. */
-export function listUploads({ bucket, params }: Request, service: Service) {
+export function listUploads({ bucket, params }: Request, service: Service): Response {
   const prefix = params.get('prefix') ?? '';
   const listed = [...service.uploads.values()]
     .filter((upload) => upload.bucket === bucket && upload.key.startsWith(prefix))
@@ -143,9 +145,9 @@ export function listUploads({ bucket, params }: Request, service: Service) {
  * @param attributes from its headers
  */
 export function serveUpload(
-  request: Request,
+  request: RoutedRequest,
   service: Service,
-  attributes: Record<string, any>,
+  attributes: GcsAttributes,
 ): Response | Failure {
   const { method, params, bucket, key } = request;
   if (refusesConditions(request))

@@ -1,48 +1,47 @@
-// @ts-nocheck
 /**
  * The XML API, from a request that may be served to its answer.
  *
  * Source: the XML API reference of Cloud Storage.
  */
 import { Bucket } from '../catalogue.js';
-import { answer } from '../response.js';
+import type { Bent } from '../dialect.js';
+import { type Failure, isFailure } from '../failure.js';
+import { type Response, answer } from '../response.js';
+import type { Lie } from '../rules.js';
 import { decodeAwsChunked } from '../s3/payload.js';
 import { conditionsOf, statedSums } from './conditions.js';
 import { fail } from './failures.js';
 import { listXml } from './listing.js';
 import { readMedia, versionHeaders } from './media.js';
-import { generationOf } from './objects.js';
-import { putObject, removeObject } from './store.js';
+import { type GcsAttributes, generationOf } from './objects.js';
+import type { RoutedRequest } from './route.js';
+import { type Service, putObject, removeObject } from './store.js';
 import { listUploads, serveUpload } from './xml-uploads.js';
-import type { Request } from '../request.js';
-import type { Service } from './store.js';
-import type { Response } from '../response.js';
-import type { Failure } from '../failure.js';
 
-const HEADERS = {
-  'content-type': 'contentType',
-  'content-encoding': 'contentEncoding',
-  'cache-control': 'cacheControl',
-  'content-disposition': 'contentDisposition',
-  'content-language': 'contentLanguage',
-};
+const HEADERS = [
+  ['content-type', 'contentType'],
+  ['content-encoding', 'contentEncoding'],
+  ['cache-control', 'cacheControl'],
+  ['content-disposition', 'contentDisposition'],
+  ['content-language', 'contentLanguage'],
+] as const;
 const METADATA = 'x-goog-meta-';
 
 /** What is stored beside the bytes. */
-function attributesIn(headers: Map<string, string>): Record<string, any> {
-  const attributes: Record<string, any> = {};
-  for (const [name, field] of Object.entries(HEADERS)) {
+function attributesIn(headers: ReadonlyMap<string, string>): GcsAttributes {
+  const attributes: GcsAttributes = {};
+  for (const [name, field] of HEADERS) {
     const value = headers.get(name);
     // The framing of a signed stream is no encoding of the object.
     if (value !== undefined && value !== 'aws-chunked') attributes[field] = value;
   }
   const metadata = [...headers].filter(([name]) => name.startsWith(METADATA));
   if (metadata.length === 0) return attributes;
-  const entries = metadata.map(([name, value]) => [name.slice(METADATA.length), value]);
+  const entries = metadata.map(([name, value]): [string, string] => [name.slice(METADATA.length), value]);
   return { ...attributes, metadata: Object.fromEntries(entries) };
 }
 
-function serveBucket(request, service, lie) {
+function serveBucket(request: RoutedRequest, service: Service, lie: Lie | undefined): Response | Failure {
   const { method, params, bucket: name } = request;
   if (method === 'PUT') {
     if (service.buckets.has(name)) return fail('conflict');
@@ -57,7 +56,7 @@ function serveBucket(request, service, lie) {
   return params.get('list-type') === '2' ? listXml(request, service, bucket, lie) : fail('notImplemented');
 }
 
-function putWhole(request, service) {
+function putWhole(request: RoutedRequest, service: Service): Response | Failure {
   const { bucket, key, headers } = request;
   if (headers.has('x-goog-copy-source') || headers.has('x-amz-copy-source')) return fail('notImplemented');
   const framed = (headers.get('x-amz-content-sha256') ?? '').startsWith('STREAMING-');
@@ -71,11 +70,11 @@ function putWhole(request, service) {
     conditions: conditionsOf(request),
     stated: statedSums(headers),
   });
-  if ('message' in written) return written;
+  if (isFailure(written)) return written;
   return answer(200, versionHeaders(written, generationOf(written, service.generationOffset), 'xml'));
 }
 
-export function serveXml(request: Request, service: Service, { lie }: { lie?: string }): Response | Failure {
+export function serveXml(request: RoutedRequest, service: Service, { lie }: Bent): Response | Failure {
   const { route, method, params, bucket, key } = request;
   if (route.what === 'service') return fail('notImplemented');
   if (route.what === 'bucket') return serveBucket(request, service, lie);
