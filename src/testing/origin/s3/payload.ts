@@ -21,7 +21,7 @@ export interface Payload {
 }
 
 /** What came in the aws-chunked framing. */
-interface Unframed {
+export interface Unframed {
   readonly bytes: Buffer;
   /** By lower-case name. */
   readonly trailers: ReadonlyMap<string, string>;
@@ -33,7 +33,7 @@ const MD5_CHARS = 24;
 const badRequest = (code: string, message: string): Failure => failure(400, code, message);
 
 /** Null when the framing is broken. */
-function decodeAwsChunked(framed: Buffer): Unframed | null {
+export function decodeAwsChunked(framed: Buffer): Unframed | null {
   const parts: Buffer[] = [];
   for (let at = 0; ;) {
     const end = framed.indexOf('\r\n', at);
