@@ -81,7 +81,7 @@ type Answered<O extends OrderName> = Promise<Awaited<ReturnType<Orders[O]>>>;
 
 /** The wire between the two processes: numbered orders and their answers. */
 interface Remote {
-  ask<O extends OrderName>(order: O, ...args: Parameters<Orders[O]>): Answered<O>;
+  readonly ask: <O extends OrderName>(order: O, ...args: Parameters<Orders[O]>) => Answered<O>;
   /** Resolves when the process is gone. */
   readonly exited: Promise<void>;
 }

@@ -55,8 +55,8 @@ const decodePart = (part: string): JsonRecord | null =>
 
 export class Tokens {
   #known = new Map<string, OriginToken>();
-  #accounts: OriginServiceAccount[] = [];
-  #grants: OriginRefreshToken[] = [];
+  #accounts: readonly OriginServiceAccount[] = [];
+  #grants: readonly OriginRefreshToken[] = [];
   #lifetimeSeconds = DEFAULT_LIFETIME_SECONDS;
   #hasMetadataServer = true;
   #issued = 0;
