@@ -7,9 +7,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { CancellationToken, formatBytes, ObjectDataset, Runtime } from '../../dist/index.js';
-import { startOrigin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { verifyPattern } from '../../dist/testing/pattern.js';
+import { objectIdOf, startOrigin, verifyPattern } from '../../dist/testing/index.js';
 import { check, failures, printRecord, printRun } from './report.mjs';
 
 const KIB = 1024;
