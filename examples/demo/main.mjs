@@ -7,8 +7,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { CancellationToken, formatBytes, ObjectDataset, Runtime } from '../../dist/index.js';
-import { startOrigin } from '../../test/kit/origin.mjs';
-import { objectIdOf, verifyPattern } from '../../test/kit/pattern.mjs';
+import { objectIdOf, startOrigin, verifyPattern } from '../../dist/testing/index.js';
 import { check, failures, printRecord, printRun } from './report.mjs';
 
 const KIB = 1024;

@@ -13,12 +13,14 @@ import { closingOf, withDottedMembers } from './source.mjs';
 /** @typedef {{ path: string, room: string, source: Source, code: string }} File */
 
 const inCli = ({ room }) => room === 'cli';
+/** A process of its own, with sockets of its own. */
+const inOrigin = ({ room }) => room === 'testing/origin';
 const inActors = ({ room }) => room === 'actors';
 /** Rooms in which a wait is made; the others only hand waits on. */
 const waits = ({ room }) => ['actors', 'loader', 'protocol'].includes(room);
 
 /** Where `destroy` is a socket's, an SDK client's or an idle pool's. Who calls it when is for the tests to see. */
-const DESTROYS = new Set(['host', 'runtime/threads', 'transport', 'backends']);
+const DESTROYS = new Set(['host', 'runtime/threads', 'transport', 'backends', 'testing/origin']);
 const destroys = ({ room }) => DESTROYS.has(room.replace(/^backends\/.*/, 'backends'));
 
 /** A name on its own: no member of something else, and no key of an object or field of a type. */
@@ -41,7 +43,7 @@ const BANS = [
   {
     rule: 'no-process-exit',
     pattern: /\bprocess\s*(?:\?\.|\.)\s*(?:exit|kill|abort|reallyExit)\b/g,
-    unless: inCli,
+    unless: (file) => inCli(file) || inOrigin(file),
     advice: 'only the command line may end or signal a process; throw a MillraceError',
   },
   {
@@ -143,7 +145,7 @@ function events({ code, source, room }) {
   const found = [];
   const imported = (/** @type {RegExp} */ name) => source.strings.find(({ value }) => name.test(value));
   const sleeping = imported(/^(node:)?timers\/promises$/);
-  if (sleeping !== undefined && room !== 'cli') {
+  if (sleeping !== undefined && room !== 'cli' && room !== 'testing/origin') {
     const message = 'found timers/promises; its sleeps know no token: use the sleep of the context';
     found.push({ offset: sleeping.start, rule: 'waits-end', message });
   }

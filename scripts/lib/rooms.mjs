@@ -14,7 +14,17 @@ import { closingOf } from './source.mjs';
 export const ARROWS = {
   index: ['host', 'loader', 'decorators', 'protocol'],
   cli: ['index', 'protocol'],
-  testing: ['host', 'backends/memory', 'loader', 'actors', 'runtime/simulation', 'protocol'],
+  testing: [
+    'testing/origin',
+    'host',
+    'backends/memory',
+    'loader',
+    'actors',
+    'runtime/simulation',
+    'protocol',
+  ],
+  // It shares nothing with what it is there to test but the pattern of its objects.
+  'testing/origin': ['backends/memory'],
   host: [
     'loader',
     'decorators',
@@ -53,8 +63,8 @@ export function roomOf(path) {
   const [first, second, third] = path.split('/');
   if (second === undefined) return first === 'index.ts' ? 'index' : null;
   if (first === 'backends') return third === undefined ? 'backends' : `backends/${second}`;
-  if (first === 'runtime' && third !== undefined)
-    return `runtime/${second}` in ARROWS ? `runtime/${second}` : null;
+  if ((first === 'runtime' || first === 'testing') && third !== undefined)
+    return `${first}/${second}` in ARROWS ? `${first}/${second}` : null;
   return first in ARROWS && first !== 'index' ? first : null;
 }
 

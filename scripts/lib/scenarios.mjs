@@ -1,6 +1,5 @@
 /** The scenarios of the simulation as JavaScript, in `.sim`: at that depth they find the build, and one another. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** @param {string} root of the repository; `dist` has to be there */
@@ -10,6 +9,4 @@ export function compileScenarios(root) {
     cwd: root,
     stdio: 'inherit',
   });
-  mkdirSync(join(root, '.sim/kit'), { recursive: true });
-  copyFileSync(join(root, 'test/kit/pattern.mjs'), join(root, '.sim/kit/pattern.mjs'));
 }

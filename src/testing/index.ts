@@ -1,6 +1,6 @@
 /**
- * For tests, with any test runner: what every store does, as plain behaviours, and a runtime in a deterministic simulation.
- * The package's entry `millrace/testing`.
+ * For tests, with any test runner: what every store does, as plain behaviours; a runtime in a deterministic simulation; and
+ * scripted servers of S3, Azure Blob Storage and Google Cloud Storage. The package's entry `millrace/testing`.
  *
  * Every payload tells its object and its place in each byte; every target lies between guard bytes in shared memory.
  * The very same behaviours are claimed of millrace's own stores, against the servers of docs/backends.md.
@@ -15,6 +15,7 @@ import type { StoreBehaviour, StoreTraits } from './traits.js';
 import { uploadsParts } from './uploads.js';
 import { deletes, keepsConditions, putsWhole, writesNothing } from './writes.js';
 
+export { objectIdOf } from '../backends/memory/pattern.js';
 export { customStore as asStore } from '../host/custom-store.js';
 export { type Choice, Oracle, type OracleOptions, type Tape } from '../runtime/simulation/oracle.js';
 export { storedObject, type SimObject } from '../runtime/simulation/objects.js';
@@ -22,6 +23,35 @@ export type { SimFault, SimOriginOptions } from '../runtime/simulation/origin.js
 export { createPolicy, POLICIES, type Policy, type PolicyName } from '../runtime/simulation/policies.js';
 export type { Simulation, SimulationOptions } from '../runtime/simulation/simulation.js';
 export { FAULTS, type FaultName, FaultSites, type SitesOptions } from '../runtime/simulation/sites.js';
+export { DEFAULT_ACCOUNT, DEFAULT_CREDENTIALS } from './origin/defaults.js';
+export type {
+  DialectName,
+  ExplicitEntry,
+  GcsPolicy,
+  GeneratedEntry,
+  ObjectAttributes,
+  OriginAccount,
+  OriginCredentials,
+  OriginOptions,
+  OriginPolicy,
+  OriginRefreshToken,
+  OriginServiceAccount,
+  OriginToken,
+} from './origin/options.js';
+export type { Condition, LoggedRequest, Operation, OriginStats } from './origin/records.js';
+export type {
+  ConnectionFault,
+  ConnectionRule,
+  Drip,
+  Fault,
+  Lie,
+  Moments,
+  OnBody,
+  Place,
+  Rule,
+} from './origin/rules.js';
+export { patternBytes, verifyPattern } from './pattern.js';
+export { environmentOf, startOrigin, type Origin } from './start-origin.js';
 export { SimulatedRuntime, type SimulatedRuntimeOptions } from './simulated-runtime.js';
 export {
   type StoreBehaviour,

@@ -1,9 +1,10 @@
 /** What claims are made with: objects, guarded targets, requests, pages as text. */
 import assert from 'node:assert/strict';
-import { patternBytes } from '../backends/memory/pattern.js';
+import { objectIdOf } from '../backends/memory/pattern.js';
 import { NEVER, type StopSignal } from '../protocol/stop.js';
 import type { KeyPage, ListRequest, ReadAnswer, ReadRequest, Store } from '../protocol/store.js';
 import { like, SENTINEL, untouched } from './assertions.js';
+import { patternBytes } from './pattern.js';
 import type { StoreFixture } from './traits.js';
 
 export const MIB = 1024 * 1024;
@@ -117,12 +118,5 @@ export function keyOf(text: string): Uint8Array {
 
 /** Bytes that tell name, place and generation. */
 export function bytesFor(name: string, size: number, generation = 1): Uint8Array {
-  return patternBytes(size, generation, hashOf(name));
-}
-
-/** A number for each name, so that no two objects have the same bytes. */
-function hashOf(name: string): number {
-  let hash = 0;
-  for (let i = 0; i < name.length; i += 1) hash = (Math.imul(hash, 31) + name.charCodeAt(i)) | 0;
-  return hash >>> 0;
+  return patternBytes(objectIdOf(name, generation), size);
 }

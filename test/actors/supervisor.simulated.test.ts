@@ -10,7 +10,8 @@ import { createSimOrigin } from '../../dist/runtime/simulation/origin.js';
 import { createSimulation } from '../../dist/runtime/simulation/simulation.js';
 import { createSimStore } from '../../dist/runtime/simulation/store.js';
 import { tries } from '../kit/effort.js';
-import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../dist/testing/pattern.js';
 import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
 import { patternObjects } from '../simulation/kit.js';
 

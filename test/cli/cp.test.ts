@@ -14,8 +14,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { isEqual } from '../../dist/cli/commands/cp.js';
-import { environmentOf } from '../kit/origin.mjs';
-import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { environmentOf } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 import { BUCKET, documents, MAIN, MIB, openWorld, type World } from './writing.kit.js';
 
 const ROOT = `s3://${BUCKET}/`;

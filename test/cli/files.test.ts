@@ -14,7 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFileWriter } from '../../dist/cli/files.js';
-import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 
 let root: string;
 let outside: string;

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { environmentOf, type Origin, type OriginOptions, startOrigin } from '../kit/origin.mjs';
+import { environmentOf, type Origin, type OriginOptions, startOrigin } from '../../dist/testing/index.js';
 import { type Exit, runNode, type Running } from '../kit/process.mjs';
 
 export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));

@@ -12,7 +12,7 @@ import { httpStore } from '../../dist/host/http-store.js';
 import { DEFAULT_TRANSPORT_LIMITS } from '../../dist/transport/limits.js';
 import { createTransport } from '../../dist/transport/transport.js';
 import { azuriteAvailable, startAzurite } from '../kit/azurite.mjs';
-import { startOrigin, type OriginPolicy } from '../kit/origin.mjs';
+import { startOrigin, type OriginPolicy } from '../../dist/testing/index.js';
 import { skipUnless } from '../kit/require-server.mjs';
 import { COLUMNS } from './columns.mjs';
 import { type OpenFixture, storeConformance } from './store.conformance.js';

@@ -7,7 +7,7 @@ import { httpStore } from '../../dist/host/http-store.js';
 import { DEFAULT_TRANSPORT_LIMITS } from '../../dist/transport/limits.js';
 import { createTransport } from '../../dist/transport/transport.js';
 import { gcsEmulatorAvailable, startGcsEmulator } from '../kit/gcs-emulator.mjs';
-import { DEFAULT_CREDENTIALS, startOrigin } from '../kit/origin.mjs';
+import { DEFAULT_CREDENTIALS, startOrigin } from '../../dist/testing/index.js';
 import { skipUnless } from '../kit/require-server.mjs';
 import { COLUMNS } from './columns.mjs';
 import { type OpenFixture, storeConformance } from './store.conformance.js';

@@ -13,7 +13,8 @@ import { createSimStore } from '../../dist/runtime/simulation/store.js';
 import { createServiceContext } from '../../dist/runtime/threads/service.js';
 import { spawnThread } from '../../dist/runtime/threads/spawn.js';
 import { DEFAULT_TRANSPORT_LIMITS } from '../../dist/transport/limits.js';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import { patternObjects } from '../simulation/kit.js';
 import { createMortal } from './transforms.mjs';
 

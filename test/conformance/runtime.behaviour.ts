@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { LoaderOptions } from '../../dist/index.js';
 import { Loader } from '../../dist/loader/loader.js';
 import type { TerminalRecord } from '../../dist/actors/supervisor/types.js';
-import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../dist/testing/pattern.js';
 import { type OpenRig, type Rig, TRANSFORM } from './rig.kit.js';
 
 export const SIZES: Readonly<Record<string, number>> = Object.fromEntries(

@@ -1,6 +1,6 @@
 /** The s3 store with its real transport: against a server that nobody here wrote, and against the scripted one. */
 import { describe } from 'vitest';
-import { startOrigin } from '../kit/origin.mjs';
+import { startOrigin } from '../../dist/testing/index.js';
 import { radosgwAvailable, startRadosgw } from '../kit/radosgw.mjs';
 import { skipUnless } from '../kit/require-server.mjs';
 import { COLUMNS } from './columns.mjs';

@@ -1,7 +1,7 @@
 /** One byte budget over everything: nothing deadlocks, what cannot fit is refused, what consumers hold is named. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { MillraceError, ObjectDataset, type Batch, type Loader, type Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { zipped } from './budget.kit.js';
 import { expectIdle, expectSum, fault, KIB, keysInOrder, MIB, startRuntime } from './kit.js';
 

@@ -6,8 +6,9 @@ import { pathToFileURL } from 'node:url';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectDataset, Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import { radosgwAvailable, startRadosgw, type Radosgw } from '../kit/radosgw.mjs';
 import { skipUnless } from '../kit/require-server.mjs';
 import {

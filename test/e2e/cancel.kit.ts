@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { expect } from 'vitest';
 import { CancellationToken, MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
-import type { Origin } from '../kit/origin.mjs';
+import type { Origin } from '../../dist/testing/index.js';
 import { attemptsBegun, between, dice, expectIdle, expectSum, fault, keysInOrder, MIB } from './kit.js';
 
 export const BUCKET = 'stops';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CancellationToken, MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import {
   BUCKET,
   describeStop,

@@ -1,7 +1,7 @@
 /** Credentials that expire in mid-run: renewed once for all workers, buckets and loaders of a process, each time. */
 import { describe, expect, test } from 'vitest';
 import { ObjectDataset, type Loader } from '../../dist/index.js';
-import type { LoggedRequest, Origin } from '../kit/origin.mjs';
+import type { LoggedRequest, Origin } from '../../dist/testing/index.js';
 import { expectIdle, expectSum, fault } from './kit.js';
 import { RENEWING, runtimeOf, startService } from './stores.kit.js';
 

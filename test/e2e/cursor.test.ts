@@ -1,7 +1,7 @@
 /** The cursor in the record: what was acknowledged, to the last batch. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CancellationToken, ObjectDataset, type Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { startRuntime } from './kit.js';
 
 const BUCKET = 'cursor';

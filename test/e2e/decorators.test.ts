@@ -1,7 +1,7 @@
 /** Decorators in the workers: around schemes that are built in, and around a user's own store. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CancellationToken, ObjectDataset, Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { exhaust, expectIdle, expectSum, fault, keysInOrder, startRuntime } from './kit.js';
 
 const BUCKET = 'decorated';

@@ -1,7 +1,7 @@
 /** One store over two servers with the same objects: the load is shared, and one of them may go and come again. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { CancellationToken, ObjectDataset, Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin, type OriginOptions } from '../kit/origin.mjs';
+import { startOrigin, type Origin, type OriginOptions } from '../../dist/testing/index.js';
 import { expectIdle, expectSum, KIB, keysInOrder, s3Options } from './kit.js';
 
 const BUCKET = 'twins';

@@ -1,8 +1,9 @@
 /** Objects of Cloud Storage through a whole runtime: written, copied, read back, listed and deleted, by token and by key. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ObjectDataset, Runtime } from '../../dist/index.js';
-import { DEFAULT_CREDENTIALS, startOrigin, type Origin } from '../kit/origin.mjs';
-import { fillPattern, objectIdOf, verifyPattern } from '../kit/pattern.mjs';
+import { DEFAULT_CREDENTIALS, startOrigin, type Origin } from '../../dist/testing/index.js';
+import { fillPattern, objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../dist/testing/pattern.js';
 import { MIB } from './kit.js';
 
 const BUCKET = 'e2e-bucket';

@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { Runtime, type Batch, type Loader } from '../../dist/index.js';
-import type { Origin } from '../kit/origin.mjs';
-import { mix32, objectIdOf, patternSha256, verifyPattern } from '../kit/pattern.mjs';
+import type { Origin } from '../../dist/testing/index.js';
+import { mix32, objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternSha256, verifyPattern } from '../../dist/testing/pattern.js';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;

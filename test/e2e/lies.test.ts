@@ -1,7 +1,7 @@
 /** A service that lies: what it says is found out, and never becomes a short, mixed or foreign success. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
-import type { Fault, Lie, Origin } from '../kit/origin.mjs';
+import type { Fault, Lie, Origin } from '../../dist/testing/index.js';
 import { exhaust, expectIdle, fault, MIB } from './kit.js';
 import { runtimeOf, SERVICES, startService } from './stores.kit.js';
 

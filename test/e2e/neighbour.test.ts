@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectDataset, type Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { KIB, MIB, keysInOrder, startRuntime, type StartOptions } from './kit.js';
 
 const BUCKET = 'neighbour';

@@ -1,8 +1,9 @@
 /** What the options of a loader do, end to end on threads: short batches, transforms, checks, stores of one's own. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectDataset, Runtime, type Item } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import {
   exhaust,
   expectIdle,

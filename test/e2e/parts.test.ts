@@ -1,8 +1,9 @@
 /** Objects that come in several pieces: each byte is asked for once, and a transform sees all of them at once. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectDataset, type Runtime } from '../../dist/index.js';
-import type { Origin } from '../kit/origin.mjs';
-import { patternBytes, objectIdOf } from '../kit/pattern.mjs';
+import type { Origin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import { expectedSha256, expectIdle, fault, MIB, sha256 } from './kit.js';
 import { runtimeOf, SERVICES, startService } from './stores.kit.js';
 

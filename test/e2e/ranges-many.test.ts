@@ -1,7 +1,7 @@
 /** Many ranges of one object by one call: merged, in parallel, of one version, and all released at once. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { CancellationToken, type Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { expectIdle, fault, KIB, MIB, startRuntime } from './kit.js';
 
 const BUCKET = 'many-ranges';

@@ -1,7 +1,7 @@
 /** Large objects and ranges of them: cut into parts, past the end, transformed, and put together again. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { expectIdle, expectSum, fault, MIB, startRuntime } from './kit.js';
 
 const BUCKET = 'ranges';

@@ -1,7 +1,7 @@
 /** The example service as a process under load: what an orchestrator sees of its end, and the process that comes after. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { environmentOf, startOrigin, type Origin } from '../kit/origin.mjs';
+import { environmentOf, startOrigin, type Origin } from '../../dist/testing/index.js';
 import { runNode, type Running } from '../kit/process.mjs';
 
 const SERVICE = fileURLToPath(new URL('../../examples/service/main.mjs', import.meta.url));

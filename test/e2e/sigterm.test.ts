@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { RuntimeRecord, TerminalRecord } from '../../dist/index.js';
-import { environmentOf, startOrigin, type Condition, type Origin, type Rule } from '../kit/origin.mjs';
+import {
+  environmentOf,
+  startOrigin,
+  type Condition,
+  type Origin,
+  type Rule,
+} from '../../dist/testing/index.js';
 import { runNode, type Exit, type RunOptions, type Running } from '../kit/process.mjs';
 import { expectSum, fault, MIB, s3Options } from './kit.js';
 

@@ -1,7 +1,7 @@
 /** Ten thousand objects of every scheme, with odd keys and from nothing to 256 MiB: what is delivered is what was put. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectDataset, Runtime } from '../../dist/index.js';
-import { mix32 } from '../kit/pattern.mjs';
+import { mix32 } from '../../dist/backends/memory/pattern.js';
 import { expectIdle, expectSum, fault, KIB, MIB, type LoaderOptions } from './kit.js';
 import { PLACES, type Entry, type Place } from './stores.kit.js';
 

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MillraceError, ObjectDataset, Runtime } from '../../dist/index.js';
-import type { Origin } from '../kit/origin.mjs';
-import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import type { Origin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 import { expectIdle, KIB, MIB } from './kit.js';
 import { runtimeOf, SERVICES, startService } from './stores.kit.js';
 

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectDataset, Runtime } from '../../dist/index.js';
-import { startOrigin } from '../kit/origin.mjs';
+import { startOrigin } from '../../dist/testing/index.js';
 import { runNode } from '../kit/process.mjs';
 import { deaths, DEADLY } from './crash.kit.js';
 import {

@@ -14,8 +14,9 @@ import {
   type Fault,
   type Origin,
   type OriginOptions,
-} from '../kit/origin.mjs';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+} from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import { s3Options, type StartOptions } from './kit.js';
 
 /** The bearer token that every origin of this kit knows from its start. */

@@ -1,7 +1,7 @@
 /** Answers to uploads that are lost, wrong, late or hostile, and what comes of the call. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CancellationToken, type MillraceError, type Runtime } from '../../dist/index.js';
-import { startOrigin, type Fault, type Operation, type Origin, type Rule } from '../kit/origin.mjs';
+import { startOrigin, type Fault, type Operation, type Origin, type Rule } from '../../dist/testing/index.js';
 import { KIB, MIB, s3Options, startRuntime } from './kit.js';
 import {
   abortAll,

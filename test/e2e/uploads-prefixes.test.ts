@@ -1,7 +1,7 @@
 /** Many objects at a time: what one request cannot carry, what a consumer leaves behind, what would never end. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { ObjectDataset, type Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { DEADLY, deaths } from './crash.kit.js';
 import { expectIdle, startRuntime } from './kit.js';
 import { settled } from './uploads.kit.js';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectDataset, type Runtime } from '../../dist/index.js';
 import { WRITE_LIMITS } from '../../dist/backends/s3/writes.js';
 import { checkRoom, partBytesOf, thresholdOf } from '../../dist/loader/writes/part-plan.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { expectIdle, fault, KIB, MIB, sha256, startRuntime } from './kit.js';
 import { BUCKET, get, PART_BYTES, PAYLOAD, settled, uploadsOf } from './uploads.kit.js';
 

@@ -2,8 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { CancellationToken, MillraceError, ObjectDataset, type Runtime } from '../../dist/index.js';
-import type { Operation, Origin, Rule } from '../kit/origin.mjs';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import type { Operation, Origin, Rule } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import { runNode } from '../kit/process.mjs';
 import { DEADLY, deaths } from './crash.kit.js';
 import { attemptsBegun, between, dice, expectIdle, MIB, s3Options, sha256 } from './kit.js';

@@ -1,7 +1,7 @@
 /** Uploads in parts that are stopped at any moment: what is visible is whole, and what was begun is ended. */
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import type { Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { startRuntime } from './kit.js';
 import { BUCKET, OBJECTS, SEEDS, describeStop, stopOf, stopped } from './uploads.kit.js';
 

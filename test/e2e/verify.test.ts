@@ -1,7 +1,7 @@
 /** Checksums of the service: looked at for what came by one answer, and for what came in parts. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectDataset, type Runtime } from '../../dist/index.js';
-import type { Origin } from '../kit/origin.mjs';
+import type { Origin } from '../../dist/testing/index.js';
 import { expectIdle, fault, MIB, type LoaderOptions } from './kit.js';
 import { runtimeOf, SERVICES, startService } from './stores.kit.js';
 

@@ -1,7 +1,7 @@
 /** Deletions that are refused are rows, and do not keep the rest; whatever the service takes in one request. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Runtime } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { expectIdle, startRuntime } from './kit.js';
 import { rowsOf } from './writes.kit.js';
 

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Runtime, type MillraceError } from '../../dist/index.js';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import { startRadosgw } from '../kit/radosgw.mjs';
 import { expectIdle, fault, MIB, s3Options, type StartOptions } from './kit.js';
 

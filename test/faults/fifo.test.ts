@@ -16,7 +16,8 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CancellationToken, ObjectDataset, Runtime } from '../../dist/index.js';
 import { backToBaseline, takeBaseline, type Holdings } from '../kit/leaks.mjs';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import { exhaust, expectIdle, expectSum, fault } from '../e2e/kit.js';
 
 const SIZE = 5000;

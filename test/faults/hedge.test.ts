@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ObjectDataset, type Runtime } from '../../dist/index.js';
 import { expectIdle, expectSum, fault, startRuntime, type LoaderOptions } from '../e2e/kit.js';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 
 const BUCKET = 'tail';
 const KIB = 1024;

@@ -6,7 +6,7 @@
  */
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { ObjectDataset, type Runtime } from '../../dist/index.js';
-import type { ConnectionRule, Origin, OriginOptions, Rule } from '../kit/origin.mjs';
+import type { ConnectionRule, Origin, OriginOptions, Rule } from '../../dist/testing/index.js';
 import { backToBaseline, takeBaseline, type Holdings } from '../kit/leaks.mjs';
 import { expectIdle, expectSum, fault, type LoaderOptions, type StartOptions } from '../e2e/kit.js';
 import { runtimeOf, startService, type Service } from '../e2e/stores.kit.js';

@@ -1,7 +1,7 @@
 /** A listing that is led astray or broken off: each key comes once, or the listing is an error that says why. */
 import { describe, expect, test } from 'vitest';
 import { ObjectDataset } from '../../dist/index.js';
-import type { Fault } from '../kit/origin.mjs';
+import type { Fault } from '../../dist/testing/index.js';
 import { expectSum, fault } from '../e2e/kit.js';
 import { SERVICES } from '../e2e/stores.kit.js';
 import { BUCKET, script, worldFor } from './kit.js';

@@ -6,7 +6,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Runtime } from '../../dist/index.js';
-import type { ConnectionRule, LoggedRequest, Origin, Rule } from '../kit/origin.mjs';
+import type { ConnectionRule, LoggedRequest, Origin, Rule } from '../../dist/testing/index.js';
 import { backToBaseline, takeBaseline, type Holdings } from '../kit/leaks.mjs';
 import { expectIdle, fault, KIB, MIB } from '../e2e/kit.js';
 import { runtimeOf, SERVICES, startService, type Service } from '../e2e/stores.kit.js';

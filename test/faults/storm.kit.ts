@@ -1,7 +1,7 @@
 /** A load over an origin that tells everybody to slow down for a while, and what that came to. */
 import { ObjectDataset } from '../../dist/index.js';
 import { RETRY_CAPACITY, RETRY_COST } from '../../dist/protocol/words.js';
-import { startOrigin, type LoggedRequest } from '../kit/origin.mjs';
+import { startOrigin, type LoggedRequest } from '../../dist/testing/index.js';
 import { fault, startRuntime } from '../e2e/kit.js';
 
 const BUCKET = 'storm';

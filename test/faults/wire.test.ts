@@ -1,7 +1,7 @@
 /** What goes wrong on the wire and passes: every object comes all the same, byte for byte, of every service. */
 import { describe, expect, test } from 'vitest';
 import { ObjectDataset } from '../../dist/index.js';
-import type { Fault } from '../kit/origin.mjs';
+import type { Fault } from '../../dist/testing/index.js';
 import { expectSum, fault, KIB } from '../e2e/kit.js';
 import { SERVICES } from '../e2e/stores.kit.js';
 import { BUCKET, everythingComes, script, worldFor } from './kit.js';

@@ -12,7 +12,7 @@ import {
   SASProtocol,
 } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { ask, clientOf, credentialOf, signedHeaders, VERSION } from './azure.kit.js';
 import { headerOf } from './raw.js';
 

@@ -1,8 +1,9 @@
 /** Writes of the Azure dialect, by the official client and by raw requests, and the faults that they can meet. */
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import { ask, clientOf, VERSION } from './azure.kit.js';
 import { headerOf } from './raw.js';
 

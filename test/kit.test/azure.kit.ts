@@ -1,7 +1,7 @@
 /** The official client of Azure Blob Storage, and a signer written for the tests alone, against an origin. */
 import { createHmac } from 'node:crypto';
 import { type AnonymousCredential, BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
-import type { Origin } from '../kit/origin.mjs';
+import type { Origin } from '../../dist/testing/index.js';
 import { rawClient, type Seen } from './raw.js';
 
 export const credentialOf = ({ account }: Origin): StorageSharedKeyCredential =>

@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { AnonymousCredential } from '@azure/storage-blob';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
-import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 import { ask, clientOf, signedHeaders, VERSION } from './azure.kit.js';
 import { headerOf } from './raw.js';
 

@@ -2,7 +2,8 @@ import { get } from 'node:https';
 import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { azuriteAvailable, azuriteToken, startAzurite, type Azurite } from '../kit/azurite.mjs';
-import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 import { skipUnless } from '../kit/require-server.mjs';
 import { remains, started } from './server-traces.js';
 

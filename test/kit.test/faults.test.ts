@@ -1,8 +1,9 @@
 import { connect as connectTls } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Fault, type Origin } from '../kit/origin.mjs';
-import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { startOrigin, type Fault, type Origin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 import { getText, headerOf, rawClient, rawGet, type Seen } from './raw.js';
 
 const SIZE = 500_000;

@@ -1,6 +1,6 @@
 import { createSign } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { BEARER, TOKEN, ask, documentOf, errorOf, testKeyPair, xmlErrorOf, type Answer } from './gcs-kit.js';
 
 const EMAIL = 'loader@origin.iam.gserviceaccount.com';

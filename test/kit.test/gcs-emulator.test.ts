@@ -1,7 +1,8 @@
 import { Storage } from '@google-cloud/storage';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { gcsEmulatorAvailable, startGcsEmulator, type GcsEmulator } from '../kit/gcs-emulator.mjs';
-import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 import { skipUnless } from '../kit/require-server.mjs';
 import { remains, started } from './server-traces.js';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { ask, documentOf, errorOf, type Document } from './gcs-kit.js';
 
 let origin: Origin;

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Fault, type Origin } from '../kit/origin.mjs';
-import { patternBytes } from '../kit/pattern.mjs';
+import { startOrigin, type Fault, type Origin } from '../../dist/testing/index.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import {
   BEARER,
   TOKEN,

@@ -1,8 +1,9 @@
 /** Which requests and connections a rule is for, what is counted of it, and what happens before HTTP: on every dialect. */
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type DialectName, type Fault, type Origin } from '../kit/origin.mjs';
-import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
+import { startOrigin, type DialectName, type Fault, type Origin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../dist/testing/pattern.js';
 import { getText, headerOf, rawClient, rawGet, type Seen } from './raw.js';
 
 const SIZE = 1000;

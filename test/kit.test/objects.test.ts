@@ -7,8 +7,9 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
-import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../dist/testing/pattern.js';
 import { headerOf, rawGet } from './raw.js';
 
 let origin: Origin;

@@ -1,7 +1,8 @@
 import { Agent } from 'node:https';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 import { radosgwAvailable, startRadosgw, type Radosgw } from '../kit/radosgw.mjs';
 import { skipUnless } from '../kit/require-server.mjs';
 import { remains, started, type Trace } from './server-traces.js';

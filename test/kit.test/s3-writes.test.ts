@@ -18,8 +18,9 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import { headerOf, rawClient } from './raw.js';
 
 let origin: Origin;

@@ -9,7 +9,8 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 import { skipUnless } from '../kit/require-server.mjs';
 import { startSwift, swiftAvailable, type Swift } from '../kit/swift.mjs';
 import { remains, started, type Trace } from './server-traces.js';

@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { testCertificate } from './certificate.mjs';
+import { testCertificate } from '../../dist/testing/certificate.js';
 import { Daemons } from './daemons.mjs';
 import { inServerPackage, packageAvailable } from './server-package.mjs';
 

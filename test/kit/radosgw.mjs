@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { testCertificate } from './certificate.mjs';
+import { testCertificate } from '../../dist/testing/certificate.js';
 import { Daemons, answers, missingPrograms, onFreePorts } from './daemons.mjs';
 
 const PROGRAMS = ['ceph-mon', 'ceph-osd', 'radosgw', 'radosgw-admin', 'monmaptool', 'osdmaptool'];

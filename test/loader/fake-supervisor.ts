@@ -23,7 +23,8 @@ import { StopState } from '../../dist/protocol/stop.js';
 import { createKeyPageBuilder } from '../../dist/protocol/key-page.js';
 import type { KeyPage } from '../../dist/protocol/store.js';
 import { CancellationToken } from '../../dist/protocol/token.js';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 
 export const OBJECT_BYTES = 1000;
 

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CancellationToken, type MillraceError, type Runtime } from '../../dist/index.js';
 import { MIB, startRuntime } from '../e2e/kit.js';
-import { type Origin, startOrigin } from '../kit/origin.mjs';
+import { type Origin, startOrigin } from '../../dist/testing/index.js';
 
 const OUT = 's3://out/';
 let origin: Origin;

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ObjectDataset } from '../../dist/index.js';
-import { environmentOf, startOrigin, type Origin } from '../kit/origin.mjs';
-import { objectIdOf, verifyPattern } from '../kit/pattern.mjs';
+import { environmentOf, startOrigin, type Origin } from '../../dist/testing/index.js';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../dist/testing/pattern.js';
 import { runNode } from '../kit/process.mjs';
 import { expectIdle, fault, KIB, keysInOrder, MIB, startRuntime } from '../e2e/kit.js';
 

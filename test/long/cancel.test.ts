@@ -7,7 +7,7 @@ import { CountedToken } from '../kit/counted-token.js';
 import { BUCKET, connectionsKept, OBJECTS, takenIn } from '../e2e/cancel.kit.js';
 import { between, connectionsGone, dice, exhaust, expectIdle, expectSum, startRuntime } from '../e2e/kit.js';
 import { backToBaseline, excess, pendingTimers, takeBaseline, type Holdings } from '../kit/leaks.mjs';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 
 const RUNS = 200;
 const MANY = `s3://${BUCKET}/many/`;

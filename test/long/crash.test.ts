@@ -1,6 +1,6 @@
 /** A hundred deaths at random moments of one run lose nothing, in every order, with one worker and with four. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../kit/origin.mjs';
+import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { BUCKET, deaths, everythingComesOnce, momentsOf, SIZES, WAYS } from '../e2e/crash.kit.js';
 import { startRuntime } from '../e2e/kit.js';
 

@@ -1,7 +1,7 @@
 /** Ten thousand objects, from nothing to 256 MiB, with edges of parts and pages among them; and what they digest to. */
 import { expect } from 'vitest';
 import { ObjectDataset, type Runtime } from '../../dist/index.js';
-import { mix32 } from '../kit/pattern.mjs';
+import { mix32 } from '../../dist/backends/memory/pattern.js';
 import { expectedSha256, expectIdle, expectSum, KIB, MIB, sha256, type LoaderOptions } from '../e2e/kit.js';
 
 export const COUNT = 10_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Arena, type Extent, PAGE_BYTES, pageAlign } from '../../dist/protocol/arena.js';
-import { mix32 } from '../kit/pattern.mjs';
+import { mix32 } from '../../dist/backends/memory/pattern.js';
 
 const PAGES = 96;
 const LARGE_PAGES = PAGES / 16;

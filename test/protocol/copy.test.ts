@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { copyBytes, ownCopy } from '../../dist/protocol/copy.js';
-import { patternBytes } from '../kit/pattern.mjs';
+import { patternBytes } from '../../dist/testing/pattern.js';
 
 const shared = (length: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(length));
 const bytes = patternBytes(1, 5000);

@@ -8,7 +8,8 @@ import {
   TableBuilder,
   tableTransfer,
 } from '../../dist/protocol/tables.js';
-import { mix32, objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import { mix32, objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 
 /** A cell that tells its row and column, beyond 32 bits. */
 const cell = (row: number, column: number): number => (mix32(row * 64 + column) >>> 0) * 2 ** 20 + row;

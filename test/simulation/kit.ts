@@ -39,7 +39,8 @@ import {
 } from '../../dist/runtime/simulation/simulation.js';
 import { createSimStore } from '../../dist/runtime/simulation/store.js';
 import { SIM_STORE as STORE, simStoreSpec } from '../../dist/testing/simulated-runtime.js';
-import { fillPattern, objectIdOf, verifyPattern } from '../kit/pattern.mjs';
+import { fillPattern, objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../dist/testing/pattern.js';
 
 export const ARENA_BYTES = 1 << 20;
 const SENTINEL = 0xee;

@@ -14,7 +14,8 @@ import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
 import type { CancellationToken } from '../../dist/protocol/token.js';
 import type { FaultSites } from '../../dist/runtime/simulation/sites.js';
 import { SIM_STORE as STORE } from '../../dist/testing/simulated-runtime.js';
-import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 import type { Draw } from './scenario.kit.js';
 
 export const PAGE = 4096;

@@ -14,7 +14,8 @@ import { copyObject } from '../../dist/loader/writes/copy.js';
 import type { PutOptions } from '../../dist/loader/writes/options.js';
 import { putObject, putStream, type WrittenObject } from '../../dist/loader/writes/put.js';
 import { bytesOfObject, type SimObject } from '../../dist/runtime/simulation/objects.js';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import type { World } from './world.kit.js';
 
 /** A stream that a call has opened. */

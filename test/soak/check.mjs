@@ -7,7 +7,8 @@
  *    each of them tells its object and offset, so a piece that is swapped, shifted, repeated or stale is seen wherever
  *    it is 8 KiB long, and sooner or later whatever its length.
  */
-import { mix32, objectIdOf, verifyPattern } from '../kit/pattern.mjs';
+import { mix32, objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../dist/testing/pattern.js';
 
 const SHORT_BYTES = 8 * 1024;
 const WINDOW_BYTES = 64;

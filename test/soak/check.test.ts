@@ -1,6 +1,7 @@
 /** The check of delivered bytes sees what it says that it sees; the options are read; descriptors and memory are told apart. */
 import { describe, expect, test } from 'vitest';
-import { objectIdOf, patternBytes } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../dist/testing/pattern.js';
 import { createCheck } from './check.mjs';
 import { kindsOf, residentOf } from './gauge.mjs';
 import { readOptions } from './options.mjs';

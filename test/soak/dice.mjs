@@ -1,5 +1,5 @@
 /** Seeded draws. */
-import { mix32 } from '../kit/pattern.mjs';
+import { mix32 } from '../../dist/backends/memory/pattern.js';
 
 /** Dice: the same numbers in [0, 1) for the same seeds. @param {...number} seeds */
 export function diceOf(...seeds) {

@@ -46,7 +46,7 @@ async function collectWorkers(runtime, workers) {
   return [...heaps.values()];
 }
 
-/** Kept connections end, so that descriptors can be compared. @param {import('../kit/origin.d.mts').Origin} origin */
+/** Kept connections end, so that descriptors can be compared. @param {import('../../dist/testing/index.js').Origin} origin */
 async function closeConnections(origin) {
   for (let turn = 0; turn < MAX_CLOSING_TURNS; turn += 1) {
     await origin.closeIdle();
@@ -131,7 +131,7 @@ function residentOfProcess(pid) {
 
 /**
  * Everything at once, when nothing is under way.
- * @param {{runtime: import('millrace').Runtime, origin: import('../kit/origin.d.mts').Origin, workers: number}} soak
+ * @param {{runtime: import('millrace').Runtime, origin: import('../../dist/testing/index.js').Origin, workers: number}} soak
  */
 export async function gauge({ runtime, origin, workers }) {
   const heaps = await collectWorkers(runtime, workers);

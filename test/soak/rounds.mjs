@@ -9,7 +9,8 @@
  */
 import { getEventListeners } from 'node:events';
 import { MillraceError } from 'millrace';
-import { objectIdOf, patternBytes, verifyPattern } from '../kit/pattern.mjs';
+import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 import { diceOf } from './dice.mjs';
 import { EXPIRED_TOKEN, addHits, rulesOf } from './faults.mjs';
 import { scheduled } from './gauge.mjs';
@@ -41,7 +42,7 @@ function referenceMs() {
 }
 
 /**
- * @typedef {{runtime: import('millrace').Runtime, origin: import('../kit/origin.d.mts').Origin, ledger: Ledger,
+ * @typedef {{runtime: import('millrace').Runtime, origin: import('../../dist/testing/index.js').Origin, ledger: Ledger,
  *   faults: Map<string, number>, signal: AbortSignal, rotate: () => Promise<void>, seed: number, workers: number}} Soak
  * @typedef {{wallMs: number, cpuMs: number, originCpuMs: number, waitMs: number, referenceMs: number, items: number,
  *   bytes: number, requests: number, retries: number}} RoundCost

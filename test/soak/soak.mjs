@@ -7,7 +7,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { CancellationToken, Runtime } from 'millrace';
-import { startOrigin } from '../kit/origin.mjs';
+import { startOrigin } from '../../dist/testing/index.js';
 import { backToBaseline, takeBaseline } from '../kit/leaks.mjs';
 import { createColumns } from './columns.mjs';
 import { gauge } from './gauge.mjs';
@@ -29,7 +29,7 @@ const GONE_MS = 10_000;
 
 /**
  * Credentials as a service has them that renews them by itself; `rotate` brings new ones and lets the old ones expire.
- * @param {() => import('../kit/origin.d.mts').Origin} origin
+ * @param {() => import('../../dist/testing/index.js').Origin} origin
  */
 function createCredentials(origin) {
   let number = 0;

@@ -7,7 +7,7 @@
  * 3. A key that two collections hold belongs to the first of them.
  */
 import { copyBytes } from '../../protocol/copy.js';
-import { fillPattern } from './pattern.js';
+import { fillPattern, numberedId } from './pattern.js';
 
 /** One object over bytes in shared memory, as it travels to the workers. */
 export interface StoredObject {
@@ -94,7 +94,7 @@ function generatedCollection(group: GeneratedObjects): Collection {
     sizeAt: () => group.size,
     versionAt: (index) => `generated-${group.seed}-${index}-${group.size}`,
     copy: (index, offset, target) => {
-      fillPattern(target, group.seed, index, offset);
+      fillPattern(numberedId(group.seed, index), offset, target);
     },
   };
 }

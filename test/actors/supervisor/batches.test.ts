@@ -4,7 +4,7 @@ import { CursorTrack } from '../../../dist/actors/supervisor/cursor.js';
 import { itemsOf, releaseItems } from '../../../dist/actors/supervisor/items.js';
 import type { BatchRecord, TaskOutput } from '../../../dist/actors/supervisor/types.js';
 import { Arena } from '../../../dist/protocol/arena.js';
-import { mix32 } from '../../kit/pattern.mjs';
+import { mix32 } from '../../../dist/backends/memory/pattern.js';
 import { bytesItem, taskOf, valueItem } from './kit.js';
 
 const sequences = (batch: BatchRecord | null): number[] => (batch?.items ?? []).map((item) => item.sequence);

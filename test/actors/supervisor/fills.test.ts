@@ -5,7 +5,7 @@ import { nextPart } from '../../../dist/actors/supervisor/parts.js';
 import type { Fill } from '../../../dist/actors/supervisor/types.js';
 import { Arena } from '../../../dist/protocol/arena.js';
 import type { SinkSpec } from '../../../dist/protocol/messages.js';
-import { patternBytes } from '../../kit/pattern.mjs';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 import { createStream, entryOf, MIB, WHOLE } from './kit.js';
 
 const SINK: SinkSpec = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
 import { tries } from '../../kit/effort.js';
-import { mix32 } from '../../kit/pattern.mjs';
+import { mix32 } from '../../../dist/backends/memory/pattern.js';
 
 interface Value {
   readonly key: number;

@@ -7,7 +7,8 @@ import { PORT_WORDS, PortReceiver, PortSender } from '../../../dist/protocol/por
 import { NEVER } from '../../../dist/protocol/stop.js';
 import { CHECKSUMS, Done, DONE_STRIDE, DoneStatus } from '../../../dist/protocol/tables.js';
 import { portChannel } from '../../../dist/runtime/threads/channel.js';
-import { objectIdOf, patternBytes, verifyPattern } from '../../kit/pattern.mjs';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../../dist/testing/pattern.js';
 import { createPipe, isSettled } from '../../protocol/pipe.js';
 
 const result = (id: number, more: Partial<Result> = {}): Result => ({

@@ -11,7 +11,7 @@ import {
 } from '../../../dist/actors/worker/retry.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import { Outcome } from '../../../dist/protocol/store.js';
-import { mix32 } from '../../kit/pattern.mjs';
+import { mix32 } from '../../../dist/backends/memory/pattern.js';
 
 interface Tried {
   readonly step: RetryStep;

@@ -6,7 +6,8 @@ import {
   transformFailed,
 } from '../../../dist/actors/worker/transform.js';
 import type { Output } from '../../../dist/protocol/messages.js';
-import { objectIdOf, patternBytes, verifyPattern } from '../../kit/pattern.mjs';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../../dist/testing/pattern.js';
 
 const OBJECT = objectIdOf('object');
 const LANDED = 100;

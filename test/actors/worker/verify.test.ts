@@ -8,7 +8,7 @@ import { StopState } from '../../../dist/protocol/stop.js';
 import { type Answer, type ObjectInfo, Outcome, type Store } from '../../../dist/protocol/store.js';
 import { DoneStatus } from '../../../dist/protocol/tables.js';
 import { createRuntimeWords, writeToken } from '../../../dist/protocol/words.js';
-import { patternBytes } from '../../kit/pattern.mjs';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 
 /** Enough for several slices of MD5, the slowest. */
 const bytes = patternBytes(3, 16 * 1024 * 1024);

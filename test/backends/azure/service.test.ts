@@ -3,8 +3,8 @@ import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-bl
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ObjectDataset, Runtime, type AzureOptions, type MillraceError } from '../../../dist/index.js';
 import { azuriteAvailable, startAzurite, type Azurite } from '../../kit/azurite.mjs';
-import { startOrigin, type Origin } from '../../kit/origin.mjs';
-import { patternBytes } from '../../../dist/backends/memory/pattern.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 import { skipUnless } from '../../kit/require-server.mjs';
 import { KEY, SAS, SIGNATURE } from './kit.js';
 
@@ -153,7 +153,7 @@ describe.skipIf(skipUnless(azuriteAvailable()))('against Azurite', () => {
   const options = (): AzureOptions => ({ connectionString: server.connectionString });
 
   it('writes, lists, reads, copies and deletes what the SDK sees', async () => {
-    const large = patternBytes(33 * MIB + 5, 1, 1);
+    const large = patternBytes(1, 33 * MIB + 5);
     await within(options(), async (runtime) => {
       await runtime.put(uri('dir/small ü+'), Buffer.from('small'), { contentType: 'text/plain' });
       const written = await runtime.put(uri('dir/large'), large);

@@ -6,7 +6,7 @@ import {
   PIECE_BYTES,
   type Piece,
 } from '../../../dist/backends/file/direct-plan.js';
-import { mix32 } from '../../kit/pattern.mjs';
+import { mix32 } from '../../../dist/backends/memory/pattern.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

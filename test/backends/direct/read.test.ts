@@ -7,7 +7,8 @@ import type { ReadRequest } from '../../../dist/protocol/store.js';
 import { manualSignal, turn } from '../../../dist/testing/signals.js';
 import { SENTINEL } from '../../../dist/testing/assertions.js';
 import { readOnce } from '../../kit/attempts.js';
-import { mix32, patternBytes } from '../../kit/pattern.mjs';
+import { mix32 } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 import { keyOf, newDirectory, readKey } from '../file/kit.js';
 import { directStore, einval, type FakeDisk, fakeDisk } from './kit.js';
 

@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { ObjectDataset, Runtime } from '../../../dist/index.js';
 import { NEVER } from '../../../dist/protocol/stop.js';
 import { skipUnless } from '../../kit/require-server.mjs';
-import { patternBytes, verifyPattern } from '../../kit/pattern.mjs';
+import { patternBytes, verifyPattern } from '../../../dist/testing/pattern.js';
 import { keyOf, newDirectory, readKey, unprivileged } from '../file/kit.js';
 import { directAvailable, directStore, makeDirectDirectory } from './kit.js';
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createPace, type Pace } from '../../../dist/backends/file/pace.js';
 import { PIECE_BYTES, readFile } from '../../../dist/backends/file/read.js';
 import { createRoot, factsOf } from '../../../dist/backends/file/root.js';
-import { patternBytes } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import type { ReadAnswer, ReadRequest } from '../../../dist/protocol/store.js';
 import { manualSignal } from '../../../dist/testing/signals.js';
@@ -26,7 +26,7 @@ function wholeOf(key: string, length: number): ReadRequest {
 describe('when a read is done', () => {
   it('has its answer before the call returns, also when it fails or was cancelled', () => {
     const root = newDirectory();
-    const bytes = patternBytes(4096, 1, 1);
+    const bytes = patternBytes(1, 4096);
     writeFileSync(`${root}a`, bytes);
     const target = new Uint8Array(new SharedArrayBuffer(4096));
     const answers: ReadAnswer[] = [];

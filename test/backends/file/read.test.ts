@@ -16,7 +16,7 @@ import {
 import { createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { PIECE_BYTES } from '../../../dist/backends/file/read.js';
-import { patternBytes } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { manualSignal, turn } from '../../../dist/testing/signals.js';
 import { keyOf, newDirectory, readKey, storeAt, unprivileged } from './kit.js';
@@ -135,7 +135,7 @@ describe('errors', () => {
   it.runIf(onLinux)('leaves no descriptor open, however a read ends', async () => {
     const root = newDirectory();
     const outside = newDirectory();
-    writeFileSync(`${root}a`, patternBytes(5000, 1, 1));
+    writeFileSync(`${root}a`, patternBytes(1, 5000));
     writeFileSync(`${outside}b`, 'b');
     symlinkSync(`${outside}b`, `${root}out`);
     mkdirSync(`${root}dir`);
@@ -187,7 +187,7 @@ describe('changes', () => {
     'does not call bytes complete that were cut off meanwhile (whole: %s)',
     async (whole) => {
       const root = newDirectory();
-      writeFileSync(`${root}a`, patternBytes(size, 1, 1));
+      writeFileSync(`${root}a`, patternBytes(1, size));
       const answer = await readWhile(root, () => truncateSync(`${root}a`, PIECE_BYTES + 5), whole, size);
       expect(answer).toMatchObject({
         outcome: whole ? 'size-changed' : 'version-changed',
@@ -200,28 +200,28 @@ describe('changes', () => {
 
   it.each([true, false])('does not mix bytes of two versions (whole: %s)', async (whole) => {
     const root = newDirectory();
-    writeFileSync(`${root}a`, patternBytes(size, 1, 1));
+    writeFileSync(`${root}a`, patternBytes(1, size));
     // A time far from now, since the clock of the filesystem may not have ticked since the file was made.
     utimesSync(`${root}a`, 1_000_000, 1_000_000);
-    const change = (): void => writeFileSync(`${root}a`, patternBytes(size, 1, 2));
+    const change = (): void => writeFileSync(`${root}a`, patternBytes(2, size));
     const answer = await readWhile(root, change, whole, size);
     expect(answer).toMatchObject({ outcome: 'version-changed', landed: 0, size });
   });
 
   it('does not call a file whole that grew meanwhile', async () => {
     const root = newDirectory();
-    writeFileSync(`${root}a`, patternBytes(size, 1, 1));
+    writeFileSync(`${root}a`, patternBytes(1, size));
     const answer = await readWhile(root, () => appendFileSync(`${root}a`, 'more'), true, size);
     expect(answer).toMatchObject({ outcome: 'size-changed', landed: 0, size: size + 4 });
   });
 
   it('reads the file that it opened to its end when another takes its name', async () => {
     const root = newDirectory();
-    const bytes = patternBytes(size, 1, 1);
+    const bytes = patternBytes(1, size);
     writeFileSync(`${root}a`, bytes);
     const replace = (): void => {
       rmSync(`${root}a`);
-      writeFileSync(`${root}a`, patternBytes(size, 1, 2));
+      writeFileSync(`${root}a`, patternBytes(2, size));
     };
     const answer = await readWhile(root, replace, true, size);
     expect(answer.outcome).toBe('complete');

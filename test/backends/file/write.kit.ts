@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { NEVER, StopState, type StopSignal } from '../../../dist/protocol/stop.js';
 import type { Answer, Store } from '../../../dist/protocol/store.js';
 import type { WriteRequest, WriteResult } from '../../../dist/protocol/writes.js';
-import { patternBytes } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 import { manualSignal, type ManualSignal } from '../../../dist/testing/signals.js';
 import { keyOf } from './kit.js';
 
@@ -13,7 +13,7 @@ const ALWAYS = { ifAbsent: false, ifVersion: null, contentType: null };
 export type Terms = { readonly ifAbsent?: boolean; readonly ifVersion?: string | null };
 
 export function bytes(size: number, object = 1): Uint8Array {
-  return patternBytes(size, 1, object);
+  return patternBytes(object, size);
 }
 
 export function write(

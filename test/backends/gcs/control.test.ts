@@ -6,7 +6,7 @@ import type { GcsDataConfig } from '../../../dist/backends/gcs/config.js';
 import { openGcsControl, type ControlWorld } from '../../../dist/backends/gcs/control.js';
 import { createGcsScheme, type GcsOptions } from '../../../dist/backends/gcs/scheme.js';
 import type { StoreSnapshot } from '../../../dist/protocol/store.js';
-import { startOrigin } from '../../kit/origin.mjs';
+import { startOrigin } from '../../../dist/testing/index.js';
 
 const PEM =
   '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n-----END PRIVATE KEY-----\n';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createStore } from '../../../dist/backends/memory/data.js';
 import { generatedKey } from '../../../dist/backends/memory/objects.js';
-import { fillPattern, patternBytes } from '../../../dist/backends/memory/pattern.js';
+import { numberedId } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 import { createMemoryScheme, memoryConfig } from '../../../dist/backends/memory/scheme.js';
 import { keyOfUri } from '../../../dist/backends/memory/uri.js';
 import { NEVER } from '../../../dist/protocol/stop.js';
@@ -43,43 +44,19 @@ describe('a URI in memory', () => {
   });
 });
 
-describe('the pattern', () => {
-  it('is the same whatever part of an object is asked for', () => {
-    const all = patternBytes(1000, 7, 3);
-    for (const [start, length] of [
-      [0, 1],
-      [1, 2],
-      [3, 5],
-      [4, 4],
-      [501, 499],
-    ] as const) {
-      const part = new Uint8Array(length);
-      fillPattern(part, 7, 3, start);
-      expect([...part]).toEqual([...all.subarray(start, start + length)]);
-    }
-  });
-
-  it('does not repeat: no eight bytes occur twice, in one object or in a hundred', () => {
+describe('the ids of numbered objects', () => {
+  it('are of other bytes for each number and each seed: no eight of them occur twice', () => {
     const seen = new Set<bigint>();
     let windows = 0;
-    for (let index = 0; index < 100; index += 1) {
-      const bytes = patternBytes(4096, 1, index);
-      const view = new DataView(bytes.buffer);
-      for (let at = 0; at + 8 <= bytes.length; at += 4) {
+    const numbers = [...Array(50).keys(), 2 ** 32, 2 ** 32 + 1, 3 * 2 ** 40];
+    for (const [seed, number] of [1, 2].flatMap((one) => numbers.map((each) => [one, each] as const))) {
+      const view = new DataView(patternBytes(numberedId(seed, number), 4096).buffer);
+      for (let at = 0; at + 8 <= view.byteLength; at += 4) {
         seen.add(view.getBigUint64(at));
         windows += 1;
       }
     }
     expect(seen.size).toBe(windows);
-  });
-
-  it('goes on past 4 GiB without beginning again', () => {
-    const parts = [0, 2 ** 32, 2 ** 34, 2 ** 40].map((offset) => {
-      const part = new Uint8Array(64);
-      fillPattern(part, 1, 1, offset);
-      return Buffer.from(part).toString('hex');
-    });
-    expect(new Set(parts).size).toBe(4);
   });
 });
 
@@ -93,8 +70,7 @@ describe('generated objects', () => {
     const target = new Uint8Array(1000);
     const answer = await readOnce(store, range(key, 2 * MIB + 3, 1000), target, NEVER);
     expect(answer).toMatchObject({ outcome: 'complete', landed: 1000, size: 3 * MIB });
-    const expected = new Uint8Array(1000);
-    fillPattern(expected, 11, 987_654_321, 2 * MIB + 3);
+    const expected = patternBytes(numberedId(11, 987_654_321), 1000, 2 * MIB + 3);
     expect(Buffer.compare(target, expected)).toBe(0);
   });
 
@@ -174,8 +150,8 @@ describe('the memory store', () => {
   it('gives the same version to the same bytes and another to others', async () => {
     const version = async (bytes: Uint8Array): Promise<string | null | undefined> =>
       (await storeOf([{ key: 'a', bytes }]).head(keyOf('a'), NEVER)).value?.version;
-    expect(await version(patternBytes(100, 1, 1))).toBe(await version(patternBytes(100, 1, 1)));
-    expect(await version(patternBytes(100, 1, 1))).not.toBe(await version(patternBytes(100, 1, 2)));
+    expect(await version(patternBytes(1, 100))).toBe(await version(patternBytes(1, 100)));
+    expect(await version(patternBytes(1, 100))).not.toBe(await version(patternBytes(2, 100)));
   });
 
   it('refuses to roll up a prefix that is not UTF-8', async () => {

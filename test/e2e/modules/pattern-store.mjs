@@ -1,5 +1,5 @@
 /** A store of one's own: `config.count` objects of `config.size` bytes with the pattern of their keys. */
-import { fillPattern, objectIdOf } from '../../kit/pattern.mjs';
+import { fillPattern, objectIdOf } from '../../../dist/backends/memory/pattern.js';
 
 const complete = (value) => ({ outcome: 'complete', value, error: null, retryAfterMs: 0 });
 

@@ -4,7 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ObjectDataset, Runtime } from '../../../dist/index.js';
-import { objectIdOf, verifyPattern } from '../../kit/pattern.mjs';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../../dist/testing/pattern.js';
 
 const { server, budgetBytes, passes, stallMs } = JSON.parse(process.argv[2]);
 const rss = () => process.memoryUsage.rss();

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { combineCrc, keepLatest } from '../../../dist/protocol/checksums/combine.js';
 import { type CrcValue, crcOf } from '../../../dist/protocol/checksums/crc.js';
 import { tries } from '../../kit/effort.js';
-import { mix32, patternBytes } from '../../kit/pattern.mjs';
+import { mix32 } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 
 const CRCS = ['crc32', 'crc32c', 'crc64nvme'] as const;
 type Name = (typeof CRCS)[number];

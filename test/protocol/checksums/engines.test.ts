@@ -16,7 +16,8 @@ import {
 import { createFolding } from '../../../dist/protocol/checksums/folding.js';
 import { createSlicing32 } from '../../../dist/protocol/checksums/slicing.js';
 import { tries } from '../../kit/effort.js';
-import { mix32, patternBytes } from '../../kit/pattern.mjs';
+import { mix32 } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 
 const CHECK = Buffer.from('123456789');
 const sharedBytes = (object: number, length: number): Uint8Array => {

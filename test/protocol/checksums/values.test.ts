@@ -19,7 +19,7 @@ import {
   toBase64,
   toHex,
 } from '../../../dist/protocol/checksums/values.js';
-import { patternBytes } from '../../kit/pattern.mjs';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 
 const NAMES = Object.keys(algorithms) as ChecksumAlgorithm[];
 const text = (value: string): Uint8Array => Buffer.from(value);

@@ -9,7 +9,8 @@ import { PortReceiver, PortSender } from '../../../dist/protocol/port.js';
 import { NEVER, StopState } from '../../../dist/protocol/stop.js';
 import { readToken, refundRetry, RETRY_COST, spendRetry } from '../../../dist/protocol/words.js';
 import { portChannel } from '../../../dist/runtime/threads/channel.js';
-import { fillPattern, verifyPattern } from '../../kit/pattern.mjs';
+import { fillPattern } from '../../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../../dist/testing/pattern.js';
 
 const MESSAGE_BYTES = 48;
 const PORT_BASE = 1;

@@ -8,7 +8,7 @@ import { expect } from 'vitest';
 import { PORT_WORDS } from '../../../dist/protocol/port.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { createRuntimeWords, TOKEN_SLOTS, TokenSlots, writeToken } from '../../../dist/protocol/words.js';
-import { mix32 } from '../../kit/pattern.mjs';
+import { mix32 } from '../../../dist/backends/memory/pattern.js';
 
 /** `run`: to the end. `token`: the stream is turned and let go by this thread, and the sender closes when it sees that. */
 const WAYS = ['run', 'taker closes', 'sender closes', 'both close', 'token'] as const;

@@ -5,7 +5,7 @@ import { SMALL, keyOf, numberOf, sizeOf, uriOf } from '../objects.mjs';
 
 /**
  * @typedef {{
- *   runtime: import('millrace').Runtime, origin: import('../../kit/origin.d.mts').Origin, ledger: Ledger,
+ *   runtime: import('millrace').Runtime, origin: import('../../../dist/testing/index.js').Origin, ledger: Ledger,
  *   faults: Map<string, number>, token: import('millrace').CancellationToken, signal: AbortSignal,
  *   rotate: () => Promise<void>, random: () => number, round: number, slot: number,
  * }} Work what a work is given: `token` is the round's, `signal` lives as long as the run, `random` and `slot` are its own

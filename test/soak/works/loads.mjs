@@ -1,7 +1,8 @@
 /** Loaders that go to their end: in order, shuffled, as they come, in parts, transformed, with batches that are kept. */
 import { crc32 } from 'node:zlib';
 import { ObjectDataset } from 'millrace';
-import { objectIdOf, patternBytes } from '../../kit/pattern.mjs';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 import { LARGE, MIDDLE, PART_BYTES, SMALL, keyOf, numberOf, sizeOf, uriOf } from '../objects.mjs';
 import { SMALL_DATASET, SMALL_MAP, between, createRoll, isLive, takeItem, wholeEpoch } from './kit.mjs';
 

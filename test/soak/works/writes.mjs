@@ -1,6 +1,7 @@
 /** Writes, and reads of what was written: by one request and in parts, copied, refused where they must be, deleted. */
 import { MillraceError } from 'millrace';
-import { objectIdOf, patternBytes } from '../../kit/pattern.mjs';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 import { SCRATCH_BUCKET } from '../objects.mjs';
 import { between, isLive, mustFail } from './kit.mjs';
 

@@ -1,0 +1,195 @@
+/**
+ * Put Blob, Copy Blob and Copy Blob From URL, Snapshot Blob, Delete Blob. Source: their pages in Microsoft's REST
+ * reference. Block blobs alone; a copy is done when it is answered, within the account.
+ */
+import type { Bucket, Stored } from '../catalogue.js';
+import { azureCrc64, md5 } from '../checksums.js';
+import { isFailure, type Failure } from '../failure.js';
+import type { Request } from '../request.js';
+import { answer, objectBytes } from '../response.js';
+import {
+  conditionsOf,
+  etagOf,
+  keptOf,
+  lastModified,
+  longTime,
+  refusalOfWrite,
+  versionIdOf,
+  type BlobAttributes,
+} from './blobs.js';
+import { azureFailure, invalidHeader } from './failure.js';
+import type { Found, State } from './service.js';
+
+const MAX_MD5_HEADER_CHARS = 24;
+const PROPERTIES = ['Cache-Control', 'Content-Disposition', 'Content-Encoding', 'Content-Language'];
+
+/** The key of what the service keeps beside a blob. */
+export const nameOf = ({ bucket, key }: Request): string => `${bucket}/${key}`;
+
+/** Why a body is refused by the sums that came with it, or null. */
+export function refusalOfSums({ headers, body }: Request): Failure | null {
+  const givenMd5 = headers.get('content-md5');
+  const givenCrc = headers.get('x-ms-content-crc64');
+  if (givenMd5 !== undefined && givenMd5 !== md5(body)) {
+    if (givenMd5.length !== MAX_MD5_HEADER_CHARS) return azureFailure('InvalidMd5');
+    return azureFailure('Md5Mismatch', { UserSpecifiedMd5: givenMd5, ServerCalculatedMd5: md5(body) });
+  }
+  if (givenCrc === undefined || givenCrc === azureCrc64(body)) return null;
+  return azureFailure('Crc64Mismatch', {
+    UserSpecifiedCrc: givenCrc,
+    ServerCalculatedCrc: azureCrc64(body),
+  });
+}
+
+/** Sums of what came: CRC-64 where it was asked for, else MD5. */
+export const sumHeaders = ({ headers, body }: Request): string[] =>
+  headers.has('x-ms-content-crc64') ? ['x-ms-content-crc64', azureCrc64(body)] : ['Content-MD5', md5(body)];
+
+interface Given {
+  readonly contentType: string | undefined;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What a write says about the blob beside its bytes. */
+export function attributesOf(headers: ReadonlyMap<string, string>): Given {
+  const properties: Record<string, string> = {};
+  for (const name of PROPERTIES) {
+    const value = headers.get(`x-ms-blob-${name.toLowerCase()}`);
+    if (value !== undefined) properties[name] = value;
+  }
+  const metadata: Record<string, string> = {};
+  for (const [name, value] of headers) {
+    if (name.startsWith('x-ms-meta-')) metadata[name.slice('x-ms-meta-'.length)] = value;
+  }
+  return { contentType: headers.get('x-ms-blob-content-type'), properties, metadata };
+}
+
+/** Puts the bytes and what is known of them in place of what is there. */
+export function store(
+  request: Request,
+  bucket: Bucket,
+  state: State,
+  body: Buffer,
+  attributes: BlobAttributes,
+): Stored {
+  const name = nameOf(request);
+  keepVersion(bucket.find(request.key), name, state);
+  bucket.put(request.key, body, attributes);
+  state.blocks.delete(name);
+  // Put just now: it is there.
+  return bucket.find(request.key)!;
+}
+
+function keepVersion(blob: Stored | null, name: string, state: State): void {
+  if (state.versioning && blob !== null)
+    state.versions.set(name, [...(state.versions.get(name) ?? []), blob]);
+}
+
+export function writtenHeaders(blob: Stored, state: State): string[] {
+  const headers = ['ETag', etagOf(blob), 'Last-Modified', lastModified(blob)];
+  if (state.versioning) headers.push('x-ms-version-id', versionIdOf(blob));
+  return headers;
+}
+
+export function putBlob(request: Request, bucket: Bucket, state: State): Found {
+  const { headers, body } = request;
+  const type = headers.get('x-ms-blob-type');
+  if (type === undefined) return azureFailure('MissingRequiredHeader', { HeaderName: 'x-ms-blob-type' });
+  if (type !== 'BlockBlob') return invalidHeader('x-ms-blob-type', type);
+  const refused = refusalOfSums(request) ?? refusalOfWrite(headers, bucket.find(request.key));
+  if (refused !== null) return refused;
+  const given = attributesOf(headers);
+  const contentType = given.contentType ?? headers.get('content-type');
+  const sum = headers.get('x-ms-blob-content-md5') ?? md5(body);
+  const blob = store(request, bucket, state, body, { ...given, contentType, md5: sum, blocks: [] });
+  const said = [...writtenHeaders(blob, state), 'x-ms-request-server-encrypted', 'true'];
+  return answer(201, [...said, ...sumHeaders(request)]);
+}
+
+/** The blob that a URL names, or a failure. */
+export function findSource(url: string, request: Request, state: State): Stored | Failure {
+  const unknown = azureFailure('CannotVerifyCopySource');
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch {
+    return invalidHeader('x-ms-copy-source', url);
+  }
+  const [, account, container = '', key] =
+    /^\/([^/]+)\/([^/]+)\/(.+)$/s.exec(decodeURIComponent(parsed.pathname)) ?? [];
+  if (key === undefined || account !== request.path.slice(1).split('/', 1)[0]) return unknown;
+  const snapshot = parsed.searchParams.get('snapshot');
+  const older = state.snapshots.get(`${container}/${key}`)?.find((one) => one.snapshot === snapshot);
+  const blob = snapshot === null ? state.buckets.get(container)?.find(key) : older?.blob;
+  if (blob === undefined || blob === null) return unknown;
+  const met = conditionsOf(request.headers, blob, 'x-ms-source-') === 'met';
+  return met ? blob : azureFailure('SourceConditionNotMet');
+}
+
+export function copyBlob(request: Request, bucket: Bucket, state: State, nowMs: number): Found {
+  const url = request.headers.get('x-ms-copy-source') ?? '';
+  const source = findSource(url, request, state);
+  if (isFailure(source)) return source;
+  const refused = refusalOfWrite(request.headers, bucket.find(request.key));
+  if (refused !== null) return refused;
+  const given = attributesOf(request.headers);
+  const attributes = keptOf(source);
+  const named = Object.keys(given.metadata).length > 0;
+  const copy = {
+    id: `00000000-0000-0000-0000-${String(nowMs).padStart(12, '0')}`,
+    status: 'success',
+    source: url.split('?', 1)[0] ?? url,
+    progress: `${source.size}/${source.size}`,
+    'completion-time': new Date(nowMs).toUTCString(),
+  };
+  const blob = store(request, bucket, state, objectBytes(source), {
+    ...attributes,
+    metadata: named ? given.metadata : attributes.metadata,
+    copy,
+  });
+  return answer(202, [
+    ...writtenHeaders(blob, state),
+    'x-ms-copy-id',
+    copy.id,
+    'x-ms-copy-status',
+    'success',
+  ]);
+}
+
+export function snapshotBlob(request: Request, bucket: Bucket, state: State, nowMs: number): Found {
+  const blob = bucket.find(request.key);
+  if (blob === null) return azureFailure('BlobNotFound');
+  const refused = refusalOfWrite(request.headers, blob);
+  if (refused !== null) return refused;
+  // No two snapshots have one time, however fast they come.
+  state.lastSnapshotMs = Math.max(nowMs, state.lastSnapshotMs + 1);
+  const snapshot = longTime(state.lastSnapshotMs);
+  const name = nameOf(request);
+  state.snapshots.set(name, [...(state.snapshots.get(name) ?? []), { snapshot, blob }]);
+  return answer(201, ['x-ms-snapshot', snapshot, ...writtenHeaders(blob, state)]);
+}
+
+export function deleteBlob(request: Request, bucket: Bucket, state: State): Found {
+  const name = nameOf(request);
+  const snapshots = state.snapshots.get(name) ?? [];
+  const snapshot = request.params.get('snapshot');
+  if (snapshot !== undefined) {
+    const left = snapshots.filter((one) => one.snapshot !== snapshot);
+    if (left.length === snapshots.length) return azureFailure('BlobNotFound');
+    state.snapshots.set(name, left);
+    return answer(202, ['x-ms-delete-type-permanent', 'true']);
+  }
+  const blob = bucket.find(request.key);
+  if (blob === null) return azureFailure('BlobNotFound');
+  const refused = refusalOfWrite(request.headers, blob);
+  if (refused !== null) return refused;
+  const withSnapshots = request.headers.get('x-ms-delete-snapshots');
+  if (snapshots.length > 0 && withSnapshots === undefined) return azureFailure('SnapshotsPresent');
+  state.snapshots.delete(name);
+  if (withSnapshots !== 'only') {
+    keepVersion(blob, name, state);
+    bucket.remove(request.key);
+  }
+  return answer(202, ['x-ms-delete-type-permanent', 'true']);
+}
