@@ -35,7 +35,7 @@ export interface Azurite extends AsyncDisposable {
   stop(): Promise<void>;
 }
 export interface AzuriteOptions {
-  /** https with the certificate of `certificate.mjs`, instead of http. @default the value of `oauth` */
+  /** https with a certificate made for the run, instead of http. @default the value of `oauth` */
   secure?: boolean;
   /** Takes bearer tokens too, over https alone. @default false */
   oauth?: boolean;

@@ -20,7 +20,7 @@ export interface Orders {
   configure(patch: OriginPolicy): void;
   expire(id: string): void;
   bump(bucket: string, key?: string, size?: number): void;
-  mark(): number;
+  mark(): Promise<number>;
   requests(): readonly LoggedRequest[];
   stats(): OriginStats;
   release(): number;

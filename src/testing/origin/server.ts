@@ -7,7 +7,6 @@
  * 2. Every change goes through a counter, and so past every waiter.
  */
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import { createCatalogue } from './catalogue.js';
 import { Connection } from './connection.js';
@@ -18,6 +17,7 @@ import { createDialect } from './dialects.js';
 import { dripping, Unread } from './entrance.js';
 import { failure, isFailure, type Failure } from './failure.js';
 import { createScript, disguise, scriptedFailure, type Script } from './faults.js';
+import { Fence } from './fence.js';
 import { logEntry, RequestLog } from './log.js';
 import type { OriginPolicy } from './options.js';
 import type { Given } from './orders.js';
@@ -26,8 +26,6 @@ import { signerOf, type Request } from './request.js';
 import { answer, type Response } from './response.js';
 import type { ConnectionFault, ConnectionRule, Fault, OnBody, Rule } from './rules.js';
 
-/** Of the event loop: one accepts, one reads, and TLS takes two more round trips of a client that may be gone already. */
-const TURNS_TO_TAKE_IN = 8;
 const NO_ANSWER = answer(0, []);
 const NO_FAULT: Fault = Object.freeze({});
 
@@ -39,6 +37,7 @@ interface Hit {
 
 export class OriginServer {
   readonly #server = createServer((raw) => this.#accept(raw));
+  readonly #fence = new Fence();
   readonly #connections = new Set<Connection | Unread>();
   readonly #stalled = new Set<Connection | Unread>();
   readonly #counters = new Counters();
@@ -81,6 +80,7 @@ export class OriginServer {
   }
 
   #accept(raw: Socket): void {
+    if (this.#fence.takes(raw)) return;
     raw.setNoDelay(true);
     this.#counters.add({ opened: 1 });
     const id = this.#counters.of('opened');
@@ -264,7 +264,9 @@ export class OriginServer {
     found.bump(key, size);
   }
 
-  mark(): number {
+  /** Nothing that clients have sent by now comes behind the mark, though they may have given it up. */
+  async mark(): Promise<number> {
+    await this.#takeIn();
     this.#marks += 1;
     return this.#marks;
   }
@@ -305,7 +307,7 @@ export class OriginServer {
    * before is taken in first: it belongs to what is forgotten, and would else be seen in the log of what comes next.
    */
   async reset(): Promise<void> {
-    for (let turn = 0; turn < TURNS_TO_TAKE_IN; turn += 1) await nextTurn();
+    await this.#takeIn();
     this.#counters.restart();
     this.#byStatus = {};
     this.#log.clear();
@@ -313,6 +315,11 @@ export class OriginServer {
     this.#script = createScript([], this.#dialect);
     this.#dialect.forgetCounters?.();
     this.release();
+  }
+
+  #takeIn(): Promise<void> {
+    const { port } = this.#server.address() as AddressInfo;
+    return this.#fence.passed(port);
   }
 
   /** Resolves when every counter named has at least that value; a 0 means exactly 0. */
