@@ -1,6 +1,7 @@
 /** What runs of drawn worlds found, said without them. */
 import { expect, it } from 'vitest';
 import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
+import { PAGE } from './load.kit.js';
 import { World } from './world.kit.js';
 
 const refused = new MillraceError(ErrorCode.AccessDenied, 'refused');
@@ -48,4 +49,33 @@ it('admits no more small objects together than the window takes bytes, also whil
   expect(wrong).toEqual([]);
   expect(load.handed.length).toBe(12);
   await world.close();
+});
+
+it('fetches nothing for ever that two loads take from each other while one of them waits for its plan', async () => {
+  const sizes = Object.fromEntries(
+    Array.from({ length: 10 }, (_, i) => [`k${i}`, i === 7 ? 2 * PAGE + 1 : 2]),
+  );
+  // Answers take no time, so none passes unless both are left in peace.
+  const world = new World({
+    seed: 1,
+    sizes,
+    concurrency: 1,
+    arenaBytes: 5 * PAGE,
+    maxSteps: 2000,
+    origin: { latencyMs: [0, 0] },
+  });
+  const common = { windowBytes: 1 << 20, batchBytes: 1 << 20, maxConcurrentObjects: 1 };
+  const loads = [
+    world.load({ ...common, batchSize: 4, windowObjects: 4, holdMs: 700 }),
+    world.load({ ...common, batchSize: 2, windowObjects: 2, planMs: 600 }),
+  ];
+  await world.untilOver();
+  for (const load of loads) {
+    expect(load.failure).toBe(null);
+    expect(load.handed.length).toBe(10);
+  }
+  // Each object twice, and now and then one more time.
+  expect(world.origin.reads.length).toBeLessThan(40);
+  await world.close();
+  expect(world.leftovers()).toEqual([]);
 });
