@@ -80,9 +80,7 @@ async function run(draw: Draw): Promise<string[]> {
   const memoryIsHeld = zipped || draw.struck('worker.stall', 'worker.zombie', 'clock.leap', 'port.') > 0;
   wrong.push(...lookAtLoads(world, draw, memoryIsHeld), ...hedgeFaults(world, maxShare));
   sites.end();
-  // While a service was closed for all, an hour in which nobody turned counts as an hour of refusals.
-  const longClosed = draw.struck('store.storm') > 0 && draw.struck('clock.leap') > 0;
-  if (draw.struck('runtime.') === 0 && !longClosed) wrong.push(...(await loadOnceMore(world)));
+  if (draw.struck('runtime.') === 0) wrong.push(...(await loadOnceMore(world)));
   await world.close();
   wrong.push(...world.leftovers());
   return wrong;

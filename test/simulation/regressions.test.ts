@@ -1,5 +1,5 @@
 /** What runs of drawn worlds found, said without them. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
 import { PAGE } from './load.kit.js';
 import { World } from './world.kit.js';
@@ -78,4 +78,31 @@ it('fetches nothing for ever that two loads take from each other while one of th
   expect(world.origin.reads.length).toBeLessThan(40);
   await world.close();
   expect(world.leftovers()).toEqual([]);
+});
+
+describe('how long a service that refuses everything is waited for', () => {
+  const sizes = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`k${i}`, 100]));
+
+  it('is for each load its own: what was refused before it began does not count', async () => {
+    const world = new World({ seed: 1, sizes, origin: { storms: [{ fromMs: 0, untilMs: 100_000 }] } });
+    const first = world.load({ throttleTimeoutMs: 30_000 });
+    await world.untilOver();
+    expect(first.failure).toMatchObject({ code: 'Throttled' });
+    world.sim.leap(85_000 - world.sim.now);
+    const next = world.load({ throttleTimeoutMs: 30_000 });
+    await world.run(() => next.over);
+    expect([next.failure, next.handed.length]).toEqual([null, 12]);
+    await world.close();
+    expect(world.leftovers()).toEqual([]);
+  });
+
+  it('is one time for all objects of a load, not one for each that it may have under way', async () => {
+    const world = new World({ seed: 1, sizes, origin: { storms: [{ fromMs: 0, untilMs: Infinity }] } });
+    const load = world.load({ throttleTimeoutMs: 30_000, onError: 'skip', windowObjects: 2 });
+    await world.untilOver();
+    expect(load.record!.failed).toBe(12);
+    // Each pair waits for the next refusal.
+    expect(world.sim.now).toBeLessThan(30_000 + 8 * 5_000);
+    await world.close();
+  });
 });

@@ -9,9 +9,12 @@
  */
 import type { JobMessage } from '../../protocol/messages.js';
 import { Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
+import type { Patient } from './origins.js';
 
 /** In place of a store, for rows whose bytes are there already. */
 export const NO_ORIGIN = -1;
+
+const IMPATIENT: Patient = { patienceMs: 0 };
 
 export interface Pending {
   readonly message: JobMessage;
@@ -20,11 +23,9 @@ export interface Pending {
 }
 
 /** Rows of one message that are for one origin. */
-export interface Entry {
+export interface Entry extends Patient {
   readonly pending: Pending;
   readonly store: number;
-  /** How long its jobs may be told to slow down. */
-  readonly patienceMs: number;
   /** When it came. */
   readonly cameAtMs: number;
   /** Which message it is of, counted. */
@@ -62,7 +63,7 @@ export class Backlog {
     return this.#rows;
   }
 
-  push(message: JobMessage, patienceMs = 0, cameAtMs = 0): void {
+  push(message: JobMessage, { patienceMs, streamSinceMs }: Patient = IMPATIENT, cameAtMs = 0): void {
     const count = rowsOf(message);
     if (count === 0) return;
     const pending = { message, open: count };
@@ -73,6 +74,7 @@ export class Backlog {
         pending,
         store,
         patienceMs: store === NO_ORIGIN ? 0 : patienceMs,
+        streamSinceMs,
         cameAtMs,
         order,
         rows,
