@@ -14,8 +14,6 @@ import type { Patient } from './origins.js';
 /** In place of a store, for rows whose bytes are there already. */
 export const NO_ORIGIN = -1;
 
-const IMPATIENT: Patient = { patienceMs: 0 };
-
 export interface Pending {
   readonly message: JobMessage;
   /** Rows that are not reported yet. */
@@ -63,7 +61,7 @@ export class Backlog {
     return this.#rows;
   }
 
-  push(message: JobMessage, { patienceMs, streamSinceMs }: Patient = IMPATIENT, cameAtMs = 0): void {
+  push(message: JobMessage, patienceMs = 0, cameAtMs = 0, streamSinceMs?: number): void {
     const count = rowsOf(message);
     if (count === 0) return;
     const pending = { message, open: count };

@@ -62,8 +62,8 @@ export class Schedule {
   }
 
   /** `patienceMs`: how long its jobs may be told to slow down, from when their stream came. Begins nothing by itself. */
-  push(message: JobMessage, patienceMs: number, streamSinceMs = 0): void {
-    this.#backlog.push(message, { patienceMs, streamSinceMs }, this.#deps.context.now());
+  push(message: JobMessage, patienceMs: number, streamSinceMs?: number): void {
+    this.#backlog.push(message, patienceMs, this.#deps.context.now(), streamSinceMs);
   }
 
   /** Begins what there are slots for, and what its origin lets in. */
