@@ -32,6 +32,16 @@ const STOPPED_MS = 300;
 /** What may go at once under a cap, and the share of a second that it is. */
 const BURST_SHARE = 0.25;
 
+/** What the question for a checksum may fail with, or its answer. */
+const NOT_VERIFIED = [
+  'store.corrupt',
+  'store.clock-skew',
+  'store.token-expired',
+  'store.503',
+  'store.429',
+  'store.storm',
+];
+
 /** What counts as an attempt that has failed. */
 const COUNTED: ReadonlySet<Outcome> = new Set<Outcome>([Outcome.Transient, Outcome.Interrupted]);
 /** What is tried again without being counted. */
@@ -171,11 +181,17 @@ class Manners {
     const { now } = this.#world.sim;
     const late = this.#losers.filter(({ read, dueAtMs }) => read.outcome === null && dueAtMs < now);
     this.#losers = this.#losers.filter(({ read, dueAtMs }) => read.outcome === null && dueAtMs >= now);
-    for (const { read, winner } of this.#disturbed ? [] : late) {
+    for (const { read, winner } of this.#disturbed || this.#isDoubtful ? [] : late) {
       // Some orders of events let time pass whose messages wait: it counts from when those are there.
       if (this.#isUnheard(read, winner)) this.#losers.push({ read, winner, dueAtMs: now + this.#stoppedMs });
       else this.#wrong.push(`${read.key} is read on, though it came by another read`);
     }
+  }
+
+  /** Whether what came may have been of no use: its bytes were wrong, or nobody could be asked for their checksum. */
+  get #isDoubtful(): boolean {
+    const asks = this.#world.loads.some(({ options }) => options.verify !== 'never');
+    return asks && this.#draw.struck(...NOT_VERIFIED) > 0;
   }
 
   get #stoppedMs(): number {

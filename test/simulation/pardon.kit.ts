@@ -83,12 +83,7 @@ function ofService(code: ErrorCode, draw: Draw, world: World, maxAttempts: numbe
     case ErrorCode.ShortBody:
       return enough && struck('store.short-body') > 0;
     case ErrorCode.ChecksumMismatch:
-      // An object that is replaced while its bytes are fetched again takes one of the attempts at them.
-      if (struck('store.corrupt') === 0) return false;
-      return (
-        struck('store.corrupt', 'store.version-change') >=
-        (world.retryBudget < 500 ? 1 : Math.min(2, maxAttempts))
-      );
+      return struck('store.corrupt') >= (world.retryBudget < 500 ? 1 : Math.min(2, maxAttempts));
     case ErrorCode.TransformFailed:
       // It has seen what nobody has verified.
       return struck('store.corrupt') > 0;
