@@ -81,10 +81,10 @@ it('fetches wrong bytes again however often the object was another one before', 
   });
   for (const version of ['v1', 'v2']) world.replacedBytes.set(version, 3 * PAGE);
   const ranges = { splitThreshold: 2 * PAGE, partBytes: 2 * PAGE, maxPerObject: 1 };
-  const load = world.load({ ...UNSIZED, ranges });
+  const one = world.load({ ...UNSIZED, ranges });
   await world.untilOver();
-  expect(load.failure).toBe(null);
-  expect(load.record).toMatchObject({ delivered: 1, verified: { crc32: 1 } });
+  expect(one.failure).toBe(null);
+  expect(one.record).toMatchObject({ delivered: 1, verified: { crc32: 1 } });
   await world.close();
   expect(world.leftovers()).toEqual([]);
 });
