@@ -34,10 +34,10 @@ export function pardonOf(draw: Draw, world: World, given: Circumstances): (error
   return (error) => {
     const { code, message } = error as MillraceError;
     switch (code) {
+      // What a stuck thread holds on to is missing.
       case ErrorCode.BudgetHeldByConsumer:
-        return memoryIsHeld;
+        return memoryIsHeld || world.fenced > 0;
       case ErrorCode.BudgetTooSmall:
-        // What a stuck thread holds on to is missing.
         return world.fenced > 0 || !world.fits;
       case ErrorCode.WorkerStuck:
         return deaths >= 2;
