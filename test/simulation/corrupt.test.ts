@@ -4,6 +4,7 @@ import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
 import type { SimCallFault } from '../../dist/runtime/simulation/faults.js';
 import type { SimFault } from '../../dist/runtime/simulation/origin.js';
 import { tries } from '../kit/effort.js';
+import { patternObject } from './kit.js';
 import { PAGE, type Load, type LoadOptions } from './load.kit.js';
 import { World } from './world.kit.js';
 
@@ -62,6 +63,30 @@ describe.each([
       expect(done.handed).not.toContain(`${key}#0`);
     }
   });
+});
+
+it('fetches wrong bytes again however often the object was another one before', async () => {
+  const world = new World({
+    seed: 1,
+    sizes: { a: 3 * PAGE },
+    origin: {
+      faults: [
+        { kind: 'replace', key: 'a', fromByte: 1, object: patternObject('a', 3 * PAGE, 1) },
+        { kind: 'replace', key: 'a', fromByte: 1, object: patternObject('a', 3 * PAGE, 2) },
+        { kind: 'corrupt', key: 'a', fromByte: 1, atByte: 3, times: 2 },
+      ],
+      maxPieces: 1,
+      checksums: true,
+    },
+  });
+  for (const version of ['v1', 'v2']) world.replacedBytes.set(version, 3 * PAGE);
+  const ranges = { splitThreshold: 2 * PAGE, partBytes: 2 * PAGE, maxPerObject: 1 };
+  const one = world.load({ ...UNSIZED, ranges });
+  await world.untilOver();
+  expect(one.failure).toBe(null);
+  expect(one.record).toMatchObject({ delivered: 1, verified: { crc32: 1 } });
+  await world.close();
+  expect(world.leftovers()).toEqual([]);
 });
 
 describe('a service that does not tell the checksum of an object in parts', () => {

@@ -53,12 +53,8 @@ async function run(draw: Draw): Promise<string[]> {
   const zipped = oracle.chance(0.2, 'loads are zipped');
   for (let i = oracle.between(1, 3, 'loads'); i > 0; i -= 1) {
     const load = drawLoad(oracle, sizes);
-    // Known: what was evicted for a load whose plan is slow is fetched again until time passes, which it never does where
-    // answers take none.
-    const timeless = world.options.origin!.latencyMs![1] === 0;
     world.load({
       ...load,
-      planMs: timeless ? 0 : load.planMs!,
       hedge: drawHedge(oracle, maxShare),
       throttleTimeoutMs: oracle.of([300_000, 4000, 0], 'patience'),
       token: world.tokens[i - 1]!,
@@ -84,9 +80,7 @@ async function run(draw: Draw): Promise<string[]> {
   const memoryIsHeld = zipped || draw.struck('worker.stall', 'worker.zombie', 'clock.leap', 'port.') > 0;
   wrong.push(...lookAtLoads(world, draw, memoryIsHeld), ...hedgeFaults(world, maxShare));
   sites.end();
-  // While a service was closed for all, an hour in which nobody turned counts as an hour of refusals.
-  const longClosed = draw.struck('store.storm') > 0 && draw.struck('clock.leap') > 0;
-  if (draw.struck('runtime.') === 0 && !longClosed) wrong.push(...(await loadOnceMore(world)));
+  if (draw.struck('runtime.') === 0) wrong.push(...(await loadOnceMore(world)));
   await world.close();
   wrong.push(...world.leftovers());
   return wrong;

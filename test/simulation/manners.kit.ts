@@ -32,6 +32,16 @@ const STOPPED_MS = 300;
 /** What may go at once under a cap, and the share of a second that it is. */
 const BURST_SHARE = 0.25;
 
+/** What the question for a checksum may fail with, or its answer. */
+const NOT_VERIFIED = [
+  'store.corrupt',
+  'store.clock-skew',
+  'store.token-expired',
+  'store.503',
+  'store.429',
+  'store.storm',
+];
+
 /** What counts as an attempt that has failed. */
 const COUNTED: ReadonlySet<Outcome> = new Set<Outcome>([Outcome.Transient, Outcome.Interrupted]);
 /** What is tried again without being counted. */
@@ -65,7 +75,7 @@ class Manners {
   readonly #served = new Set<string>();
   readonly #throttled = new Set<string>();
   /** Reads of what has come by another one, and when they have to be over at the latest. */
-  #losers: { readonly read: SimRead; readonly dueAtMs: number }[] = [];
+  #losers: { readonly read: SimRead; readonly winner: SimRead; readonly dueAtMs: number }[] = [];
   #underWay: SimRead[] = [];
   #seen = 0;
   #movedBytes = 0;
@@ -161,10 +171,9 @@ class Manners {
   }
 
   #lookForLosers(winner: SimRead): void {
-    const { latencyMs = [1, 20], slowCancel = false } = this.#world.options.origin ?? {};
-    if (slowCancel) return;
-    const dueAtMs = winner.endedAtMs + STOPPED_MS + 3 * latencyMs[1];
-    for (const read of this.#underWay) if (isSame(read, winner)) this.#losers.push({ read, dueAtMs });
+    if (this.#world.options.origin?.slowCancel === true) return;
+    const dueAtMs = winner.endedAtMs + this.#stoppedMs;
+    for (const read of this.#underWay) if (isSame(read, winner)) this.#losers.push({ read, winner, dueAtMs });
   }
 
   #lookAtLosers(): void {
@@ -172,8 +181,31 @@ class Manners {
     const { now } = this.#world.sim;
     const late = this.#losers.filter(({ read, dueAtMs }) => read.outcome === null && dueAtMs < now);
     this.#losers = this.#losers.filter(({ read, dueAtMs }) => read.outcome === null && dueAtMs >= now);
-    for (const { read } of this.#disturbed ? [] : late)
-      this.#wrong.push(`${read.key} is read on, though it came by another read`);
+    for (const { read, winner } of this.#disturbed || this.#isDoubtful ? [] : late) {
+      // Some orders of events let time pass whose messages wait: it counts from when those are there.
+      if (this.#isUnheard(read, winner)) this.#losers.push({ read, winner, dueAtMs: now + this.#stoppedMs });
+      else this.#wrong.push(`${read.key} is read on, though it came by another read`);
+    }
+  }
+
+  /** Whether what came may have been of no use: its bytes were wrong, or nobody could be asked for their checksum. */
+  get #isDoubtful(): boolean {
+    const asks = this.#world.loads.some(({ options }) => options.verify !== 'never');
+    return asks && this.#draw.struck(...NOT_VERIFIED) > 0;
+  }
+
+  get #stoppedMs(): number {
+    const { latencyMs = [1, 20] } = this.#world.options.origin ?? {};
+    return STOPPED_MS + 3 * latencyMs[1];
+  }
+
+  /** Whether somebody has still to hear that the one has come, or that the other is not wanted any more. */
+  #isUnheard({ worker: loser }: SimRead, { worker }: SimRead): boolean {
+    const begins = [`${worker} completions`, `${worker} results -> supervisor`, 'soon -> supervisor'];
+    const own = [`${loser} control -> ${loser}`, `${loser} completions`];
+    return this.#world.sim
+      .waiting()
+      .some((line) => [...begins, ...own].some((begin) => line.startsWith(begin)));
   }
 
   #originOf(name: string): { readonly limit: number; readonly inFlight: number } | null {

@@ -18,6 +18,9 @@ export interface Circumstances {
   readonly maxAttempts: number;
 }
 
+/** How often an object is fetched again whose bytes are all there, and wrong. */
+const MOST_MISMATCHES = 2;
+
 /** Stops that this one hears of: of its own token, or of the runtime. */
 export function wasStopped(world: World, token: CancellationToken | null): boolean {
   return world.stops.some((stop) => stop.token === null || stop.token === token);
@@ -31,10 +34,10 @@ export function pardonOf(draw: Draw, world: World, given: Circumstances): (error
   return (error) => {
     const { code, message } = error as MillraceError;
     switch (code) {
+      // What a stuck thread holds on to is missing.
       case ErrorCode.BudgetHeldByConsumer:
-        return memoryIsHeld;
+        return memoryIsHeld || world.fenced > 0;
       case ErrorCode.BudgetTooSmall:
-        // What a stuck thread holds on to is missing.
         return world.fenced > 0 || !world.fits;
       case ErrorCode.WorkerStuck:
         return deaths >= 2;
@@ -82,13 +85,11 @@ function ofService(code: ErrorCode, draw: Draw, world: World, maxAttempts: numbe
       return enough && struck('store.stall', 'store.drip') > 0;
     case ErrorCode.ShortBody:
       return enough && struck('store.short-body') > 0;
-    case ErrorCode.ChecksumMismatch:
-      // An object that is replaced while its bytes are fetched again takes one of the attempts at them.
-      if (struck('store.corrupt') === 0) return false;
-      return (
-        struck('store.corrupt', 'store.version-change') >=
-        (world.retryBudget < 500 ? 1 : Math.min(2, maxAttempts))
-      );
+    case ErrorCode.ChecksumMismatch: {
+      // What an answer of its own tells is an attempt like any other; what is found later is fetched again twice.
+      const wrong = struck('store.corrupt');
+      return wrong > MOST_MISMATCHES || (wrong > 0 && enough);
+    }
     case ErrorCode.TransformFailed:
       // It has seen what nobody has verified.
       return struck('store.corrupt') > 0;

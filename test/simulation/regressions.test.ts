@@ -1,6 +1,7 @@
 /** What runs of drawn worlds found, said without them. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
+import { PAGE } from './load.kit.js';
 import { World } from './world.kit.js';
 
 const refused = new MillraceError(ErrorCode.AccessDenied, 'refused');
@@ -48,4 +49,60 @@ it('admits no more small objects together than the window takes bytes, also whil
   expect(wrong).toEqual([]);
   expect(load.handed.length).toBe(12);
   await world.close();
+});
+
+it('fetches nothing for ever that two loads take from each other while one of them waits for its plan', async () => {
+  const sizes = Object.fromEntries(
+    Array.from({ length: 10 }, (_, i) => [`k${i}`, i === 7 ? 2 * PAGE + 1 : 2]),
+  );
+  // Answers take no time, so none passes unless both are left in peace.
+  const world = new World({
+    seed: 1,
+    sizes,
+    concurrency: 1,
+    arenaBytes: 5 * PAGE,
+    maxSteps: 2000,
+    origin: { latencyMs: [0, 0] },
+  });
+  const common = { windowBytes: 1 << 20, batchBytes: 1 << 20, maxConcurrentObjects: 1 };
+  const loads = [
+    world.load({ ...common, batchSize: 4, windowObjects: 4, holdMs: 700 }),
+    world.load({ ...common, batchSize: 2, windowObjects: 2, planMs: 600 }),
+  ];
+  await world.untilOver();
+  for (const load of loads) {
+    expect(load.failure).toBe(null);
+    expect(load.handed.length).toBe(10);
+  }
+  // Each object twice, and now and then one more time.
+  expect(world.origin.reads.length).toBeLessThan(40);
+  await world.close();
+  expect(world.leftovers()).toEqual([]);
+});
+
+describe('how long a service that refuses everything is waited for', () => {
+  const sizes = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`k${i}`, 100]));
+
+  it('is for each load its own: what was refused before it began does not count', async () => {
+    const world = new World({ seed: 1, sizes, origin: { storms: [{ fromMs: 0, untilMs: 100_000 }] } });
+    const first = world.load({ throttleTimeoutMs: 30_000 });
+    await world.untilOver();
+    expect(first.failure).toMatchObject({ code: 'Throttled' });
+    world.sim.leap(85_000 - world.sim.now);
+    const next = world.load({ throttleTimeoutMs: 30_000 });
+    await world.run(() => next.over);
+    expect([next.failure, next.handed.length]).toEqual([null, 12]);
+    await world.close();
+    expect(world.leftovers()).toEqual([]);
+  });
+
+  it('is one time for all objects of a load, not one for each that it may have under way', async () => {
+    const world = new World({ seed: 1, sizes, origin: { storms: [{ fromMs: 0, untilMs: Infinity }] } });
+    const load = world.load({ throttleTimeoutMs: 30_000, onError: 'skip', windowObjects: 2 });
+    await world.untilOver();
+    expect(load.record!.failed).toBe(12);
+    // Each pair waits for the next refusal.
+    expect(world.sim.now).toBeLessThan(30_000 + 8 * 5_000);
+    await world.close();
+  });
 });

@@ -55,6 +55,8 @@ interface Race {
   state: RaceState;
   /** Whether the hedge is not back. */
   out: boolean;
+  /** Whether it was told to stop, though nothing is decided. */
+  gaveWay: boolean;
   /** What the job failed with, or what the hedge landed. */
   row: RowResult | null;
 }
@@ -103,11 +105,13 @@ export class Hedges {
     }
   }
 
-  /** Stops the hedges under way, because somebody is short of the memory that they have. */
+  /** Stops the hedges under way, because somebody is short of the memory that they have. One that has landed by then counts. */
   giveWay(): void {
     for (const race of this.#races) {
-      if (race.state === RaceState.Racing)
-        this.#take(race, { state: RaceState.JobDecided, job: null, revoke: 'hedge' });
+      const { state, gaveWay } = race;
+      if (gaveWay || state !== RaceState.Racing) continue;
+      race.gaveWay = true;
+      this.#take(race, { state, job: null, revoke: 'hedge' });
     }
   }
 
@@ -162,7 +166,8 @@ export class Hedges {
     if (extent === null) return false;
     budget.spend();
     const hedge = send(job, worker, extent);
-    this.#races.add({ job, hedge, extent, state: RaceState.Racing, out: true, row: null });
+    const begun = { state: RaceState.Racing, out: true, gaveWay: false, row: null };
+    this.#races.add({ job, hedge, extent, ...begun });
     this.#sent += 1;
     job.stream.ledger.hedged += 1;
     return true;

@@ -83,8 +83,8 @@ export function applyResult(job: FetchJobRecord, row: RowResult, deps: ResultDep
       landed(job, row, deps);
       break;
     case DoneStatus.Failed:
-      if (isMismatch(row) && task.restarts < MAX_MISMATCHES) {
-        beginAgain(task, task.size);
+      if (isMismatch(row) && task.mismatches < MAX_MISMATCHES) {
+        fetchAnew(task);
         break;
       }
       // A later part of such a range, sent before an earlier one told the size, lies behind the end altogether.
@@ -228,6 +228,15 @@ function usedBytes(task: Task, row: RowResult): number {
     if (output.kind === 'lease') used = Math.max(used, output.offset - task.offset + output.length);
   }
   return used;
+}
+
+/** Notes that its bytes are wrong: not that the object has changed, so each of the two may happen as often as it may. */
+function fetchAnew(task: Task): void {
+  if (task.restart) return;
+  task.mismatches += 1;
+  const { restarts } = task;
+  beginAgain(task, task.size);
+  task.restarts = restarts;
 }
 
 /** Notes that the task has to be fetched anew, as an object of `size` (or one that is not known) in any version. */

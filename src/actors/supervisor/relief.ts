@@ -6,7 +6,10 @@
  *    nobody else is granted any. What others have complete is evicted for it.
  * 2. When only consumers hold memory, it waits for them to release some; others that need less go on for most of it. A wait
  *    in which there never is more room than before for `timeoutMs` ends with `BudgetHeldByConsumer`.
- * 3. So no combination of order, budget, loaders and direct calls waits for ever.
+ * 3. Whom others that wait lost something for goes before them until its own wait is over, and loses nothing to them: two
+ *    that cannot both have what they collect would else fetch the same objects again and again. When it waits for something else
+ *    than memory, and they are short, its consumer gets what there is.
+ * 4. So no combination of order, budget, loaders and direct calls waits for ever, or works for ever without handing anything out.
  */
 import type { Arena } from '../../protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
@@ -37,12 +40,20 @@ interface Hold {
   cancel: () => void;
 }
 
+/** A stream that others were evicted for, until it has handed out more items than by then. */
+interface Favour {
+  readonly stream: Stream;
+  readonly items: number;
+}
+
 /** The part of the wait, its last, in which others wait too. */
 const FIRM_SHARE = 0.25;
 
 export class Relief {
   readonly #deps: ReliefDeps;
   #hold: Hold | null = null;
+  /** The first of them goes first. */
+  #favours: Favour[] = [];
 
   constructor(deps: ReliefDeps) {
     this.#deps = deps;
@@ -56,7 +67,7 @@ export class Relief {
     const { grants } = this.#deps;
     const turn = grants.turn;
     grants.turn = null;
-    const waiting = eldestFirst(streams);
+    const waiting = this.#inOrder(streams);
     let starving: Stream | null = null;
     for (const stream of waiting) {
       // The turn of another one may have kept it from asking.
@@ -85,10 +96,11 @@ export class Relief {
     // What consumers hold may leave room enough, and yet no piece of it that is long enough.
     if (this.#deps.arena.widen(starving.blockedBytes)) return true;
     if (!held && starving.handOutPartial()) return true;
+    if (!held && this.#handOutFavoured(starving)) return true;
     const hold = this.#waitForConsumers(starving);
     if (!hold.firm && this.#helpOthers(waiting, starving)) return true;
     if (!hold.expired) return false;
-    this.#stopWaiting();
+    this.forget(starving);
     starving.refuse(this.#heldByConsumers(starving));
     return true;
   }
@@ -96,6 +108,27 @@ export class Relief {
   /** The stream is over. */
   forget(stream: Stream): void {
     if (this.#hold?.stream === stream) this.#stopWaiting();
+    this.#favours = this.#favours.filter((favour) => favour.stream !== stream);
+  }
+
+  /** Who waits and has nothing on its way: those that others were evicted for, and then the one that has waited longest. */
+  #inOrder(streams: Iterable<Stream>): Stream[] {
+    const waiting = eldestFirst(streams);
+    if (this.#favours.length === 0) return waiting;
+    this.#favours = this.#favours.filter(
+      ({ stream, items }) => stream.waitingSince !== null && stream.ledger.items === items,
+    );
+    return waiting.sort((a, b) => this.#rankOf(a) - this.#rankOf(b));
+  }
+
+  #rankOf(stream: Stream): number {
+    const at = this.#favours.findIndex((favour) => favour.stream === stream);
+    return at < 0 ? this.#favours.length : at;
+  }
+
+  #favour(stream: Stream): void {
+    if (this.#rankOf(stream) === this.#favours.length)
+      this.#favours.push({ stream, items: stream.ledger.items });
   }
 
   /** Takes what those have complete whose consumers are busy. */
@@ -106,11 +139,23 @@ export class Relief {
     return false;
   }
 
-  /** It has waited longest of all that are short: what the others have begun to collect is no reason to refuse it. */
+  /** It goes before all others that are short: what the others have begun to collect is no reason to refuse it. */
   #evictAll(streams: Iterable<Stream>, starving: Stream): boolean {
     if (starving.evictOwn() > 0) return true;
-    for (const other of streams) if (other !== starving && other.evict() > 0) return true;
+    const rank = this.#rankOf(starving);
+    for (const other of streams) {
+      const isBehind = other !== starving && this.#rankOf(other) >= rank;
+      if (!isBehind || other.evict() === 0) continue;
+      this.#favour(starving);
+      return true;
+    }
     return false;
+  }
+
+  /** Those before it are not short, so they wait for their plans: memory comes back by way of their consumers. */
+  #handOutFavoured(starving: Stream): boolean {
+    const before = this.#favours.slice(0, this.#rankOf(starving));
+    return before.some(({ stream }) => stream.handOutPartial());
   }
 
   /** Lets those go on whose consumers wait too, and that need less. */

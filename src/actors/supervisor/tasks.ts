@@ -17,6 +17,7 @@ export function newTask(sequence: number, entry: PlanEntry, verifiable = false):
     jobsOut: 0,
     restart: false,
     restarts: 0,
+    mismatches: 0,
     crashes: 0,
     again: false,
     retries: 0,

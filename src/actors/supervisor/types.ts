@@ -193,6 +193,8 @@ export interface Task {
   /** Set when its jobs are back before it can begin again (another size, another version, a fenced worker). */
   restart: boolean;
   restarts: number;
+  /** How often its bytes were not what the service has. */
+  mismatches: number;
   /** Deaths of workers that it explains, or may explain: above 0 it runs alone. */
   crashes: number;
   /** A worker was lost with it, which may have written it to the stream's sink. */

@@ -10,7 +10,7 @@ import { StopState } from '../../protocol/stop.js';
 import { Outcome, type Answer, type Store } from '../../protocol/store.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import { refundSuccess, takeStep, type AttemptDeps } from './attempts.js';
-import { newTicket, type Ticket } from './origins.js';
+import { newTicket, type Patient, type Ticket } from './origins.js';
 import { newRetryState } from './retry.js';
 import { givenUp, type LocalToken } from './tokens.js';
 
@@ -31,11 +31,9 @@ export interface AskingDeps extends AttemptDeps {
   store(id: number): Store | Promise<Store>;
 }
 
-export interface Asking<T> {
+export interface Asking<T> extends Patient {
   readonly store: number;
   readonly maxAttempts: number;
-  /** How long the service may tell it to slow down, in ms. */
-  readonly patienceMs: number;
   readonly token: LocalToken;
   /** The slot that it has; given up while it waits for its origin, and perhaps another one afterwards. */
   readonly seat: { slot: number };
@@ -99,7 +97,7 @@ export async function ask<T>(asking: Asking<T>, deps: AskingDeps): Promise<Asked
 
 /** Takes a place, now or after a wait without a slot; the ticket says whether there is one. The error says why there will be none. */
 function entrance<T>(
-  { store, patienceMs, token, seat }: Asking<T>,
+  { store, patienceMs, streamSinceMs, token, seat }: Asking<T>,
   ticket: Ticket,
   dueAtMs: number,
   deps: AskingDeps,
@@ -114,6 +112,7 @@ function entrance<T>(
       {
         store,
         patienceMs,
+        streamSinceMs,
         token,
         get slot() {
           return seat.slot;

@@ -9,6 +9,7 @@
  */
 import type { JobMessage } from '../../protocol/messages.js';
 import { Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
+import type { Patient } from './origins.js';
 
 /** In place of a store, for rows whose bytes are there already. */
 export const NO_ORIGIN = -1;
@@ -20,11 +21,9 @@ export interface Pending {
 }
 
 /** Rows of one message that are for one origin. */
-export interface Entry {
+export interface Entry extends Patient {
   readonly pending: Pending;
   readonly store: number;
-  /** How long its jobs may be told to slow down. */
-  readonly patienceMs: number;
   /** When it came. */
   readonly cameAtMs: number;
   /** Which message it is of, counted. */
@@ -62,7 +61,7 @@ export class Backlog {
     return this.#rows;
   }
 
-  push(message: JobMessage, patienceMs = 0, cameAtMs = 0): void {
+  push(message: JobMessage, patienceMs = 0, cameAtMs = 0, streamSinceMs?: number): void {
     const count = rowsOf(message);
     if (count === 0) return;
     const pending = { message, open: count };
@@ -73,6 +72,7 @@ export class Backlog {
         pending,
         store,
         patienceMs: store === NO_ORIGIN ? 0 : patienceMs,
+        streamSinceMs,
         cameAtMs,
         order,
         rows,

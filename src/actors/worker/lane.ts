@@ -36,6 +36,8 @@ import type { Waiter } from './waiting.js';
 export interface LaneStream {
   readonly spec: Pick<StreamSpec, 'maxAttempts' | 'throttleTimeoutMs' | 'slow'>;
   readonly token: LocalToken;
+  /** When it came to this worker. */
+  readonly sinceMs?: number;
 }
 
 /** What a lane needs of its worker. */
@@ -166,6 +168,10 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
   /** A hedge waits for nothing: its job does. */
   get patienceMs(): number {
     return (this.flags & JobFlag.Hedge) !== 0 ? 0 : this.stream.spec.throttleTimeoutMs;
+  }
+
+  get streamSinceMs(): number | undefined {
+    return this.stream.sinceMs;
   }
 
   /** Goes on after a wait for its origin. */

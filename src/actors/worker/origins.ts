@@ -40,6 +40,14 @@ export function newTicket(): Ticket {
   return { held: false, epoch: 0, generation: 0, begunMs: 0, bytes: 0 };
 }
 
+/** Who waits for a closed origin, and for how long. */
+export interface Patient {
+  /** 0: not at all. */
+  readonly patienceMs: number;
+  /** When its stream came to this worker. @default always */
+  readonly streamSinceMs?: number | undefined;
+}
+
 /** What an attempt's end says of its origin. */
 export interface AttemptEnd {
   readonly outcome: Outcome;
@@ -153,13 +161,17 @@ export class Origins {
     return waitMs === 0 ? LOOK_MS : Math.min(LOOK_MS, waitMs);
   }
 
-  /** Whether a closed origin has refused everything for that long, and since somebody waits there too. */
-  hasRunOut(store: number, patienceMs: number, sinceMs: number): boolean {
+  /**
+   * Whether a closed origin has refused everything for as long as that one has patience, and since it waits there too. Its
+   * stream's jobs have it together, each window of them not anew; what refused others before that stream was there is no
+   * matter of its own.
+   */
+  hasRunOut(store: number, { patienceMs, streamSinceMs = 0 }: Patient, sinceMs: number): boolean {
+    if (patienceMs === 0 || !this.isClosed(store)) return false;
     const { words } = this.#context;
-    if (!this.isClosed(store)) return false;
-    return (
-      closedForMs(words, store, this.#context.now()) >= patienceMs && refusedSince(words, store, sinceMs)
-    );
+    const nowMs = this.#context.now();
+    const refusedForMs = Math.min(closedForMs(words, store, nowMs), nowMs - streamSinceMs);
+    return refusedForMs >= patienceMs && refusedSince(words, store, sinceMs);
   }
 
   stats(): OriginStats[] {

@@ -61,9 +61,9 @@ export class Schedule {
     return this.#backlog.rows;
   }
 
-  /** `patienceMs`: how long its jobs may be told to slow down. Begins nothing by itself. */
-  push(message: JobMessage, patienceMs: number): void {
-    this.#backlog.push(message, patienceMs, this.#deps.context.now());
+  /** `patienceMs`: how long its jobs may be told to slow down, from when their stream came. Begins nothing by itself. */
+  push(message: JobMessage, patienceMs: number, streamSinceMs?: number): void {
+    this.#backlog.push(message, patienceMs, this.#deps.context.now(), streamSinceMs);
   }
 
   /** Begins what there are slots for, and what its origin lets in. */
@@ -146,8 +146,7 @@ export class Schedule {
       waiter.slot = this.slots.comeBack();
       waiter.resume(false, ranOut(this.origins.nameOf(waiter.store), waiter.patienceMs));
     }
-    const hasRunOut = ({ store, patienceMs, cameAtMs }: Entry): boolean =>
-      patienceMs > 0 && this.origins.hasRunOut(store, patienceMs, cameAtMs);
+    const hasRunOut = (entry: Entry): boolean => this.origins.hasRunOut(entry.store, entry, entry.cameAtMs);
     for (const withdrawn of this.#backlog.withdraw(hasRunOut)) {
       const { store, patienceMs } = withdrawn;
       const error = ranOut(this.origins.nameOf(store), patienceMs);

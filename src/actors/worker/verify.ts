@@ -50,7 +50,7 @@ const UNVERIFIED: Verdict = { status: DoneStatus.Ok, error: null, verified: null
 /** Asks the service for the object's checksums and looks whether the landed bytes have one of them. Never rejects. */
 export async function verifyLanded(
   landed: Landed,
-  stream: Pick<Asking<ObjectInfo>, 'token' | 'maxAttempts' | 'patienceMs' | 'seat'>,
+  stream: Pick<Asking<ObjectInfo>, 'token' | 'maxAttempts' | 'patienceMs' | 'streamSinceMs' | 'seat'>,
   deps: AskingDeps & { readonly context: Pick<WorkerContext, 'sleep'> },
 ): Promise<Verification> {
   const { token } = stream;

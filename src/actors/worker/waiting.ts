@@ -8,12 +8,10 @@
  */
 import type { MillraceError } from '../../protocol/errors.js';
 import { StopState, type StopSignal } from '../../protocol/stop.js';
-import type { Origins } from './origins.js';
+import type { Origins, Patient } from './origins.js';
 
-export interface Waiter {
+export interface Waiter extends Patient {
   readonly store: number;
-  /** How long it may be told to slow down; 0: it does not wait for a closed origin. */
-  readonly patienceMs: number;
   readonly token: Pick<StopSignal, 'state'>;
   /** Set when it is resumed with a slot. */
   slot: number;
@@ -70,9 +68,8 @@ export class Waiting {
 
   /** Takes out one whose origin has refused everything for longer than it waits. */
   runOut(): Waiter | null {
-    const at = this.#entries.findIndex(
-      ({ waiter: { store, patienceMs }, sinceMs }) =>
-        patienceMs > 0 && this.#origins.hasRunOut(store, patienceMs, sinceMs),
+    const at = this.#entries.findIndex(({ waiter, sinceMs }) =>
+      this.#origins.hasRunOut(waiter.store, waiter, sinceMs),
     );
     return at < 0 ? null : this.#entries.splice(at, 1)[0]!.waiter;
   }

@@ -52,6 +52,8 @@ const FULL_ROWS = 48;
 interface Stream {
   readonly spec: StreamSpec;
   readonly token: LocalToken;
+  /** When it came. */
+  readonly sinceMs: number;
   readonly transform: Promise<TransformFunction> | null;
   readonly sink: SinkSpec | null;
 }
@@ -190,8 +192,8 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
       this.#schedule.origins.add(store);
     }
     if (message.open !== null) this.#open(message.open);
-    const { spec } = this.#streamOf(message);
-    this.#schedule.push(message, spec.throttleTimeoutMs);
+    const { spec, sinceMs } = this.#streamOf(message);
+    this.#schedule.push(message, spec.throttleTimeoutMs, sinceMs);
     this.#revocations.came(message);
     // There is no order between two ports: its token may have turned before it came.
     this.#handBack();
@@ -299,10 +301,9 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
     const { store, key, version, policy, offset, landed, stream } = lane;
     const bytes = new Uint8Array(this.context.arena, offset, landed);
     const uri = this.#stores.uri(store, decoder.decode(key));
-    const { token, spec } = stream;
     const { verdict, ...asked } = await verifyLanded(
       { store, key, version, policy, bytes, uri },
-      { token, maxAttempts: spec.maxAttempts, patienceMs: spec.throttleTimeoutMs, seat: lane },
+      { ...limitsOf(stream), seat: lane },
       this,
     );
     lane.status = verdict.status;
@@ -317,17 +318,14 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
     const { stream, offset, landed } = lane;
     const body = new Uint8Array(this.context.arena, offset, landed);
     const request = sinkRequest(sink, lane.key, lane.start, body);
-    const { token, spec } = stream;
     const { status, value, error, ...asked } = await ask(
       {
         store: sink.store,
-        maxAttempts: spec.maxAttempts,
-        patienceMs: spec.throttleTimeoutMs,
-        token,
+        ...limitsOf(stream),
         seat: lane,
         entered: false,
         again: (lane.flags & JobFlag.Again) !== 0,
-        attempt: (store, earlier) => attemptWrite(store, request, token, earlier),
+        attempt: (store, earlier) => attemptWrite(store, request, stream.token, earlier),
       },
       this,
     );
@@ -346,18 +344,15 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
   }
 
   async #answer(message: QuestionMessage, stream: Stream, slot: number): Promise<void> {
-    const { token, spec } = stream;
     const seat = { slot };
     const ended = await ask(
       {
         store: message.store,
-        maxAttempts: spec.maxAttempts,
-        patienceMs: spec.throttleTimeoutMs,
-        token,
+        ...limitsOf(stream),
         seat,
         entered: true,
         again: message.kind === 'write' && message.again,
-        attempt: (store, earlier) => attemptAt(message, store, token, earlier),
+        attempt: (store, earlier) => attemptAt(message, store, stream.token, earlier),
       },
       this,
     );
@@ -382,7 +377,8 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
     // Whoever applies it meets the rejection; without a listener a failed import would end the thread.
     transform?.catch(() => {});
     const token = new LocalToken(this.context.words, spec.tokenSlot, spec.tokenEpoch);
-    this.#streams.set(spec.id, { spec, token, transform, sink });
+    const sinceMs = this.context.now();
+    this.#streams.set(spec.id, { spec, token, sinceMs, transform, sink });
   }
 
   #flushSoon(): void {
@@ -409,6 +405,11 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
 }
 
 const decoder = new TextDecoder();
+
+/** How far a stream's questions and writes go before they fail. */
+function limitsOf({ spec, token, sinceMs }: Stream) {
+  return { token, maxAttempts: spec.maxAttempts, patienceMs: spec.throttleTimeoutMs, streamSinceMs: sinceMs };
+}
 
 // Wait ends: with the few milliseconds of the sleep that it is given to.
 const NO_TURN: TurnSignal = { ...NEVER, onTurn: () => () => {} };

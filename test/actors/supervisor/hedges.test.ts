@@ -133,3 +133,32 @@ describe('a worker that is lost with a hedge', () => {
     expect(hedges.lost(at(1), [], stuck)).toEqual([]);
   });
 });
+
+describe('a hedge that gives way to somebody who is short of memory', () => {
+  it('is told to stop, once; it counts where it had landed by then, and the job is stopped in its place', () => {
+    const { job, hedges, applied, at } = createHedges();
+    const told: [number, unknown][] = [];
+    for (const [i, { link }] of [at(0), at(1)].entries())
+      link.control.post = (message) => void told.push([i, message]);
+    hedges.slow(at(0), [job.id]);
+    hedges.serve();
+    hedges.giveWay();
+    hedges.giveWay();
+    expect(told.splice(0)).toEqual([[1, { kind: 'revoke', job: 2 }]]);
+    hedges.back(2, at(1), row(DoneStatus.Ok));
+    expect(told).toEqual([[0, { kind: 'revoke', job: 1 }]]);
+    expect(hedges.jobBack(job, row(DoneStatus.Cancelled))).toBe(true);
+    expect(applied).toMatchObject([[1, { status: DoneStatus.Ok }]]);
+    expect([hedges.stats().hedgesWon, hedges.size]).toEqual([1, 0]);
+  });
+
+  it('leaves the job to itself where it had not', () => {
+    const { job, hedges, applied, at, used } = createHedges();
+    hedges.slow(at(0), [job.id]);
+    hedges.serve();
+    hedges.giveWay();
+    hedges.back(2, at(1), row(DoneStatus.Cancelled));
+    expect([hedges.size, used(), applied]).toEqual([0, pages(1), []]);
+    expect(hedges.jobBack(job, row(DoneStatus.Ok))).toBe(false);
+  });
+});

@@ -27,6 +27,7 @@ describe('a task', () => {
       jobsOut: 0,
       restart: false,
       restarts: 0,
+      mismatches: 0,
       crashes: 0,
       again: false,
       retries: 0,
