@@ -44,7 +44,7 @@ export class Stores {
       else this.#open.add(opened);
       const entry = this.#entries.get(spec.id)!;
       entry.opened = opened;
-      if (entry.snapshot.version > spec.snapshot.version) apply(entry, opened, entry.snapshot);
+      apply(entry, opened, entry.snapshot);
       return opened;
     });
     // Whoever uses it meets the rejection.

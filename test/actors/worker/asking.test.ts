@@ -339,6 +339,12 @@ describe('a question', () => {
     expect(earlier()).toEqual([false, may]);
   });
 
+  it('may have gone through where nothing at all is known of its attempt', async () => {
+    const { asked, earlier } = questionOf([{ ...failed, error: null }, done]);
+    await asked();
+    expect(earlier()).toEqual([false, true]);
+  });
+
   it('may have gone through with any of the attempts before it', async () => {
     const { asked, earlier } = questionOf([failed, refusal(Outcome.ClockSkew, 403), done]);
     await asked();

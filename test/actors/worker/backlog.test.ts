@@ -163,6 +163,10 @@ describe('a backlog', () => {
     backlog.push(hedgeOf(3, 30));
     backlog.push(hedgeOf(4, 40));
     expect(drain(backlog)).toEqual(['4:0', '3:0', '1:1', '2:0']);
+    const fresh = new Backlog();
+    fresh.push(hedgeOf(3, 30));
+    fresh.push(fetchOf(1, 5));
+    expect(drain(fresh)).toEqual(['3:0', '1:0']);
   });
 
   it('counts a message of many rows before the next message, whatever the stores of its rows', () => {

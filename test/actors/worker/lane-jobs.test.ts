@@ -4,7 +4,7 @@ import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { Outcome, type ReadAnswer, type Store } from '../../../dist/protocol/store.js';
 import { DoneStatus, JobFlag } from '../../../dist/protocol/tables.js';
-import { BYTES, complete, laneOf, scriptedStore, settled, storeOf, transient } from './lane.kit.js';
+import { BYTES, complete, laneOf, scriptedStore, settled, STORE, storeOf, transient } from './lane.kit.js';
 
 const problem = new MillraceError(ErrorCode.ServiceUnavailable, 'not now');
 /** The first part of the bytes came, with the version that they are of. */
@@ -33,7 +33,8 @@ describe('a job', () => {
         target: [128, 50],
       },
     ]);
-    expect([lane.id, lane.start, lane.attemptBytes, lane.retries]).toEqual([7, 1000, 50, 0]);
+    expect([lane.id, lane.store, lane.start, lane.attemptBytes]).toEqual([7, STORE, 1000, 50]);
+    expect([lane.offset, lane.capacity, lane.retries]).toEqual([128, 50, 0]);
     expect(Buffer.from(lane.key).toString()).toBe('ключ');
     expect([ended.length, inFlight()]).toEqual([1, 0]);
   });
@@ -50,6 +51,7 @@ describe('a job', () => {
     await settled();
     expect([ended.length, lane.retries, lane.size, lane.verified]).toEqual([1, 2, 500, 'crc32c']);
     Object.assign(lane, { outputs: [], askedAgain: 4, throttled: 2 });
+    expect(lane.retries).toBe(6);
     begin('b', 0, { length: 10 });
     const {
       status,
@@ -248,11 +250,11 @@ describe('the end of a job', () => {
   });
 
   it('keeps what it knew of the size where a later answer tells none', async () => {
-    const { store } = scriptedStore({ ...half, size: 0 }, { ...rest, size: -1 });
+    const { store } = scriptedStore({ ...half, size: 900 }, { ...rest, size: -1 });
     const { begin, lane } = laneOf(() => store, { maxAttempts: 2 });
     begin('a', JobFlag.First, { start: 0 });
     await settled();
-    expect(lane.size).toBe(0);
+    expect(lane.size).toBe(900);
   });
 
   it.each([
@@ -302,12 +304,13 @@ describe('the end of a job', () => {
     expect(ended).toHaveLength(1);
   });
 
-  it('says what a store threw, and nothing of the attempts before', async () => {
+  it('says what a store threw, and nothing of the attempts before; the next job goes well', async () => {
     let calls = 0;
     const store = {
       read: (_request, _target, _stop, done) => {
         calls += 1;
         if (calls === 1) return done({ ...half, size: 900 });
+        if (calls === 3) return done(complete);
         throw new RangeError('no such shelf');
       },
     } as Partial<Store> as Store;
@@ -318,10 +321,27 @@ describe('the end of a job', () => {
     expect([lane.size, lane.attemptAtMs, inFlight()]).toEqual([-1, -1, 0]);
     expect(lane.error).toMatchObject({ code: ErrorCode.Internal, context: { phase: 'request' } });
     expect(lane.error!.message).toContain('no such shelf');
-    // The lane is as good as new.
-    const next = laneOf(() => scriptedStore(complete).store);
-    next.begin('b');
-    expect(next.ended).toHaveLength(1);
+    begin('b');
+    expect(ended[1]).toEqual({ status: DoneStatus.Ok, landed: BYTES, version: '"v"' });
+  });
+
+  it("is a failure where a user's store gave nothing for an answer, watched or not", () => {
+    for (const flags of [0, JobFlag.Watched]) {
+      const { store } = storeOf((done) => done(undefined as unknown as ReadAnswer));
+      const { begin, ended, lane, inFlight } = laneOf(() => store);
+      begin('a', flags);
+      expect(ended).toEqual([{ status: DoneStatus.Failed, landed: 0, version: null }]);
+      expect([lane.error!.code, lane.attemptAtMs, inFlight()]).toEqual([ErrorCode.Internal, -1, 0]);
+    }
+  });
+
+  it('is told with nothing of an answer that only says "not now": neither version nor bytes', async () => {
+    const { store, reads } = scriptedStore({ ...transient, version: '"x"', landed: 10 }, complete);
+    const { begin, lane } = laneOf(() => store);
+    begin('a');
+    await settled();
+    expect(reads[1]).toMatchObject({ start: 0, length: BYTES, version: null });
+    expect(lane.throttled).toBe(0);
   });
 });
 
@@ -332,7 +352,7 @@ describe('between two attempts', () => {
     const { begin, ended, state } = laneOf(() => store);
     begin('a');
     await settled();
-    expect([state.refused, reads.length, ended[0]!.status]).toEqual([[[0, 5]], 2, DoneStatus.Ok]);
+    expect([state.refused, reads.length, ended[0]!.status]).toEqual([[[STORE, STORE + 5]], 2, DoneStatus.Ok]);
     const second = laneOf(() => scriptedStore(stale).store);
     second.state.refusal = new MillraceError(ErrorCode.Unauthenticated, 'none');
     second.begin('a');
@@ -407,6 +427,20 @@ describe('between two attempts', () => {
     expect(lane.error!.message).toContain('no way to ask');
   });
 
+  it('a job that has patience waits for an origin that was closed meanwhile, and one that has none does not', async () => {
+    for (const [throttleTimeoutMs, attempts] of [
+      [9000, 1],
+      [0, 2],
+    ]) {
+      const { store, reads } = scriptedStore(transient, complete);
+      const { begin, closeOrigin, state } = laneOf(() => store, { throttleTimeoutMs });
+      begin('a');
+      closeOrigin();
+      await settled();
+      expect([reads.length, state.waits.length]).toEqual([attempts, 2 - attempts!]);
+    }
+  });
+
   it('a job gives up its slot where its origin has no place for it', async () => {
     const { store, reads } = scriptedStore(transient, complete);
     const { begin, enter, state, lane, ended } = laneOf(() => store);
@@ -443,13 +477,6 @@ describe('whether a checksum is still to be looked at', () => {
     ['a first part that begins behind the first byte', JobFlag.First | always, complete, 1, false],
     ['a later part', always, complete, 0, false],
     [
-      'one that failed',
-      JobFlag.Landed | JobFlag.First | always,
-      { ...complete, outcome: Outcome.VersionChanged },
-      0,
-      true,
-    ],
-    [
       'a part that changed',
       JobFlag.First | always,
       { ...complete, outcome: Outcome.VersionChanged },
@@ -461,6 +488,14 @@ describe('whether a checksum is still to be looked at', () => {
     const { begin, lane } = laneOf(() => store);
     begin('a', flags, { start });
     expect(lane.unverified).toBe(expected);
+  });
+
+  it('is clear for one that changed when some of it had landed', async () => {
+    const { store } = scriptedStore(half, { ...complete, outcome: Outcome.VersionChanged, landed: 0 });
+    const { begin, lane } = laneOf(() => store);
+    begin('a', JobFlag.Whole | always);
+    await settled();
+    expect([lane.status, lane.unverified]).toEqual([DoneStatus.VersionChanged, false]);
   });
 
   it.each([
@@ -484,9 +519,9 @@ describe('the time of an attempt', () => {
     const { begin, latencies, state } = laneOf(() => store, { slow: spec });
     begin('a', JobFlag.Hedge);
     await settled();
-    expect(latencies.slowAfterMs(0, BYTES, spec)).toBe(Infinity);
+    expect(latencies.slowAfterMs(STORE, BYTES, spec)).toBe(Infinity);
     begin('a', JobFlag.Hedge);
-    expect(latencies.slowAfterMs(0, BYTES, spec)).toBeLessThan(Infinity);
+    expect(latencies.slowAfterMs(STORE, BYTES, spec)).toBeLessThan(Infinity);
     expect(state.watches).toBe(0);
   });
 
@@ -498,7 +533,7 @@ describe('the time of an attempt', () => {
     state.now = 64;
     lane.revoke();
     answers[0]!({ ...complete, outcome: Outcome.Cancelled, landed: 0 });
-    expect(latencies.slowAfterMs(0, BYTES, spec)).toBe(128);
+    expect(latencies.slowAfterMs(STORE, BYTES, spec)).toBe(128);
   });
 
   it('is slow when its stream says so, and never without', () => {

@@ -2,6 +2,7 @@
 import { Lane, type LaneDeps, type LaneStream } from '../../../dist/actors/worker/lane.js';
 import { Latencies } from '../../../dist/actors/worker/latencies.js';
 import { LocalToken } from '../../../dist/actors/worker/tokens.js';
+import { newTicket } from '../../../dist/actors/worker/origins.js';
 import type { Waiter } from '../../../dist/actors/worker/waiting.js';
 import type { MillraceError } from '../../../dist/protocol/errors.js';
 import type { JobMessage } from '../../../dist/protocol/messages.js';
@@ -17,6 +18,8 @@ import {
 import { createRuntimeWords, fillRetryBudget, writeToken } from '../../../dist/protocol/words.js';
 import { attemptDeps } from './kit.js';
 
+/** The store of all jobs. */
+export const STORE = 2;
 /** Of a job, unless it says otherwise; the arena has room for some of them. */
 export const BYTES = 64;
 const ARENA_BYTES = 4 * BYTES;
@@ -55,6 +58,7 @@ function tableOf(key: string, flags: number, more: JobCells): PackedTable {
   const base = builder.addRow();
   const { version = '', offset = 0, start = 0, length = BYTES, copyOffset = 0, copyLength = 0 } = more;
   builder.set(base + Job.Id, 7);
+  builder.set(base + Job.Store, STORE);
   builder.set(base + Job.BlobStart, builder.addText(key));
   builder.set(base + Job.KeyLength, Buffer.byteLength(key));
   builder.addText(version);
@@ -124,11 +128,16 @@ export function laneOf(store: () => Store | Promise<Store>, spec: Partial<LaneSt
     spec: { maxAttempts: 3, throttleTimeoutMs: 0, ...spec },
     token: new LocalToken(words, slot, 1),
   }));
-  const enter = (): boolean => means.origins.enter(0, false);
+  const enter = (): boolean => means.origins.enter(STORE, false);
   /** The job of a stream, which is let in to its origin. */
   const begin = (key: string, flags = 0, more: JobCells = {}, stream = streams[0]!): void => {
     enter();
     lane.begin({ message: {} as JobMessage, open: 1 }, tableOf(key, flags, more), 1, stream);
+  };
+  /** Somebody was told to slow down there. */
+  const closeOrigin = (): void => {
+    const generation = means.origins.generation(STORE);
+    means.origins.close(STORE, { ...newTicket(), generation }, 60_000);
   };
   const turn = (to: StopState): void => {
     writeToken(words, 0, 1, to);
@@ -136,7 +145,19 @@ export function laneOf(store: () => Store | Promise<Store>, spec: Partial<LaneSt
   };
   /** Attempts that have a place of the origin. */
   const inFlight = (): number => means.origins.stats()[0]!.inFlight;
-  return { begin, enter, ended, state, lane, arena, streams, turn, inFlight, latencies: deps.latencies };
+  return {
+    begin,
+    enter,
+    closeOrigin,
+    ended,
+    state,
+    lane,
+    arena,
+    streams,
+    turn,
+    inFlight,
+    latencies: deps.latencies,
+  };
 }
 
 /** A store whose reads are answered by `read`, and the keys that were read. */

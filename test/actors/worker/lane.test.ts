@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { JobFlag, DoneStatus } from '../../../dist/protocol/tables.js';
 import { Outcome, type ReadAnswer, type Store } from '../../../dist/protocol/store.js';
-import { BYTES, complete, laneOf, storeOf, transient } from './lane.kit.js';
+import { BYTES, complete, laneOf, STORE, storeOf, transient } from './lane.kit.js';
 
 describe('a lane', () => {
   it('ends a job that is answered before its read returns, and takes the next one', () => {
@@ -65,14 +65,14 @@ describe('a lane', () => {
     expect([lane.attemptAtMs, state.watches]).toEqual([-1, 0]);
     answers.pop()!(complete);
     const spec = { percentile: 50, leastSamples: 1 };
-    expect(latencies.slowAfterMs(0, BYTES, spec)).toBe(Infinity);
+    expect(latencies.slowAfterMs(STORE, BYTES, spec)).toBe(Infinity);
     state.now = 1000;
     begin('b', JobFlag.Watched);
     expect([lane.attemptAtMs, lane.watched, state.watches]).toEqual([1000, true, 1]);
     state.now = 1064;
     answers.pop()!(complete);
     expect(lane.attemptAtMs).toBe(-1);
-    expect(latencies.slowAfterMs(0, BYTES, spec)).toBe(128);
+    expect(latencies.slowAfterMs(STORE, BYTES, spec)).toBe(128);
   });
 
   it('that is revoked ends as cancelled when its attempt has ended, and the next job is not touched by that', () => {

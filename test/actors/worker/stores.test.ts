@@ -37,20 +37,24 @@ function storesOf() {
   const token = new LocalToken(words, 0, 1);
   const posts: ControlReply[] = [];
   const openings: { resolve: (store: Store) => void; reject: (thrown: unknown) => void }[] = [];
-  const sleeps: { ms: number; end: () => void }[] = [];
+  const sleeps: { ms: number; end: () => void; wakes: number }[] = [];
   const context = {
     name: 'worker-1#2',
     openStore: () => new Promise<Store>((resolve, reject) => void openings.push({ resolve, reject })),
     control: { post: (reply: ControlReply) => void posts.push(reply), onMessage: () => {} },
     sleep: (ms: number, stop: TurnSignal) =>
       new Promise<void>((resolve) => {
+        let unlink = (): void => {};
         const end = (): void => {
           unlink();
           resolve();
         };
-        let unlink = (): void => {};
-        unlink = stop.onTurn(() => end());
-        sleeps.push({ ms, end });
+        const sleep = { ms, end, wakes: 0 };
+        sleeps.push(sleep);
+        unlink = stop.onTurn(() => {
+          sleep.wakes += 1;
+          end();
+        });
       }),
   } as Partial<WorkerContext> as WorkerContext;
   const stores = new Stores(context);
@@ -131,12 +135,12 @@ describe('the stores of a worker', () => {
     stores.add(specOf(1, 's3://late', 5));
     openings[0]!.resolve(early.store);
     await stores.get(ID);
+    expect(early.seen.closes).toBe(0);
     stores.close();
     stores.close();
     expect([early.seen.closes, late.seen.closes]).toEqual([1, 0]);
     openings[1]!.resolve(late.store);
     await stores.get(5);
-    stores.close();
     expect([early.seen.closes, late.seen.closes]).toEqual([1, 1]);
   });
 });
@@ -159,6 +163,7 @@ describe('a snapshot', () => {
     stores.add(specOf(1));
     stores.update(ID, snapshotOf(2));
     stores.update(ID, snapshotOf(3));
+    stores.update(ID, snapshotOf(2));
     expect(stores.version(ID)).toBe(1);
     openings[0]!.resolve(store);
     await stores.get(ID);
@@ -231,7 +236,7 @@ describe('who waits for fresher credentials', () => {
     });
     // Nobody is left who would be woken.
     stores.update(ID, snapshotOf(2));
-    expect(token.listeners).toBe(0);
+    expect([token.listeners, sleeps[0]!.wakes]).toEqual([0, 0]);
   });
 
   it.each([StopState.Draining, StopState.Cancelled])(
@@ -244,6 +249,18 @@ describe('who waits for fresher credentials', () => {
       expect(token.listeners).toBe(0);
     },
   );
+
+  it('is not woken by what is no fresher', async () => {
+    const { stores, token } = await opened();
+    stores.update(ID, snapshotOf(3));
+    await isSettled(Promise.resolve());
+    const refresh = stores.refresh(ID, 3, token);
+    stores.update(ID, snapshotOf(3));
+    stores.update(ID, snapshotOf(2));
+    expect(await isSettled(refresh)).toBe(false);
+    stores.update(ID, snapshotOf(4));
+    expect(await refresh).toBe(null);
+  });
 
   it('is not woken by what happens to another store', async () => {
     const { stores, token, openings } = await opened();
