@@ -90,6 +90,20 @@ describe('a transform', () => {
     expect([...kit.ownWords.subarray(OwnWord.Transforming)]).toEqual([1, 0]);
   });
 
+  it('is loaded once for its stream, and nothing is for one that has none', async () => {
+    const kit = await transforming(() => null, { id: 1 }, { id: 2 });
+    await kit.send(fetchOf(2, [{ id: 3, flags: JobFlag.Transform }], { open: streamSpec(2) }));
+    const open = streamSpec(3, { transform: sink });
+    await kit.send(fetchOf(3, [{ id: 4, flags: 0 }], { open }));
+    expect(kit.loads).toEqual(['file:///transform.js']);
+    kit.read('k1').answer();
+    await kit.flow();
+    kit.read('k3').answer();
+    await kit.untilQuiet();
+    const row = kit.rows().find(({ id }) => id === 3);
+    expect(row).toMatchObject({ status: DoneStatus.Ok, outputs: null });
+  });
+
   it('that throws fails its row, with an error that says so or its own', async () => {
     const own = new MillraceError(ErrorCode.AccessDenied, 'not this one');
     const kit = await transforming(
@@ -318,6 +332,8 @@ describe('a sink', () => {
     await kit.send(fetchOf(1, [job], { open, stores: [...stores, storeSpec(TARGET)] }));
     kit.read('k1').answer();
     await kit.flow();
+    // A write is a request of its own, from a place of the store that is written to.
+    expect(kit.stats().origins).toMatchObject([{ inFlight: 0 }, { inFlight: 1 }]);
     await kit.turn(1, StopState.Cancelled);
     expect([stops, kit.rows().map(({ status }) => status)]).toEqual([
       [StopState.Cancelled],
@@ -433,6 +449,20 @@ describe('a question', () => {
       ['k', 'k'],
       { busy: 0, retries: 1, origins: [{ inFlight: 0 }] },
     ]);
+  });
+
+  it('gives back the slot that it had', async () => {
+    const words: number[] = [];
+    const kit = workerOf({
+      concurrency: 1,
+      stores: { [STORE]: { head: () => Promise.resolve(answerOf(info)) } },
+      transform: () => void words.push(kit.ownWords[OwnWord.Transforming]!),
+    });
+    await kit.send(head(50, { open: streamSpec(1, { transform }), stores }));
+    await kit.send(fetchOf(1, [{ id: 7, flags: JobFlag.Transform }]));
+    kit.read('k7').answer();
+    await kit.flow();
+    expect(words).toEqual([7]);
   });
 
   it('is asked as often as its stream may ask', async () => {

@@ -132,6 +132,8 @@ export function workerOf({
   /** Ids of the stores that were opened, and closed. */
   const opened: number[] = [];
   const closed: number[] = [];
+  /** Modules of transforms that were asked for. */
+  const loads: string[] = [];
   const updates: [store: number, version: number][] = [];
 
   const openStore = (id: number): Store => ({
@@ -196,10 +198,11 @@ export function workerOf({
       opened.push(spec.id);
       return Promise.resolve(openStore(spec.id));
     },
-    loadTransform: () =>
-      transform instanceof Error
-        ? Promise.reject(transform)
-        : Promise.resolve(transform as TransformFunction),
+    loadTransform: ({ url }) => {
+      loads.push(url);
+      if (transform instanceof Error) return Promise.reject(transform);
+      return Promise.resolve(transform as TransformFunction);
+    },
     answer: (given) => void (questions = given),
     transportStats: () => ({ connectionsOpened: 5 }) as ReturnType<WorkerContext['transportStats']>,
   };
@@ -262,6 +265,7 @@ export function workerOf({
     sleeps,
     opened,
     closed,
+    loads,
     updates,
     words,
     ownWords,

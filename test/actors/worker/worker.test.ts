@@ -4,6 +4,7 @@ import type { JobMessage } from '../../../dist/protocol/messages.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { Outcome } from '../../../dist/protocol/store.js';
 import { DoneStatus, JobFlag } from '../../../dist/protocol/tables.js';
+import { writeToken } from '../../../dist/protocol/words.js';
 import { BYTES, byteOf, fetchOf, STORE, storeSpec, streamSpec, workerOf } from './worker.kit.js';
 
 const stores = [storeSpec()];
@@ -233,16 +234,37 @@ describe('a stop', () => {
     expect(statuses).toEqual({ 2: DoneStatus.Left, 11: DoneStatus.Cancelled });
   });
 
-  it('takes what was on its way before, begins none of it, and no more than that', async () => {
+  it('hands back as cancelled, too, what is of a stream whose message of a cancel is still on its way', async () => {
+    const kit = await working(1, 1, 2);
+    writeToken(kit.words, 1, 1, StopState.Cancelled);
+    await kit.control({ kind: 'stop' });
+    expect(kit.rows().map((row) => [row.id, row.status])).toEqual([[2, DoneStatus.Cancelled]]);
+  });
+
+  it('hands back at once what waits for its origin', async () => {
+    const kit = workerOf();
+    const open = streamSpec(1, { throttleTimeoutMs: 60_000 });
+    await kit.send(fetchOf(1, jobs(1), { open, stores }));
+    kit.read('k1').answer({ outcome: Outcome.Throttled, landed: 0, error: problem });
+    await kit.flow();
+    expect([kit.reads, kit.rows(), kit.stats().busy]).toEqual([[], [], 0]);
+    await kit.control({ kind: 'stop' });
+    await kit.running;
+    expect(kit.rows()).toMatchObject([{ id: 1, status: DoneStatus.Left, throttled: 1 }]);
+    expect(kit.replies.at(-1)).toMatchObject({ kind: 'stopped', delivered: 0, left: 1 });
+  });
+
+  it('takes what was on its way before it, and hands that back', async () => {
     const kit = await working(4, 1);
-    const late = fetchOf(1, jobs(2));
-    const sent = kit.send(late);
+    const sent = kit.send(fetchOf(1, jobs(2)));
     await kit.control({ kind: 'stop' });
     await sent;
     kit.read('k1').answer();
     await kit.flow();
-    expect(kit.state.over).toBe('over');
-    expect(kit.opened).toEqual([STORE]);
+    await kit.running;
+    const statuses = Object.fromEntries(kit.rows().map(({ id, status }) => [id, status]));
+    expect(statuses).toEqual({ 1: DoneStatus.Ok, 2: DoneStatus.Left });
+    expect(kit.reads).toEqual([]);
   });
 
   it('ends a worker that has nothing to do, and its watch over slow attempts', async () => {
