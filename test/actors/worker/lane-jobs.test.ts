@@ -336,12 +336,30 @@ describe('the end of a job', () => {
   });
 
   it('is told with nothing of an answer that only says "not now": neither version nor bytes', async () => {
-    const { store, reads } = scriptedStore({ ...transient, version: '"x"', landed: 10 }, complete);
-    const { begin, lane } = laneOf(() => store);
+    for (const version of [null, '"1"']) {
+      const { store, reads } = scriptedStore({ ...transient, version: '"x"', landed: 10 }, complete);
+      const { begin, lane } = laneOf(() => store);
+      begin('a', 0, version === null ? {} : { version });
+      await settled();
+      expect(reads[1]).toMatchObject({ start: 0, length: BYTES, version });
+      expect(lane.throttled).toBe(0);
+    }
+  });
+
+  it('is a failure where its store is not known', () => {
+    const { begin, ended, lane, inFlight } = laneOf(() => {
+      throw new MillraceError(ErrorCode.Internal, 'no store 2');
+    });
     begin('a');
-    await settled();
-    expect(reads[1]).toMatchObject({ start: 0, length: BYTES, version: null });
-    expect(lane.throttled).toBe(0);
+    expect(ended).toEqual([{ status: DoneStatus.Failed, landed: 0, version: null }]);
+    expect([lane.error!.message, inFlight()]).toEqual(['no store 2', 0]);
+  });
+
+  it('knows that an object is empty', () => {
+    const { store } = scriptedStore({ ...complete, landed: 0, size: 0 });
+    const { begin, ended, lane } = laneOf(() => store);
+    begin('a', JobFlag.First);
+    expect([ended[0]!.status, lane.landed, lane.size, lane.complete]).toEqual([DoneStatus.Ok, 0, 0, true]);
   });
 });
 
