@@ -12,7 +12,13 @@ const NONE = { maxBandwidth: null, maxCpuShare: null, cores: 2, maxEventLoopDela
 const SAMPLE_MS = 100;
 
 const streamOf = (hasSink = false): Stream => ({ hasSink }) as Stream;
-const partOf = (length: number, landed = false): Part => ({ from: 0, length, whole: true, copy: null, landed });
+const partOf = (length: number, landed = false): Part => ({
+  from: 0,
+  length,
+  whole: true,
+  copy: null,
+  landed,
+});
 
 const rowOf = (landed: number, more: Partial<RowResult> = {}): RowResult =>
   ({ landed, retries: 0, version: '"v"', outputs: null, ...more }) as RowResult;
