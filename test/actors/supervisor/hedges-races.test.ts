@@ -10,7 +10,7 @@ import { Arena, type Extent } from '../../../dist/protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import type { JobMessage } from '../../../dist/protocol/messages.js';
 import { DoneStatus } from '../../../dist/protocol/tables.js';
-import { createCrew, createStream, pages, taskOf } from './kit.js';
+import { createCrew, createStream, type FakeLink, pages, taskOf } from './kit.js';
 
 const BYTES = 100;
 /** Where in its item the part of each job begins. */
@@ -89,6 +89,7 @@ function races() {
   const hedgeBack = (id: number, result: RowResult): void => hedges.back(HEDGE + id, at(1), result);
   const revoked = () => posts.splice(0);
   return {
+    arena,
     hedges,
     stream,
     both,
@@ -137,12 +138,25 @@ describe('a slow job', () => {
     expect([hedges.size, stream.ledger.hedged, stream.jobsOut]).toEqual([2, 2, 4]);
   });
 
-  it('is not asked for again while no other worker can be sent anything', () => {
+  it('waits while no other worker can be sent anything', () => {
     const { hedges, at, slow, used } = races();
-    const { jobs } = at(1).link;
-    while (jobs.trySend({} as JobMessage) === 'ok');
+    const link = at(1).link as FakeLink;
+    while (link.jobs.trySend({} as JobMessage) === 'ok');
     slow(1);
     expect([hedges.size, used()]).toEqual([0, pages(2)]);
+    link.received();
+    hedges.serve();
+    expect([hedges.size, used()]).toEqual([1, pages(3)]);
+  });
+
+  it('waits while there is no memory', () => {
+    const { arena, hedges, slow } = races();
+    const rest = arena.allocate(pages(6))!;
+    slow(1);
+    expect(hedges.size).toBe(0);
+    arena.release(rest);
+    hedges.serve();
+    expect(hedges.size).toBe(1);
   });
 
   it('goes on alone where somebody is short of memory: its hedge is stopped, and none that is needed', () => {
