@@ -248,6 +248,15 @@ describe('a job that waits for its origin', () => {
     expect(resumed).toEqual([[true, 0, null]]);
   });
 
+  it('goes on in one turn with all others whose time has come', () => {
+    const { schedule, slots, clock } = scheduleOf(2);
+    const both = [waiterIn(slots.tryAcquire()!), waiterIn(slots.tryAcquire()!)];
+    for (const { waiter } of both) schedule.wait(waiter, clock.now() + 100);
+    clock.advance(100);
+    schedule.run();
+    expect(both.map(({ resumed }) => resumed.length)).toEqual([1, 1]);
+  });
+
   it.each([
     ['its token has turned', { state: StopState.Draining }, false],
     ['it is cancelled', { state: StopState.Cancelled }, false],
@@ -314,7 +323,7 @@ describe('rows that have not begun', () => {
     close();
     schedule.push(fetchOf(1, { id: 1 }), PATIENCE_MS);
     schedule.push(fetchOf(2, { id: 2 }), 10 * PATIENCE_MS);
-    schedule.push(fetchOf(3, { id: 3 }), 0);
+    schedule.push(fetchOf(3, { id: 3 }, { id: 4 }), 0);
     const patient = waiterIn(slot, 10 * PATIENCE_MS);
     schedule.wait(patient.waiter, 0);
     const other = schedule.slots.tryAcquire();
