@@ -48,7 +48,7 @@ describe('an origin', () => {
     for (let i = 0; i < 400; i += 1) serve(10);
     expect(view().slow).toBe(false);
     const slow = Array.from({ length: 40 }, () => {
-      serve(1000);
+      serve(100);
       return view().slow;
     });
     expect(slow).toContain(true);
