@@ -1,6 +1,6 @@
 /** A job and its second attempt: which of the two counts, and what becomes of the other one. */
 import { describe, expect, it, vi } from 'vitest';
-import { load, type Worker } from '../../../dist/actors/supervisor/crew.js';
+import { load } from '../../../dist/actors/supervisor/crew.js';
 import { HedgeBudget } from '../../../dist/actors/supervisor/hedge.js';
 import { Hedges } from '../../../dist/actors/supervisor/hedges.js';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
@@ -295,7 +295,7 @@ describe('a worker that is lost', () => {
     const { hedges, slow, both, at, applied, revoked, stream, land, place } = races();
     slow(1);
     land(1);
-    hedges.lost(at(1) as Worker, [], true);
+    hedges.lost(at(1), [], true);
     expect([hedges.size, stream.jobsOut, revoked()]).toEqual([0, 2, []]);
     expect(hedges.jobBack(both[0], row(DoneStatus.Ok))).toBe(false);
     expect([applied, place(both[0]).every((byte) => byte === 0)]).toEqual([[], true]);

@@ -1,5 +1,5 @@
 /** What a consumer that is short of memory is given, and when its wait for other consumers begins anew. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Grants } from '../../../dist/actors/supervisor/grants.js';
 import { Relief } from '../../../dist/actors/supervisor/relief.js';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
@@ -117,14 +117,10 @@ describe('a consumer that is short of memory', () => {
     const { stream, next } = await streamOf([MIB]);
     next();
     grants.grantNext(stream);
-    let message = '';
-    const { refuse } = stream;
-    stream.refuse = (error) => {
-      ({ message } = error);
-      refuse.call(stream, error);
-    };
+    const refuse = vi.spyOn(stream, 'refuse');
     expect(relief.relieve([stream], true)).toBe(true);
-    expect(message).toContain(`${formatBytes(2.5 * MIB)} of the memory budget`);
+    const [error] = refuse.mock.calls[0]!;
+    expect(error.message).toContain(`${formatBytes(2.5 * MIB)} of the memory budget`);
     expect(waits).toEqual([]);
   });
 });

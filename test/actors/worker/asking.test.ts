@@ -22,7 +22,11 @@ const STORE = 3;
 
 /** An answer that is not complete. */
 function refusal(outcome: Outcome, status?: number): Answer<string> {
-  const error = new MillraceError(ErrorCode.ServiceUnavailable, 'not now', { status });
+  const error = new MillraceError(
+    ErrorCode.ServiceUnavailable,
+    'not now',
+    status === undefined ? {} : { status },
+  );
   return { outcome, value: null, error, retryAfterMs: 0 };
 }
 

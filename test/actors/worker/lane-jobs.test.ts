@@ -449,13 +449,13 @@ describe('between two attempts', () => {
     for (const [throttleTimeoutMs, attempts] of [
       [9000, 1],
       [0, 2],
-    ]) {
+    ] as const) {
       const { store, reads } = scriptedStore(transient, complete);
       const { begin, closeOrigin, state } = laneOf(() => store, { throttleTimeoutMs });
       begin('a');
       closeOrigin();
       await settled();
-      expect([reads.length, state.waits.length]).toEqual([attempts, 2 - attempts!]);
+      expect([reads.length, state.waits.length]).toEqual([attempts, 2 - attempts]);
     }
   });
 

@@ -7,7 +7,7 @@ import type { JobMessage, SinkSpec } from '../../../dist/protocol/messages.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { Outcome, type Answer, type ObjectInfo, type Store } from '../../../dist/protocol/store.js';
 import { DoneStatus, JobFlag } from '../../../dist/protocol/tables.js';
-import type { WriteRequest, WriteResult } from '../../../dist/protocol/writes.js';
+import type { PutRequest, WriteRequest, WriteResult } from '../../../dist/protocol/writes.js';
 import {
   BYTES,
   byteOf,
@@ -75,7 +75,7 @@ describe('a transform', () => {
           finish = () => resolve(null);
         }),
       { id: 1 },
-      { id: 0x8000_0002 as number, offset: 64 },
+      { id: 0x8000_0002, offset: 64 },
     );
     kit.read('k1').answer();
     await kit.flow();
@@ -157,8 +157,8 @@ describe('a transform', () => {
     kit.read('k4').answer({ outcome: Outcome.VersionChanged, landed: 0 });
     await kit.untilQuiet();
     expect(seen).toEqual([BYTES]);
-    const outputs = Object.fromEntries(kit.rows().map(({ id, status, outputs }) => [id, [status, outputs]]));
-    expect(outputs).toEqual({
+    const byId = Object.fromEntries(kit.rows().map(({ id, status, outputs }) => [id, [status, outputs]]));
+    expect(byId).toEqual({
       1: [DoneStatus.Ok, []],
       2: [DoneStatus.Ok, null],
       3: [DoneStatus.Ok, null],
@@ -274,7 +274,7 @@ describe('a sink', () => {
     ]);
     expect(body).toEqual(Array.from({ length: BYTES }, (_, at) => byteOf('k1', 32 + at)));
     expect(kit.requests).toMatchObject([{ kind: 'put', contentType: 'text/plain', ifAbsent: false }]);
-    expect(Buffer.from(kit.requests[0]!.key).toString()).toBe('copy/1');
+    expect(Buffer.from((kit.requests[0] as PutRequest).key).toString()).toBe('copy/1');
     expect(kit.rows()).toMatchObject([
       {
         status: DoneStatus.Ok,

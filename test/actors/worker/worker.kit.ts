@@ -208,7 +208,7 @@ export function workerOf({
   };
   const running = runWorker(context).then(
     () => void (state.over = 'over'),
-    (thrown: unknown) => void (state.over = String((thrown as Error).message)),
+    (thrown: unknown) => void (state.over = (thrown as Error).message),
   );
 
   /** Everything arrives that is on its way, and what that causes. */
