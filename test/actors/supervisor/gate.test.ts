@@ -85,7 +85,7 @@ describe('a gate without limits', () => {
       eventLoopDelayMs: null,
       admission: 'open',
     });
-    expect(() => gate.stop()).not.toThrow();
+    gate.stop();
   });
 
   it('still counts the bytes that came back in the last second', () => {
@@ -162,7 +162,6 @@ describe('a gate with a cap on bandwidth', () => {
     clock.advance(1);
     expect([clock.timers, seen.pokes]).toEqual([0, 1]);
     expect(turn(TURN_MS, 1)).toEqual([true, false]);
-    // It wakes the next time too.
     clock.advance(TURN_MS);
     expect([clock.timers, seen.pokes]).toEqual([0, 2]);
     gate.beginTurn();

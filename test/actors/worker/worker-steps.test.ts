@@ -1,23 +1,13 @@
-/** What a worker does with bytes that have landed, and with questions. */
-import { createHash } from 'node:crypto';
+/** What a worker does with bytes that have landed. */
 import { describe, expect, it } from 'vitest';
 import { OwnWord, type TransformContext } from '../../../dist/protocol/context.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
-import type { JobMessage, SinkSpec } from '../../../dist/protocol/messages.js';
+import type { SinkSpec } from '../../../dist/protocol/messages.js';
 import { StopState } from '../../../dist/protocol/stop.js';
-import { Outcome, type Answer, type ObjectInfo, type Store } from '../../../dist/protocol/store.js';
+import { Outcome, type Answer, type Store } from '../../../dist/protocol/store.js';
 import { DoneStatus, JobFlag } from '../../../dist/protocol/tables.js';
 import type { PutRequest, WriteRequest, WriteResult } from '../../../dist/protocol/writes.js';
-import {
-  BYTES,
-  byteOf,
-  fetchOf,
-  type JobCells,
-  STORE,
-  storeSpec,
-  streamSpec,
-  workerOf,
-} from './worker.kit.js';
+import { BYTES, byteOf, fetchOf, type JobCells, storeSpec, streamSpec, workerOf } from './worker.kit.js';
 
 const stores = [storeSpec()];
 const transform = { url: 'file:///transform.js', options: { of: 'the user' } };
@@ -28,7 +18,6 @@ const answerOf = <T>(value: T): Answer<T> => ({
   error: null,
   retryAfterMs: 0,
 });
-const bytesOf = (key: string): number[] => Array.from({ length: BYTES }, (_, at) => byteOf(key, at));
 
 describe('a transform', () => {
   const transforming = async (
@@ -338,232 +327,6 @@ describe('a sink', () => {
     expect([stops, kit.rows().map(({ status }) => status)]).toEqual([
       [StopState.Cancelled],
       [DoneStatus.Cancelled],
-    ]);
-  });
-});
-
-describe('an object that came in pieces', () => {
-  const md5 = (key: string): string =>
-    createHash('md5')
-      .update(Uint8Array.from(bytesOf(key)))
-      .digest('base64');
-  const flags = JobFlag.First | JobFlag.Verify | JobFlag.VerifyAlways;
-
-  const verifying = async (value: string, more: number, answers: Answer<ObjectInfo>[] = []) => {
-    const info: ObjectInfo = {
-      size: BYTES,
-      version: '"v"',
-      lastModifiedMs: null,
-      contentType: null,
-      checksums: [{ algorithm: 'md5', value }],
-    };
-    const left = [...answers, answerOf(info)];
-    const applied: string[] = [];
-    const kit = workerOf({
-      stores: { [STORE]: { head: () => Promise.resolve(left.shift()!) } },
-      transform: (_bytes, { key }) => void applied.push(key),
-    });
-    await kit.send(
-      fetchOf(1, [{ id: 1, flags: flags | more }], { open: streamSpec(1, { transform }), stores }),
-    );
-    kit.read('k1').answer({ size: BYTES });
-    await kit.flow();
-    await kit.untilQuiet();
-    return { ...kit, applied };
-  };
-
-  it('is verified by what a head tells, and goes on to its transform', async () => {
-    const kit = await verifying(md5('k1'), JobFlag.Transform);
-    expect(kit.rows()).toMatchObject([{ status: DoneStatus.Ok, error: null, retries: 0 }]);
-    expect(kit.applied).toEqual(['k1']);
-    expect(kit.messages).toMatchObject([{ kind: 'done' }]);
-  });
-
-  it('fails, and is not transformed, where its bytes are others; the error names it', async () => {
-    const kit = await verifying(md5('k2'), JobFlag.Transform);
-    expect(kit.rows()).toMatchObject([
-      {
-        status: DoneStatus.Failed,
-        error: { code: ErrorCode.ChecksumMismatch, context: { uri: 's3://shelf-3/k1' } },
-      },
-    ]);
-    expect(kit.applied).toEqual([]);
-  });
-
-  it('fails where what its store tells is no checksum, and the worker goes on', async () => {
-    const kit = await verifying(undefined as unknown as string, JobFlag.Transform);
-    expect(kit.rows()).toMatchObject([
-      {
-        status: DoneStatus.Failed,
-        error: { code: ErrorCode.Internal, context: { phase: 'verify', uri: 's3://shelf-3/k1' } },
-      },
-    ]);
-    expect([kit.applied, kit.state.over, kit.stats().busy]).toEqual([[], null, 0]);
-  });
-
-  it('counts how often that was asked', async () => {
-    const unsure = { outcome: Outcome.Transient, value: null, error: problem, retryAfterMs: 0 };
-    const slowDown = { ...unsure, outcome: Outcome.Throttled };
-    const kit = await verifying(md5('k1'), 0, [unsure, slowDown]);
-    expect(kit.rows()).toMatchObject([{ status: DoneStatus.Ok, retries: 2, throttled: 1 }]);
-    expect(kit.stats().retries).toBe(2);
-  });
-});
-
-describe('a question', () => {
-  const info: ObjectInfo = { size: 5, version: '"1"', lastModifiedMs: null, contentType: null };
-  const head = (jobId: number, more: Partial<JobMessage> = {}): JobMessage =>
-    ({
-      kind: 'head',
-      jobId,
-      stream: 1,
-      store: STORE,
-      key: Buffer.from('k'),
-      open: null,
-      stores: [],
-      ...more,
-    }) as JobMessage;
-  const open = { open: streamSpec(1), stores };
-
-  it('is answered by itself, from one slot, and asked again where that helps', async () => {
-    const asked: string[] = [];
-    const answers: Answer<ObjectInfo>[] = [
-      { outcome: Outcome.Transient, value: null, error: problem, retryAfterMs: 0 },
-      answerOf(info),
-    ];
-    const kit = workerOf({
-      stores: {
-        [STORE]: {
-          head: (key) => {
-            asked.push(Buffer.from(key).toString());
-            return Promise.resolve(answers.shift()!);
-          },
-        },
-      },
-    });
-    await kit.send(head(50, open));
-    expect([asked, kit.stats().busy, kit.messages]).toEqual([['k'], 1, []]);
-    await kit.untilQuiet();
-    expect(kit.messages).toEqual([{ kind: 'info', jobId: 50, status: DoneStatus.Ok, info, error: null }]);
-    expect([asked, kit.stats()]).toMatchObject([
-      ['k', 'k'],
-      { busy: 0, retries: 1, origins: [{ inFlight: 0 }] },
-    ]);
-  });
-
-  it('gives back the slot that it had', async () => {
-    const words: number[] = [];
-    const kit = workerOf({
-      concurrency: 1,
-      stores: { [STORE]: { head: () => Promise.resolve(answerOf(info)) } },
-      transform: () => void words.push(kit.ownWords[OwnWord.Transforming]!),
-    });
-    await kit.send(head(50, { open: streamSpec(1, { transform }), stores }));
-    await kit.send(fetchOf(1, [{ id: 7, flags: JobFlag.Transform }]));
-    kit.read('k7').answer();
-    await kit.flow();
-    expect(words).toEqual([7]);
-  });
-
-  it('is asked as often as its stream may ask', async () => {
-    const unsure = { outcome: Outcome.Transient, value: null, error: problem, retryAfterMs: 0 };
-    let asked = 0;
-    const heads = () => {
-      asked += 1;
-      return Promise.resolve(unsure);
-    };
-    const kit = workerOf({ stores: { [STORE]: { head: heads } } });
-    await kit.send(head(50, { open: streamSpec(1, { maxAttempts: 2 }), stores }));
-    await kit.untilQuiet();
-    expect([asked, kit.messages]).toMatchObject([
-      2,
-      [{ jobId: 50, status: DoneStatus.Failed, info: null, error: { code: ErrorCode.ServiceUnavailable } }],
-    ]);
-  });
-
-  it('whose answer cannot be sent is answered with why, and the worker goes on', async () => {
-    const broken = { ...info, contentType: (() => {}) as unknown as string };
-    const kit = workerOf({ stores: { [STORE]: { head: () => Promise.resolve(answerOf(broken)) } } });
-    await kit.send(head(50, open));
-    expect(kit.messages).toMatchObject([
-      {
-        kind: 'info',
-        jobId: 50,
-        status: DoneStatus.Failed,
-        info: null,
-        error: { code: ErrorCode.Internal, context: { phase: 'head' } },
-      },
-    ]);
-    expect([kit.stats().busy, kit.state.over]).toEqual([0, null]);
-  });
-
-  it.each([
-    [false, false],
-    [true, true],
-  ])(
-    'to write that a lost worker may have carried out (%s) says so in its error: %s',
-    async (again, expected) => {
-      const exists = new MillraceError(ErrorCode.AlreadyExists, 'there is one');
-      const write = () =>
-        Promise.resolve({ outcome: Outcome.Refused, value: null, error: exists, retryAfterMs: 0 });
-      const kit = workerOf({ stores: { [STORE]: { write } } });
-      const request = { kind: 'delete', key: Buffer.from('k') };
-      await kit.send(head(50, { ...open, kind: 'write', request, again } as unknown as Partial<JobMessage>));
-      const [message] = kit.messages as { error: { message: string } }[];
-      expect(message!.error.message.includes('may be what made it')).toBe(expected);
-    },
-  );
-
-  it('gives its slot to others while it waits for its origin, and has one again for its answer', async () => {
-    const slowDown = { outcome: Outcome.Throttled, value: null, error: problem, retryAfterMs: 0 };
-    const answers: Answer<ObjectInfo>[] = [slowDown, answerOf(info)];
-    const heads = () => Promise.resolve(answers.shift()!);
-    const kit = workerOf({ concurrency: 1, stores: { 4: { head: heads } } });
-    await kit.send(
-      head(50, {
-        store: 4,
-        open: streamSpec(1, { throttleTimeoutMs: 60_000 }),
-        stores: [...stores, storeSpec(4)],
-      }),
-    );
-    expect(kit.stats().busy).toBe(0);
-    await kit.send(fetchOf(2, [{ id: 1 }], { open: streamSpec(2) }));
-    expect(kit.stats().busy).toBe(1);
-    kit.read('k1').answer();
-    await kit.untilQuiet();
-    expect(kit.messages.map(({ kind }) => kind)).toEqual(['done', 'info']);
-    expect([kit.stats().busy, kit.messages[1]]).toMatchObject([0, { status: DoneStatus.Ok, info }]);
-  });
-});
-
-describe('fresh credentials', () => {
-  const stale = { outcome: Outcome.StaleCredentials, landed: 0, error: problem };
-  const snapshot = { version: 2, expiresAtMs: null, config: null };
-
-  it('are asked for by the version that was refused, and the job goes on when they come', async () => {
-    const kit = workerOf();
-    await kit.send(fetchOf(1, [{ id: 1 }], { open: streamSpec(1), stores }));
-    kit.read('k1').answer(stale);
-    await kit.flow();
-    expect(kit.replies.at(-1)).toEqual({ kind: 'stale-store', id: STORE, version: 1 });
-    await kit.control({ kind: 'store', id: STORE, snapshot });
-    kit.read('k1').answer();
-    await kit.flow();
-    expect(kit.rows()).toMatchObject([{ status: DoneStatus.Ok }]);
-  });
-
-  it('that there are none of fail the job with the reason', async () => {
-    const kit = workerOf();
-    await kit.send(fetchOf(1, [{ id: 1 }], { open: streamSpec(1), stores }));
-    kit.read('k1').answer(stale);
-    await kit.flow();
-    const error = new MillraceError(ErrorCode.Unauthenticated, 'the session is over').toWire();
-    await kit.control({ kind: 'store-failed', id: STORE, error });
-    expect(kit.rows()).toMatchObject([
-      {
-        status: DoneStatus.Failed,
-        error: { code: ErrorCode.Unauthenticated, message: 'the session is over' },
-      },
     ]);
   });
 });
