@@ -8,7 +8,7 @@
  *    whatever the slots are busy with.
  */
 import type { JobMessage } from '../../protocol/messages.js';
-import { Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
+import { Job, JobFlag, JOB_STRIDE, type PackedTable } from '../../protocol/tables.js';
 import type { Patient } from './origins.js';
 
 /** In place of a store, for rows whose bytes are there already. */
@@ -80,9 +80,10 @@ export class Backlog {
         begun: 0,
       });
     this.#rows += count;
-    const store = message.kind === 'fetch' ? onlyOrigin(message.table) : message.store;
+    if (message.kind !== 'fetch') return add(message.store, null);
+    const store = onlyOrigin(message.table);
     if (store !== null) return add(store, null);
-    for (const [each, rows] of rowsByOrigin(message)) add(each, rows);
+    for (const [each, rows] of rowsByOrigin(message.table)) add(each, rows);
   }
 
   /** The first that came of those that are let in, its next row to be begun; `enter` is asked once per origin at most. */
@@ -186,16 +187,14 @@ function originOf(cells: Float64Array, row: number): number {
 }
 
 /** The origin of all rows, or null where they are for several. */
-function onlyOrigin({ cells, count }: { cells: Float64Array; count: number }): number | null {
+function onlyOrigin({ cells, count }: PackedTable): number | null {
   const origin = originOf(cells, 0);
   for (let row = 1; row < count; row += 1) if (originOf(cells, row) !== origin) return null;
   return origin;
 }
 
-function rowsByOrigin(message: JobMessage): Map<number, number[]> {
+function rowsByOrigin({ cells, count }: PackedTable): Map<number, number[]> {
   const byOrigin = new Map<number, number[]>();
-  if (message.kind !== 'fetch') return byOrigin;
-  const { cells, count } = message.table;
   for (let row = 0; row < count; row += 1) {
     const origin = originOf(cells, row);
     const rows = byOrigin.get(origin);

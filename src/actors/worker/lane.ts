@@ -211,9 +211,9 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     return Math.max(0, this.#attempts - 1) + this.askedAgain;
   }
 
-  /** Whether what landed is all of the object: a first part may be less. */
+  /** Whether what landed is all of the object, as far as its size is known: a first part may be less. */
   get complete(): boolean {
-    return (this.flags & JobFlag.First) === 0 || this.size < 0 || this.#start + this.landed >= this.size;
+    return (this.flags & JobFlag.First) === 0 || this.#start + this.landed >= this.size;
   }
 
   /** Whether the last byte of the object has landed, of which more was asked for than there is: nothing is left to ask for. */
@@ -244,7 +244,6 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
     this.askedAgain = 0;
     this.throttled = 0;
     this.#attempts = 0;
-    this.#pieced = false;
     this.#retry = null;
     this.watched = (this.flags & JobFlag.Watched) !== 0;
   }
@@ -286,14 +285,15 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
 
   #answered(answer: ReadAnswer): void {
     this.#answers = true;
-    if (this.attemptAtMs >= 0) this.#note(answer.outcome);
-    this.#deps.origins.ended(this.store, this.#ticket, answer);
     let status: DoneStatus | null;
     try {
+      // Before anybody else looks at it: a user's store may have given what is no answer at all.
       status = this.#judge(answer);
     } catch (thrown) {
       return this.#broke(thrown);
     }
+    if (this.attemptAtMs >= 0) this.#note(answer.outcome);
+    this.#deps.origins.ended(this.store, this.#ticket, answer);
     if (status === null) void this.#again(answer);
     else this.#end(status, status === DoneStatus.Ok ? null : answer.error);
   }

@@ -1,7 +1,9 @@
 /**
  * The stores of one worker: opened once, given fresher snapshots as they come, and the wait for one that was asked for.
  *
- * Invariant: a snapshot is never replaced by an older one, in whatever order the control and the job port deliver.
+ * Invariants:
+ * 1. A snapshot is never replaced by an older one, in whatever order the control and the job port deliver.
+ * 2. Every store that was opened is closed, one that comes open after the end too.
  */
 import type { TurnSignal, WorkerContext } from '../../protocol/context.js';
 import { asMillraceError, ErrorCode, MillraceError } from '../../protocol/errors.js';
@@ -28,6 +30,7 @@ export class Stores {
   readonly #context: WorkerContext;
   readonly #entries = new Map<number, Entry>();
   readonly #open = new Set<Store>();
+  #closed = false;
 
   constructor(context: WorkerContext) {
     this.#context = context;
@@ -36,10 +39,12 @@ export class Stores {
   add(spec: StoreSpec): void {
     if (this.#entries.has(spec.id)) return this.update(spec.id, spec.snapshot);
     const store = this.#context.openStore(spec).then((opened) => {
-      this.#open.add(opened);
+      // All rows may have been handed back before it was there.
+      if (this.#closed) opened.close();
+      else this.#open.add(opened);
       const entry = this.#entries.get(spec.id)!;
       entry.opened = opened;
-      if (entry.snapshot.version > spec.snapshot.version) apply(entry, opened, entry.snapshot);
+      apply(entry, opened, entry.snapshot);
       return opened;
     });
     // Whoever uses it meets the rejection.
@@ -121,6 +126,7 @@ export class Stores {
   }
 
   close(): void {
+    this.#closed = true;
     for (const store of this.#open) store.close();
     this.#open.clear();
   }

@@ -10,7 +10,7 @@ import { algorithms, type ChecksumAlgorithm } from '../../protocol/checksums/alg
 import { implementation } from '../../protocol/checksums/crc.js';
 import { startChecksum } from '../../protocol/checksums/digest.js';
 import { chooseChecksum, type VerifyPolicy } from '../../protocol/checksums/expected.js';
-import { ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { asMillraceError, ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { StopState } from '../../protocol/stop.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import type { ObjectInfo } from '../../protocol/store.js';
@@ -59,11 +59,15 @@ export async function verifyLanded(
     { ...stream, store, entered: false, again: false, attempt: (opened) => opened.head(key, token) },
     deps,
   );
-  return {
-    verdict: await judge(landed, asked, token, deps.context),
-    retries: asked.retries,
-    throttled: asked.throttled,
-  };
+  const verdict = await judge(landed, asked, token, deps.context).catch((thrown: unknown) =>
+    // What a user's store tells may be no checksum at all.
+    failed(asMillraceError(thrown, ErrorCode.Internal, { phase: 'verify', uri: landed.uri })),
+  );
+  return { verdict, retries: asked.retries, throttled: asked.throttled };
+}
+
+function failed(error: MillraceError): Verdict {
+  return { status: DoneStatus.Failed, error, verified: null };
 }
 
 async function judge(
@@ -95,10 +99,11 @@ async function judge(
   }
   if (Buffer.compare(running.digest(), digest) === 0)
     return { status: DoneStatus.Ok, error: null, verified: algorithm };
-  const error = new MillraceError(
-    ErrorCode.ChecksumMismatch,
-    `${landed.uri}: the bytes do not have the ${algorithm} checksum that the service gave`,
-    { phase: 'verify', uri: landed.uri },
+  return failed(
+    new MillraceError(
+      ErrorCode.ChecksumMismatch,
+      `${landed.uri}: the bytes do not have the ${algorithm} checksum that the service gave`,
+      { phase: 'verify', uri: landed.uri },
+    ),
   );
-  return { status: DoneStatus.Failed, error, verified: null };
 }

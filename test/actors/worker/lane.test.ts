@@ -1,87 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { attemptDeps } from './kit.js';
-import { Lane, type LaneDeps, type LaneStream } from '../../../dist/actors/worker/lane.js';
-import { Latencies } from '../../../dist/actors/worker/latencies.js';
-import { LocalToken } from '../../../dist/actors/worker/tokens.js';
-import type { JobMessage } from '../../../dist/protocol/messages.js';
-import { StopState } from '../../../dist/protocol/stop.js';
+import { JobFlag, DoneStatus } from '../../../dist/protocol/tables.js';
 import { Outcome, type ReadAnswer, type Store } from '../../../dist/protocol/store.js';
-import {
-  DoneStatus,
-  Job,
-  JOB_STRIDE,
-  JobFlag,
-  TableBuilder,
-  type PackedTable,
-} from '../../../dist/protocol/tables.js';
-import { createRuntimeWords, fillRetryBudget, writeToken } from '../../../dist/protocol/words.js';
-
-const BYTES = 64;
-const complete: ReadAnswer = {
-  outcome: Outcome.Complete,
-  landed: BYTES,
-  size: BYTES,
-  version: '"v"',
-  error: null,
-  retryAfterMs: 0,
-};
-
-const transient: ReadAnswer = { ...complete, outcome: Outcome.Transient, landed: 0, version: null };
-
-/** One job for the first bytes of the arena. */
-function tableOf(key: string, flags = 0): PackedTable {
-  const builder = new TableBuilder(JOB_STRIDE);
-  const base = builder.addRow();
-  builder.set(base + Job.Id, 7);
-  builder.set(base + Job.BlobStart, builder.addText(key));
-  builder.set(base + Job.KeyLength, builder.blobLength);
-  builder.set(base + Job.Capacity, BYTES);
-  builder.set(base + Job.Length, BYTES);
-  builder.set(base + Job.Flags, flags);
-  return builder.take();
-}
-
-function laneOf(store: () => Store | Promise<Store>) {
-  const words = createRuntimeWords();
-  writeToken(words, 0, 1, StopState.Live);
-  fillRetryBudget(words);
-  const ended: { status: DoneStatus; landed: number; version: string | null }[] = [];
-  const state = { stopping: false, now: 0, watches: 0 };
-  const means = attemptDeps(words);
-  const deps: LaneDeps<LaneStream> = {
-    ...means,
-    context: { ...means.context, now: () => state.now, arena: new SharedArrayBuffer(BYTES) },
-    latencies: new Latencies(),
-    watch: () => void (state.watches += 1),
-    get stopping() {
-      return state.stopping;
-    },
-    store,
-    ended: ({ status, landed, version }) => ended.push({ status, landed, version }),
-  };
-  const lane = new Lane(0, deps);
-  const stream: LaneStream = {
-    spec: { maxAttempts: 3, throttleTimeoutMs: 0 },
-    token: new LocalToken(words, 0, 1),
-  };
-  const begin = (key: string, flags = 0): void => {
-    means.origins.enter(0, false);
-    lane.begin({ message: {} as JobMessage, open: 1 }, tableOf(key, flags), 0, stream);
-  };
-  return { begin, ended, state, lane, latencies: deps.latencies };
-}
-
-/** A store whose reads are answered by `read`, and the keys that were read. */
-function storeOf(read: (done: (answer: ReadAnswer) => void) => void): { store: Store; keys: string[] } {
-  const keys: string[] = [];
-  const store = {
-    read: ({ key }, _target, _stop, done) => {
-      keys.push(Buffer.from(key).toString());
-      read(done);
-    },
-  } as Partial<Store> as Store;
-  return { store, keys };
-}
+import { BYTES, complete, laneOf, STORE, storeOf, transient } from './lane.kit.js';
 
 describe('a lane', () => {
   it('ends a job that is answered before its read returns, and takes the next one', () => {
@@ -145,14 +65,14 @@ describe('a lane', () => {
     expect([lane.attemptAtMs, state.watches]).toEqual([-1, 0]);
     answers.pop()!(complete);
     const spec = { percentile: 50, leastSamples: 1 };
-    expect(latencies.slowAfterMs(0, BYTES, spec)).toBe(Infinity);
+    expect(latencies.slowAfterMs(STORE, BYTES, spec)).toBe(Infinity);
     state.now = 1000;
     begin('b', JobFlag.Watched);
     expect([lane.attemptAtMs, lane.watched, state.watches]).toEqual([1000, true, 1]);
     state.now = 1064;
     answers.pop()!(complete);
     expect(lane.attemptAtMs).toBe(-1);
-    expect(latencies.slowAfterMs(0, BYTES, spec)).toBe(128);
+    expect(latencies.slowAfterMs(STORE, BYTES, spec)).toBe(128);
   });
 
   it('that is revoked ends as cancelled when its attempt has ended, and the next job is not touched by that', () => {

@@ -1,0 +1,211 @@
+/** What a consumer that is short of memory is given, and when its wait for other consumers begins anew. */
+import { describe, expect, it, vi } from 'vitest';
+import { Grants } from '../../../dist/actors/supervisor/grants.js';
+import { Relief } from '../../../dist/actors/supervisor/relief.js';
+import type { Stream } from '../../../dist/actors/supervisor/stream.js';
+import type { StreamOptions } from '../../../dist/actors/supervisor/types.js';
+import { Arena, PAGE_BYTES } from '../../../dist/protocol/arena.js';
+import { formatBytes } from '../../../dist/protocol/sizes.js';
+import { createStream, entryOf, MIB, pages, settle, settleAll, uriOf, WHOLE } from './kit.js';
+
+const TIMEOUT_MS = 60_000;
+
+function reliefOf(timeoutMs = TIMEOUT_MS) {
+  const arena = new Arena(4 * MIB);
+  const grants = new Grants({ arena, workers: 1, ranges: () => WHOLE, uri: uriOf });
+  const timers = new Set<() => void>();
+  const waits: number[] = [];
+  const relief = new Relief({
+    arena,
+    grants,
+    timeoutMs,
+    after: (ms, fn) => {
+      waits.push(ms);
+      timers.add(fn);
+      return () => void timers.delete(fn);
+    },
+    poke: () => {},
+  });
+  const grantAll = (stream: Stream): void => {
+    while (grants.grantNext(stream));
+  };
+  /** A stream of objects of these sizes, and what its consumer has got. */
+  const streamOf = async (sizes: readonly number[], options: Partial<StreamOptions> = {}) => {
+    const entries = sizes.map((size, i) => entryOf(i, { size }));
+    const { stream, pull } = createStream(arena, entries, options);
+    await pull();
+    const got: (readonly number[] | null)[] = [];
+    const next = (): void =>
+      void stream.next().then(
+        (batch) => got.push(batch?.items.map(({ sequence }) => sequence) ?? null),
+        (error: Error) => got.push([error.message.length]),
+      );
+    return { stream, next, got };
+  };
+  /** Time goes by until the next timer. */
+  const ring = (): void => {
+    const [fn] = timers;
+    timers.delete(fn!);
+    fn!();
+  };
+  const used = (): number => arena.stats().usedBytes;
+  return { arena, grants, relief, timers, waits, grantAll, streamOf, ring, used };
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+const granted = (stream: Stream): number[] => stream.granted.map(({ sequence }) => sequence);
+
+describe('a consumer that is short of memory', () => {
+  it('gets at once what has become free', async () => {
+    const { arena, grants, relief, streamOf, waits } = reliefOf();
+    const held = arena.allocate(4 * MIB)!;
+    const { stream, next } = await streamOf([MIB]);
+    next();
+    expect(grants.grantNext(stream)).toBe(false);
+    arena.release(held);
+    expect(relief.relieve([stream], true)).toBe(true);
+    expect([granted(stream), waits]).toEqual([[0], []]);
+  });
+
+  it('gets what there is of its batch where the next item finds no room', async () => {
+    const { arena, relief, grantAll, streamOf } = reliefOf();
+    arena.allocate(2 * MIB);
+    const { stream, next, got } = await streamOf([MIB, 2 * MIB], { batchBytes: 8 * MIB });
+    next();
+    grantAll(stream);
+    settleAll(stream);
+    expect(relief.relieve([stream], true)).toBe(true);
+    await settled();
+    expect(got).toEqual([[0]]);
+  });
+
+  it('gets memory in one piece where what is free lies in several', async () => {
+    const { arena, grants, relief, streamOf, waits } = reliefOf();
+    const pieces = [0, 1, 2, 3].map(() => arena.allocate(MIB)!);
+    arena.release(pieces[0]!);
+    arena.release(pieces[2]!);
+    const { stream, next } = await streamOf([2 * MIB]);
+    next();
+    expect(grants.grantNext(stream)).toBe(false);
+    expect([relief.relieve([stream], true), waits]).toEqual([true, []]);
+    expect(grants.grantNext(stream)).toBe(true);
+  });
+
+  it('is the one that was there first, of two that wait equally long', async () => {
+    const { arena, grants, relief, streamOf } = reliefOf();
+    arena.allocate(4 * MIB);
+    const [first, second] = [await streamOf([MIB]), await streamOf([MIB])];
+    for (const { stream, next } of [first, second]) {
+      next();
+      grants.grantNext(stream);
+      Object.defineProperty(stream, 'waitingSince', { get: () => 5 });
+    }
+    for (const streams of [
+      [second.stream, first.stream],
+      [first.stream, second.stream],
+    ]) {
+      relief.relieve(streams, true);
+      expect(grants.turn).toBe(first.stream);
+    }
+  });
+
+  it('is told how much others hold, with what is charged and without what is lost', async () => {
+    const { arena, grants, relief, streamOf, waits } = reliefOf(0);
+    arena.quarantine(arena.allocate(MIB)!);
+    arena.allocate(MIB);
+    arena.charge(MIB + MIB / 2);
+    const { stream, next } = await streamOf([MIB]);
+    next();
+    grants.grantNext(stream);
+    const refuse = vi.spyOn(stream, 'refuse');
+    expect(relief.relieve([stream], true)).toBe(true);
+    const [error] = refuse.mock.calls[0]!;
+    expect(error.message).toContain(`${formatBytes(2.5 * MIB)} of the memory budget`);
+    expect(waits).toEqual([]);
+  });
+});
+
+describe('while one waits for consumers', () => {
+  /** One that needs more than consumers leave, and a small one of two items. */
+  async function waiting() {
+    const kit = reliefOf();
+    const { arena, grants, relief, streamOf } = kit;
+    const held = [arena.allocate(2 * MIB)!, arena.allocate(MIB / 2)!];
+    arena.charge(pages(4));
+    const large = await streamOf([3 * MIB]);
+    large.next();
+    grants.grantNext(large.stream);
+    expect(relief.relieve([large.stream], true)).toBe(false);
+    expect(kit.waits).toEqual([TIMEOUT_MS * 0.75]);
+    return { ...kit, held, large };
+  }
+
+  it('another gets what there is of its batch, where it finds no room for the rest', async () => {
+    const { relief, large, streamOf } = await waiting();
+    const other = await streamOf([MIB, MIB], { batchBytes: 8 * MIB });
+    other.next();
+    const streams = [large.stream, other.stream];
+    expect([relief.relieve(streams, true), granted(other.stream)]).toEqual([true, [0]]);
+    settleAll(other.stream);
+    expect(relief.relieve(streams, true)).toBe(true);
+    await settled();
+    expect(other.got).toEqual([[0]]);
+  });
+
+  it('what another was helped to is not taken from it again', async () => {
+    const { relief, grants, large, streamOf, used } = await waiting();
+    const other = await streamOf([pages(2)]);
+    grants.turn = null;
+    expect(grants.grantNext(other.stream)).toBe(true);
+    settleAll(other.stream);
+    const before = used();
+    // Its consumer is busy: the batch waits to be asked for.
+    expect(relief.relieve([large.stream, other.stream], true)).toBe(false);
+    expect([used(), before > 2.5 * MIB]).toEqual([before, true]);
+  });
+
+  it('the wait begins anew when less is charged, and not when more is', async () => {
+    const { arena, relief, large, waits, timers } = await waiting();
+    arena.charge(PAGE_BYTES);
+    relief.relieve([large.stream], true);
+    expect(waits).toHaveLength(1);
+    arena.uncharge(2 * PAGE_BYTES);
+    relief.relieve([large.stream], true);
+    expect([waits.length, timers.size]).toEqual([2, 1]);
+  });
+
+  it('the wait begins anew when it was granted something, be all of that used up', async () => {
+    const { arena, grants, relief, streamOf, waits, timers } = reliefOf();
+    const held = [arena.allocate(2 * MIB)!, arena.allocate(MIB)!, arena.allocate(MIB)!];
+    const { stream, next, got } = await streamOf([MIB, 3 * MIB], { batchSize: 1 });
+    next();
+    grants.grantNext(stream);
+    relief.relieve([stream], true);
+    expect([waits.length, timers.size]).toEqual([1, 1]);
+    arena.release(held[2]!);
+    expect(grants.grantNext(stream)).toBe(true);
+    settle(stream, stream.granted[0]!);
+    await settled();
+    expect(got).toEqual([[0]]);
+    next();
+    expect(grants.grantNext(stream)).toBe(false);
+    relief.relieve([stream], true);
+    expect([waits.length, timers.size]).toEqual([2, 1]);
+  });
+
+  it('its last part begins anew while something is under way that consumers may still release', async () => {
+    const { relief, large, waits, ring, timers } = await waiting();
+    ring();
+    expect(waits.slice(1)).toEqual([TIMEOUT_MS / 4]);
+    expect(relief.relieve([large.stream], false)).toBe(false);
+    expect([waits.slice(1), timers.size]).toEqual([[TIMEOUT_MS / 4, TIMEOUT_MS / 4], 1]);
+    ring();
+    // It has expired; what is under way comes first, and all of that time is given once more.
+    expect(relief.relieve([large.stream], false)).toBe(false);
+    expect(relief.relieve([large.stream], true)).toBe(false);
+    ring();
+    expect(relief.relieve([large.stream], true)).toBe(true);
+    await settled();
+    expect(large.got).toHaveLength(1);
+  });
+});
