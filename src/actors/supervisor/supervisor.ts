@@ -176,9 +176,14 @@ export class Supervisor implements SupervisorHandle {
         'too many loaders and direct calls at the same time: await some before beginning more',
       );
     }
-    if (caller !== null) follow(token, caller);
     const unlinkCaller = caller?.onChange(() => follow(token, caller)) ?? null;
-    const unlinkWords = token.onChange((state) => this.#turned(stream, state));
+    // Looked at behind the link: a deadline that passed in between is told to nobody.
+    if (caller !== null) follow(token, caller);
+    let opened: Stream | null = null;
+    const unlinkWords = token.onChange((state) => {
+      // A stream whose token turns while it is made is over before anybody knows of it.
+      if (opened !== null) this.#turned(opened, state);
+    });
     const stopError = (): MillraceError => (caller?.cancelled === true ? caller.error() : token.error());
     const stream: Stream = new Stream(options, source, {
       id: this.#nextStream++,
@@ -199,10 +204,8 @@ export class Supervisor implements SupervisorHandle {
         this.#forget(over);
       },
     });
-    if (!stream.over) {
-      this.#streams.add(stream);
-      if (token.state !== StopState.Live) writeToken(this.#slots.words, slot.slot, slot.epoch, token.state);
-    }
+    opened = stream;
+    if (!stream.over) this.#streams.add(stream);
     this.#rotation = [...this.#streams];
     this.#gate.opened();
     this.#poke();
