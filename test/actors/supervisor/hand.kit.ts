@@ -97,7 +97,7 @@ function doneMessage(jobs: readonly HandJob[], { status, landed, error }: HandRo
   return { kind: 'done', table: table.take(), errors, outputs: [] };
 }
 
-function createWorker(index: number, incarnation: number): InnerWorker {
+export function createWorker(index: number, incarnation: number): InnerWorker {
   const ownWords = new Int32Array(new SharedArrayBuffer(4 * (OwnWord.Transforming + 4)));
   const [jobs, results] = [createPipe(), createPipe()];
   const receiver = new PortReceiver<JobMessage>(jobs.receiver, ownWords, OwnWord.Jobs);
