@@ -3,7 +3,7 @@
  * streams. It touches messages and tables, never bodies.
  *
  * Invariants:
- * 1. `#pump` is where work is given out, and every event leads to it; it never runs inside itself.
+ * 1. `#pump` is where work is given out, and every event leads to it, by `#poke`: it never runs inside itself.
  * 2. The words of a token are written before anybody is told that it turned.
  * 3. Memory of a dead worker's jobs is used again only after its exit was seen; that of a fenced one's is quarantined.
  */
@@ -71,7 +71,6 @@ export class Supervisor implements SupervisorHandle {
   #rotation: Stream[] = [];
   #nextStream = 1;
   #deaths = 0;
-  #pumping = false;
   #pumpSoon = false;
   #crewEnds = false;
   #stopWatch: (() => void) | null = null;
@@ -275,20 +274,14 @@ export class Supervisor implements SupervisorHandle {
   }
 
   #pump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
     this.#dispatcher.beginTurn();
     this.#gate.beginTurn();
-    try {
-      do {
-        this.#dispatcher.sendAsks();
-        while (this.#round());
-      } while (this.#relief.relieve(this.#streams, this.#jobs.size + this.#hedges.size === 0));
-      if (this.#grants.turn === null) this.#hedges.serve();
-      else this.#hedges.giveWay();
-    } finally {
-      this.#pumping = false;
-    }
+    do {
+      this.#dispatcher.sendAsks();
+      while (this.#round());
+    } while (this.#relief.relieve(this.#streams, this.#jobs.size + this.#hedges.size === 0));
+    if (this.#grants.turn === null) this.#hedges.serve();
+    else this.#hedges.giveWay();
   }
 
   /** One message for each stream that has work and a worker; true when anything was done. */

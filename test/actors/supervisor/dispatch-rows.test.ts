@@ -39,7 +39,7 @@ function gateOf(limits: boolean, rows: number, questions = true) {
     admits: () => (left -= 1) >= 0,
     admitsQuestion: () => questions,
     began: (_stream: unknown, _part: unknown, weight: number) => void began.push(weight),
-    began_: began,
+    weights: began,
   };
 }
 
@@ -88,7 +88,7 @@ describe('the flags of a row', () => {
     kit.sendAll();
     received(kit);
     const [job] = kit.jobs.values();
-    for (const each of [...kit.jobs.values()]) back(kit, each);
+    for (const each of kit.jobs.values()) back(kit, each);
     Object.assign(job!.task, { verifiable });
     kit.stream.landedNext(job!.task);
     kit.sendAll();
@@ -240,7 +240,7 @@ describe('a message', () => {
     const kit = await createKit(1, some(5), WHOLE, {}, { gate });
     expect(kit.dispatcher.send(kit.stream)).toBe(true);
     expect(keysOf(kit)).toEqual([[[0, 1, 2]]]);
-    expect(gate.began_).toEqual([1, 2, 3].map(() => 1000 + JOB_WEIGHT_BYTES));
+    expect(gate.weights).toEqual([1, 2, 3].map(() => 1000 + JOB_WEIGHT_BYTES));
   });
 
   it('asks no gate where nothing is limited', async () => {
@@ -318,7 +318,7 @@ describe('a hedge', () => {
       job!.part,
     ]);
     expect(kit.crew.at(1)).toMatchObject({ rows: 1, outstanding: length + JOB_WEIGHT_BYTES });
-    expect(gate.began_).toEqual([1, 2].map(() => length + JOB_WEIGHT_BYTES));
+    expect(gate.weights).toEqual([1, 2].map(() => length + JOB_WEIGHT_BYTES));
   });
 
   it('of a whole object asks for none of its versions, and of its parts for theirs', async () => {

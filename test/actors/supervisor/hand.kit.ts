@@ -189,7 +189,7 @@ export function createHand(
   const links: InnerWorker[] = [];
   const soon: (() => void)[] = [];
   const refreshed: unknown[] = [];
-  const turns = { soon: 0 };
+  const turns = { soon: 0, watches: 0 };
   /** What a refresh of a store comes to; for the test to say. */
   const refresh = { answer: (): Promise<StoreSpec> => Promise.reject(new Error('no stores here')) };
   const token = options.token ?? new CancellationToken({ clock });
@@ -206,7 +206,10 @@ export function createHand(
       turns.soon += 1;
       soon.push(fn);
     },
-    watchLoad: () => ({ read: () => ({ busyMs: 0, eventLoopDelayMs: 0 }), stop: () => {} }),
+    watchLoad: () => {
+      turns.watches += 1;
+      return { read: () => ({ busyMs: 0, eventLoopDelayMs: 0 }), stop: () => void (turns.watches -= 1) };
+    },
     refreshStore: (...given: unknown[]) => {
       refreshed.push(given);
       return refresh.answer();
