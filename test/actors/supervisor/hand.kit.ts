@@ -51,6 +51,9 @@ export interface HandJob {
 export interface HandRow {
   readonly status?: DoneStatus;
   readonly landed?: number;
+  /** Of the object; what landed, unless it is told. */
+  readonly size?: number;
+  readonly version?: string;
   readonly error?: MillraceError;
 }
 
@@ -84,14 +87,20 @@ function jobsIn({ table }: FetchMessage): HandJob[] {
   });
 }
 
-function doneMessage(jobs: readonly HandJob[], { status, landed, error }: HandRow): ResultMessage {
+function doneMessage(
+  jobs: readonly HandJob[],
+  { status, landed, size, version, error }: HandRow,
+): ResultMessage {
   const table = new TableBuilder(DONE_STRIDE);
   for (const job of jobs) {
     const base = table.addRow();
     table.set(base + Done.Id, job.id);
     table.set(base + Done.Status, status ?? DoneStatus.Ok);
     table.set(base + Done.Landed, landed ?? job.length);
-    table.set(base + Done.Size, landed ?? job.length);
+    table.set(base + Done.Size, size ?? landed ?? job.length);
+    if (version === undefined) continue;
+    table.set(base + Done.BlobStart, table.addText(version));
+    table.set(base + Done.VersionLength, Buffer.byteLength(version));
   }
   const errors = error === undefined ? [] : jobs.map((_, row) => [row, error.toWire()] as const);
   return { kind: 'done', table: table.take(), errors, outputs: [] };

@@ -141,7 +141,7 @@ describe('a consumer', () => {
   });
 
   it('moves the cursor by what it acknowledges, also when the stream is over', async () => {
-    const { stream, pull } = open([some(4), null]);
+    const { stream, token, pull } = open([some(4), null]);
     for (const task of await pull()) settle(stream, task);
     const [first, second] = [(await stream.next())!, (await stream.next())!];
     stream.acknowledge(first);
@@ -152,6 +152,7 @@ describe('a consumer', () => {
     expect(stream.cursor.objects).toBe(4);
     expect((await stream.ended).cursor.objects).toBe(2);
     expect(await stream.finish('break')).toMatchObject({ reason: 'completed', cursor: { objects: 4 } });
+    expect(token.cancelled).toBe(false);
   });
 
   it('is refused what nothing else would end, and may ask again', async () => {

@@ -120,8 +120,32 @@ describe('a worker that dies', () => {
     expect(await rest(stream)).toEqual([]);
     expect(await stream.ended).toMatchObject({
       failed: 1,
-      failures: [{ error: { code: 'WorkerCrashed', worker: 'worker-0#2', cause: { message: 'segfault' } } }],
+      failures: [
+        {
+          uri: 'fake://1/key-0',
+          error: { code: 'WorkerCrashed', worker: 'worker-0#2', cause: { message: 'segfault' } },
+        },
+      ],
     });
+  });
+
+  it('with a hedge alone leaves the job of that where it is', async () => {
+    const hand = createHand(2);
+    const hedge = { percentile: 98, maxShare: 1, leastSamples: 1 };
+    const [stream, other] = [hand.open(entries(1), { hedge }), hand.open(null)];
+    await hand.settle();
+    const [job] = hand.at(0).fetched;
+    hand.at(0).say({ kind: 'slow', jobs: [job!.id] });
+    await hand.settle();
+    expect(hand.at(1).fetched).toHaveLength(1);
+    hand.at(1).exit({});
+    await hand.settle();
+    expect(hand.supervisor.stats).toMatchObject({ hedged: 1, deaths: 1 });
+    hand.at(0).done([job!]);
+    await hand.settle();
+    expect(await rest(stream)).toEqual([0]);
+    expect((await stream.ended).delivered).toBe(1);
+    void other.finish('break');
   });
 
   it('twelve times in a row, with nothing in between, ends every load', async () => {

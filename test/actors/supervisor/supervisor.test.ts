@@ -22,7 +22,7 @@ import {
   specOf,
   type HandWorker,
 } from './hand.kit.js';
-import { entryOf, keyOf, MIB } from './kit.js';
+import { entryOf, keyOf, MIB, pages } from './kit.js';
 
 describe('a supervisor', () => {
   it('loads what it is asked for, over all workers, and counts what it has', async () => {
@@ -310,6 +310,28 @@ describe('a store whose credentials are stale', () => {
     hand.at(0).say({ kind: 'ready' });
     await hand.settle();
     expect([worker!.ready, hand.refreshed]).toEqual([true, []]);
+  });
+});
+
+describe('a store that tells the checksums of its objects', () => {
+  it.each([
+    [true, 3],
+    [false, 2],
+  ])('has those that come in parts looked at as a whole: %s', async (checksums, jobs) => {
+    const defaults = { splitThreshold: pages(2), partBytes: pages(2), maxPartsPerObject: 4, checksums };
+    const hand = createHand(1, { stores: { defaults: () => defaults } });
+    const more = { size: pages(4), version: 'v' };
+    const stream = hand.open(entries(1, more), { verify: 'auto' });
+    await hand.settle();
+    const { fetched } = hand.at(0);
+    hand.at(0).done(fetched.slice(), { size: pages(4), version: 'v' });
+    await hand.settle();
+    expect(fetched).toHaveLength(jobs);
+    if (checksums) hand.at(0).done(fetched.slice(2));
+    await hand.settle();
+    const got = rest(stream);
+    await hand.settle();
+    expect(await got).toEqual([0]);
   });
 });
 
