@@ -108,6 +108,18 @@ describe('a stream that is cancelled', () => {
     expect([(await stream.ended).reason, told.closed]).toEqual(['completed', 1]);
   });
 
+  it('after it failed hands out nothing that is behind the failure, also while jobs are out', async () => {
+    const { stream, pull } = open([some(3)], { onError: 'fail' });
+    const tasks = await pull();
+    stream.jobsOut = 1;
+    settle(stream, tasks[1]!);
+    fail(stream, tasks[0]!);
+    await expect(stream.next()).rejects.toBe(GONE);
+    expect([stream.over, stream.tasks.size]).toEqual([false, 2]);
+    stream.jobEnded();
+    expect(await stream.ended).toMatchObject({ failed: 1, left: 2, delivered: 0, dropped: 0 });
+  });
+
   it('after it failed stays failed', async () => {
     const { stream, token, pull } = open([some(2)], { onError: 'fail' });
     const tasks = await pull();

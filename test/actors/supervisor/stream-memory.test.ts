@@ -167,13 +167,13 @@ describe('a batch that may be short', () => {
       ...options,
     });
     const [task] = await kit.pull();
-    if (options.transform) task!.outputs = values(1);
+    if (options.transform) task!.outputs = [{ kind: 'bytes', bytes: new Uint8Array(1000) }];
     settle(kit.stream, task!);
     return kit.stream;
   }
 
   it('is handed out in order of completion', async () => {
-    const stream = await short({ order: 'completion' });
+    const stream = await short({ order: 'completion' }, { size: 1 });
     const next = stream.next();
     expect(stream.handOutEarly()).toBe(true);
     expect(sequences(await next)).toEqual([0]);

@@ -223,9 +223,9 @@ describe('an object that failed', () => {
       delivered: 2,
       retries: 2,
       throttled: 3,
-      verified: {},
       failures: [{ uri: uriOf(entryOf(1)), error: GONE }],
     });
+    expect((await stream.ended).verified).toEqual({});
     expect(used()).toBe(0);
   });
 
