@@ -202,8 +202,6 @@ class Manners {
   }
 
   #lookAtAttempt(read: SimRead): void {
-    // A second attempt at a slow read is a job of its own, and may land where the first did before.
-    if (this.#world.supervisor.stats.hedged > 0) return;
     const place = `${read.worker} ${read.key} ${read.offset + read.length} ${this.#numberOf(read.stop)}`;
     const chain = this.#chains.get(place);
     if (chain === undefined) return void this.#chains.set(place, { latest: read, failures: 0 });
@@ -215,6 +213,8 @@ class Manners {
     const goesOn = landed < latest.length && read.start === latest.start + landed;
     if (!goesOn || !(COUNTED.has(outcome) || FREE.has(outcome))) chain.failures = 0;
     if (!goesOn) return;
+    // A second attempt at a slow read is a job of its own, and may land where the first did before.
+    if (this.#world.supervisor.stats.hedged > 0) return;
     if (COUNTED.has(outcome)) chain.failures += 1;
     if (chain.failures >= this.#options.maxAttempts)
       this.#wrong.push(`${read.key} was tried again after ${chain.failures} attempts`);

@@ -97,6 +97,8 @@ export class World {
   readonly poison: string | null;
   /** Bytes of objects that took the place of others, by version. */
   readonly replacedBytes = new Map<string, number>();
+  /** Of the largest object that there was at the begin. */
+  readonly largestBytes: number;
   readonly origin;
   readonly arena;
   readonly words: Int32Array;
@@ -148,6 +150,7 @@ export class World {
         },
       },
     });
+    this.largestBytes = Math.max(0, ...Object.values(this.options.sizes));
     this.origin = runtime.origin;
     this.arena = runtime.arena;
     this.words = runtime.words;
@@ -160,11 +163,6 @@ export class World {
     this.sim.afterEachStep(() => {
       if (this.arena.stats().quarantinedBytes > 0) this.fenced += 1;
     });
-  }
-
-  /** Bytes of the largest object that there is, or was. */
-  get largestBytes(): number {
-    return Math.max(0, ...Object.values(this.options.sizes));
   }
 
   /** Reads and writes so far. */

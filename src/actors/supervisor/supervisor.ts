@@ -387,6 +387,8 @@ export class Supervisor implements SupervisorHandle {
 
   #forget(stream: Stream): void {
     this.#streams.delete(stream);
+    // A stream may come to its end while a question of it still waits; no worker will know the stream any more.
+    this.#asks.turned(stream, stream.token.error());
     this.#overdue.get(stream)?.();
     this.#overdue.delete(stream);
     this.#rotation = [...this.#streams];
