@@ -169,7 +169,7 @@ export class Stream implements StreamHandle {
 
   /** Whether new work may begin. */
   get open(): boolean {
-    return !this.#over && this.#halted === null && this.token.state === StopState.Live;
+    return !this.#over && this.token.state === StopState.Live;
   }
 
   /** Whether nothing of it is left. */
@@ -212,7 +212,7 @@ export class Stream implements StreamHandle {
     this.ledger.planned += 1;
     this.tasks.set(task.sequence, task);
     // A batch that this one will not fit into may leave before it is here.
-    if (this.options.order === 'sequence' && this.#emitSequence === task.sequence) this.#closeBefore(task);
+    if (this.#emitSequence === task.sequence) this.#closeBefore(task);
     return task;
   }
 
@@ -291,7 +291,8 @@ export class Stream implements StreamHandle {
     if (order === 'completion') return this.handOutPartial();
     const entry = this.peek();
     const next = this.planned[0]?.length ?? (entry === null ? -1 : plannedLength(entry));
-    const batch = transform === null && next >= 0 ? this.#assembler.closeBefore(next) : null;
+    // A length that is not known, -1, ends no batch.
+    const batch = transform === null ? this.#assembler.closeBefore(next) : null;
     return this.#handOut(batch);
   }
 
@@ -335,8 +336,7 @@ export class Stream implements StreamHandle {
 
   #pulled(error: MillraceError | null): void {
     if (this.#intake.ended) this.ledger.listedAll = true;
-    const live = this.#halted === null && this.token.state === StopState.Live;
-    if (error !== null && live) return this.#halt('failed', error, true);
+    if (error !== null && this.token.state === StopState.Live) return this.#halt('failed', error, true);
     this.#advance();
     this.#deps.poke();
   }
@@ -382,7 +382,8 @@ export class Stream implements StreamHandle {
     const { state } = this.token;
     // That, or a failed item, ends the stream from within: what ended there must not end a second time.
     if (this.#over) return;
-    const stopping = this.#halted !== null || state !== StopState.Live;
+    // Whatever halts a stream cancels its token.
+    const stopping = state !== StopState.Live;
     const quiet = this.jobsOut === 0 && !this.#intake.pulling;
     if (stopping && quiet) this.#giveUpRest();
     if ((stopping || this.#intake.exhausted) && this.tasks.size === 0 && quiet) this.#finishAssembly(state);
@@ -471,7 +472,7 @@ export class Stream implements StreamHandle {
       return;
     }
     this.memory.handOver(task);
-    if (task.outputs === null && task.skipItems === 0) return this.#push(wholeItem(task));
+    if (task.outputs === null) return this.#push(wholeItem(task));
     const items = itemsOf(task, this.#deps.arena);
     if (items.length === 0) {
       this.ledger.filtered += 1;

@@ -3,7 +3,7 @@
  * streams. It touches messages and tables, never bodies.
  *
  * Invariants:
- * 1. `#pump` is where work is given out, and every event leads to it; it never runs inside itself.
+ * 1. `#pump` is where work is given out, and every event leads to it, by `#poke`: it never runs inside itself.
  * 2. The words of a token are written before anybody is told that it turned.
  * 3. Memory of a dead worker's jobs is used again only after its exit was seen; that of a fenced one's is quarantined.
  */
@@ -71,7 +71,6 @@ export class Supervisor implements SupervisorHandle {
   #rotation: Stream[] = [];
   #nextStream = 1;
   #deaths = 0;
-  #pumping = false;
   #pumpSoon = false;
   #crewEnds = false;
   #stopWatch: (() => void) | null = null;
@@ -176,9 +175,14 @@ export class Supervisor implements SupervisorHandle {
         'too many loaders and direct calls at the same time: await some before beginning more',
       );
     }
-    if (caller !== null) follow(token, caller);
     const unlinkCaller = caller?.onChange(() => follow(token, caller)) ?? null;
-    const unlinkWords = token.onChange((state) => this.#turned(stream, state));
+    // Looked at behind the link: a deadline that passed in between is told to nobody.
+    if (caller !== null) follow(token, caller);
+    let opened: Stream | null = null;
+    const unlinkWords = token.onChange((state) => {
+      // A stream whose token turns while it is made is over before anybody knows of it.
+      if (opened !== null) this.#turned(opened, state);
+    });
     const stopError = (): MillraceError => (caller?.cancelled === true ? caller.error() : token.error());
     const stream: Stream = new Stream(options, source, {
       id: this.#nextStream++,
@@ -199,10 +203,8 @@ export class Supervisor implements SupervisorHandle {
         this.#forget(over);
       },
     });
-    if (!stream.over) {
-      this.#streams.add(stream);
-      if (token.state !== StopState.Live) writeToken(this.#slots.words, slot.slot, slot.epoch, token.state);
-    }
+    opened = stream;
+    if (!stream.over) this.#streams.add(stream);
     this.#rotation = [...this.#streams];
     this.#gate.opened();
     this.#poke();
@@ -272,20 +274,14 @@ export class Supervisor implements SupervisorHandle {
   }
 
   #pump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
     this.#dispatcher.beginTurn();
     this.#gate.beginTurn();
-    try {
-      do {
-        this.#dispatcher.sendAsks();
-        while (this.#round());
-      } while (this.#relief.relieve(this.#streams, this.#jobs.size + this.#hedges.size === 0));
-      if (this.#grants.turn === null) this.#hedges.serve();
-      else this.#hedges.giveWay();
-    } finally {
-      this.#pumping = false;
-    }
+    do {
+      this.#dispatcher.sendAsks();
+      while (this.#round());
+    } while (this.#relief.relieve(this.#streams, this.#jobs.size + this.#hedges.size === 0));
+    if (this.#grants.turn === null) this.#hedges.serve();
+    else this.#hedges.giveWay();
   }
 
   /** One message for each stream that has work and a worker; true when anything was done. */

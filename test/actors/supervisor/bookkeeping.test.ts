@@ -269,6 +269,18 @@ describe('the intake of a plan', () => {
     expect(limits).toHaveLength(2);
   });
 
+  it('that is cleared has nothing more to give, and may be asked again', async () => {
+    const { intake, limits } = createIntake([some(0, 5), some(5, 2)]);
+    intake.pull(9);
+    await turn();
+    intake.take();
+    intake.clear();
+    expect([intake.peek(), intake.upcoming(9)]).toEqual([null, []]);
+    intake.pull(1);
+    await turn();
+    expect([limits, intake.upcoming(9)]).toEqual([[9, 1], some(5, 2)]);
+  });
+
   it('tells the error of a pull, and may be asked again', async () => {
     const error = new MillraceError(ErrorCode.Throttled, 'slow');
     const { intake, changes } = createIntake([error, some(0, 1)]);
