@@ -121,19 +121,19 @@ describe('a job that failed', () => {
 
   it('with a wrong checksum of the whole begins again twice, and then has failed', async () => {
     const { stream, task, send, back } = await createObject({ version: 'v' });
-    for (const restarts of [1, 2]) {
+    for (const mismatches of [1, 2]) {
       back(send(), failed(ErrorCode.ChecksumMismatch));
-      expect(task).toMatchObject(again(1000, null, { restarts }));
+      expect(task).toMatchObject(again(1000, null, { restarts: 0, mismatches }));
       stream.planned.length = 0;
     }
     back(send(), failed(ErrorCode.ChecksumMismatch));
-    expect(task).toMatchObject({ restarts: 2, error: { code: 'ChecksumMismatch' } });
+    expect(task).toMatchObject({ mismatches: 2, error: { code: 'ChecksumMismatch' } });
   });
 
   it('with a wrong checksum in an attempt was tried again by its worker, and has failed', async () => {
     const { task, send, back } = await createObject();
     back(send(), failed(ErrorCode.ChecksumMismatch, { attempt: 5 }));
-    expect(task).toMatchObject({ restarts: 0, error: { code: 'ChecksumMismatch' } });
+    expect(task).toMatchObject({ restarts: 0, mismatches: 0, error: { code: 'ChecksumMismatch' } });
   });
 
   it('behind the end of a range that reaches beyond its object tells where that ends', async () => {
@@ -296,7 +296,7 @@ describe('an object that was replaced', () => {
   it('keeps the version that was asked for where it begins again for another reason', async () => {
     const { task, send, back } = await createObject({ version: 'v1', pinned: true });
     back(send(), failed(ErrorCode.ChecksumMismatch));
-    expect(task).toMatchObject(again(1000, 'v1'));
+    expect(task).toMatchObject(again(1000, 'v1', { restarts: 0, mismatches: 1 }));
   });
 
   it('is not taken for the one that the late parts of the old one are of', async () => {
