@@ -50,6 +50,12 @@ function runSlice(slice, told) {
   });
 }
 
+/** A run of hours does not keep what it found to itself. @param {number} told @param {Tally} tally */
+function tellNew(told, { failures }) {
+  for (const { scenario, seed, violations } of failures.slice(told))
+    console.error(`sim: scenario ${scenario}, seed ${seed}: ${violations[0]}`);
+}
+
 /** @param {readonly Tally[]} tallies @param {'faults' | 'marks' | 'policies'} column */
 function sum(tallies, column) {
   /** @type {Record<string, number>} */
@@ -91,7 +97,10 @@ const codes = await Promise.all(
       explain: 1,
       maxFailures: 20,
     };
-    return runSlice(slice, (tally) => (tallies[i] = tally));
+    return runSlice(slice, (tally) => {
+      tellNew(tallies[i]?.failures.length ?? 0, tally);
+      tallies[i] = tally;
+    });
   }),
 );
 const seconds = (performance.now() - beganAt) / 1000;

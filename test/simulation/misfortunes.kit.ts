@@ -111,10 +111,8 @@ export function hang(world: World, index: number, forMs: number): void {
 /** A port of a thread closes because the thread is about to go. */
 function closePort({ oracle }: Draw, world: World, index: number): void {
   world.sim.closeChannel(index, oracle.of(['jobs', 'results', 'control'] as const, 'which port'));
-  const { name } = world.sim.worker(index);
-  world.sim.context.after(oracle.of([0, 10, 1000], 'how long it still runs'), () => {
-    if (world.sim.worker(index).name === name) world.crash(index);
-  });
+  const worker = world.sim.worker(index);
+  world.sim.context.after(oracle.of([0, 10, 1000], 'how long it still runs'), () => world.end(worker));
 }
 
 /** Whoever has not come back so long after a cancel is given up, and needs a moment for that. */

@@ -31,6 +31,7 @@ export function pardonOf(draw: Draw, world: World, given: Circumstances): (error
   const { memoryIsHeld, stopped } = given;
   const struck = (...prefixes: string[]): number => draw.struck(...prefixes);
   const deaths = struck('worker.', 'port.close', 'clock.leap', 'task.slow-transform');
+  const lost = world.sim.workers.filter(({ abandoned }) => abandoned).length;
   return (error) => {
     const { code, message } = error as MillraceError;
     switch (code) {
@@ -48,7 +49,7 @@ export function pardonOf(draw: Draw, world: World, given: Circumstances): (error
           (message.includes(`sim://${world.poison}`) || /in a row/.test(message))
         )
           return true;
-        return deaths - struck('worker.poison') >= 3 || struck('clock.leap') > 0;
+        return deaths + lost - struck('worker.poison') >= 3 || struck('clock.leap') > 0;
       case ErrorCode.Cancelled:
       case ErrorCode.Draining:
       case ErrorCode.DeadlineExceeded:

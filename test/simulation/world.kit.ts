@@ -191,8 +191,12 @@ export class World {
   }
 
   /** The latest incarnation of a worker dies; nothing happens if it has ended. */
-  crash(index: number, cause: Error = new Error('a simulated crash')): void {
-    const worker = this.sim.worker(index);
+  crash(index: number, cause?: Error): void {
+    this.end(this.sim.worker(index), cause);
+  }
+
+  /** That thread dies, be it given up by now; nothing happens if it has ended. */
+  end(worker: SimWorker, cause: Error = new Error('a simulated crash')): void {
     if (worker.state === 'dead' || worker.state === 'exited') return;
     this.crashed.add(worker.name);
     worker.crash(cause);

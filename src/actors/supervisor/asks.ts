@@ -1,7 +1,8 @@
 /**
  * Listings, heads and writes without bytes: jobs that have an answer instead of bytes.
  *
- * Invariants: at most `MAX_WAITING` wait for a worker; each ends in an answer, an error, or with its stream's token.
+ * Invariants: at most `MAX_WAITING` wait for a worker; each ends in an answer, an error, or with its stream's token. What ends
+ * an upload goes first.
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type {
@@ -32,6 +33,8 @@ export type AskAnswer = KeyPage | ObjectInfo | WriteResult;
 export interface Ask {
   readonly stream: Stream;
   body: AskBody;
+  /** It ends what was begun: goes before what begins something, and waits for no cap. */
+  readonly ends: boolean;
   worker: Worker | null;
   crashes: number;
   settle(answer: AskAnswer | null, error: MillraceError | null): void;
@@ -128,14 +131,18 @@ export class Asks {
     }
     // Wait ends: with an answer, with the deaths of its workers, or in `turned` with the stream's token.
     return new Promise((resolve, reject) => {
-      this.#waiting.push({
+      const ends = body.kind === 'write' && body.request.kind === 'abort';
+      const ask: Ask = {
         stream,
         body,
+        ends,
         worker: null,
         crashes: 0,
         settle: (answer, error) =>
           answer === null ? reject(error ?? stream.token.error()) : resolve(answer),
-      });
+      };
+      if (ends) this.#waiting.unshift(ask);
+      else this.#waiting.push(ask);
     });
   }
 }

@@ -91,7 +91,7 @@ export class Dispatcher {
     const { asks, crew, gate } = this.#deps;
     for (let ask = asks.next; ask !== null; ask = asks.next) {
       const worker = crew.pick(false);
-      if (worker === null || (gate.limits && !gate.admitsQuestion())) return;
+      if (worker === null || (gate.limits && !ask.ends && !gate.admitsQuestion())) return;
       const id = this.#nextJob++;
       const stores: StoreSpec[] = [];
       this.#introduceStore(ask.body.store, worker, stores);

@@ -66,7 +66,7 @@ interface SimEvent {
   readonly label: string | null;
 }
 
-/** How far ahead a timer may be that overtakes messages. */
+/** How far ahead a timer may be that overtakes messages, and for how long a message may be passed over by such. */
 const OVERTAKE_WINDOW_MS = 50;
 
 export class Scheduler {
@@ -87,6 +87,9 @@ export class Scheduler {
   readonly #ready: (Queue | Timer)[] = [];
   #timers: Timer[] = [];
   #order = 0;
+  /** The order of what could happen and was posted first, and since when it is that. */
+  #eldest = -1;
+  #eldestSince = 0;
 
   constructor(oracle: Oracle, policy: Policy) {
     this.#oracle = oracle;
@@ -204,7 +207,9 @@ export class Scheduler {
     const next = this.#addTimers(ready);
     if (ready.length === 0) return next;
     if (ready.length > 1) ready.sort((a, b) => orderOf(a) - orderOf(b));
-    if (next !== null && next.at - this.now <= OVERTAKE_WINDOW_MS) {
+    const eldest = orderOf(ready[0]!);
+    if (eldest !== this.#eldest) [this.#eldest, this.#eldestSince] = [eldest, this.now];
+    if (next !== null && next.at - this.#eldestSince <= OVERTAKE_WINDOW_MS) {
       next.overtakes = true;
       ready.push(next);
     }
