@@ -122,7 +122,7 @@ export interface UnfinishedUpload {
 /** What a write has to say; each field for the requests that it names, and otherwise as in `WRITTEN`. */
 export interface WriteResult {
   /**
-   * `put`, `complete`, `copy`: version of the object that is there now, or null where the service does not tell. With a
+   * `put`, `complete`, `copy`: version of the object that it has made, or null where the service does not tell. With a
    * `complete` that is refused because there is no such upload (any more): the version that its object has if it was
    * completed before, or null where that is not known beforehand.
    */

@@ -1,8 +1,11 @@
 /** What runs of drawn worlds found, said without them. */
 import { describe, expect, it } from 'vitest';
 import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
+import { storedObject } from '../../dist/runtime/simulation/objects.js';
+import type { WriteLimits } from '../../dist/protocol/writes.js';
 import { PAGE } from './load.kit.js';
 import { World } from './world.kit.js';
+import { Writer } from './writing.kit.js';
 
 const refused = new MillraceError(ErrorCode.AccessDenied, 'refused');
 
@@ -104,5 +107,52 @@ describe('how long a service that refuses everything is waited for', () => {
     // Each pair waits for the next refusal.
     expect(world.sim.now).toBeLessThan(30_000 + 8 * 5_000);
     await world.close();
+  });
+});
+
+describe('two who write to one key', () => {
+  const limits: WriteLimits = {
+    multipartThreshold: PAGE,
+    partBytes: PAGE,
+    partAlignment: 1,
+    maxPartBytes: 4 * PAGE,
+    maxParts: 12,
+    maxObjectBytes: 48 * PAGE,
+    deletesPerRequest: 4,
+  };
+
+  it('are not told the version of each other, where the answer to the end of an upload was lost', async () => {
+    const world = new World({
+      seed: 1,
+      sizes: { a: 3 * PAGE },
+      writes: limits,
+      origin: { callFaults: [{ on: 'complete', kind: 'lost', outcome: 'transient', applied: true }] },
+    });
+    const { origin } = world;
+    const other = storedObject(new Uint8Array(3 * PAGE).fill(7), 'of another');
+    origin.onWrite = ({ kind }) => {
+      if (kind === 'complete' && origin.written.length === 1) origin.objects.set('w', other);
+    };
+    const writer = new Writer(world);
+    const write = writer.write({ how: 'put', key: 'w', size: 3 * PAGE, generation: 1, options: {} });
+    await world.run(() => writer.over);
+    expect(origin.writes.filter(({ kind }) => kind === 'complete').length).toBe(2);
+    expect(write.result).toEqual({ uri: 'sim://w', size: 3 * PAGE, version: null });
+    await world.close();
+    expect([...writer.violations(), ...world.leftovers()]).toEqual([]);
+  });
+
+  it('copy each what the source was in its time', async () => {
+    const world = new World({ seed: 1, sizes: { a: 100 }, writes: limits });
+    const writer = new Writer(world);
+    const call = { how: 'copy', key: 'w', source: 'a', size: 0, options: {} } as const;
+    const first = writer.write({ ...call, generation: 1 });
+    await world.run(() => writer.over);
+    world.origin.objects.set('a', storedObject(new Uint8Array(70), 'of later'));
+    const second = writer.write({ ...call, generation: 2 });
+    await world.run(() => writer.over);
+    expect([first.result!.size, second.result!.size]).toEqual([100, 70]);
+    await world.close();
+    expect([...writer.violations(), ...world.leftovers()]).toEqual([]);
   });
 });

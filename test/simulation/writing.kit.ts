@@ -80,10 +80,13 @@ export class Write {
   #look({ version, size }: WrittenObject): void {
     const { origin } = this.#writer.world;
     const made = origin.written.filter(({ key, object }) => key === this.call.key && this.makes(object));
+    // Of several, such as copies of a source that was replaced in between, it is the one of its version.
+    const told = made.filter(({ object }) => version === null || object.version === version);
     if (made.length === 0) this.faults.push('it resolved, and was never written');
-    else if (version !== null && !made.some(({ object }) => object.version === version))
+    else if (told.length === 0)
       this.faults.push(`it resolved with version ${version}, which has other bytes`);
-    if (made.length > 0 && size !== made[0]!.object.size) this.faults.push(`it resolved with ${size} bytes`);
+    else if (!told.some(({ object }) => object.size === size))
+      this.faults.push(`it resolved with ${size} bytes`);
   }
 
   async #begin(): Promise<WrittenObject> {

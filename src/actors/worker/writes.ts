@@ -3,7 +3,8 @@
  *
  * Invariants: a write that failed without an answer may have been carried out.
  * 1. An upload that is gone when it is completed again was completed by the attempt before if the object is there, in the
- *    version that it makes where that is known: then that is a success.
+ *    version that it makes where that is known: then that is a success. Where it is not known beforehand none is told: another
+ *    writer may have put an object of the same size since, and the version of that one is not of these bytes.
  * 2. A condition that does not hold any more may have been broken by that attempt itself. Whether it was cannot be told
  *    for certain, and who asks for a condition may be taking a lock: it is an error, and the error says so.
  */
@@ -46,7 +47,7 @@ async function completed(
   const conditional = ifAbsent || ifVersion !== null;
   // The size alone may be that of the object before, or of what another writer has put.
   const same = expected === null ? !conditional : value.version === expected;
-  return same && value.size === size ? written({ version: value.version }) : null;
+  return same && value.size === size ? written({ version: expected }) : null;
 }
 
 function ambiguous(error: MillraceError): MillraceError {

@@ -25,7 +25,10 @@ export interface WrittenObject {
   readonly uri: string;
   /** Bytes. */
   readonly size: number;
-  /** ETag or generation, or null where the service does not tell. */
+  /**
+   * ETag or generation of these very bytes; null where the service does not tell, nor where an answer was lost and what is there
+   * now may be of another writer.
+   */
   readonly version: string | null;
 }
 
