@@ -210,8 +210,14 @@ function excused(
     return options.ifAbsent === true && (contended || key === 'old' || /an earlier attempt/.test(message));
   if (pardon(failure)) return true;
   // An answer that is lost to a dead worker, or was never heard, is not known to be our own.
-  const uncertain = draw.struck('worker.', 'port.', 'write.', 'clock.leap') > 0;
+  const uncertain =
+    draw.struck('worker.', 'port.', 'write.', 'clock.leap') > 0 || replacedWorker(writer.world);
   return uncertain && (contended || options.ifAbsent === true);
+}
+
+/** Whether a worker was given up for another one; a service that is slow enough does that without any fault. */
+function replacedWorker({ sim }: World): boolean {
+  return sim.workers.some(({ name }) => !name.endsWith('#0'));
 }
 
 /** Uploads that are there at the end although nothing kept anybody from ending them. */
