@@ -211,7 +211,8 @@ function excused(
   if (pardon(failure)) return true;
   // An answer that is lost to a dead worker, or was never heard, is not known to be our own.
   const uncertain =
-    draw.struck('worker.', 'port.', 'write.', 'clock.leap') > 0 || replacedWorker(writer.world);
+    draw.struck('worker.', 'port.', 'write.', 'clock.leap') > 0 ||
+    (replacedWorker(writer.world) && /an earlier attempt/.test(message));
   return uncertain && (contended || options.ifAbsent === true);
 }
 
