@@ -53,6 +53,18 @@ describe('a question', () => {
     expect(await list).toBe(page);
   });
 
+  it('that ends an upload goes before those that wait', () => {
+    const { asks, stream } = createAsks();
+    const settled = [
+      asks.head(stream, 1, keyOf(0)),
+      asks.write(stream, 1, { kind: 'abort', key: keyOf(1), upload: 'u' }),
+      asks.head(stream, 1, keyOf(2)),
+    ];
+    for (const wait of settled) wait.catch(() => {});
+    expect(asks.next).toMatchObject({ ends: true, body: { kind: 'write', request: { kind: 'abort' } } });
+    asks.turned(stream, new MillraceError(ErrorCode.Cancelled, 'enough'));
+  });
+
   it('carries its keys alone, not the page that they were cut from, be they views of a Buffer or of an array', () => {
     const { asks, stream, send } = createAsks();
     const page = Buffer.from(new Uint8Array(1000).fill(7).buffer);

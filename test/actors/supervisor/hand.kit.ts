@@ -186,10 +186,13 @@ export function createHand(
     options = {},
     budgetBytes = pages(64),
     stores = {},
+    busyMs = 0,
   }: {
     options?: Partial<SupervisorOptions>;
     budgetBytes?: number;
     stores?: Partial<StoreDirectory>;
+    /** Of the processor, from one look to the next. */
+    busyMs?: number;
   } = {},
 ) {
   const clock = handClock();
@@ -199,6 +202,7 @@ export function createHand(
   const soon: (() => void)[] = [];
   const refreshed: unknown[] = [];
   const turns = { soon: 0, watches: 0 };
+  let usedMs = 0;
   /** What a refresh of a store comes to; for the test to say. */
   const refresh = { answer: (): Promise<StoreSpec> => Promise.reject(new Error('no stores here')) };
   const token = options.token ?? new CancellationToken({ clock });
@@ -217,7 +221,10 @@ export function createHand(
     },
     watchLoad: () => {
       turns.watches += 1;
-      return { read: () => ({ busyMs: 0, eventLoopDelayMs: 0 }), stop: () => void (turns.watches -= 1) };
+      return {
+        read: () => ({ busyMs: (usedMs += busyMs), eventLoopDelayMs: 0 }),
+        stop: () => void (turns.watches -= 1),
+      };
     },
     refreshStore: (...given: unknown[]) => {
       refreshed.push(given);

@@ -53,6 +53,22 @@ describe('a supervisor with a limit of bytes per second', () => {
   });
 });
 
+describe('a supervisor that may have little of the processor', () => {
+  it('has no question go while that is used up, but what ends an upload', async () => {
+    const hand = createHand(1, { options: { admission: { ...NONE, maxCpuShare: 0.5 } }, busyMs: 1e6 });
+    hand.open(entries(1, ALONE));
+    await hand.settle();
+    await hand.pass(600);
+    const before = hand.at(0).inbox.length;
+    const stream = hand.open(null);
+    stream.head(1, keyOf(1)).catch(() => {});
+    stream.write(1, { kind: 'abort', key: keyOf(2), upload: 'u' }).catch(() => {});
+    await hand.settle();
+    expect(hand.supervisor.stats.admission).toBe('cpu');
+    expect(hand.at(0).inbox.slice(before)).toMatchObject([{ kind: 'write', request: { kind: 'abort' } }]);
+  });
+});
+
 describe('a supervisor that watches the event loop', () => {
   it('does while it has streams, and leaves no timer behind when it is closed', async () => {
     const hand = createHand(1, { options: { admission: { ...NONE, maxEventLoopDelayMs: 100 } } });

@@ -176,6 +176,18 @@ describe('a stream that turns', () => {
     ]);
   });
 
+  it('that has come to its end answers the questions that still wait', async () => {
+    const hand = createHand(1);
+    for (const link of hand.links) link.jobs.close();
+    const stream = hand.open([]);
+    const list = stream.list(LIST);
+    list.catch(() => {});
+    const next = stream.next();
+    await hand.settle();
+    expect(await next).toBeNull();
+    await expect(list).rejects.toMatchObject({ code: 'Cancelled' });
+  });
+
   it('asks nothing any more', async () => {
     const hand = createHand(1);
     for (const link of hand.links) link.jobs.close();
