@@ -157,7 +157,8 @@ class Manners {
     const { concurrency = 2 } = this.#world.options;
     const beside = this.#underWay.filter(({ worker }) => worker === read.worker).length;
     if (beside > concurrency) this.#wrong.push(`${read.worker} has ${beside} reads under way`);
-    const same = this.#underWay.filter((other) => isSame(other, read));
+    // What one that was given up still reads is read anew, and cannot be taken back.
+    const same = this.#underWay.filter((other) => isSame(other, read) && !this.#isGivenUp(other));
     if (same.length > 2 && !this.#disturbed)
       this.#wrong.push(`${read.key} is read ${same.length} times over`);
     this.#lookAtWindow(read);
@@ -168,6 +169,10 @@ class Manners {
   /** Whether threads may have been lost with their reads, or messages be late. */
   get #disturbed(): boolean {
     return this.#draw.struck('worker.', 'port.', 'clock.leap', 'task.slow-transform') > 0;
+  }
+
+  #isGivenUp({ worker }: SimRead): boolean {
+    return this.#world.sim.workers.some(({ name, abandoned }) => name === worker && abandoned);
   }
 
   #lookForLosers(winner: SimRead): void {

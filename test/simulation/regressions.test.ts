@@ -156,3 +156,57 @@ describe('two who write to one key', () => {
     expect([...writer.violations(), ...world.leftovers()]).toEqual([]);
   });
 });
+
+describe('a load that has failed, with batches that nobody has taken', () => {
+  /** The fifth object is refused when the others are there; the consumer has one batch in hand. */
+  async function failedWorld(token: boolean) {
+    const world = new World({
+      seed: 1,
+      sizes: { a: 10, b: 20, c: 30, d: 40, e: 50 },
+      origin: { faults: [{ kind: 'refuse', key: 'e', error: refused }] },
+    });
+    const load = world.load({ batchSize: 1, byHand: true, token: token ? world.tokens[0]! : null });
+    const batch = (await stepped(world, load.take()))!;
+    const { stream } = load as unknown as { readonly stream: { readonly open: boolean } };
+    await world.run(() => !stream.open);
+    load.giveBack(batch);
+    return { world, load };
+  }
+
+  async function stepped<T>(world: World, promise: Promise<T>): Promise<T> {
+    let settled = false;
+    const end = (): void => void (settled = true);
+    promise.then(end, end);
+    await world.run(() => settled);
+    return await promise;
+  }
+
+  it('hands them out before it tells its failure', async () => {
+    const { world, load } = await failedWorld(true);
+    for (let i = 0; i < 3; i += 1) load.giveBack((await stepped(world, load.take()))!);
+    await expect(stepped(world, load.take())).rejects.toMatchObject({ code: 'AccessDenied' });
+    await stepped(world, load.end());
+    expect(load.record).toMatchObject({ reason: 'failed', delivered: 4, dropped: 0, failed: 1 });
+    await world.close();
+    expect(world.leftovers()).toEqual([]);
+  });
+
+  it.each(['its caller', 'the runtime'])('drops them when %s cancels, and tells its failure', async (who) => {
+    const { world, load } = await failedWorld(who === 'its caller');
+    (who === 'its caller' ? world.tokens[0]! : world.token).cancel('enough');
+    expect(world.arena.stats().usedBytes).toBe(0);
+    await expect(stepped(world, load.take())).rejects.toMatchObject({ code: 'AccessDenied' });
+    await stepped(world, load.end());
+    expect(load.record).toMatchObject({ reason: 'failed', delivered: 1, dropped: 3, failed: 1 });
+    await world.close();
+    expect(world.leftovers()).toEqual([]);
+  });
+
+  it('keeps no runtime from closing whose consumer does not come back', async () => {
+    const { world, load } = await failedWorld(false);
+    await stepped(world, world.supervisor.close('enough', 1000));
+    expect(world.arena.stats().usedBytes).toBe(0);
+    await load.end();
+    expect(load.record).toMatchObject({ reason: 'failed', delivered: 1, dropped: 3, failed: 1 });
+  });
+});

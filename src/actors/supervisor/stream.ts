@@ -6,7 +6,7 @@
  * 1. Every admitted object ends in exactly one column of the ledger.
  * 2. Memory of a task is released only when none of its jobs is with a worker.
  * 3. After the token turned nothing is admitted. A drain delivers what is complete up to the first gap and counts the
- *    rest as left; a cancel drops what was not handed out.
+ *    rest as left; a cancel drops what was not handed out, also of a stream that has failed by then.
  * 4. `ended` resolves when nothing of the stream is in flight and nothing is left to hand out.
  */
 import type { Arena } from '../../protocol/arena.js';
@@ -52,6 +52,8 @@ export interface StreamDeps {
   verifiable(entry: PlanEntry): boolean;
   /** The error that tells why the token ended: the caller's own where it has one. */
   stopError(): MillraceError;
+  /** Calls `fn` once a token above the stream's own is cancelled, unless the stream is closed before. */
+  onGivenUp(fn: () => void): void;
   /** Something changed that may let the supervisor go on. */
   poke(): void;
   /** Nothing of the stream is left. */
@@ -356,6 +358,8 @@ export class Stream implements StreamHandle {
       const last = keepReady ? this.#assembler.flush() : null;
       if (last !== null) this.#queue(last);
       this.token.cancel(reason);
+      // Its own token has turned: that nobody wants what is left of it is heard from those above it alone.
+      if (keepReady) this.#deps.onGivenUp(() => this.#halt(reason, error, false));
     }
     if (!keepReady) this.#dropReady();
     this.#advance();

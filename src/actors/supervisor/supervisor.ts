@@ -32,7 +32,7 @@ import { Quarantine } from './quarantine.js';
 import { Relief } from './relief.js';
 import { ResultRows } from './results.js';
 import { Stream } from './stream.js';
-import { follow } from './follow.js';
+import { follow, onFirstStop } from './follow.js';
 import { rotate } from './turns.js';
 import {
   type PlanEntry,
@@ -154,20 +154,21 @@ export class Supervisor implements SupervisorHandle {
   }
 
   openStream(options: StreamOptions, source: PlanSource, caller: CancellationToken | null): StreamHandle {
-    return this.#openStream(options, source, this.token.child(), caller);
+    return this.#openStream(options, source, this.token, caller);
   }
 
   openCleanup(options: StreamOptions, source: PlanSource, token: CancellationToken): StreamHandle {
     // Nobody is left to work for one that comes when the streams are over.
-    return this.#openStream(options, source, (this.#crewEnds ? this.token : token).child(), null);
+    return this.#openStream(options, source, this.#crewEnds ? this.token : token, null);
   }
 
   #openStream(
     options: StreamOptions,
     source: PlanSource,
-    token: CancellationToken,
+    parent: CancellationToken,
     caller: CancellationToken | null,
   ): StreamHandle {
+    const token = parent.child();
     const slot = this.#slots.acquire();
     if (slot === null) {
       throw new MillraceError(
@@ -179,6 +180,7 @@ export class Supervisor implements SupervisorHandle {
     // Looked at behind the link: a deadline that passed in between is told to nobody.
     if (caller !== null) follow(token, caller);
     let opened: Stream | null = null;
+    let unlinkAbove: (() => void) | null = null;
     const unlinkWords = token.onChange((state) => {
       // A stream whose token turns while it is made is over before anybody knows of it.
       if (opened !== null) this.#turned(opened, state);
@@ -190,6 +192,9 @@ export class Supervisor implements SupervisorHandle {
       arena: this.arena,
       token,
       stopError,
+      onGivenUp: (fn) => {
+        unlinkAbove = onFirstStop(caller === null ? [parent] : [parent, caller], fn);
+      },
       now: () => this.#context.now(),
       uri: (entry) => this.stores.uri(entry.store, entry.key),
       verifiable: ({ store }) => this.stores.defaults(store).checksums === true,
@@ -200,6 +205,7 @@ export class Supervisor implements SupervisorHandle {
       closed: (over) => {
         unlinkCaller?.();
         unlinkWords();
+        unlinkAbove?.();
         this.#forget(over);
       },
     });

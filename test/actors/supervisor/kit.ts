@@ -93,6 +93,7 @@ export function createStream(
     now: () => id,
     uri: uriOf,
     stopError: () => token.error(),
+    onGivenUp: () => {},
     poke: () => {},
     closed: () => {},
     list: () => Promise.reject(new Error('no lists here')),

@@ -74,6 +74,7 @@ export function open(
     uri: uriOf,
     now: () => nowMs,
     stopError: () => token.error(),
+    onGivenUp: () => {},
     poke: () => void (told.pokes += 1),
     closed: () => void (told.closed += 1),
     list: () => Promise.reject(new Error('no lists here')),
