@@ -1,13 +1,12 @@
 /** A run that failed, made small and told so that whoever reads it can go on: what, why, how to see it again. */
 import type { Choice, Tape } from '../../dist/runtime/simulation/oracle.js';
-import { runSeed, type Run, type Scenario } from './scenario.kit.js';
+import { MAX_STEPS, runSeed, type Run, type Scenario } from './scenario.kit.js';
 import { shrink } from './shrink.kit.js';
 import { printTape } from './tapes.kit.js';
 
 const SHOWN_EVENTS = 30;
 const SHOWN_CHOICES = 60;
 const MAX_RUNS = 3000;
-const MAX_STEPS = 30_000;
 const SPARE_STEPS = 500;
 
 /** What kind of failure it is: numbers differ from run to run of the same defect. */

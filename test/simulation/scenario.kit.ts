@@ -92,7 +92,8 @@ export interface Run {
   readonly trace: () => readonly string[];
 }
 
-const MAX_STEPS = 30_000;
+/** A run has a few hundred; one under a cap that lets a request go every few seconds, and samples meanwhile, some ten thousands. */
+export const MAX_STEPS = 100_000;
 const unhandled: unknown[] = [];
 let listening = false;
 

@@ -14,13 +14,13 @@ import { fillRetryBudget, RETRY_CAPACITY } from '../../dist/protocol/words.js';
 import type { SimOriginOptions, SimRead } from '../../dist/runtime/simulation/origin.js';
 import type { FaultSites } from '../../dist/runtime/simulation/sites.js';
 import type { SimulationOptions } from '../../dist/runtime/simulation/simulation.js';
+import { MAX_STEPS } from './scenario.kit.js';
 import type { SimWorker } from '../../dist/runtime/simulation/worker.js';
 import { SimulatedRuntime } from '../../dist/testing/simulated-runtime.js';
 import { CountedToken } from '../kit/counted-token.js';
 import { patternObjects } from './kit.js';
 import { Load, PAGE, type LoadOptions } from './load.kit.js';
 
-const MAX_STEPS = 30_000;
 /** Before a worker is started again that keeps dying. */
 const LEAST_PAUSE_MS = 50;
 
