@@ -8,7 +8,6 @@ export const SCRATCH_BUCKET = 'scratch';
 /** Keys that answer 403. */
 export const FORBIDDEN = '^forbidden/';
 
-/** The byte budget: a single object below fills it to the last page, so that all of it is resident before the warm-up ends. */
 export const MEMORY_BUDGET = 64 * MIB;
 export const MAX_CONNECTIONS = 16;
 export const PART_BYTES = 4 * MIB;
@@ -24,11 +23,9 @@ export const MIDDLE = { prefix: 'middle/', count: 64, sizes: [256 * KIB, 255 * K
 /** Comes in parts. @type {Family} */
 export const LARGE = { prefix: 'large/', count: 2, sizes: [24 * MIB, 24 * MIB - 777] };
 /** @type {Family} */
-export const WHOLE_BUDGET = { prefix: 'budget/', count: 1, sizes: [MEMORY_BUDGET] };
-/** @type {Family} */
 export const FORBIDDEN_ONES = { prefix: 'forbidden/', count: 4, sizes: [100] };
 
-export const FAMILIES = [SMALL, MIDDLE, LARGE, WHOLE_BUDGET, FORBIDDEN_ONES];
+export const FAMILIES = [SMALL, MIDDLE, LARGE, FORBIDDEN_ONES];
 
 /** Key of the i-th object of a family, as the origin numbers them. @param {Family} family @param {number} i */
 export function keyOf({ prefix, count }, i) {

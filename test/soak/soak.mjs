@@ -12,7 +12,7 @@ import { backToBaseline, takeBaseline } from '../kit/leaks.mjs';
 import { createColumns } from './columns.mjs';
 import { gauge } from './gauge.mjs';
 import { Ledger } from './ledger.mjs';
-import { MAX_CONNECTIONS, MEMORY_BUDGET, WHOLE_BUDGET, keyOf, originOptions, uriOf } from './objects.mjs';
+import { MAX_CONNECTIONS, MEMORY_BUDGET, SMALL, keyOf, originOptions, uriOf } from './objects.mjs';
 import { runRound } from './rounds.mjs';
 
 /** Shorter than any round on any machine. */
@@ -21,8 +21,7 @@ const MAX_ROUNDS = 200_000;
 const DELAY_RESOLUTION_MS = 10;
 /** A store that was not used for some rounds signs with older ones, and is to be told that they have expired. */
 const EXPIRED_KNOWN = 16;
-/** At least a sixteenth of the budget: such extents lie at its end. */
-const HELD_BYTES = MEMORY_BUDGET / 16;
+const PAGE_BYTES = 4096;
 const STOP_DEADLINE_MS = 15_000;
 /** What a thread and the sockets of a closed runtime may take to be gone. */
 const GONE_MS = 10_000;
@@ -175,24 +174,16 @@ function addCost(interval, cost) {
 }
 
 /**
- * Touches once what the runtime may ever touch: memory is mapped page by page as it is first used, and would else be seen
- * to grow for as long as no round has needed all of it. First the budget as a whole; then the addresses beyond it, which
- * are used when what is held leaves no run that is long enough: 4 MiB are held below the end, and all the rest is asked for.
+ * Touches once what the runtime may ever touch: memory is mapped page by page as it is first written, and would else be seen
+ * to grow for as long as no round has needed all of it, the addresses beyond the budget too.
  * @param {import('./rounds.mjs').Soak} world
  */
-async function touchEverything({ runtime, ledger }) {
-  const key = keyOf(WHOLE_BUDGET, 0);
-  const read = async (/** @type {number} */ length) => {
-    const result = await runtime.getRange(uriOf(key), { start: 0, length }, { size: MEMORY_BUDGET });
-    ledger.take(key, result.bytes, length);
-    return result;
-  };
-  (await read(MEMORY_BUDGET)).release();
-  const above = await read(2 * HELD_BYTES);
-  const held = await read(HELD_BYTES);
-  above.release();
-  (await read(MEMORY_BUDGET - HELD_BYTES)).release();
-  held.release();
+async function touchEverything({ runtime }) {
+  const result = await runtime.get(uriOf(keyOf(SMALL, 0)));
+  const words = new Int32Array(result.bytes.buffer);
+  // To add nothing is to write, and changes nothing for anybody.
+  for (let at = 0; at < words.length; at += PAGE_BYTES / words.BYTES_PER_ELEMENT) Atomics.add(words, at, 0);
+  result.release();
 }
 
 /**
