@@ -5,7 +5,7 @@
  *
  * Without `--seed` it begins at a fresh one, which it prints; `--seed S` alone runs that one and tells it at length.
  * `--twice` runs each seed twice and compares; `--complete` fails when a fault never struck or a mark was never reached.
- * Exits with 1 on a violation.
+ * Exits with 1 on a violation, or when SIGINT or SIGTERM cut it short: it prints then what it has come to.
  */
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -37,6 +37,15 @@ function whole(given, fallback, name) {
   process.exit(2);
 }
 
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set();
+let stopped = false;
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM']))
+  process.on(signal, () => {
+    stopped = true;
+    for (const child of children) child.send('stop');
+  });
+
 /** @param {object} slice @param {(tally: Tally) => void} told @returns {Promise<number | null>} exit code */
 function runSlice(slice, told) {
   const child = fork(`${root}/.sim/simulation/run.js`, [JSON.stringify(slice)], {
@@ -44,9 +53,13 @@ function runSlice(slice, told) {
     // Short-lived objects by the million: with a small nursery a tenth of the time goes to collecting them.
     execArgv: ['--max-semi-space-size=64'],
   });
+  children.add(child);
   child.on('message', (tally) => told(/** @type {Tally} */ (tally)));
   return new Promise((resolve) => {
-    child.on('exit', (code) => resolve(code));
+    child.on('exit', (code) => {
+      children.delete(child);
+      resolve(code);
+    });
   });
 }
 
@@ -138,6 +151,8 @@ else {
   console.log(`sim: ${failures.length} of ${ran} seeds failed`);
 }
 // A process that ended before its seeds did has not looked at them.
-const cutShort = codes.some((code) => code !== 0);
-if (cutShort) console.error(`sim: a process ended with ${codes.join(', ')}`);
+const died = codes.some((code) => code !== 0);
+if (died) console.error(`sim: a process ended with ${codes.join(', ')}`);
+if (stopped) console.error(`sim: stopped after ${ran} of ${seeds} seeds`);
+const cutShort = died || (stopped && ran < seeds);
 process.exitCode = violations.length > 0 || cutShort || (values.complete && missing.length > 0) ? 1 : 0;

@@ -41,7 +41,13 @@ async function main(slice: Slice, tell: (tally: Tally) => void): Promise<void> {
   const tally: Tally = { runs: 0, steps: 0, faults: {}, marks: {}, policies: {}, failures: [] };
   const scenarios = SCENARIOS.filter(({ name }) => slice.scenarios.includes(name));
   let toldAt = Date.now();
-  for (let seed = slice.from; seed < slice.to; seed += slice.step) {
+  let stopped = false;
+  process.on('message', () => {
+    stopped = true;
+  });
+  // A Ctrl-C is for the parent, who says when to stop.
+  process.on('SIGINT', () => {});
+  for (let seed = slice.from; seed < slice.to && !stopped; seed += slice.step) {
     const scenario = scenarios[Math.floor(seed / slice.step) % scenarios.length]!;
     const run = await runSeed(scenario, seed);
     const violations = [...run.violations];
