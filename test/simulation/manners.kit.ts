@@ -40,6 +40,8 @@ const NOT_VERIFIED = [
   'store.503',
   'store.429',
   'store.storm',
+  // Of any question.
+  'write.lost',
 ];
 
 /** What counts as an attempt that has failed. */
