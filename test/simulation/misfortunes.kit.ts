@@ -122,6 +122,8 @@ const FENCED_MS = 3500;
 export interface Stoppable {
   readonly what: string;
   readonly token: CancellationToken | null;
+  /** When it was begun; at the start, unless it is told. */
+  readonly beganAtMs?: number;
   /** When it had ended. */
   readonly overAtMs: number;
   /** How long its own consumer, or what it has to put in order, may hold it up. */
@@ -141,9 +143,10 @@ export function lateStops(world: World, draw: Draw, stoppables: readonly Stoppab
   const boundMs = 500 + startMs + exitMs + held + 3 * latencyMs[1] + world.leapedMs;
   const late: string[] = [];
   for (const { token, atMs, graceMs } of world.stops) {
-    for (const { what, token: own, overAtMs, slackMs } of stoppables) {
+    for (const { what, token: own, beganAtMs = 0, overAtMs, slackMs } of stoppables) {
       if (token !== null && own !== token) continue;
-      const tookMs = overAtMs - atMs - graceMs - slackMs;
+      // What is begun with a token that has turned ends then.
+      const tookMs = overAtMs - Math.max(atMs + graceMs, beganAtMs) - slackMs;
       draw.sometimes('a stop was in time', tookMs <= boundMs && tookMs >= 0);
       if (tookMs > boundMs) late.push(`${what} ended ${tookMs} ms after its cancel, more than ${boundMs}`);
     }

@@ -168,8 +168,9 @@ function lookAtWrites(writer: Writer, draw: Draw, held: boolean): string[] {
   const wrong = lateStops(
     writer.world,
     draw,
-    writer.writes.map(({ call, overAtMs }) => {
-      return { what: call.how, token: call.options.token ?? null, overAtMs, slackMs: CLEANUP_MS };
+    writer.writes.map(({ call, beganAtMs, overAtMs }) => {
+      const token = call.options.token ?? null;
+      return { what: call.how, token, beganAtMs, overAtMs, slackMs: CLEANUP_MS };
     }),
   );
   for (const write of writer.writes) {

@@ -42,6 +42,7 @@ export class Write {
   readonly call: WriteCall;
   result: WrittenObject | null = null;
   failure: unknown = null;
+  readonly beganAtMs: number;
   overAtMs = Infinity;
   /** What was wrong in the moment in which it settled. */
   readonly faults: string[] = [];
@@ -50,6 +51,7 @@ export class Write {
   constructor(writer: Writer, call: WriteCall) {
     this.call = call;
     this.#writer = writer;
+    this.beganAtMs = writer.world.sim.now;
     void this.#run();
   }
 
