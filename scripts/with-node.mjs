@@ -50,8 +50,9 @@ const [major = '', dashes, command, ...rest] = process.argv.slice(2);
 if (!/^\d+$/.test(major) || dashes !== '--' || command === undefined) fail(USAGE);
 
 const path = `${install(major)}${delimiter}${process.env.PATH ?? ''}`;
-const child = spawn(command, rest, { stdio: 'inherit', env: { ...process.env, PATH: path } });
+// Before the command is there: whoever sees what it prints may send a signal in the same moment.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+const child = spawn(command, rest, { stdio: 'inherit', env: { ...process.env, PATH: path } });
 child.on('error', (error) => fail(`${command} could not be started: ${error.message}`));
 child.on('exit', (code, signal) => {
   process.exitCode = code ?? 128 + (constants.signals[signal ?? 'SIGTERM'] ?? 0);
