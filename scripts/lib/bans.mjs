@@ -140,12 +140,13 @@ function poolSignals({ code, source }) {
  * node:timers/promises sleep through a stop.
  * @param {File} file @returns {Finding[]}
  */
-function events({ code, source, room }) {
+function events(file) {
+  const { code, source } = file;
   /** @type {Finding[]} */
   const found = [];
   const imported = (/** @type {RegExp} */ name) => source.strings.find(({ value }) => name.test(value));
   const sleeping = imported(/^(node:)?timers\/promises$/);
-  if (sleeping !== undefined && room !== 'cli' && room !== 'testing/origin') {
+  if (sleeping !== undefined && !inCli(file) && !inOrigin(file)) {
     const message = 'found timers/promises; its sleeps know no token: use the sleep of the context';
     found.push({ offset: sleeping.start, rule: 'waits-end', message });
   }

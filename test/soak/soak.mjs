@@ -7,6 +7,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { CancellationToken, Runtime } from 'millrace';
+import { PAGE_BYTES } from '../../dist/protocol/arena.js';
 import { startOrigin } from '../../dist/testing/index.js';
 import { backToBaseline, takeBaseline } from '../kit/leaks.mjs';
 import { createColumns } from './columns.mjs';
@@ -21,7 +22,6 @@ const MAX_ROUNDS = 200_000;
 const DELAY_RESOLUTION_MS = 10;
 /** A store that was not used for some rounds signs with older ones, and is to be told that they have expired. */
 const EXPIRED_KNOWN = 16;
-const PAGE_BYTES = 4096;
 const STOP_DEADLINE_MS = 15_000;
 /** What a thread and the sockets of a closed runtime may take to be gone. */
 const GONE_MS = 10_000;

@@ -112,6 +112,11 @@ export class Asks {
     this.#waiting = [...again, ...this.#waiting];
   }
 
+  /** Whether a question of the stream is with nobody yet. */
+  isWaiting(stream: Stream): boolean {
+    return this.#waiting.some((ask) => ask.stream === stream);
+  }
+
   /** The stream's token turned: nothing of it is begun any more. */
   turned(stream: Stream, error: MillraceError): void {
     const gone = this.#waiting.filter((ask) => ask.stream === stream);

@@ -234,14 +234,16 @@ function usedBytes(task: Task, row: RowResult): number {
 function fetchAnew(task: Task): void {
   if (task.restart) return;
   task.mismatches += 1;
-  const { restarts } = task;
-  beginAgain(task, task.size);
-  task.restarts = restarts;
+  forget(task, task.size);
 }
 
 /** Notes that the task has to be fetched anew, as an object of `size` (or one that is not known) in any version. */
 function beginAgain(task: Task, size: number): void {
   task.restarts += task.restart ? 0 : 1;
+  forget(task, size);
+}
+
+function forget(task: Task, size: number): void {
   task.restart = true;
   if (task.prefix !== null) task.prefix.stale = true;
   task.size = size;

@@ -381,7 +381,7 @@ export class Supervisor implements SupervisorHandle {
   #turned(stream: Stream, state: StopState): void {
     writeToken(this.#slots.words, stream.slot, stream.epoch, state);
     this.#crew.turned(stream, state);
-    this.#asks.turned(stream, stream.token.error());
+    this.#withdrawAsks(stream);
     if (state !== StopState.Cancelled || this.#overdue.has(stream)) return;
     // What ignores its signal keeps its loader: its worker is given up, as one that does not turn is.
     const { closeTimeoutMs } = this.#options;
@@ -391,10 +391,15 @@ export class Supervisor implements SupervisorHandle {
     );
   }
 
+  /** Every stream comes here, and few have asked anything: the error is made for those that have. */
+  #withdrawAsks(stream: Stream): void {
+    if (this.#asks.isWaiting(stream)) this.#asks.turned(stream, stream.token.error());
+  }
+
   #forget(stream: Stream): void {
     this.#streams.delete(stream);
     // A stream may come to its end while a question of it still waits; no worker will know the stream any more.
-    this.#asks.turned(stream, stream.token.error());
+    this.#withdrawAsks(stream);
     this.#overdue.get(stream)?.();
     this.#overdue.delete(stream);
     this.#rotation = [...this.#streams];
