@@ -123,6 +123,11 @@ export interface HeadMessage {
 /** A write that has no bytes with it. */
 export type BareWriteRequest = Exclude<WriteRequest, PutRequest | PartRequest>;
 
+/** Whether it ends what was begun: it goes before all that waits, on both sides. */
+export function endsUpload({ kind }: BareWriteRequest): boolean {
+  return kind === 'abort';
+}
+
 export interface WriteMessage {
   readonly kind: 'write';
   readonly jobId: number;

@@ -5,13 +5,14 @@
  * an upload goes first.
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
-import type {
-  BareWriteRequest,
-  DoneMessage,
-  HeadMessage,
-  ListMessage,
-  ResultMessage,
-  WriteMessage,
+import {
+  endsUpload,
+  type BareWriteRequest,
+  type DoneMessage,
+  type HeadMessage,
+  type ListMessage,
+  type ResultMessage,
+  type WriteMessage,
 } from '../../protocol/messages.js';
 import type { KeyPage, ObjectInfo } from '../../protocol/store.js';
 import type { WriteResult } from '../../protocol/writes.js';
@@ -33,7 +34,7 @@ export type AskAnswer = KeyPage | ObjectInfo | WriteResult;
 export interface Ask {
   readonly stream: Stream;
   body: AskBody;
-  /** It ends what was begun: goes before what begins something, and waits for no cap. */
+  /** It ends what was begun: goes before what begins something, and waits neither for a cap nor for room. */
   readonly ends: boolean;
   worker: Worker | null;
   crashes: number;
@@ -136,7 +137,7 @@ export class Asks {
     }
     // Wait ends: with an answer, with the deaths of its workers, or in `turned` with the stream's token.
     return new Promise((resolve, reject) => {
-      const ends = body.kind === 'write' && body.request.kind === 'abort';
+      const ends = body.kind === 'write' && endsUpload(body.request);
       const ask: Ask = {
         stream,
         body,

@@ -119,13 +119,12 @@ export class Crew {
 
   /** The worker with the least to do that may take more, `but` one, or null. With `alone`: one that has nothing to do at all. */
   pick(alone: boolean, but: Worker | null = null): Worker | null {
-    let best: Worker | null = null;
-    for (const worker of this.#places) {
-      if (worker === null || worker === but || worker.exclusive || worker.link.jobs.credits === 0) continue;
-      if (alone ? worker.rows > 0 : this.#isFull(worker) && this.#isFull(this.#active(worker))) continue;
-      if (best === null || worker.outstanding < best.outstanding) best = worker;
-    }
-    return best;
+    return this.#least(alone ? isBusy : this.#hasEnough, but);
+  }
+
+  /** The worker with the least to do, however much that is, for what goes before all the rest. */
+  pickBeyond(): Worker | null {
+    return this.#least(() => false, null);
   }
 
   /** The same for a second attempt at what a worker has: another one, or itself when it is alone. */
@@ -241,6 +240,19 @@ export class Crew {
     return this.#places.every((worker) => worker === null);
   }
 
+  #least(hasEnough: (worker: Worker) => boolean, but: Worker | null): Worker | null {
+    let best: Worker | null = null;
+    for (const worker of this.#places) {
+      if (worker === null || worker === but || worker.exclusive || worker.link.jobs.credits === 0) continue;
+      if (hasEnough(worker)) continue;
+      if (best === null || worker.outstanding < best.outstanding) best = worker;
+    }
+    return best;
+  }
+
+  readonly #hasEnough = (worker: Worker): boolean =>
+    this.#isFull(worker) && this.#isFull(this.#active(worker));
+
   #isFull({ rows, outstanding }: Readonly<WorkerLoad>): boolean {
     const { maxRows, maxOutstanding } = this.#limits;
     return rows >= maxRows || (rows > 0 && outstanding >= maxOutstanding);
@@ -308,6 +320,10 @@ export class Crew {
     const cancel = this.#context.after(pauseMs, restart, true);
     this.#timers.set(index, cancel);
   }
+}
+
+function isBusy({ rows }: Worker): boolean {
+  return rows > 0;
 }
 
 /** A job for that store goes to the worker. */

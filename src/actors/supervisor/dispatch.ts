@@ -90,7 +90,7 @@ export class Dispatcher {
   sendAsks(): void {
     const { asks, crew, gate } = this.#deps;
     for (let ask = asks.next; ask !== null; ask = asks.next) {
-      const worker = crew.pick(false);
+      const worker = ask.ends ? crew.pickBeyond() : crew.pick(false);
       if (worker === null || (gate.limits && !ask.ends && !gate.admitsQuestion())) return;
       const id = this.#nextJob++;
       const stores: StoreSpec[] = [];

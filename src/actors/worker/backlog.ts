@@ -2,12 +2,12 @@
  * What a worker was sent and has not begun. Its length is bounded by what the supervisor lets a worker be ahead of itself.
  *
  * Invariants:
- * 1. Rows for one origin begin in the order in which they came, but for hedges, which are late already; those for another
- *    one, and those that ask nobody for anything, go past them while they are not let in.
+ * 1. Rows for one origin begin in the order in which they came, but for hedges, which are late already, and what ends an
+ *    upload; those for another one, and those that ask nobody for anything, go past them while they are not let in.
  * 2. Nothing waits here for anything but a free slot and its origin: rows whose loader stops are withdrawn in that very turn,
  *    whatever the slots are busy with.
  */
-import type { JobMessage } from '../../protocol/messages.js';
+import { endsUpload, type JobMessage } from '../../protocol/messages.js';
 import { Job, JobFlag, JOB_STRIDE, type PackedTable } from '../../protocol/tables.js';
 import type { Patient } from './origins.js';
 
@@ -54,7 +54,7 @@ export class Backlog {
   #queues: Queue[] = [];
   #rows = 0;
   #order = FIRST_ORDER;
-  #lateOrder = FIRST_ORDER - 1;
+  #earlyOrder = FIRST_ORDER - 1;
 
   /** Rows that have not begun. */
   get rows(): number {
@@ -65,8 +65,7 @@ export class Backlog {
     const count = rowsOf(message);
     if (count === 0) return;
     const pending = { message, open: count };
-    const isLate = isHedge(message);
-    const order = isLate ? this.#lateOrder-- : this.#order++;
+    const order = isEarly(message) ? this.#earlyOrder-- : this.#order++;
     const add = (store: number, rows: readonly number[] | null): void =>
       this.#add({
         pending,
@@ -160,6 +159,10 @@ export function isHedge(message: JobMessage, job?: number): boolean {
   return (cells[Job.Flags]! & JobFlag.Hedge) !== 0 && (job === undefined || cells[Job.Id] === job);
 }
 
+function isEarly(message: JobMessage): boolean {
+  return isHedge(message) || (message.kind === 'write' && endsUpload(message.request));
+}
+
 export function rowsOf(message: JobMessage): number {
   return message.kind === 'fetch' ? message.table.count : 1;
 }
@@ -173,7 +176,7 @@ function placeOf({ entries }: Queue): number {
 
 /** More rows than a message has. */
 const MAX_ROWS = 2 ** 20;
-/** Of the first message: hedges count down from here. Times the rows, ten million messages a second fit into a month. */
+/** Of the first message: what goes before all that waits counts down from here. Times the rows, ten million messages a second fit into a month. */
 const FIRST_ORDER = 2 ** 31;
 
 function restOf({ rows, begun, count }: Entry): number[] {

@@ -241,6 +241,18 @@ describe('the pick', () => {
     expect(crew.pick(false, at(0))).toBe(at(1));
   });
 
+  it('for what goes before all the rest is the one with the least, however full, that has a credit and is not to be alone', () => {
+    const { crew, links, at } = createCrew(3, { maxRows: 1, maxOutstanding: 1 });
+    [7, 5, 6].forEach((outstanding, index) => Object.assign(at(index), { outstanding, rows: outstanding }));
+    expect([crew.pick(false), crew.pickBeyond()]).toEqual([null, at(1)]);
+    while (links[1]!.jobs.trySend({} as never) === 'ok');
+    expect(crew.pickBeyond()).toBe(at(2));
+    at(2).exclusive = true;
+    expect(crew.pickBeyond()).toBe(at(0));
+    at(0).exclusive = true;
+    expect(crew.pickBeyond()).toBeNull();
+  });
+
   it('is nobody who has just died, or is to be alone', () => {
     const { crew, links, at } = createCrew(2);
     crew.closing();

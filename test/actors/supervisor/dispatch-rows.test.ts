@@ -280,6 +280,18 @@ describe('questions', () => {
     expect(asked(kit)).toEqual([['head', 'head', 'head']]);
   });
 
+  it('that end an upload wait for no room', async () => {
+    const kit = await createKit(1, []);
+    Object.assign(kit.crew.at(0), { rows: 1, outstanding: Number.MAX_SAFE_INTEGER });
+    ask(kit, 0);
+    kit.dispatcher.sendAsks();
+    expect(asked(kit)).toEqual([[]]);
+    const request = { kind: 'abort', key: keyOf(1), upload: 'u1' } as const;
+    kit.asks.write(kit.stream, 4, request).catch(() => {});
+    kit.dispatcher.sendAsks();
+    expect(asked(kit)).toEqual([['write']]);
+  });
+
   it('wait where the processor is used up, and only there', async () => {
     for (const [limits, questions, sent] of [
       [true, false, 0],

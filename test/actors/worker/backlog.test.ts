@@ -14,6 +14,16 @@ function headOf(stream: number): JobMessage {
   return { kind: 'head', stream, jobId: 9, store: 1, key: new Uint8Array(1), open: null, stores: [] };
 }
 
+function writeOf(stream: number, kind: 'abort' | 'complete'): JobMessage {
+  const key = new Uint8Array(1);
+  const upload = { key, upload: 'u1' };
+  const request =
+    kind === 'abort'
+      ? { kind, ...upload }
+      : { kind, ...upload, parts: [], size: 0, ifAbsent: false, ifVersion: null, contentType: null };
+  return { kind: 'write', stream, jobId: 8, store: 5, request, again: false, open: null, stores: [] };
+}
+
 /** Rows whose bytes are there, or not, all of one store. */
 function landedOf(stream: number, ...landed: boolean[]): JobMessage {
   const table = new TableBuilder(JOB_STRIDE);
@@ -167,6 +177,14 @@ describe('a backlog', () => {
     fresh.push(hedgeOf(3, 30));
     fresh.push(fetchOf(1, 5));
     expect(drain(fresh)).toEqual(['3:0', '1:0']);
+  });
+
+  it('begins what ends an upload before all that waits, and no other write', () => {
+    const backlog = new Backlog();
+    backlog.push(fetchOf(1, 5));
+    backlog.push(writeOf(2, 'complete'));
+    backlog.push(writeOf(3, 'abort'));
+    expect(drain(backlog)).toEqual(['3:0', '1:0', '2:0']);
   });
 
   it('counts a message of many rows before the next message, whatever the stores of its rows', () => {
