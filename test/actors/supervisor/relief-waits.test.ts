@@ -1,43 +1,23 @@
 /** What a consumer that is short of memory is given, and when its wait for other consumers begins anew. */
 import { describe, expect, it, vi } from 'vitest';
-import { Grants } from '../../../dist/actors/supervisor/grants.js';
-import { Relief } from '../../../dist/actors/supervisor/relief.js';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
 import type { StreamOptions } from '../../../dist/actors/supervisor/types.js';
-import { Arena, PAGE_BYTES } from '../../../dist/protocol/arena.js';
+import { PAGE_BYTES } from '../../../dist/protocol/arena.js';
 import { formatBytes } from '../../../dist/protocol/sizes.js';
-import { createStream, entryOf, MIB, pages, settle, settleAll, uriOf, WHOLE } from './kit.js';
-
-const TIMEOUT_MS = 60_000;
+import { createStream, MIB, pages, settle, settleAll } from './kit.js';
+import { createRelief, grantAll, sequences, sized, TIMEOUT_MS } from './relief.kit.js';
 
 function reliefOf(timeoutMs = TIMEOUT_MS) {
-  const arena = new Arena(4 * MIB);
-  const grants = new Grants({ arena, workers: 1, ranges: () => WHOLE, uri: uriOf });
-  const timers = new Set<() => void>();
-  const waits: number[] = [];
-  const relief = new Relief({
-    arena,
-    grants,
-    timeoutMs,
-    after: (ms, fn) => {
-      waits.push(ms);
-      timers.add(fn);
-      return () => void timers.delete(fn);
-    },
-    poke: () => {},
-  });
-  const grantAll = (stream: Stream): void => {
-    while (grants.grantNext(stream));
-  };
+  const kit = createRelief(4 * MIB, timeoutMs);
+  const { arena, timers } = kit;
   /** A stream of objects of these sizes, and what its consumer has got. */
   const streamOf = async (sizes: readonly number[], options: Partial<StreamOptions> = {}) => {
-    const entries = sizes.map((size, i) => entryOf(i, { size }));
-    const { stream, pull } = createStream(arena, entries, options);
+    const { stream, pull } = createStream(arena, sized(sizes), options);
     await pull();
     const got: (readonly number[] | null)[] = [];
     const next = (): void =>
       void stream.next().then(
-        (batch) => got.push(batch?.items.map(({ sequence }) => sequence) ?? null),
+        (batch) => got.push(batch === null ? null : sequences(batch.items)),
         (error: Error) => got.push([error.message.length]),
       );
     return { stream, next, got };
@@ -49,11 +29,11 @@ function reliefOf(timeoutMs = TIMEOUT_MS) {
     fn!();
   };
   const used = (): number => arena.stats().usedBytes;
-  return { arena, grants, relief, timers, waits, grantAll, streamOf, ring, used };
+  return { ...kit, streamOf, ring, used };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
-const granted = (stream: Stream): number[] => stream.granted.map(({ sequence }) => sequence);
+const granted = (stream: Stream): number[] => sequences(stream.granted);
 
 describe('a consumer that is short of memory', () => {
   it('gets at once what has become free', async () => {
@@ -68,11 +48,11 @@ describe('a consumer that is short of memory', () => {
   });
 
   it('gets what there is of its batch where the next item finds no room', async () => {
-    const { arena, relief, grantAll, streamOf } = reliefOf();
+    const { arena, grants, relief, streamOf } = reliefOf();
     arena.allocate(2 * MIB);
     const { stream, next, got } = await streamOf([MIB, 2 * MIB], { batchBytes: 8 * MIB });
     next();
-    grantAll(stream);
+    grantAll(grants, stream);
     settleAll(stream);
     expect(relief.relieve([stream], true)).toBe(true);
     await settled();

@@ -1,44 +1,13 @@
 /** A consumer that waits for memory: what is taken from whom, and when it is told that only consumers can help. */
 import { describe, expect, it } from 'vitest';
-import { Grants } from '../../../dist/actors/supervisor/grants.js';
-import { Relief } from '../../../dist/actors/supervisor/relief.js';
+import type { Grants } from '../../../dist/actors/supervisor/grants.js';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
-import { Arena, PAGE_BYTES } from '../../../dist/protocol/arena.js';
+import { type Arena, PAGE_BYTES } from '../../../dist/protocol/arena.js';
 import { isSettled } from '../../protocol/pipe.js';
-import { createStream, entryOf, MIB, pages, settle, settleAll, uriOf, WHOLE } from './kit.js';
+import { createStream, MIB, pages, settle, settleAll } from './kit.js';
+import { createRelief, grantAll, sequences, sized } from './relief.kit.js';
 
-/** `pass` lets the time pass that a consumer waits for others; `timers` says how many of such waits there are. */
-function createRelief(budgetBytes: number, timeoutMs = 60_000) {
-  const arena = new Arena(budgetBytes);
-  const grants = new Grants({ arena, workers: 1, ranges: () => WHOLE, uri: uriOf });
-  const timers = new Set<() => void>();
-  /** How long each of them was to be. */
-  const waits: number[] = [];
-  const relief = new Relief({
-    arena,
-    grants,
-    timeoutMs,
-    after: (ms, fn) => {
-      waits.push(ms);
-      timers.add(fn);
-      return () => void timers.delete(fn);
-    },
-    poke: () => {},
-  });
-  const pass = (): void => {
-    // The last part of the wait has a timer of its own.
-    for (let part = 0; part < 2; part += 1)
-      for (const fn of [...timers].splice(0)) if (timers.delete(fn)) fn();
-  };
-  return { arena, grants, relief, timers, waits, pass };
-}
-
-const sized = (sizes: readonly number[]) => sizes.map((size, i) => entryOf(i, { size }));
-const granted = (stream: Stream): number[] => stream.granted.map((task) => task.sequence);
-
-function grantAll(grants: Grants, stream: Stream): void {
-  while (grants.grantNext(stream));
-}
+const granted = (stream: Stream): number[] => sequences(stream.granted);
 
 describe('a consumer that waits for memory', () => {
   /** A stream that has its whole budget in batches that nobody has asked for. */
