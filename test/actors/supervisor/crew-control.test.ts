@@ -149,7 +149,10 @@ describe('the watch', () => {
     expect(told).toEqual([]);
   });
 
-  it('counts anew where this thread itself was away for more than half a second', () => {
+  it.each([
+    ['counts anew where this thread itself was away for more than half a second', 501, [0, 0, 1]],
+    ['does not where it was away for less', 500, [1]],
+  ] as const)('%s', (_name, awayMs, expected) => {
     const clock = handClock();
     let away = 0;
     const { crew, at, context } = createCrew(1);
@@ -159,28 +162,11 @@ describe('the watch', () => {
     crew.watch(1000, (worker) => told.push(worker));
     load(at(0), 0, 0);
     clock.advance(500);
-    away = 501;
-    clock.advance(500);
-    expect(told).toEqual([]);
-    clock.advance(500);
-    expect(told).toEqual([]);
-    clock.advance(500);
-    expect(told).toHaveLength(1);
-  });
-
-  it('does not where it was away for less', () => {
-    const clock = handClock();
-    let away = 0;
-    const { crew, at, context } = createCrew(1);
-    context.now = () => clock.now() + away;
-    context.after = (ms, fn) => clock.after(ms, fn);
-    const told: Worker[] = [];
-    crew.watch(1000, (worker) => told.push(worker));
-    load(at(0), 0, 0);
-    clock.advance(500);
-    away = 500;
-    clock.advance(500);
-    expect(told).toHaveLength(1);
+    away = awayMs;
+    for (const count of expected) {
+      clock.advance(500);
+      expect(told).toHaveLength(count);
+    }
   });
 
   it('of a worker that was forgiven begins anew', () => {

@@ -9,20 +9,26 @@ import { keyOf, pages } from './kit.js';
 describe('a slow read', () => {
   const hedge = { percentile: 98, maxShare: 1, leastSamples: 1 };
 
-  it('is asked for a second time elsewhere, and counts once', async () => {
-    const hand = createHand(2);
-    const stream = hand.open(entries(1), { hedge });
+  /** The first worker has told that its job is slow. */
+  async function openSlow(size = 1000, options: Parameters<typeof createHand>[1] = {}) {
+    const hand = createHand(2, options);
+    const stream = hand.open(entries(1, { size }), { hedge });
     await hand.settle();
     const [job] = hand.at(0).fetched;
     hand.at(0).say({ kind: 'slow', jobs: [job!.id] });
     await hand.settle();
+    return { hand, stream, job: job! };
+  }
+
+  it('is asked for a second time elsewhere, and counts once', async () => {
+    const { hand, stream, job } = await openSlow();
     const [second] = hand.at(1).fetched;
     expect(second!.flags & JobFlag.Hedge).toBe(JobFlag.Hedge);
     expect(hand.supervisor.stats.hedged).toBe(1);
     hand.at(1).done([second!], { landed: 1000 });
     await hand.settle();
-    expect(hand.at(0).heard).toEqual([{ kind: 'revoke', job: job!.id }]);
-    hand.at(0).done([job!], { status: DoneStatus.Cancelled, landed: 0 });
+    expect(hand.at(0).heard).toEqual([{ kind: 'revoke', job: job.id }]);
+    hand.at(0).done([job], { status: DoneStatus.Cancelled, landed: 0 });
     await hand.settle();
     expect(await rest(stream)).toEqual([0]);
     expect(hand.supervisor.stats).toMatchObject({ hedged: 1, hedgesWon: 1 });
@@ -30,12 +36,7 @@ describe('a slow read', () => {
   });
 
   it('is not asked for a second time while somebody is short of memory, and those under way are given up', async () => {
-    const hand = createHand(2, { budgetBytes: pages(4) });
-    const stream = hand.open(entries(1, { size: pages(1) }), { hedge });
-    await hand.settle();
-    const [job] = hand.at(0).fetched;
-    hand.at(0).say({ kind: 'slow', jobs: [job!.id] });
-    await hand.settle();
+    const { hand, stream, job } = await openSlow(pages(1), { budgetBytes: pages(4) });
     expect(hand.at(1).fetched).toHaveLength(1);
     const other = hand.open(entries(1, { size: pages(3) }));
     const next = other.next();
@@ -44,7 +45,7 @@ describe('a slow read', () => {
     expect(hand.at(1).heard).toEqual([{ kind: 'revoke', job: hedged!.id }]);
     hand.at(1).done([hedged!], { status: DoneStatus.Cancelled, landed: 0 });
     await hand.settle();
-    hand.at(0).say({ kind: 'slow', jobs: [job!.id] });
+    hand.at(0).say({ kind: 'slow', jobs: [job.id] });
     await hand.settle();
     expect(hand.supervisor.stats.hedged).toBe(1);
     finishAll([hand.at(0)]);
@@ -53,14 +54,9 @@ describe('a slow read', () => {
   });
 
   it('is given up with the worker that a cancel waits for in vain', async () => {
-    const hand = createHand(2);
-    const stream = hand.open(entries(1), { hedge });
-    await hand.settle();
-    const [job] = hand.at(0).fetched;
-    hand.at(0).say({ kind: 'slow', jobs: [job!.id] });
-    await hand.settle();
+    const { hand, stream, job } = await openSlow();
     stream.token.cancel('enough');
-    hand.at(0).done([job!], { status: DoneStatus.Cancelled, landed: 0 });
+    hand.at(0).done([job], { status: DoneStatus.Cancelled, landed: 0 });
     await hand.settle();
     await hand.pass(3000);
     expect([hand.links[0]!.abandoned, hand.links[1]!.abandoned]).toEqual([false, true]);

@@ -4,17 +4,19 @@ import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { Outcome, type ReadAnswer, type Store } from '../../../dist/protocol/store.js';
 import { DoneStatus, JobFlag } from '../../../dist/protocol/tables.js';
-import { BYTES, complete, laneOf, scriptedStore, settled, STORE, storeOf, transient } from './lane.kit.js';
+import {
+  BYTES,
+  complete,
+  half,
+  laneOf,
+  problem,
+  scriptedStore,
+  settled,
+  STORE,
+  storeOf,
+  transient,
+} from './lane.kit.js';
 
-const problem = new MillraceError(ErrorCode.ServiceUnavailable, 'not now');
-/** The first part of the bytes came, with the version that they are of. */
-const half: ReadAnswer = {
-  ...complete,
-  outcome: Outcome.Interrupted,
-  landed: 24,
-  size: -1,
-  error: problem,
-};
 const rest: ReadAnswer = { ...complete, landed: BYTES - 24, size: -1 };
 
 describe('a job', () => {

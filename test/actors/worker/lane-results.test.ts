@@ -1,19 +1,18 @@
 /** What a lane tells of its job: whether its bytes are all, and verified, how long it took, and by whom it is stopped. */
 import { describe, expect, it, vi } from 'vitest';
-import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import { Outcome, type ReadAnswer } from '../../../dist/protocol/store.js';
 import { DoneStatus, JobFlag } from '../../../dist/protocol/tables.js';
-import { BYTES, complete, laneOf, scriptedStore, settled, STORE, storeOf, transient } from './lane.kit.js';
-
-const problem = new MillraceError(ErrorCode.ServiceUnavailable, 'not now');
-/** The first part of the bytes came, with the version that they are of. */
-const half: ReadAnswer = {
-  ...complete,
-  outcome: Outcome.Interrupted,
-  landed: 24,
-  size: -1,
-  error: problem,
-};
+import {
+  BYTES,
+  complete,
+  half,
+  laneOf,
+  scriptedStore,
+  settled,
+  STORE,
+  storeOf,
+  transient,
+} from './lane.kit.js';
 
 describe('whether a checksum is still to be looked at', () => {
   it.each([

@@ -4,7 +4,7 @@ import { Latencies } from '../../../dist/actors/worker/latencies.js';
 import { LocalToken } from '../../../dist/actors/worker/tokens.js';
 import { newTicket } from '../../../dist/actors/worker/origins.js';
 import type { Waiter } from '../../../dist/actors/worker/waiting.js';
-import type { MillraceError } from '../../../dist/protocol/errors.js';
+import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import type { JobMessage } from '../../../dist/protocol/messages.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { Outcome, type ReadAnswer, type ReadRequest, type Store } from '../../../dist/protocol/store.js';
@@ -39,6 +39,17 @@ export const transient: ReadAnswer = {
   landed: 0,
   size: -1,
   version: null,
+};
+
+export const problem = new MillraceError(ErrorCode.ServiceUnavailable, 'not now');
+
+/** The first part of the bytes came, with the version that they are of. */
+export const half: ReadAnswer = {
+  ...complete,
+  outcome: Outcome.Interrupted,
+  landed: 24,
+  size: -1,
+  error: problem,
 };
 
 /** Cells of a job beside its key and flags. */

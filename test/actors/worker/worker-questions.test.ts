@@ -5,17 +5,17 @@ import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import type { JobMessage } from '../../../dist/protocol/messages.js';
 import { Outcome, type Answer, type ObjectInfo } from '../../../dist/protocol/store.js';
 import { DoneStatus, JobFlag } from '../../../dist/protocol/tables.js';
-import { fetchOf, STORE, storeSpec, streamSpec, workerOf } from './worker.kit.js';
-
-const stores = [storeSpec()];
-const transform = { url: 'file:///transform.js', options: { of: 'the user' } };
-const problem = new MillraceError(ErrorCode.ServiceUnavailable, 'not now');
-const answerOf = <T>(value: T): Answer<T> => ({
-  outcome: Outcome.Complete,
-  value,
-  error: null,
-  retryAfterMs: 0,
-});
+import {
+  answerOf,
+  fetchOf,
+  problem,
+  STORE,
+  stores,
+  storeSpec,
+  streamSpec,
+  transform,
+  workerOf,
+} from './worker.kit.js';
 
 describe('a question', () => {
   const info: ObjectInfo = { size: 5, version: '"1"', lastModifiedMs: null, contentType: null };

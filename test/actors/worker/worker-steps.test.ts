@@ -7,17 +7,19 @@ import { StopState } from '../../../dist/protocol/stop.js';
 import { Outcome, type Answer, type Store } from '../../../dist/protocol/store.js';
 import { DoneStatus, JobFlag } from '../../../dist/protocol/tables.js';
 import type { PutRequest, WriteRequest, WriteResult } from '../../../dist/protocol/writes.js';
-import { BYTES, byteOf, fetchOf, type JobCells, storeSpec, streamSpec, workerOf } from './worker.kit.js';
-
-const stores = [storeSpec()];
-const transform = { url: 'file:///transform.js', options: { of: 'the user' } };
-const problem = new MillraceError(ErrorCode.ServiceUnavailable, 'not now');
-const answerOf = <T>(value: T): Answer<T> => ({
-  outcome: Outcome.Complete,
-  value,
-  error: null,
-  retryAfterMs: 0,
-});
+import {
+  answerOf,
+  byteOf,
+  BYTES,
+  fetchOf,
+  type JobCells,
+  problem,
+  stores,
+  storeSpec,
+  streamSpec,
+  transform,
+  workerOf,
+} from './worker.kit.js';
 
 describe('a transform', () => {
   const transforming = async (

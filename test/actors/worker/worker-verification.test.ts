@@ -1,20 +1,22 @@
 /** What a worker does with an object that no answer brought in one piece. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
+import { ErrorCode } from '../../../dist/protocol/errors.js';
 import { Outcome, type Answer, type ObjectInfo } from '../../../dist/protocol/store.js';
 import { DoneStatus, JobFlag } from '../../../dist/protocol/tables.js';
-import { BYTES, byteOf, fetchOf, STORE, storeSpec, streamSpec, workerOf } from './worker.kit.js';
+import {
+  answerOf,
+  byteOf,
+  BYTES,
+  fetchOf,
+  problem,
+  STORE,
+  stores,
+  streamSpec,
+  transform,
+  workerOf,
+} from './worker.kit.js';
 
-const stores = [storeSpec()];
-const transform = { url: 'file:///transform.js', options: { of: 'the user' } };
-const problem = new MillraceError(ErrorCode.ServiceUnavailable, 'not now');
-const answerOf = <T>(value: T): Answer<T> => ({
-  outcome: Outcome.Complete,
-  value,
-  error: null,
-  retryAfterMs: 0,
-});
 const bytesOf = (key: string): number[] => Array.from({ length: BYTES }, (_, at) => byteOf(key, at));
 
 describe('an object that came in pieces', () => {

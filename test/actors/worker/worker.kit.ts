@@ -6,7 +6,7 @@ import {
   type TurnSignal,
   type WorkerContext,
 } from '../../../dist/protocol/context.js';
-import type { WireError } from '../../../dist/protocol/errors.js';
+import { ErrorCode, MillraceError, type WireError } from '../../../dist/protocol/errors.js';
 import type {
   ControlMessage,
   ControlReply,
@@ -19,7 +19,13 @@ import type {
 } from '../../../dist/protocol/messages.js';
 import { PortReceiver, PortSender } from '../../../dist/protocol/port.js';
 import { StopState } from '../../../dist/protocol/stop.js';
-import { Outcome, type ReadAnswer, type Store, type StoreSnapshot } from '../../../dist/protocol/store.js';
+import {
+  type Answer,
+  Outcome,
+  type ReadAnswer,
+  type Store,
+  type StoreSnapshot,
+} from '../../../dist/protocol/store.js';
 import {
   Done,
   DONE_STRIDE,
@@ -69,6 +75,17 @@ export function storeSpec(id = STORE, more: Partial<StoreSpec> = {}): StoreSpec 
   return { id, name: `s3://shelf-${id}`, dataModule: 'data.js', kind: 'direct', snapshot, ...more };
 }
 
+/** What a message with the first job of its store tells. */
+export const stores = [storeSpec()];
+
+export const transform = { url: 'file:///transform.js', options: { of: 'the user' } };
+
+export const problem = new MillraceError(ErrorCode.ServiceUnavailable, 'not now');
+
+export function answerOf<T>(value: T): Answer<T> {
+  return { outcome: Outcome.Complete, value, error: null, retryAfterMs: 0 };
+}
+
 export function streamSpec(id: number, more: Partial<StreamSpec> = {}): StreamSpec {
   return { id, tokenSlot: id, tokenEpoch: 1, transform: null, maxAttempts: 3, throttleTimeoutMs: 0, ...more };
 }
@@ -111,8 +128,8 @@ export interface WorkerKitOptions {
 export function workerOf({
   concurrency = 4,
   resultsCapacity = 64,
-  transform,
-  stores = {},
+  transform: apply,
+  stores: means = {},
 }: WorkerKitOptions = {}) {
   const words = createRuntimeWords();
   fillRetryBudget(words);
@@ -164,7 +181,7 @@ export function workerOf({
     write: () => Promise.reject(new Error('no writes here')),
     update: ({ version }) => void updates.push([id, version]),
     close: () => void closed.push(id),
-    ...stores[id],
+    ...means[id],
   });
 
   const context: WorkerContext = {
@@ -200,8 +217,8 @@ export function workerOf({
     },
     loadTransform: ({ url }) => {
       loads.push(url);
-      if (transform instanceof Error) return Promise.reject(transform);
-      return Promise.resolve(transform as TransformFunction);
+      if (apply instanceof Error) return Promise.reject(apply);
+      return Promise.resolve(apply as TransformFunction);
     },
     answer: (given) => void (questions = given),
     transportStats: () => ({ connectionsOpened: 5 }) as ReturnType<WorkerContext['transportStats']>,
