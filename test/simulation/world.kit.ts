@@ -261,8 +261,7 @@ export class World {
         // Nothing runs on a thread that is dead.
         await new Promise(() => {});
       }
-      if (transformMs > 0 && sites?.strikes('task.slow-transform') === true)
-        await new Promise<void>((resolve) => void this.sim.context.after(transformMs, resolve));
+      if (transformMs > 0 && sites?.strikes('task.slow-transform') === true) await worker.work(transformMs);
       return await transform!(bytes, info);
     };
   }
