@@ -92,10 +92,9 @@ export class Supervisor implements SupervisorHandle {
     this.#slots = new TokenSlots(words);
     const uri = (entry: PlanEntry): string => stores.uri(entry.store, entry.key);
     const plans = new Plans(stores);
-    const { ranges } = plans;
     this.#quarantine = new Quarantine(arena);
     this.#results = { arena, uri };
-    this.#grants = new Grants({ arena, workers: options.workers, ranges, uri });
+    this.#grants = new Grants({ arena, workers: options.workers, ranges: plans.ranges, uri });
     this.#relief = new Relief({
       arena,
       grants: this.#grants,
@@ -127,7 +126,7 @@ export class Supervisor implements SupervisorHandle {
       jobs: this.#jobs,
       stores,
       hedges: budget,
-      ranges,
+      ranges: plans.ranges,
       hedgePlan: plans.hedge,
     });
     this.#hedges = new Hedges({
@@ -434,8 +433,8 @@ export class Supervisor implements SupervisorHandle {
     const stuck = code === ErrorCode.WorkerStuck;
     const hedged = this.#hedges.lost(worker, lost, stuck);
     if (stuck) this.#quarantine.take(worker, lost, hedged);
-    const { concurrency } = this.#options;
-    if (culprit === null) blame(lost, { worker, cause, code, hedges, concurrency }, this.#results);
+    const loss = { worker, cause, code, hedges, concurrency: this.#options.concurrency };
+    if (culprit === null) blame(lost, loss, this.#results);
     for (const job of lost) {
       this.#jobs.delete(job.id);
       unload(worker, job.task.entry.store, job.weight);
