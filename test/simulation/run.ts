@@ -4,7 +4,7 @@
  * `node run.js '{"scenarios": ["loads"], "from": 0, "to": 1000, "step": 2, "twice": false, "explain": 1, "maxFailures": 20}'`
  */
 import { explainFailure } from './failure.kit.js';
-import { runSeed, type Run, type Scenario } from './scenario.kit.js';
+import { differences, runSeed, type Run, type Scenario } from './scenario.kit.js';
 import { SCENARIOS } from './scenarios.js';
 
 export interface Slice {
@@ -52,10 +52,10 @@ async function main(slice: Slice, tell: (tally: Tally) => void): Promise<void> {
     const run = await runSeed(scenario, seed);
     const violations = [...run.violations];
     if (slice.twice) {
-      if ((await runSeed(scenario, seed)).hash !== run.hash)
-        violations.push('the same seed went another way the second time');
-      if ((await runSeed(scenario, seed, run.tape)).hash !== run.hash)
-        violations.push('its own tape went another way');
+      const again = differences(run, await runSeed(scenario, seed));
+      if (again.length > 0) violations.push(`the same seed has other ${again.join(', ')} the second time`);
+      const taped = differences(run, await runSeed(scenario, seed, run.tape));
+      if (taped.length > 0) violations.push(`with its own tape it has other ${taped.join(', ')}`);
     }
     count(tally, run);
     if (violations.length > 0) await fail(tally, scenario, { ...run, violations }, slice);

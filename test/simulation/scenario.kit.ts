@@ -1,4 +1,5 @@
 /** What a scenario of the simulation is given, and what becomes of one run of it. */
+import { isDeepStrictEqual } from 'node:util';
 import { Oracle, type Choice, type Tape } from '../../dist/runtime/simulation/oracle.js';
 import { createPolicy, POLICIES, type PolicyName } from '../../dist/runtime/simulation/policies.js';
 import type { Simulation, SimulationOptions } from '../../dist/runtime/simulation/simulation.js';
@@ -133,4 +134,14 @@ export async function runSeed(
     marks,
     trace: () => sims.flatMap((sim) => sim.trace),
   };
+}
+
+/** In what two runs of one seed differ, in words; nothing for two that went the same way and came to the same. */
+export function differences(one: Run, other: Run): string[] {
+  const compared: readonly (readonly [what: string, same: boolean])[] = [
+    ['events', one.hash === other.hash && one.steps === other.steps],
+    ['tape', isDeepStrictEqual(one.tape, other.tape)],
+    ['violations', isDeepStrictEqual(one.violations, other.violations)],
+  ];
+  return compared.filter(([, same]) => !same).map(([what]) => what);
 }

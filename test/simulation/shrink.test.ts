@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import type { Tape } from '../../dist/runtime/simulation/oracle.js';
 import { explainFailure } from './failure.kit.js';
-import { runSeed, type Scenario } from './scenario.kit.js';
+import { differences, runSeed, type Run, type Scenario } from './scenario.kit.js';
 import { SCENARIOS } from './scenarios.js';
 import { shrink } from './shrink.kit.js';
 
@@ -71,7 +71,27 @@ it.each(SCENARIOS)('is a tape that goes the same way again, in $name', async (sc
   for (let seed = 0; seed < 20; seed += 1) {
     const run = await runSeed(scenario, seed);
     const again = await runSeed(scenario, seed, run.tape);
-    expect([again.hash, again.steps, again.violations]).toEqual([run.hash, run.steps, run.violations]);
-    expect(again.tape).toEqual(run.tape);
+    expect(differences(run, again)).toEqual([]);
   }
+});
+
+it('differs in its events, its tape and what was violated, each by its name', async () => {
+  let calls = 0;
+  const scenario: Scenario = {
+    name: 'other',
+    marks: [],
+    run: (draw) => {
+      draw.oracle.of([0, 1], 'an answer');
+      calls += 1;
+      if (calls === 2) draw.oracle.of([0, 1], 'one more');
+      return Promise.resolve(calls === 3 ? ['violated'] : []);
+    },
+  };
+  const runs: Run[] = [];
+  for (let i = 0; i < 4; i += 1) runs.push(await runSeed(scenario, 3));
+  const [first, drawn, violated, same] = runs;
+  expect(differences(first!, drawn!)).toEqual(['tape']);
+  expect(differences(first!, violated!)).toEqual(['violations']);
+  expect(differences(first!, same!)).toEqual([]);
+  expect(differences(first!, { ...same!, hash: 1 })).toEqual(['events']);
 });

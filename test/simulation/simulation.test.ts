@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { OwnWord } from '../../dist/protocol/context.js';
 import { DoneStatus } from '../../dist/protocol/tables.js';
 import { CancellationToken } from '../../dist/protocol/token.js';
+import { Oracle } from '../../dist/runtime/simulation/oracle.js';
+import { createPolicy } from '../../dist/runtime/simulation/policies.js';
+import { Scheduler } from '../../dist/runtime/simulation/scheduler.js';
 import { firstWrongByte, Hand, patternObjects, type HandOptions } from './kit.js';
 
 const SIZES = { a: 5000, b: 1, c: 0, d: 12_345, e: 700, f: 9000, g: 64, h: 2048 };
@@ -43,6 +46,37 @@ describe('the order of a simulation', () => {
     }
     expect(traces.size).toBe(20);
     expect(orders.size).toBeGreaterThan(5);
+  });
+
+  it('has a hash that tells one key from another, where all else is the same', async () => {
+    const hashOf = async (key: string): Promise<number> => {
+      const driven = hand(11, { objects: patternObjects({ [key]: 10 }) });
+      void driven.fetch([{ key }]);
+      await driven.untilReported();
+      expect(driven.sim.trace.filter((line) => line.includes(` ${key} `)).length).toBeGreaterThan(2);
+      return driven.sim.hash;
+    };
+    const hash = await hashOf('a');
+    expect(await hashOf('a')).toBe(hash);
+    expect(await hashOf('b')).not.toBe(hash);
+  });
+
+  it('has a hash of the queue, the message and the moment of each event', () => {
+    const hashOf = (name: string, label: string, atMs: number): number => {
+      const oracle = new Oracle({ seed: 1 });
+      const scheduler = new Scheduler(oracle, createPolicy('fifo', oracle.dice));
+      const party = { name: 'worker', turning: true, thrown: () => {} };
+      const queue = scheduler.queue(name, party);
+      queue.deliver = () => {};
+      scheduler.after(party, 'timer', atMs, () => queue.push(label, null));
+      while (scheduler.step());
+      expect(scheduler.trace.at(-1)).toBe(`1 @${atMs + 1} ${name}: ${label}`);
+      return scheduler.hash;
+    };
+    const hash = hashOf('jobs', 'fetch', 5);
+    expect(hashOf('jobs', 'fetch', 5)).toBe(hash);
+    const others = [hashOf('results', 'fetch', 5), hashOf('jobs', 'head', 5), hashOf('jobs', 'fetch', 5.25)];
+    expect(new Set([hash, ...others]).size).toBe(4);
   });
 
   it('delivers every message of one channel in the order it was sent, whatever the seed', async () => {

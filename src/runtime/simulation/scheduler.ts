@@ -69,6 +69,12 @@ interface SimEvent {
 /** How far ahead a timer may be that overtakes messages, and for how long a message may be passed over by such. */
 const OVERTAKE_WINDOW_MS = 50;
 
+/** Of FNV-1a, which takes one word after the other. */
+const FNV_BASIS = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+/** Times are sums of fractions: two runs that differ by less of a millisecond differ by nothing. */
+const TICKS = 1024;
+
 export class Scheduler {
   /** Virtual milliseconds; does not begin at zero, so that nobody takes the first moment for "never". */
   now = 1;
@@ -76,12 +82,13 @@ export class Scheduler {
   steps = 0;
   /** Called whenever time has moved. */
   onAdvance: () => void = () => {};
-  /** Changes with each event: two runs with the same hash went the same way. */
-  hash = 0x811c9dc5;
+  /** Changes with each event, by its time and its words: two runs with the same hash went the same way. */
+  hash = FNV_BASIS;
   readonly #oracle: Oracle;
   readonly #policy: Policy;
   readonly #queues: Queue[] = [];
   readonly #events: SimEvent[] = [];
+  /** The hash of each name and label. */
   readonly #names = new Map<string, number>();
   /** Whom each step happened to, for choosing; cleared for each. */
   readonly #ready: (Queue | Timer)[] = [];
@@ -243,17 +250,23 @@ export class Scheduler {
   #note(name: string, label: string | null): void {
     this.#events.push({ at: this.now, name, label });
     let { hash } = this;
-    for (const word of [this.#numberOf(name), label === null ? -1 : this.#numberOf(label), this.now | 0])
-      hash = Math.imul(hash ^ word, 0x01000193) ^ (hash >>> 15);
+    for (const word of [
+      this.#hashOf(name),
+      label === null ? -1 : this.#hashOf(label),
+      (this.now * TICKS) | 0,
+    ])
+      hash = Math.imul(hash ^ word, FNV_PRIME) ^ (hash >>> 15);
     this.hash = hash;
   }
 
-  /** The same names come in the same order in the same run: their numbers stand for them. */
-  #numberOf(name: string): number {
+  /** There are few names and many events: each name is gone through once. */
+  #hashOf(name: string): number {
     const known = this.#names.get(name);
     if (known !== undefined) return known;
-    this.#names.set(name, this.#names.size);
-    return this.#names.size - 1;
+    let hash = FNV_BASIS;
+    for (let i = 0; i < name.length; i += 1) hash = Math.imul(hash ^ name.charCodeAt(i), FNV_PRIME);
+    this.#names.set(name, hash);
+    return hash;
   }
 }
 
