@@ -231,7 +231,7 @@ class Manners {
   }
 
   #lookAtProbe({ beganAtMs, key }: SimRead): void {
-    if (!this.#options.patient || this.#draw.struck('clock.', 'worker.') > 0) return;
+    if (!this.#options.patient || this.#draw.struck('clock.leap', 'worker.') > 0) return;
     if (beganAtMs - this.#closedAtMs < CLOSING_MS || this.#closedAtMs === Infinity) return;
     const { startMs = 20 } = this.#world.options.simulation ?? {};
     const sinceMs = beganAtMs - this.#probedAtMs;

@@ -83,7 +83,6 @@ function deedsOf(draw: Draw, world: World, deeds: Deeds, amid: boolean): readonl
       stops(null, deadlineMs);
       void world.supervisor.close('drawn', deadlineMs);
     }),
-    named('clock.jump', () => world.sim.jumpWall(oracle.of([3_600_000, -3_600_000], 'jump'))),
     named('clock.leap', () => {
       const ms = oracle.of([60_000, 3_600_000], 'leap');
       world.leapedMs += ms;
@@ -97,6 +96,7 @@ function finish(load: Load | undefined): Promise<unknown> | undefined {
   return load?.stream.finish('drawn');
 }
 
+/** With what Node.js says of a thread whose heap is full: to the runtime it is a cause like any other. */
 function heapError(): Error {
   const error = new Error('Worker terminated due to reaching memory limit: JS heap out of memory');
   return Object.assign(error, { code: 'ERR_WORKER_OUT_OF_MEMORY' });

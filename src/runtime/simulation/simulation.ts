@@ -97,8 +97,6 @@ export interface Simulation {
   resumeWorker(index: number): void;
   /** What either side posts from now on is lost. */
   closeChannel(index: number, channel: SimChannelName): void;
-  /** The wall clock is set forward or, below zero, back. */
-  jumpWall(ms: number): void;
   /** Time passes in which nobody turns, as in a machine that was asleep. */
   leap(ms: number): void;
   /** What waits, for messages. */
@@ -130,7 +128,6 @@ class World implements Simulation {
   readonly #midHooks = new Map<number, MidHook[]>();
   readonly #watchers = new Set<() => void>();
   readonly #oracle: Oracle;
-  #wallOffsetMs = 0;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -148,7 +145,6 @@ class World implements Simulation {
       scheduler,
       oracle,
       sites: options.sites ?? new FaultSites({ oracle, now: () => scheduler.now, allowed: () => false }),
-      wallOffsetMs: () => this.#wallOffsetMs,
       supervisor,
       service: { name: 'service', turning: true, thrown: rethrow },
       runWorker: options.runWorker,
@@ -251,10 +247,6 @@ class World implements Simulation {
 
   closeChannel(index: number, channel: SimChannelName): void {
     this.worker(index).closeChannel(channel);
-  }
-
-  jumpWall(ms: number): void {
-    this.#wallOffsetMs += ms;
   }
 
   leap(ms: number): void {

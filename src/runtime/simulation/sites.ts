@@ -41,6 +41,7 @@ export const FAULTS = [
   // A thread
   'worker.crash',
   'worker.crash-loop',
+  // A crash whose cause is a heap that is full.
   'worker.heap',
   'worker.stall',
   'worker.zombie',
@@ -61,7 +62,6 @@ export const FAULTS = [
   'runtime.cancel',
   'runtime.close',
   // A machine
-  'clock.jump',
   'clock.leap',
   'machine.late-loop',
   'machine.busy',

@@ -58,8 +58,6 @@ export interface WorkerSetup {
   readonly scheduler: Scheduler;
   readonly oracle: Oracle;
   readonly sites: FaultSites;
-  /** How far the wall clock has jumped. */
-  readonly wallOffsetMs: () => number;
   readonly supervisor: Mortal;
   /** The storage service. */
   readonly service: Party;
@@ -255,7 +253,7 @@ export class SimWorker {
       concurrency: setup.concurrency,
       now: () => scheduler.now,
       random: () => setup.oracle.fraction('dice of a worker'),
-      wallNow: () => WALL_EPOCH_MS + scheduler.now + setup.wallOffsetMs(),
+      wallNow: () => WALL_EPOCH_MS + scheduler.now,
       jobs: new PortReceiver(jobs.far, this.ownWords, OwnWord.Jobs),
       results: this.#results,
       control: control.far as ControlChannel<ControlReply, ControlMessage>,
