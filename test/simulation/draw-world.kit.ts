@@ -3,6 +3,7 @@ import type { AdmissionLimits } from '../../dist/actors/supervisor/admission.js'
 import type { LoadReading } from '../../dist/protocol/context.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
 import type { SimObject, SimStorm } from '../../dist/runtime/simulation/origin.js';
+import type { FaultName } from '../../dist/runtime/simulation/sites.js';
 import type { SimulationOptions } from '../../dist/runtime/simulation/simulation.js';
 import { RETRY_CAPACITY } from '../../dist/protocol/words.js';
 import { simStoreSpec } from '../../dist/testing/simulated-runtime.js';
@@ -80,7 +81,7 @@ export function replaced(world: World, { oracle }: Draw, key: string): SimObject
   return object;
 }
 
-/** Caps as a good neighbour has them, mostly none, and how busy the machine is. */
+/** Caps as a good neighbour has them, mostly none, and how busy the machine is: counted when a cap first has to do with it. */
 export function drawMachine({ oracle, sites }: Draw): {
   readonly machine: (nowMs: number, requests: number) => LoadReading;
   readonly admission: AdmissionLimits;
@@ -94,19 +95,28 @@ export function drawMachine({ oracle, sites }: Draw): {
   const lateFromMs = oracle.of([0, 50, 500], 'when the loop is late');
   const lateForMs = oracle.of([0, 0, 300, 3000, 20_000], 'how long the loop is late');
   const costMs = oracle.of([0, 5, 50, 300], 'what a request costs');
-  if (lateForMs > 0 && admission.maxEventLoopDelayMs > 0) sites.struck('machine.late-loop');
-  if (costMs > 0 && admission.maxCpuShare !== null) sites.struck('machine.busy');
+  const once = (name: FaultName): void => {
+    if (!sites.counts.has(name)) sites.struck(name);
+  };
+  const { maxCpuShare, cores, maxEventLoopDelayMs } = admission;
+  let busyMs = 0;
+  let readAtMs = 0;
   const machine = (nowMs: number, requests: number): LoadReading => {
+    if (sites.over) return { busyMs, eventLoopDelayMs: 1 };
     const isLate = nowMs >= lateFromMs && nowMs < lateFromMs + lateForMs;
-    return { busyMs: costMs * requests, eventLoopDelayMs: isLate ? 900 : 1 };
+    if (isLate && maxEventLoopDelayMs > 0) once('machine.late-loop');
+    const usedMs = costMs * requests - busyMs;
+    if (maxCpuShare !== null && usedMs > maxCpuShare * cores * (nowMs - readAtMs)) once('machine.busy');
+    busyMs += usedMs;
+    readAtMs = nowMs;
+    return { busyMs, eventLoopDelayMs: isLate ? 900 : 1 };
   };
   return { machine, admission };
 }
 
-/** Times at which the service tells everybody to slow down. */
+/** Times at which the service tells everybody to slow down; none where faults are over. */
 export function drawStorms({ oracle, sites }: Draw): SimStorm[] {
-  if (!oracle.chance(0.2, 'a storm')) return [];
-  sites.struck('store.storm');
+  if (sites.over || !oracle.chance(0.2, 'a storm')) return [];
   const fromMs = oracle.of([0, 30, 300], 'when it begins');
   const untilMs = fromMs + oracle.of([50, 1000, 20_000], 'how long it lasts');
   return [{ fromMs, untilMs, retryAfterMs: oracle.of([0, 700], 'what it asks for') }];

@@ -70,7 +70,7 @@ export interface SimOriginOptions {
   /** A body lands in at most so many pieces. @default 4 */
   readonly maxPieces?: number;
   readonly faults?: readonly SimFault[];
-  /** Times at which it tells everybody to slow down. @default none */
+  /** Times at which it tells everybody to slow down; over when drawn faults are. @default none */
   readonly storms?: readonly SimStorm[];
   /** What goes wrong with heads and writes. */
   readonly callFaults?: readonly SimCallFault[];
@@ -178,6 +178,7 @@ export class SimOrigin {
   leastSnapshot: number;
   /** Stores that are open. */
   open = 0;
+  readonly #metStorms = new Set<SimStorm>();
   readonly #faults: { readonly fault: SimFault; left: number }[];
   readonly #callFaults: { readonly fault: SimCallFault; left: number }[];
 
@@ -210,9 +211,13 @@ export class SimOrigin {
     return this.#faults.filter(({ left }) => left > 0).map(({ fault }) => fault);
   }
 
-  /** The storm that a request meets which arrives now, if there is one. */
+  /** The storm that a request meets which arrives now, if there is one: counted when the first one does. */
   stormAt(nowMs: number): SimStorm | null {
-    return this.storms.find(({ fromMs, untilMs }) => nowMs >= fromMs && nowMs < untilMs) ?? null;
+    const storm = this.storms.find(({ fromMs, untilMs }) => nowMs >= fromMs && nowMs < untilMs);
+    if (storm === undefined || this.sites?.over === true) return null;
+    if (!this.#metStorms.has(storm)) this.sites?.struck('store.storm');
+    this.#metStorms.add(storm);
+    return storm;
   }
 
   addFault(fault: SimFault): void {
