@@ -4,21 +4,39 @@
  *
  * Invariants:
  * 1. The same seed, options and calls give the same run, down to the last event.
- * 2. While `run` goes on the process has no clock, timers or dice of its own: code under test that asks for them is told so.
+ * 2. While `run` goes on the globals have no clock, timers or dice: code under test that asks for them is told so. What was
+ *    imported from `node:timers`, `node:crypto` and the like, or taken from the globals before, cannot be caught.
  */
 import { Supervisor } from '../actors/supervisor/supervisor.js';
 import type { RuntimeRecord, StoreDirectory, SupervisorOptions } from '../actors/supervisor/types.js';
 import { runWorker } from '../actors/worker/worker.js';
 import type { ByteRange, DatasetLike } from '../loader/datasets.js';
 import { getObject, getRange, headObject, type GetOptions } from '../loader/direct.js';
+import { getRanges, type GetRangesOptions } from '../loader/get-ranges.js';
 import { listObjects, type ListedEntry, type ListOptions } from '../loader/list.js';
 import { Loader } from '../loader/loader.js';
 import type { ObjectResult } from '../loader/object-result.js';
 import type { LoaderOptions } from '../loader/options.js';
+import type { RangesResult } from '../loader/ranges-result.js';
 import type { StopOptions } from '../loader/stop-options.js';
-import type { Chunk } from '../loader/writes/gather.js';
+import { copyObject } from '../loader/writes/copy.js';
+import { copyPrefix, type CopiedRow, type CopyPrefixOptions } from '../loader/writes/copy-prefix.js';
+import {
+  deleteObject,
+  deletePrefix,
+  type DeletedRow,
+  type DeleteOptions,
+  type DeletePrefixOptions,
+} from '../loader/writes/delete.js';
+import type { Chunk, ChunkSource } from '../loader/writes/gather.js';
 import type { PutOptions } from '../loader/writes/options.js';
-import { putObject, type WrittenObject } from '../loader/writes/put.js';
+import { putObject, putStream, type WrittenObject } from '../loader/writes/put.js';
+import {
+  abortUpload,
+  listUploads,
+  type AbortUploadOptions,
+  type UnfinishedUpload,
+} from '../loader/writes/uploads.js';
 import { Arena } from '../protocol/arena.js';
 import type { TransformFunction } from '../protocol/context.js';
 import type { StoreSpec } from '../protocol/messages.js';
@@ -26,6 +44,7 @@ import type { ObjectInfo, SchemeDefaults } from '../protocol/store.js';
 import { CancellationToken } from '../protocol/token.js';
 import { createRuntimeWords, fillRetryBudget } from '../protocol/words.js';
 import type { WriteLimits } from '../protocol/writes.js';
+import { banGlobals } from '../runtime/simulation/guard.js';
 import { createSimOrigin, type SimOrigin, type SimOriginOptions } from '../runtime/simulation/origin.js';
 import {
   createSimulation,
@@ -118,6 +137,10 @@ export class SimulatedRuntime {
     return getRange(this.supervisor, uri, range, options);
   }
 
+  getRanges(uri: string, ranges: readonly ByteRange[], options?: GetRangesOptions): Promise<RangesResult> {
+    return getRanges(this.supervisor, uri, ranges, options);
+  }
+
   head(uri: string, options?: StopOptions): Promise<ObjectInfo & { readonly uri: string }> {
     return headObject(this.supervisor, uri, options);
   }
@@ -128,6 +151,34 @@ export class SimulatedRuntime {
 
   put(uri: string, data: Chunk, options?: PutOptions): Promise<WrittenObject> {
     return putObject(this.supervisor, uri, data, options);
+  }
+
+  putStream(uri: string, source: ChunkSource, options?: PutOptions): Promise<WrittenObject> {
+    return putStream(this.supervisor, uri, source, options);
+  }
+
+  copy(from: string, to: string, options?: PutOptions): Promise<WrittenObject> {
+    return copyObject(this.supervisor, from, to, options);
+  }
+
+  copyPrefix(from: string, to: string, options?: CopyPrefixOptions): AsyncIterableIterator<CopiedRow> {
+    return copyPrefix(this.supervisor, from, to, options);
+  }
+
+  delete(uri: string, options?: DeleteOptions): Promise<void> {
+    return deleteObject(this.supervisor, uri, options);
+  }
+
+  deletePrefix(prefix: string, options?: DeletePrefixOptions): AsyncIterableIterator<DeletedRow> {
+    return deletePrefix(this.supervisor, prefix, options);
+  }
+
+  uploads(prefix: string, options?: StopOptions): AsyncIterableIterator<UnfinishedUpload> {
+    return listUploads(this.supervisor, prefix, options);
+  }
+
+  abortUpload(uri: string, upload: string, options?: AbortUploadOptions): Promise<void> {
+    return abortUpload(this.supervisor, uri, upload, options);
   }
 
   /** Virtual time passes. */
@@ -147,10 +198,16 @@ export class SimulatedRuntime {
     const settled = (): void => {
       over = true;
     };
-    const result = body();
-    result.then(settled, settled);
-    await this.sim.run(() => over, maxSteps);
-    return await result;
+    // What `body` does at once is a part of the run.
+    const unban = banGlobals();
+    try {
+      const result = body();
+      result.then(settled, settled);
+      await this.sim.run(() => over, maxSteps);
+      return await result;
+    } finally {
+      unban();
+    }
   }
 
   /** Closes it, and steps until nothing of it can happen any more. */

@@ -13,11 +13,21 @@ function hosts(): readonly unknown[] {
     Date.now,
     Math.random,
     Reflect.get(performance, 'now'),
+    Date,
+    process.hrtime,
+    Reflect.get(process.hrtime, 'bigint'),
+    process.uptime,
+    Reflect.get(crypto, 'randomUUID'),
+    Reflect.get(crypto, 'getRandomValues'),
+    Reflect.get(AbortSignal, 'timeout'),
   ];
 }
 
 it('refuses each of them by name, and puts back the very same', () => {
   const before = hosts();
+  // Taken from the function before, and looked up again.
+  const { hrtime } = process;
+  const bigint = (): unknown => hrtime.bigint();
   const restore = banGlobals();
   const asked: readonly (readonly [string, () => unknown])[] = [
     ['setTimeout', () => setTimeout(() => {}, 0)],
@@ -27,14 +37,49 @@ it('refuses each of them by name, and puts back the very same', () => {
     ['now', () => Date.now()],
     ['random', () => Math.random()],
     ['now', () => performance.now()],
+    ['new Date', () => new Date()],
+    ['Date', () => Date()],
+    ['hrtime', () => process.hrtime()],
+    ['bigint', () => process.hrtime.bigint()],
+    ['bigint', bigint],
+    ['uptime', () => process.uptime()],
+    ['randomUUID', () => crypto.randomUUID()],
+    ['getRandomValues', () => crypto.getRandomValues(new Uint8Array(1))],
+    ['timeout', () => AbortSignal.timeout(1)],
   ];
   try {
     for (const [name, ask] of asked) expect(ask).toThrow(`${name}() was called in a simulation`);
   } finally {
     restore();
   }
-  expect(hosts()).toEqual(before);
+  for (const [i, host] of hosts().entries()) expect(host).toBe(before[i]);
   expect(Object.getOwnPropertyNames(performance)).not.toContain('now');
+  expect(Object.getOwnPropertyNames(crypto)).toEqual([]);
+});
+
+it('leaves dates of a time that is given, and what they are', () => {
+  const Before = Date;
+  const restore = banGlobals();
+  try {
+    const date = new Date(86_400_000);
+    expect(date.toISOString()).toBe('1970-01-02T00:00:00.000Z');
+    expect(new Date('1970-01-02T00:00:00Z')).toEqual(date);
+    expect(new Date(Date.UTC(1970, 0, 2)).getTime()).toBe(Date.parse('1970-01-02T00:00:00Z'));
+    expect([date instanceof Date, date instanceof Before, new Before(0) instanceof Date]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(structuredClone(date)).toEqual(date);
+    class Stamp extends Date {
+      readonly year = this.getUTCFullYear();
+    }
+    expect(new Stamp(0)).toBeInstanceOf(Stamp);
+    expect(new Stamp(0).year).toBe(1970);
+    expect(() => new Stamp()).toThrow('new Date() was called in a simulation');
+  } finally {
+    restore();
+  }
 });
 
 it('puts them back when the last of several is over, however often it is told', () => {

@@ -53,15 +53,78 @@ it('meets the faults that are switched on, and tells how often', async () => {
   expect(sites.counts.get('store.reset-within') ?? 0).toBe(retried);
 });
 
-it('tells code that asks the process for the time', async () => {
+const ASKS: readonly (readonly [name: string, ask: () => unknown])[] = [
+  ['now', () => Date.now()],
+  ['new Date', () => new Date()],
+  ['bigint', () => process.hrtime.bigint()],
+  ['randomUUID', () => crypto.randomUUID()],
+  ['getRandomValues', () => crypto.getRandomValues(new Uint8Array(4))],
+  ['timeout', () => AbortSignal.timeout(5)],
+];
+
+it.each(ASKS)(
+  'tells code that calls %s, at once or later, and no longer when the run is over',
+  async (name, ask) => {
+    const runtime = new SimulatedRuntime({ seed: 1, origin: { objects } });
+    for (const ms of [0, 5]) {
+      const run = runtime.run(async () => {
+        if (ms > 0) await runtime.sleep(ms);
+        return ask();
+      });
+      await expect(run).rejects.toThrow(`${name}() was called in a simulation`);
+      expect(ask).not.toThrow();
+    }
+    await runtime.close();
+  },
+);
+
+it('lets code do what asks nobody for the time: dates that are given, and expectations', async () => {
   const runtime = new SimulatedRuntime({ seed: 1, origin: { objects } });
-  await expect(
-    runtime.run(async () => {
-      await runtime.sleep(5);
-      return Date.now();
-    }),
-  ).rejects.toThrow(/now\(\) was called in a simulation/);
-  expect(Date.now()).toBeGreaterThan(0);
+  const written = await runtime.run(async () => {
+    await runtime.sleep(5);
+    expect(new Date(5)).toEqual(new Date('1970-01-01T00:00:00.005Z'));
+    expect(() => expect({ at: new Date(5) }).toEqual({ at: new Date(6) })).toThrow('deeply equal');
+    return new Date(runtime.sim.now).toISOString();
+  });
+  expect(written).toBe('1970-01-01T00:00:00.006Z');
+  await runtime.close();
+});
+
+const LIMITS = {
+  multipartThreshold: 4096,
+  partBytes: 4096,
+  partAlignment: 1,
+  maxPartBytes: 16_384,
+  maxParts: 12,
+  maxObjectBytes: 100_000,
+  deletesPerRequest: 4,
+};
+
+async function rows(iterable: AsyncIterable<unknown>): Promise<number> {
+  let count = 0;
+  for await (const row of iterable) count += row === undefined ? 0 : 1;
+  return count;
+}
+
+it('has the calls of a runtime', async () => {
+  const runtime = new SimulatedRuntime({ seed: 1, origin: { objects }, writes: LIMITS });
+  const keys = (): string[] => [...runtime.origin.objects.keys()].sort();
+  await runtime.run(async () => {
+    const ranges = await runtime.getRanges('sim://a', [{ start: 0, end: 5 }, { start: 9 }]);
+    expect(ranges.ranges.map(({ bytes }) => new TextDecoder().decode(bytes))).toEqual(['bytes', 'a']);
+    ranges.release();
+    await runtime.putStream('sim://x/1', [new Uint8Array(3000), new Uint8Array(3000)]);
+    expect((await runtime.head('sim://x/1')).size).toBe(6000);
+    await runtime.copy('sim://a', 'sim://x/2');
+    expect(await rows(runtime.copyPrefix('sim://x/', 'sim://y/'))).toBe(2);
+    expect(keys()).toEqual(['a', 'b', 'c', 'd', 'x/1', 'x/2', 'y/1', 'y/2']);
+    await runtime.delete('sim://a');
+    expect(await rows(runtime.deletePrefix('sim://x/'))).toBe(2);
+    expect(keys()).toEqual(['b', 'c', 'd', 'y/1', 'y/2']);
+    runtime.origin.uploads.set('u9', { id: 'u9', key: 'z', parts: new Map() });
+    for await (const { uri, upload } of runtime.uploads('sim://')) await runtime.abortUpload(uri, upload);
+    expect(runtime.origin.uploads.size).toBe(0);
+  });
   await runtime.close();
 });
 
