@@ -1,40 +1,48 @@
 /**
- * Goes through seeds of the simulation, on all cores.
+ * Builds, and goes through seeds of the simulation, on all cores.
  *
  * `npm run sim -- --seeds N --scenario X --seed S --processes P [--twice] [--complete] [--json]`
  *
- * Without `--seed` it begins at a fresh one, which it prints; `--seed S` alone runs that one and tells it at length.
+ * Without `--seed` it begins at a fresh one, which it prints; `--seed S` alone runs that one in every scenario and tells it
+ * at length. Of several seeds each runs in one scenario: seed modulo the number of them says in which.
  * `--twice` runs each seed twice and compares; `--complete` fails when a fault never struck or a mark was never reached.
- * Exits with 1 on a violation, or when SIGINT or SIGTERM cut it short: it prints then what it has come to.
+ * Exits with 1 on a violation, or when SIGINT or SIGTERM cut it short: it prints then what it has come to; with 2 on
+ * options that it cannot follow.
  */
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { compileScenarios } from './lib/scenarios.mjs';
+import { compileScenarios, scenarioNames } from './lib/scenarios.mjs';
+import { missingOf, readSimOptions } from './lib/sim-options.mjs';
 
 /** @typedef {import('../test/simulation/run.js').Tally} Tally */
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string' },
-    scenario: { type: 'string', multiple: true },
-    seed: { type: 'string' },
-    processes: { type: 'string' },
-    twice: { type: 'boolean', default: false },
-    complete: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
-});
+const options = readOptions();
+const { scenarios, seeds, from, processes, atLength } = options;
 
-/** @param {string | undefined} given @param {number} fallback @param {string} name */
-function whole(given, fallback, name) {
-  if (given === undefined) return fallback;
-  const number = Number(given);
-  if (Number.isSafeInteger(number) && number >= 0) return number;
-  console.error(`sim: --${name} ${given} is not a whole number; give one such as --${name} 1000`);
-  process.exit(2);
+function readOptions() {
+  try {
+    const fresh = Date.now() % 1_000_000_000;
+    return readSimOptions(process.argv.slice(2), {
+      known: scenarioNames(root),
+      fresh,
+      cores: availableParallelism(),
+    });
+  } catch (thrown) {
+    console.error(/** @type {Error} */ (thrown).message);
+    return process.exit(2);
+  }
+}
+
+function build() {
+  try {
+    execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'inherit' });
+    compileScenarios(root);
+  } catch {
+    console.error('sim: it does not compile');
+    process.exit(1);
+  }
 }
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
@@ -78,23 +86,13 @@ function sum(tallies, column) {
   return Object.fromEntries(Object.entries(sums).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-compileScenarios(root);
+build();
 const { SCENARIOS } = await import(`${root}/.sim/simulation/scenarios.js`);
 const { FAULTS } = await import(`${root}/dist/runtime/simulation/sites.js`);
-/** @type {string[]} */
-const known = SCENARIOS.map((/** @type {{ name: string }} */ { name }) => name);
-const scenarios = values.scenario ?? known;
-const unknown = scenarios.find((name) => !known.includes(name));
-if (unknown !== undefined) {
-  console.error(`sim: there is no scenario ${unknown}; there are ${known.join(', ')}`);
-  process.exit(2);
+if (!options.json) {
+  const what = atLength ? `seed ${from}` : `${seeds} seeds from ${from}, ${processes} processes,`;
+  console.log(`sim: ${what} of ${scenarios.join(', ')}`);
 }
-const single = values.seed !== undefined && values.seeds === undefined;
-const seeds = whole(values.seeds, single ? 1 : 2000, 'seeds');
-const from = whole(values.seed, Date.now() % 1_000_000_000, 'seed');
-const processes = Math.max(1, Math.min(seeds, whole(values.processes, availableParallelism(), 'processes')));
-if (!values.json)
-  console.log(`sim: ${seeds} seeds from ${from} of ${scenarios.join(', ')}, ${processes} processes`);
 
 const beganAt = performance.now();
 /** @type {Tally[]} */
@@ -106,8 +104,9 @@ const codes = await Promise.all(
       from: from + i,
       to: from + seeds,
       step: processes,
-      twice: values.twice,
-      explain: 1,
+      twice: options.twice,
+      atLength,
+      explain: atLength ? scenarios.length : 1,
       maxFailures: 20,
     };
     return runSlice(slice, (tally) => {
@@ -117,17 +116,13 @@ const codes = await Promise.all(
   }),
 );
 const seconds = (performance.now() - beganAt) / 1000;
+const wanted = atLength ? scenarios.length : seeds;
 const ran = tallies.reduce((total, { runs }) => total + runs, 0);
 const faults = sum(tallies, 'faults');
 const marks = sum(tallies, 'marks');
 const violations = tallies.flatMap(({ failures }) => failures);
-const missing = [
-  ...FAULTS.filter((/** @type {string} */ name) => faults[name] === undefined),
-  ...SCENARIOS.filter((/** @type {{ name: string }} */ { name }) => scenarios.includes(name)).flatMap(
-    (/** @type {{ name: string, marks: string[] }} */ { name, marks: wanted }) =>
-      wanted.map((mark) => `${name}: ${mark}`).filter((mark) => marks[mark] === undefined),
-  ),
-];
+const looked = SCENARIOS.filter((/** @type {{ name: string }} */ { name }) => scenarios.includes(name));
+const missing = missingOf({ faults: FAULTS, scenarios: looked }, { faults, marks });
 const result = {
   scenarios,
   from,
@@ -142,17 +137,23 @@ const result = {
   policies: sum(tallies, 'policies'),
   missing,
 };
-if (values.json) console.log(JSON.stringify(result, null, 2));
+const incomplete = options.complete && missing.length > 0;
+const told = tallies.flatMap((tally) => tally.told);
+if (options.json) console.log(JSON.stringify(atLength ? { ...result, told } : result, null, 2));
 else {
   const { violations: failures, ...figures } = result;
-  console.log(JSON.stringify(figures, null, 2));
+  // Of one seed the figures are those that are told.
+  if (!atLength) console.log(JSON.stringify(figures, null, 2));
+  for (const report of told) console.log(`${report}\n`);
   for (const { scenario, seed, violations: lines, report } of failures)
     console.log(report ?? `scenario ${scenario}, seed ${seed}: ${lines.join('; ')}`);
-  console.log(`sim: ${failures.length} of ${ran} seeds failed`);
+  const unmet = incomplete ? `, ${missing.length} faults and states were not met` : '';
+  console.log(`sim: ${failures.length} of ${ran} ${atLength ? 'scenarios' : 'seeds'} failed${unmet}`);
 }
 // A process that ended before its seeds did has not looked at them.
 const died = codes.some((code) => code !== 0);
 if (died) console.error(`sim: a process ended with ${codes.join(', ')}`);
-if (stopped) console.error(`sim: stopped after ${ran} of ${seeds} seeds`);
-const cutShort = died || (stopped && ran < seeds);
-process.exitCode = violations.length > 0 || cutShort || (values.complete && missing.length > 0) ? 1 : 0;
+if (stopped) console.error(`sim: stopped after ${ran} of ${wanted} runs`);
+if (incomplete) console.error(`sim: --complete: never struck, or never reached: ${missing.join('; ')}`);
+const cutShort = died || (stopped && ran < wanted);
+process.exitCode = violations.length > 0 || cutShort || incomplete ? 1 : 0;

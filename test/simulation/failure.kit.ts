@@ -1,4 +1,4 @@
-/** A run that failed, made small and told so that whoever reads it can go on: what, why, how to see it again. */
+/** A run told at length; one that failed is made small, so that whoever reads it can go on: what, why, how to see it again. */
 import type { Choice, Tape } from '../../dist/runtime/simulation/oracle.js';
 import { MAX_STEPS, runSeed, type Run, type Scenario } from './scenario.kit.js';
 import { shrink } from './shrink.kit.js';
@@ -33,21 +33,31 @@ export async function explainFailure(scenario: Scenario, run: Run, maxRuns = MAX
     ...taken.slice(0, SHOWN_CHOICES).map(({ label, of, answer }) => `  ${label}: ${answer} of ${of}`),
     'it then says:',
     ...small.violations.map((line) => `  ${line}`),
-    'latest events:',
-    ...small
-      .trace()
-      .slice(-SHOWN_EVENTS)
-      .map((line) => `  ${line}`),
+    ...latestEvents(small),
     'a test for test/simulation/regressions.test.ts:',
     regressionTest(scenario, run.seed, tape, small),
   ].join('\n');
 }
 
+/** The run as it was: what it met, what it reached, and how it ended. */
+export function tellRun(run: Run): string {
+  return [describe(run), ...latestEvents(run)].join('\n');
+}
+
+function latestEvents(run: Run): string[] {
+  const latest = run.trace().slice(-SHOWN_EVENTS);
+  return ['latest events:', ...latest.map((line) => `  ${line}`)];
+}
+
+function counted(counts: ReadonlyMap<string, number>): string {
+  return counts.size === 0 ? 'none' : [...counts].map(([name, count]) => `${name} ${count}`).join(', ');
+}
+
 function describe(run: Run): string {
-  const faults = [...run.faults].map(([name, count]) => `${name} ${count}`).join(', ');
   return [
     `scenario ${run.scenario}, seed ${run.seed}, policy ${run.policy}, ${run.steps} steps`,
-    `faults: ${faults === '' ? 'none' : faults}`,
+    `faults: ${counted(run.faults)}`,
+    `marks: ${counted(run.marks)}`,
     ...run.violations.map((line) => `violated: ${line}`),
     `see it again: npm run sim -- --scenario ${run.scenario} --seed ${run.seed}`,
   ].join('\n');

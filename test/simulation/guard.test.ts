@@ -16,7 +16,7 @@ function hosts(): readonly unknown[] {
     Date,
     process.hrtime,
     Reflect.get(process.hrtime, 'bigint'),
-    process.uptime,
+    Reflect.get(process, 'uptime'),
     Reflect.get(crypto, 'randomUUID'),
     Reflect.get(crypto, 'getRandomValues'),
     Reflect.get(AbortSignal, 'timeout'),
