@@ -180,6 +180,11 @@ export class World {
     return this.replacedBytes.get(version ?? '') ?? this.options.sizes[key]!;
   }
 
+  /** Whether bytes of the object were not its own when they came. */
+  arrivedWrong(name: string): boolean {
+    return this.origin.reads.some(({ key, corrupted }) => corrupted && key === name);
+  }
+
   load(options: LoadOptions = {}): Load {
     const load = new Load(this, options);
     this.loads.push(load);
