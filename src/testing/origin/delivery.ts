@@ -45,9 +45,12 @@ interface Action {
   readonly what: 'stall' | 'cut' | 'reset';
 }
 
+/** Of these statuses no answer has a body, nor the framing of one (RFC 9110, 6.4.1). */
+const isBare = (status: number): boolean => status === 204 || status === 304;
+
 /** Names and values in turn. */
 function framing(response: Response, isHead: boolean, fault: Fault): string[] {
-  if (response.status === 204 || response.status === 304) return [];
+  if (isBare(response.status)) return [];
   if (fault.lie === 'no-length') return [];
   if (response.chunked) return ['Transfer-Encoding', 'chunked'];
   const by = fault.by ?? 1;
@@ -140,9 +143,8 @@ async function pump(
   return true;
 }
 
-/** Head and body of a small answer as one piece. */
-function single(response: Response, head: Buffer, length: number, isHead: boolean): Buffer {
-  const framed = response.chunked && !isHead;
+/** Head and body of a small answer as one piece. @param framed whether the body comes in chunks */
+function single(response: Response, head: Buffer, length: number, framed: boolean): Buffer {
   const before = framed && length > 0 ? `${length.toString(16)}\r\n` : '';
   const after = framed ? `${length > 0 ? '\r\n' : ''}0\r\n\r\n` : '';
   const at = head.length + before.length;
@@ -172,10 +174,12 @@ export async function deliver(
 ): Promise<Delivered> {
   const fault: Fault = scripted ?? PLAIN;
   const closes = close || fault.close === true;
-  const length = isHead || response.status === 304 || response.status === 204 ? 0 : response.body.length;
+  const isBodiless = isHead || isBare(response.status);
+  const length = isBodiless ? 0 : response.body.length;
+  const framed = response.chunked && !isBodiless;
   const head = Buffer.from(encodeHead(response, isHead, closes, fault), 'latin1');
   if (scripted === null && length <= SMALL_BODY_BYTES) {
-    const there = await link.write(single(response, head, length, isHead));
+    const there = await link.write(single(response, head, length, framed));
     return { bodyBytes: there ? length : 0, complete: there, keep: there && !closes };
   }
   const sent: Delivered = { bodyBytes: 0, complete: false, keep: false };
@@ -196,7 +200,7 @@ export async function deliver(
   }
   if (length > sent.bodyBytes && !(await pump(link, response, sent.bodyBytes, length, fault, sent)))
     return sent;
-  if (response.chunked && !isHead && !(await link.write('0\r\n\r\n'))) return sent;
+  if (framed && !(await link.write('0\r\n\r\n'))) return sent;
   sent.complete = true;
   sent.keep = !closes && fault.close !== 'silent' && fault.lie !== 'no-length' && fault.lie !== 'long-length';
   return sent;

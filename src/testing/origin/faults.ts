@@ -146,6 +146,9 @@ export function scriptedFailure(fault: Fault, dialect: Dialect): Failure {
   return failure(status, code, fault.message ?? 'This answer was scripted.', undefined, headers);
 }
 
+/** An answer in chunks has no length to lie about: with these, it is sent without them. */
+const ABOUT_LENGTH: ReadonlySet<Lie> = new Set(['short-length', 'long-length', 'two-lengths', 'no-length']);
+
 /** Bends a response as its fault says; what is framing is left to the delivery. */
 export function disguise(response: Response, fault: Fault): Response {
   let { headers, body } = response;
@@ -157,6 +160,7 @@ export function disguise(response: Response, fault: Fault): Response {
   }
   if (fault.lie === 'no-etag') headers = without(headers, 'etag');
   if (fault.lie === 'chunked') chunked = true;
+  else if (fault.lie !== undefined && ABOUT_LENGTH.has(fault.lie)) chunked = false;
   if (fault.lie === 'range-label' || fault.lie === 'range-total')
     headers = relabelled(headers, fault.lie, fault.by ?? 1);
   for (const [name, value] of Object.entries(fault.headers ?? {})) {
