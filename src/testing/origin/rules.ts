@@ -122,7 +122,10 @@ export interface Fault {
   readonly slow?: number;
   /** The answer goes out a few bytes at a time. */
   readonly drip?: Drip;
-  /** The object is overwritten before the request is served: next generation, other bytes, perhaps another size (bytes). */
+  /**
+   * The object is overwritten before the request is served, as by `bump()`: next generation, other bytes, whether it came with
+   * a body or not, perhaps another size (bytes). An object that is not there stays so.
+   */
   readonly overwrite?: true | { readonly size: number };
   /** This key or token ends before the request is served; `true` for the one that the request came with. */
   readonly expire?: string | true;

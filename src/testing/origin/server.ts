@@ -294,7 +294,9 @@ export class OriginServer {
   bump(bucket: string, key?: string, size?: number): void {
     const found = this.#common.buckets.get(bucket);
     if (found === undefined) throw new Error(`bump: no bucket ${bucket} here`);
-    found.bump(key, size);
+    if (key === undefined && size !== undefined)
+      throw new Error(`bump: a size of ${size} needs the key that it is for; without one, all keep theirs`);
+    if (!found.bump(key, size)) throw new Error(`bump: no object ${key} in ${bucket}`);
   }
 
   /** Nothing that clients have sent by now comes behind the mark, though they may have given it up. */
