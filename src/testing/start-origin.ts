@@ -50,10 +50,11 @@ export interface Origin extends AsyncDisposable {
    */
   expire(id?: string): Promise<void>;
   /**
-   * Overwrites an object: next generation, other bytes and ETag. An object that came with a body keeps its bytes and has
-   * another ETag.
+   * Overwrites an object: next generation, other bytes and ETag. The bytes are `patternBytes(objectIdOf(key, n), size)` with n
+   * the overwrites and writes so far, of an object that came with a body too: that one keeps its type and metadata, and
+   * nothing else that was said of its bytes. Rejects where there is no such bucket or key.
    * @param key @default all of the bucket
-   * @param size of the new generation in bytes; @default as before
+   * @param size of the new generation in bytes, for one key alone; @default as before
    */
   bump(bucket: string, key?: string, size?: number): Promise<void>;
   /** Sets a mark in the log; resolves with how many there are now. */
@@ -227,17 +228,20 @@ function remoteControl(
 
 /**
  * The environment variables that make a process of its own find an S3 origin, and sign for it: the AWS SDKs, the AWS command
- * line and millrace read them.
+ * line and millrace read them. Whom to trust is not among them, since that is said by a file: for a `secure` origin write its
+ * `ca` to one, and name that in NODE_EXTRA_CA_CERTS (Node.js) or AWS_CA_BUNDLE (the AWS command line and SDKs).
  */
 export function environmentOf({
   url,
   region,
   credentials,
 }: Pick<Origin, 'url' | 'region' | 'credentials'>): Record<string, string> {
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   return {
     AWS_ENDPOINT_URL_S3: url,
     AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    ...(sessionToken === undefined ? {} : { AWS_SESSION_TOKEN: sessionToken }),
   };
 }

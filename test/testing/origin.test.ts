@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../dist/index.js';
-import { startOrigin } from '../../dist/testing/index.js';
+import { environmentOf, startOrigin } from '../../dist/testing/index.js';
 import { runNode, type Exit } from '../kit/process.mjs';
 import { blocks, ROOT } from '../project/markdown.js';
 
@@ -37,6 +37,23 @@ describe('the example of a scripted origin', () => {
       example.replace("name: 'busy', op: 'get'", "name: 'busy', op: 'put'"),
     );
     expect([exit.code, exit.stdout]).toEqual([1, expect.stringContaining('busy: 0')]);
+  });
+});
+
+describe('the environment of a process that talks to an origin', () => {
+  const url = 'http://127.0.0.1:1';
+  const pair = { accessKeyId: 'id', secretAccessKey: 'key' };
+  const own = {
+    AWS_ENDPOINT_URL_S3: url,
+    AWS_REGION: 'r',
+    AWS_ACCESS_KEY_ID: 'id',
+    AWS_SECRET_ACCESS_KEY: 'key',
+  };
+
+  it('has the session token where the credentials have one, and none where they have not', () => {
+    expect(environmentOf({ url, region: 'r', credentials: pair })).toEqual(own);
+    const credentials = { ...pair, sessionToken: 'token' };
+    expect(environmentOf({ url, region: 'r', credentials })).toEqual({ ...own, AWS_SESSION_TOKEN: 'token' });
   });
 });
 
