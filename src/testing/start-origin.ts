@@ -64,7 +64,9 @@ export interface Origin extends AsyncDisposable {
   stats(): Promise<OriginStats>;
   /** Lets go on what stalls now; resolves with how many. */
   release(): Promise<number>;
-  /** Ends idle connections, with FIN or RST; resolves with how many. */
+  /**
+   * Ends idle connections, with FIN or RST; resolves with how many. One on which a part of a request has come is not idle.
+   */
   closeIdle(how?: 'reset'): Promise<number>;
   /** Forgets script, log, marks and totals, and releases what stalls. Objects, policy and connections stay. */
   reset(): Promise<void>;

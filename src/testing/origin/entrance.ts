@@ -13,8 +13,8 @@ import type { Drip } from './rules.js';
 export class Unread {
   readonly #raw: Socket;
   #end: (there: boolean) => void = () => {};
-  /** It is not idle. */
-  readonly busy = true;
+  /** What has come is not known. */
+  readonly idle = false;
 
   constructor(raw: Socket) {
     this.#raw = raw;

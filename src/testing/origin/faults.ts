@@ -153,7 +153,7 @@ const ABOUT_LENGTH: ReadonlySet<Lie> = new Set(['short-length', 'long-length', '
 export function disguise(response: Response, fault: Fault): Response {
   let { headers, body } = response;
   let { chunked } = response;
-  if (fault.lie === 'wrong-bytes') body = flipped(body, fault.by ?? body.length >>> 1);
+  if (fault.lie === 'wrong-bytes') body = flipped(body, fault.by ?? Math.floor(body.length / 2));
   if (fault.lie === 'gzip-encoding') {
     body = bytesSource(gzipSync(drain(body), { level: 1 }));
     headers = [...headers, 'Content-Encoding', 'gzip'];

@@ -328,9 +328,9 @@ export class OriginServer {
     return all.length;
   }
 
-  /** Ends connections that answer nothing now, with FIN or RST; returns how many. */
+  /** Ends connections on which nothing of a request has come that is not answered yet, with FIN or RST; returns how many. */
   closeIdle(withReset: boolean): number {
-    const idle = [...this.#connections].filter((connection) => !connection.busy);
+    const idle = [...this.#connections].filter((connection) => connection.idle);
     for (const connection of idle) {
       if (withReset) connection.reset();
       else connection.destroy();
