@@ -7,8 +7,11 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { oneOf, whole } from '../loader/schema.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import { testCertificate } from './certificate.js';
+import { checkOptions, checkPolicy } from './origin-options.js';
+import { checkFilter, checkRules } from './origin-rules.js';
 import { DEFAULT_ACCOUNT, DEFAULT_CREDENTIALS } from './origin/defaults.js';
 import type { OriginAccount, OriginCredentials, OriginOptions, OriginPolicy } from './origin/options.js';
 import type { Given, Order, OrderName, Orders, Reply } from './origin/orders.js';
@@ -38,7 +41,11 @@ export interface Origin extends AsyncDisposable {
   readonly credentials: OriginCredentials;
   /** The first of the accounts; its blobs are at `/account.name/container/blob` (azure). */
   readonly account: OriginAccount;
-  /** Replaces the script; without rules, the origin is honest again. Requests in the middle of an answer keep their fault. */
+  /**
+   * Replaces the script; without rules, the origin is honest again. Requests in the middle of an answer keep their fault.
+   * Rejects, and leaves the script as it was, where a rule has an unknown name, a value out of its bounds, or what would do
+   * nothing; the message has the rule's index.
+   */
   script(
     ...rules: ReadonlyArray<Rule | ConnectionRule | ReadonlyArray<Rule | ConnectionRule>>
   ): Promise<void>;
@@ -159,11 +166,13 @@ async function end(child: ChildProcess, { ask, exited }: Remote): Promise<void> 
  * resolves once it listens. It speaks the service's real protocol over real sockets, with its signatures, listings,
  * multipart uploads and error documents, and does to its clients what it is scripted to: see {@link Rule}.
  *
- * Rejects with `InvalidArgument` where the options are not good (a port that is taken, a dialect that is none), and with
+ * Rejects with `InvalidArgument` where the options are not good (an unknown one, a port that is taken), and with
  * `ModuleUnavailable` for `secure` on a machine without the `openssl` program. The process ends with `stop()`, at the end
  * of an `await using`, and with the process that started it.
  */
-export async function startOrigin({ secure = false, ...options }: OriginOptions = {}): Promise<Origin> {
+export async function startOrigin(all: OriginOptions = {}): Promise<Origin> {
+  checkOptions(all);
+  const { secure = false, ...options } = all;
   const certificate = secure ? testCertificate() : undefined;
   const credentials = options.credentials ?? [DEFAULT_CREDENTIALS];
   const accounts = options.accounts ?? [DEFAULT_ACCOUNT];
@@ -202,12 +211,24 @@ function remoteControl(
     // Copies: SDKs write into what they are given.
     credentials: { ...firstKey },
     account: { ...firstAccount },
-    script: (...rules) => ask('script', rules.flat()),
-    configure: (policy) => ask('configure', policy),
+    script: async (...rules) => {
+      const all = rules.flat();
+      checkRules(all, { dialect: given.dialect ?? 's3', secure: given.tls !== undefined });
+      return ask('script', all);
+    },
+    configure: async (policy) => {
+      checkPolicy(policy);
+      return ask('configure', policy);
+    },
     expire: (id = given.tokens?.[0]?.token ?? firstKey.accessKeyId) => ask('expire', id),
-    bump: (bucket, key, size) => ask('bump', bucket, key, size),
+    bump: async (bucket, key, size) => {
+      if (size !== undefined) whole(0)(size, 'origin: bump: size');
+      return ask('bump', bucket, key, size);
+    },
     mark: () => ask('mark'),
-    requests: async ({ afterMark, op } = {}) => {
+    requests: async (filter = {}) => {
+      checkFilter(filter);
+      const { afterMark, op } = filter;
       const log = await ask('requests');
       return log.filter(
         (line) =>
@@ -216,7 +237,10 @@ function remoteControl(
     },
     stats: () => ask('stats'),
     release: () => ask('release'),
-    closeIdle: (how) => ask('closeIdle', how === 'reset'),
+    closeIdle: async (how) => {
+      if (how !== undefined) oneOf('reset')(how, 'origin: closeIdle');
+      return ask('closeIdle', how === 'reset');
+    },
     reset: () => ask('reset'),
     waitFor: (condition, timeoutMs = DEFAULT_WAIT_MS) =>
       bounded(ask('waitFor', condition), timeoutMs, async () => {

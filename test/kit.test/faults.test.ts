@@ -319,6 +319,15 @@ describe('a rule', () => {
     expect(k).toEqual(['503', '503', '200', '200', '200']);
   });
 
+  test('matches the same key and range each time, whatever the flags of its expression', async () => {
+    await origin.script({ key: /K/gi, range: /^bytes=0-5$/y, do: { status: 500 } });
+    for (let i = 0; i < 3; i += 1) expect(await statusOf('/b/k', range(0, 5))).toBe('500');
+    await origin.script();
+    await origin.configure({ forbidden: [/^k$/g] });
+    for (let i = 0; i < 3; i += 1) expect(await statusOf('/b/k')).toBe('403');
+    await origin.configure({ forbidden: [] });
+  });
+
   test('with a probability hits the same requests for the same seed, in any order', async () => {
     const paths = Array.from({ length: 200 }, (_, i) => `/b/n/${String(i).padStart(3, '0')}`);
     const hits = async (seed: number, order: string[]): Promise<string[]> => {

@@ -65,7 +65,7 @@ describe('an origin that cannot be had', () => {
     const starting = startOrigin({ dialect: 'ftp' as 's3' });
     await expect(starting).rejects.toMatchObject({
       code: ErrorCode.InvalidArgument,
-      message: 'origin: dialect: ftp is none of s3, azure, gcs',
+      message: 'origin: options.dialect: unknown word "ftp"; known are s3, azure, gcs',
     });
     expect(processes()).toBe(before);
   });

@@ -149,7 +149,7 @@ export interface Fault {
 
 /** Which of the requests or connections that a rule describes it is for: all conditions that are given hold. */
 export interface Moments {
-  /** What `stats().fired` calls the rule. @default its index in the script, from 0 */
+  /** What `stats().fired` calls the rule; no two of a script have one name. @default its index in the script, from 0 */
   readonly name?: string;
   /** Which of them, counted from 1. */
   readonly nth?: number | readonly number[];
@@ -191,8 +191,8 @@ export interface Rule extends Moments {
 export interface ConnectionFault {
   /** Nothing that comes is read for so many ms, or until `release()`: with TLS, the handshake waits. */
   readonly accept?: number | 'stall';
-  /** The server's half of the TLS handshake goes out so. */
-  readonly handshake?: Drip;
+  /** The server's half of the TLS handshake goes out so (of an origin that is `secure`). */
+  readonly handshake?: Omit<Drip, 'of'>;
   /** It is ended as soon as it was accepted, with a FIN or a RST. */
   readonly end?: 'cut' | 'reset';
 }

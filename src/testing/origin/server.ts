@@ -17,7 +17,7 @@ import type { Common, Dialect } from './dialect.js';
 import { createDialect } from './dialects.js';
 import { dripping, Unread } from './entrance.js';
 import { failure, isFailure, type Failure } from './failure.js';
-import { createScript, disguise, scriptedFailure, type Script } from './faults.js';
+import { createScript, disguise, patternOf, scriptedFailure, type Script } from './faults.js';
 import { Fence } from './fence.js';
 import { logEntry, RequestLog } from './log.js';
 import type { OriginPolicy } from './options.js';
@@ -275,7 +275,7 @@ export class OriginServer {
   configure(patch: OriginPolicy): void {
     const common = this.#common;
     if (patch.publicBuckets !== undefined) common.publicBuckets = new Set(patch.publicBuckets);
-    if (patch.forbidden !== undefined) common.forbidden = patch.forbidden.map((one) => new RegExp(one));
+    if (patch.forbidden !== undefined) common.forbidden = patch.forbidden.map(patternOf);
     if (patch.clockOffsetMs !== undefined) this.#clockOffsetMs = patch.clockOffsetMs;
     this.#dialect.configure(patch);
   }
