@@ -117,7 +117,8 @@ export class OriginServer {
         this.#attempt(request, () => this.#abandoned(from, request, bodyBytes), undefined),
       answer: (from, request) =>
         this.#answer(from, request).catch((error: unknown) => this.#tell(request, error)),
-      refuse: (from, failed) => this.#refuse(from, failed),
+      refuse: (from, failed) =>
+        this.#refuse(from, failed).catch((error: unknown) => void this.#tell(null, error)),
       ended: (from) => this.#ended(from),
       stalled: (from, begins) => this.#onStall(from, begins),
     });
@@ -206,8 +207,9 @@ export class OriginServer {
   }
 
   /** The path alone: a query may hold a signature. */
-  #tell({ method, rawPath }: Request, error: unknown): false {
-    if (this.#defects.length < MAX_DEFECTS) this.#defects.push(`${method} ${rawPath}: ${String(error)}`);
+  #tell(request: Request | null, error: unknown): false {
+    const what = request === null ? 'no request' : `${request.method} ${request.rawPath}`;
+    if (this.#defects.length < MAX_DEFECTS) this.#defects.push(`${what}: ${String(error)}`);
     return false;
   }
 
