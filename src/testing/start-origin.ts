@@ -7,8 +7,11 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { oneOf, whole } from '../loader/schema.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import { testCertificate } from './certificate.js';
+import { checkOptions, checkPolicy } from './origin-options.js';
+import { checkFilter, checkRules } from './origin-rules.js';
 import { DEFAULT_ACCOUNT, DEFAULT_CREDENTIALS } from './origin/defaults.js';
 import type { OriginAccount, OriginCredentials, OriginOptions, OriginPolicy } from './origin/options.js';
 import type { Given, Order, OrderName, Orders, Reply } from './origin/orders.js';
@@ -38,7 +41,11 @@ export interface Origin extends AsyncDisposable {
   readonly credentials: OriginCredentials;
   /** The first of the accounts; its blobs are at `/account.name/container/blob` (azure). */
   readonly account: OriginAccount;
-  /** Replaces the script; without rules, the origin is honest again. Requests in the middle of an answer keep their fault. */
+  /**
+   * Replaces the script; without rules, the origin is honest again. Requests in the middle of an answer keep their fault.
+   * Rejects, and leaves the script as it was, where a rule has an unknown name, a value out of its bounds, or what would do
+   * nothing; the message has the rule's index.
+   */
   script(
     ...rules: ReadonlyArray<Rule | ConnectionRule | ReadonlyArray<Rule | ConnectionRule>>
   ): Promise<void>;
@@ -50,10 +57,11 @@ export interface Origin extends AsyncDisposable {
    */
   expire(id?: string): Promise<void>;
   /**
-   * Overwrites an object: next generation, other bytes and ETag. An object that came with a body keeps its bytes and has
-   * another ETag.
+   * Overwrites an object: next generation, other bytes and ETag. The bytes are `patternBytes(objectIdOf(key, n), size)` with n
+   * the overwrites and writes so far, of an object that came with a body too: that one keeps its type and metadata, and
+   * nothing else that was said of its bytes. Rejects where there is no such bucket or key.
    * @param key @default all of the bucket
-   * @param size of the new generation in bytes; @default as before
+   * @param size of the new generation in bytes, for one key alone; @default as before
    */
   bump(bucket: string, key?: string, size?: number): Promise<void>;
   /** Sets a mark in the log; resolves with how many there are now. */
@@ -63,7 +71,9 @@ export interface Origin extends AsyncDisposable {
   stats(): Promise<OriginStats>;
   /** Lets go on what stalls now; resolves with how many. */
   release(): Promise<number>;
-  /** Ends idle connections, with FIN or RST; resolves with how many. */
+  /**
+   * Ends idle connections, with FIN or RST; resolves with how many. One on which a part of a request has come is not idle.
+   */
   closeIdle(how?: 'reset'): Promise<number>;
   /** Forgets script, log, marks and totals, and releases what stalls. Objects, policy and connections stay. */
   reset(): Promise<void>;
@@ -156,11 +166,13 @@ async function end(child: ChildProcess, { ask, exited }: Remote): Promise<void> 
  * resolves once it listens. It speaks the service's real protocol over real sockets, with its signatures, listings,
  * multipart uploads and error documents, and does to its clients what it is scripted to: see {@link Rule}.
  *
- * Rejects with `InvalidArgument` where the options are not good (a port that is taken, a dialect that is none), and with
+ * Rejects with `InvalidArgument` where the options are not good (an unknown one, a port that is taken), and with
  * `ModuleUnavailable` for `secure` on a machine without the `openssl` program. The process ends with `stop()`, at the end
  * of an `await using`, and with the process that started it.
  */
-export async function startOrigin({ secure = false, ...options }: OriginOptions = {}): Promise<Origin> {
+export async function startOrigin(all: OriginOptions = {}): Promise<Origin> {
+  checkOptions(all);
+  const { secure = false, ...options } = all;
   const certificate = secure ? testCertificate() : undefined;
   const credentials = options.credentials ?? [DEFAULT_CREDENTIALS];
   const accounts = options.accounts ?? [DEFAULT_ACCOUNT];
@@ -199,12 +211,24 @@ function remoteControl(
     // Copies: SDKs write into what they are given.
     credentials: { ...firstKey },
     account: { ...firstAccount },
-    script: (...rules) => ask('script', rules.flat()),
-    configure: (policy) => ask('configure', policy),
+    script: async (...rules) => {
+      const all = rules.flat();
+      checkRules(all, { dialect: given.dialect ?? 's3', secure: given.tls !== undefined });
+      return ask('script', all);
+    },
+    configure: async (policy) => {
+      checkPolicy(policy);
+      return ask('configure', policy);
+    },
     expire: (id = given.tokens?.[0]?.token ?? firstKey.accessKeyId) => ask('expire', id),
-    bump: (bucket, key, size) => ask('bump', bucket, key, size),
+    bump: async (bucket, key, size) => {
+      if (size !== undefined) whole(0)(size, 'origin: bump: size');
+      return ask('bump', bucket, key, size);
+    },
     mark: () => ask('mark'),
-    requests: async ({ afterMark, op } = {}) => {
+    requests: async (filter = {}) => {
+      checkFilter(filter);
+      const { afterMark, op } = filter;
       const log = await ask('requests');
       return log.filter(
         (line) =>
@@ -213,7 +237,10 @@ function remoteControl(
     },
     stats: () => ask('stats'),
     release: () => ask('release'),
-    closeIdle: (how) => ask('closeIdle', how === 'reset'),
+    closeIdle: async (how) => {
+      if (how !== undefined) oneOf('reset')(how, 'origin: closeIdle');
+      return ask('closeIdle', how === 'reset');
+    },
     reset: () => ask('reset'),
     waitFor: (condition, timeoutMs = DEFAULT_WAIT_MS) =>
       bounded(ask('waitFor', condition), timeoutMs, async () => {
@@ -227,17 +254,20 @@ function remoteControl(
 
 /**
  * The environment variables that make a process of its own find an S3 origin, and sign for it: the AWS SDKs, the AWS command
- * line and millrace read them.
+ * line and millrace read them. Whom to trust is not among them, since that is said by a file: for a `secure` origin write its
+ * `ca` to one, and name that in NODE_EXTRA_CA_CERTS (Node.js) or AWS_CA_BUNDLE (the AWS command line and SDKs).
  */
 export function environmentOf({
   url,
   region,
   credentials,
 }: Pick<Origin, 'url' | 'region' | 'credentials'>): Record<string, string> {
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   return {
     AWS_ENDPOINT_URL_S3: url,
     AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    ...(sessionToken === undefined ? {} : { AWS_SESSION_TOKEN: sessionToken }),
   };
 }

@@ -3,6 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startOrigin, type Fault, type Origin } from '../../dist/testing/index.js';
 import { objectIdOf } from '../../dist/backends/memory/pattern.js';
+import { dripAt } from '../../dist/testing/origin/delivery.js';
 import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
 import { getText, headerOf, rawClient, rawGet, type Seen } from './raw.js';
 
@@ -15,6 +16,8 @@ beforeAll(async () => {
     objects: [
       { bucket: 'b', key: 'k', size: SIZE },
       { bucket: 'b', key: 'small', size: 1000 },
+      { bucket: 'b', key: 'one', size: 1 },
+      { bucket: 'b', key: 'empty', size: 0 },
       { bucket: 'b', prefix: 'n/', count: 1000, sizes: [8] },
     ],
     publicBuckets: ['b'],
@@ -135,6 +138,13 @@ describe('an answer that is slow', () => {
     await origin.waitFor({ inFlight: 0 });
   });
 
+  test.each([0.5, 1, 19, 75, 5000, 1_000_001, 30_000_000])('has the rate of %d B/s', (bytesPerSecond) => {
+    const { bytes, everyMs } = dripAt(bytesPerSecond);
+    expect(Number.isInteger(bytes) && bytes >= 1 && bytes <= 262_144).toBe(true);
+    const error = Math.abs((bytes * 1000) / everyMs / bytesPerSecond - 1);
+    expect(error).toBeLessThan(0.06);
+  });
+
   test('can come byte by byte and is still right', async () => {
     const seen = await get({ drip: { bytes: 7, everyMs: 0 } }, '/b/small');
     expect([seen.body.length, verifyPattern(objectIdOf('small'), 0, seen.body)]).toEqual([1000, -1]);
@@ -170,9 +180,28 @@ describe('an answer that lies', () => {
     expect(headerOf(atStart.head, 'content-range')).toBe(`bytes 1-100/${SIZE}`);
     const short = await get({ lie: 'short-range' }, '/b/k', range(1000, 1999));
     expect(headerOf(short.head, 'content-range')).toBe(`bytes 1000-1499/${SIZE}`);
+    const whole = range(0, SIZE - 1);
+    const shifted = await get({ lie: 'wrong-range' }, '/b/k', whole);
+    expect(headerOf(shifted.head, 'content-range')).toBe(`bytes 1-${SIZE - 1}/${SIZE}`);
+    expect(shifted.body.length).toBe(SIZE - 1);
+    const single = await get({ lie: 'wrong-range' }, '/b/one', range(0, 0));
+    expect([headerOf(single.head, 'content-range'), single.body.length]).toEqual(['bytes 0-0/1', 1]);
     const ignored = await get({ lie: 'ignore-range' }, '/b/k', range(1000, 1999));
     expect([ignored.head.slice(9, 12), ignored.body.length]).toEqual(['200', SIZE]);
   });
+
+  test.each(['wrong-range', 'short-range'] as const)(
+    '%s leaves a request without a range alone',
+    async (lie) => {
+      for (const [path, size] of [
+        ['/b/k', SIZE],
+        ['/b/empty', 0],
+      ] as const) {
+        const { head, body } = await get({ lie }, path);
+        expect([head.slice(9, 12), headerOf(head, 'content-range'), body.length]).toEqual(['200', '', size]);
+      }
+    },
+  );
 
   test('about its bytes, one of which is wrong', async () => {
     const seen = await get({ lie: 'wrong-bytes', by: 400_000 });
@@ -230,6 +259,23 @@ describe('an answer with an unusual form', () => {
     expect((await get({ raw: 'SSH-2.0\r\n' })).head).toBe('SSH-2.0\r\n');
   });
 
+  test('of any bytes breaks off, stalls and drips as any other', async () => {
+    const raw = 'SSH-2.0-OpenSSH\r\n';
+    expect(await get({ raw, cutAfter: 7 })).toMatchObject({ head: 'SSH-2.0', ending: 'end' });
+    await origin.script({ do: { raw, stall: 7, reset: 7, drip: { bytes: 1, everyMs: 0 } } });
+    const client = rawClient(origin.port);
+    client.send(getText('/b/k'));
+    await client.until((all) => all.length >= 7);
+    await origin.waitFor({ stalled: 1 });
+    await origin.release();
+    expect(await client.ended()).toMatchObject({ head: 'SSH-2.0', ending: 'ECONNRESET' });
+    await origin.waitFor({ inFlight: 0 });
+    expect((await origin.requests()).map(({ complete, bodyBytes }) => [complete, bodyBytes])).toEqual([
+      [false, 7],
+      [false, 7],
+    ]);
+  });
+
   test('closes the connection, with or without saying so', async () => {
     const keep = { Connection: 'keep-alive' };
     const said = await get({ close: true }, '/b/small', keep);
@@ -271,6 +317,15 @@ describe('a rule', () => {
     }
     expect(small).toEqual(['200', '500', '200', '500', '200']);
     expect(k).toEqual(['503', '503', '200', '200', '200']);
+  });
+
+  test('matches the same key and range each time, whatever the flags of its expression', async () => {
+    await origin.script({ key: /K/gi, range: /^bytes=0-5$/y, do: { status: 500 } });
+    for (let i = 0; i < 3; i += 1) expect(await statusOf('/b/k', range(0, 5))).toBe('500');
+    await origin.script();
+    await origin.configure({ forbidden: [/^k$/g] });
+    for (let i = 0; i < 3; i += 1) expect(await statusOf('/b/k')).toBe('403');
+    await origin.configure({ forbidden: [] });
   });
 
   test('with a probability hits the same requests for the same seed, in any order', async () => {

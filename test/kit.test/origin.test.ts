@@ -57,6 +57,24 @@ describe('connections', () => {
     expect((await busy.ended()).ending).toBe('ECONNRESET');
   });
 
+  test('on which a part of a request has come are not idle', async () => {
+    const head = 'PUT /b/new HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n';
+    await origin.script({ do: {} });
+    const inHead = client();
+    inHead.send(getText('/b/k01', KEEP) + head.slice(0, 20));
+    await inHead.until(answers(1));
+    const inBody = client();
+    inBody.send(`${head}half`);
+    // The rule is met when the head has come.
+    await origin.waitFor({ faults: 2, answered: 1, connections: 2 });
+    expect(await origin.closeIdle()).toBe(0);
+    inHead.send(`${head.slice(20)}the whole`);
+    inBody.send(' done');
+    await Promise.all([inHead.until(answers(2)), inBody.until(answers(1))]);
+    await origin.waitFor({ inFlight: 0 });
+    expect(await origin.closeIdle()).toBe(2);
+  });
+
   test('that speak no HTTP are refused', async () => {
     const one = client();
     one.send('HELLO\r\n\r\n');

@@ -43,7 +43,8 @@ afterAll(async () => {
 });
 afterEach(() => origin.reset());
 
-const bytesOf = (key: string, size: number) => Buffer.from(patternBytes(objectIdOf(key, 0), size));
+const bytesOf = (key: string, size: number, generation = 0) =>
+  Buffer.from(patternBytes(objectIdOf(key, generation), size));
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest();
 const get = async (Key: string) => {
   const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
@@ -122,11 +123,17 @@ describe('PutObject', () => {
     expect((await get('kept')).toString()).toBe('two');
   });
 
-  test('gives way to a bump: another ETag over the same bytes', async () => {
-    const { ETag } = await put('bumped', 'one');
-    await origin.bump(Bucket, 'bumped');
-    const head = await client.send(new HeadObjectCommand({ Bucket, Key: 'bumped' }));
+  test('gives way to a bump: other bytes, another ETag and no sum of what was; and to a later put', async () => {
+    const { ETag } = await put('bumped', 'one', { ChecksumAlgorithm: 'SHA256' });
+    await origin.bump(Bucket, 'bumped', 5);
+    const head = await client.send(new HeadObjectCommand({ Bucket, Key: 'bumped', ChecksumMode: 'ENABLED' }));
     expect(head.ETag).not.toBe(ETag);
+    expect([head.ContentLength, head.ChecksumSHA256]).toEqual([5, undefined]);
+    expect((await get('bumped')).equals(bytesOf('bumped', 5, 2))).toBe(true);
+    await put('bumped', 'three bytes');
+    expect((await get('bumped')).toString()).toBe('three bytes');
+    await origin.bump(Bucket, 'bumped');
+    expect((await get('bumped')).length).toBe('three bytes'.length);
   });
 });
 

@@ -80,6 +80,15 @@ describe.each([
     await expect(script(origin, { onBody: { at: 1, do: 'answer' } })).rejects.toThrow(/needs a status/);
   });
 
+  test('that is cut in its middle sees an end, however much is still on its way, and leaves nothing', async () => {
+    const origin = which();
+    await script(origin, { onBody: { at: 100, do: 'cut' } });
+    const { head, ending } = await put(origin, 'middle', 'x'.repeat(4 * 1024 * 1024)).ended();
+    expect([head, ending]).toEqual(['', 'end']);
+    expect(await stored(origin, 'middle')).toBeNull();
+    expect(await lastOf(origin)).toMatchObject({ status: 0, complete: false, rule: 0 });
+  });
+
   /** An upload that nobody reads, of more than the kernels hold; another one, sent later, has been answered meanwhile. */
   async function heldUpload(origin: Origin): Promise<RawClient> {
     await origin.script({ op: 'put', key: /^held$/, do: { onBody: { at: 1, do: 'stall' } } });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../dist/index.js';
-import { startOrigin } from '../../dist/testing/index.js';
+import { environmentOf, startOrigin } from '../../dist/testing/index.js';
 import { runNode, type Exit } from '../kit/process.mjs';
 import { blocks, ROOT } from '../project/markdown.js';
 
@@ -40,6 +40,23 @@ describe('the example of a scripted origin', () => {
   });
 });
 
+describe('the environment of a process that talks to an origin', () => {
+  const url = 'http://127.0.0.1:1';
+  const pair = { accessKeyId: 'id', secretAccessKey: 'key' };
+  const own = {
+    AWS_ENDPOINT_URL_S3: url,
+    AWS_REGION: 'r',
+    AWS_ACCESS_KEY_ID: 'id',
+    AWS_SECRET_ACCESS_KEY: 'key',
+  };
+
+  it('has the session token where the credentials have one, and none where they have not', () => {
+    expect(environmentOf({ url, region: 'r', credentials: pair })).toEqual(own);
+    const credentials = { ...pair, sessionToken: 'token' };
+    expect(environmentOf({ url, region: 'r', credentials })).toEqual({ ...own, AWS_SESSION_TOKEN: 'token' });
+  });
+});
+
 describe('an origin that cannot be had', () => {
   it('says which dialects there are, and leaves no process', async () => {
     const processes = (): number =>
@@ -48,7 +65,7 @@ describe('an origin that cannot be had', () => {
     const starting = startOrigin({ dialect: 'ftp' as 's3' });
     await expect(starting).rejects.toMatchObject({
       code: ErrorCode.InvalidArgument,
-      message: 'origin: dialect: ftp is none of s3, azure, gcs',
+      message: 'origin: options.dialect: unknown word "ftp"; known are s3, azure, gcs',
     });
     expect(processes()).toBe(before);
   });

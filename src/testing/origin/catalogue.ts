@@ -4,7 +4,8 @@
  * What it keeps true:
  * 1. Nothing is stored per generated key; its number is fixed-width, so that the order of numbers is the order of keys.
  * 2. `seek` walks all sources of a bucket in UTF-8 order, each key once, at a cost that does not grow with the bucket.
- * 3. The bytes of an object are the pattern of `objectIdOf(key, generation)`, or a literal body.
+ * 3. The bytes of an object are the pattern of `objectIdOf(key, generation)`, or the body that this very generation was
+ *    written with: no two generations have the same bytes, unless a client wrote them twice.
  */
 import { mix32, objectIdOf } from '../../backends/memory/pattern.js';
 import { compareKeys } from './encoding.js';
@@ -13,8 +14,6 @@ import type { Walk } from './pages.js';
 
 /** What a dialect keeps beside the bytes; each has an interface of its own that says more, all of it optional. */
 export interface Attributes extends ObjectAttributes {
-  /** The generation that `etag` is of. */
-  readonly generation?: number | undefined;
   /** With its quotes. Absent: one that is computed. */
   readonly etag?: string | undefined;
 }
@@ -52,7 +51,16 @@ interface Kept {
   readonly size: number;
   readonly body: Buffer | null;
   readonly attributes: Attributes;
+  /** The one that it was written as. */
+  readonly generation: number;
 }
+
+/** What is left of attributes when other bytes take the place of a body: nothing that was said of those. */
+const overwritten = ({ contentType, cacheControl, metadata }: Attributes): Attributes => ({
+  contentType,
+  cacheControl,
+  metadata,
+});
 
 /** Keys in their order, by index. */
 interface Keys {
@@ -78,12 +86,8 @@ class ExplicitKeys implements Keys {
     return this.#entries.get(key)?.size ?? -1;
   }
 
-  bodyOf(key: string): Buffer | null {
-    return this.#entries.get(key)?.body ?? null;
-  }
-
-  attributesOf(key: string): Attributes {
-    return this.#entries.get(key)?.attributes ?? NO_ATTRIBUTES;
+  keptOf(key: string): Kept | undefined {
+    return this.#entries.get(key);
   }
 
   /** Adds many at once: one sort. */
@@ -91,14 +95,15 @@ class ExplicitKeys implements Keys {
     for (const { key, size, body, attributes = NO_ATTRIBUTES } of entries) {
       const bytes =
         body === undefined ? null : typeof body === 'string' ? Buffer.from(body) : Buffer.from(body);
-      this.#entries.set(key, { size: bytes?.length ?? size ?? 0, body: bytes, attributes });
+      const kept = { size: bytes?.length ?? size ?? 0, body: bytes, attributes, generation: 0 };
+      this.#entries.set(key, kept);
     }
     this.#keys = [...this.#entries.keys()].sort(compareKeys);
   }
 
-  put(key: string, body: Buffer, attributes: Attributes): void {
+  put(key: string, body: Buffer, attributes: Attributes, generation: number): void {
     if (!this.#entries.has(key)) this.#keys.splice(lowerBound(this, key), 0, key);
-    this.#entries.set(key, { size: body.length, body, attributes });
+    this.#entries.set(key, { size: body.length, body, attributes, generation });
   }
 
   remove(key: string): void {
@@ -181,31 +186,47 @@ export class Bucket {
     this.#explicit.load(entries);
   }
 
-  /** @param ahead generations ahead of the present one */
+  /** @param ahead generations ahead of the present one; null for one before a body was written: its bytes are gone */
   find(key: string, ahead = 0): Stored | null {
     if (this.#deleted.has(key)) return null;
-    let size = this.#explicit.sizeOf(key);
+    const kept = this.#explicit.keptOf(key);
+    let size = kept?.size ?? -1;
     for (let i = 0; size < 0 && i < this.#generated.length; i++) size = this.#generated[i]!.sizeOf(key);
     if (size < 0) return null;
-    const change = this.#changes.get(key);
-    const generation = this.#everywhere + (change?.generation ?? 0) + ahead;
-    const body = this.#explicit.bodyOf(key);
-    const trueSize = body === null ? (change?.size ?? size) : body.length;
-    const attributes = this.#explicit.attributesOf(key);
-    // An ETag that came with a put is that of the bytes then: a bump gives another one.
-    const given = attributes.generation === generation ? attributes.etag : undefined;
-    const etag = given ?? etagOf(key, trueSize, generation);
-    return { key, size: trueSize, generation, objectId: objectIdOf(key, generation), body, etag, attributes };
+    const generation = this.#generationOf(key) + ahead;
+    let attributes = kept?.attributes ?? NO_ATTRIBUTES;
+    const objectId = objectIdOf(key, generation);
+    if (kept !== undefined && kept.body !== null) {
+      const { body } = kept;
+      if (generation < kept.generation) return null;
+      if (generation === kept.generation) {
+        const etag = attributes.etag ?? etagOf(key, size, generation);
+        return { key, size, generation, objectId, body, etag, attributes };
+      }
+      attributes = overwritten(attributes);
+    }
+    size = this.#changes.get(key)?.size ?? size;
+    const etag = etagOf(key, size, generation);
+    return { key, size, generation, objectId, body: null, etag, attributes };
   }
 
-  /** Overwrites: another generation, other bytes, another ETag, perhaps another size. All keys when `key` is undefined. */
-  bump(key?: string, size?: number): void {
+  #generationOf(key: string): number {
+    return this.#everywhere + (this.#changes.get(key)?.generation ?? 0);
+  }
+
+  /**
+   * Overwrites: another generation, other bytes, another ETag, perhaps another size. All keys when `key` is undefined.
+   * Says whether the key is there; nothing is done to one that is not.
+   */
+  bump(key?: string, size?: number): boolean {
     if (key === undefined) this.#everywhere += 1;
-    else {
-      const before = this.#changes.get(key);
-      const change = { generation: (before?.generation ?? 0) + 1, size: size ?? before?.size };
-      this.#changes.set(key, change);
-    }
+    else if (this.find(key) === null) return false;
+    else this.#advance(key, size ?? this.#changes.get(key)?.size);
+    return true;
+  }
+
+  #advance(key: string, size: number | undefined): void {
+    this.#changes.set(key, { generation: (this.#changes.get(key)?.generation ?? 0) + 1, size });
   }
 
   /**
@@ -214,10 +235,9 @@ export class Bucket {
    * @param body kept as it is, not copied
    */
   put(key: string, body: Buffer, attributes: Attributes = NO_ATTRIBUTES): void {
-    this.bump(key);
+    this.#advance(key, undefined);
     this.#deleted.delete(key);
-    const generation = this.#everywhere + (this.#changes.get(key)?.generation ?? 0);
-    this.#explicit.put(key, body, { ...attributes, generation });
+    this.#explicit.put(key, body, attributes, this.#generationOf(key));
   }
 
   /** Returns whether it was there. */

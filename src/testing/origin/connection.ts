@@ -58,8 +58,8 @@ export class Connection {
   #gone = false;
   readonly #waits = new Set<(there: boolean) => void>();
   #release: ((there: boolean) => void) | null = null;
-  /** Whether a request is being answered. */
-  busy = false;
+  /** Whether a request is being answered, or none will be any more. */
+  #busy = false;
   /** Requests taken so far. */
   taken = 0;
 
@@ -79,15 +79,20 @@ export class Connection {
     socket.on('close', () => this.#onClose());
   }
 
+  /** Nothing of a request has come that is not answered yet. */
+  get idle(): boolean {
+    return !this.#busy && !this.#held && this.#reading === null && this.#bytes === null;
+  }
+
   #onData(chunk: Buffer): void {
     if (this.#deaf) return;
     this.#bytes = this.#bytes === null ? chunk : Buffer.concat([this.#bytes, chunk]);
     this.#take();
-    if (this.busy && this.#bytes !== null && this.#bytes.length > MAX_WAITING_BYTES) this.#socket.pause();
+    if (this.#busy && this.#bytes !== null && this.#bytes.length > MAX_WAITING_BYTES) this.#socket.pause();
   }
 
   #take(): void {
-    while (!this.#gone && !this.busy && !this.#held) {
+    while (!this.#gone && !this.#busy && !this.#held) {
       const went = this.#reading === null ? this.#takeHead() : this.#takeBody(this.#reading);
       if (!went) return;
     }
@@ -141,8 +146,15 @@ export class Connection {
     if (onBody.do === 'answer') return this.#answer(reading.request, true);
     this.#held = true;
     if (onBody.do === 'reset') this.reset();
-    else if (onBody.do === 'cut') this.destroy();
+    else if (onBody.do === 'cut') this.#cut();
     else void this.#stallReading(onBody.ms);
+  }
+
+  /** A FIN, though the client may still send: what it sends is read and forgotten. */
+  #cut(): void {
+    this.#deaf = true;
+    this.#abandon();
+    this.#linger();
   }
 
   /** Leaves what comes in the kernel. A socket that is not read does not tell that its peer went, so that is looked up. */
@@ -159,14 +171,14 @@ export class Connection {
 
   /** @param early before its body was read */
   #answer(request: Request, early: boolean): void {
-    this.busy = true;
+    this.#busy = true;
     this.#deaf = early;
     this.#reading = null;
     void this.#owner.answer(this, request).then((keep) => (early ? this.#linger() : this.#answered(keep)));
   }
 
   #refuse(failed: Failure): void {
-    this.busy = true;
+    this.#busy = true;
     this.#deaf = true;
     this.#abandon();
     void this.#owner.refuse(this, failed).then(() => this.#linger());
@@ -178,7 +190,7 @@ export class Connection {
     if (reading !== null) this.#owner.abandoned(this, reading.request, reading.body.received);
   }
 
-  /** Ends after an answer that came while the client may still send: closed at once, a RST could overtake the answer. */
+  /** Ends while the client may still send: closed at once, the kernel would send a RST, which could overtake an answer. */
   #linger(): void {
     if (this.#gone) return;
     this.#socket.end();
@@ -187,7 +199,7 @@ export class Connection {
   }
 
   #answered(keep: boolean): void {
-    this.busy = false;
+    this.#busy = false;
     if (this.#gone) return;
     if (!keep) return this.destroy();
     if (this.#socket.isPaused()) this.#socket.resume();

@@ -72,6 +72,8 @@ export class Counters {
     const wanted = Object.entries(condition).map(([name, least]) => {
       if (!isWaitable(name))
         throw new Error(`waitFor: ${name} is none of ${Object.keys(WAITABLE).join(', ')}`);
+      if (!Number.isSafeInteger(least) || least < 0)
+        throw new Error(`waitFor: ${name} is a count from 0 on, not ${String(least)}`);
       return { name, least };
     });
     const holds = (): boolean =>

@@ -9,7 +9,7 @@
  */
 import { STATUS_CODES } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Response } from './response.js';
+import { bytesSource, NO_BODY, type Response } from './response.js';
 import type { Drip, Fault, Lie, Place } from './rules.js';
 
 const SMALL_BODY_BYTES = 65_536;
@@ -45,9 +45,12 @@ interface Action {
   readonly what: 'stall' | 'cut' | 'reset';
 }
 
+/** Of these statuses no answer has a body, nor the framing of one (RFC 9110, 6.4.1). */
+const isBare = (status: number): boolean => status === 204 || status === 304;
+
 /** Names and values in turn. */
 function framing(response: Response, isHead: boolean, fault: Fault): string[] {
-  if (response.status === 204 || response.status === 304) return [];
+  if (isBare(response.status)) return [];
   if (fault.lie === 'no-length') return [];
   if (response.chunked) return ['Transfer-Encoding', 'chunked'];
   const by = fault.by ?? 1;
@@ -98,8 +101,14 @@ async function act(action: Action, link: Link, fault: Fault): Promise<boolean> {
 /** How this part of the answer drips, or null. */
 function dripOf({ drip, slow }: Fault, part: 'head' | 'body'): Drip | null {
   if (drip !== undefined && (drip.of ?? part) === part) return drip;
-  if (slow === undefined || part === 'head') return null;
-  return { bytes: Math.max(1, Math.floor((slow * SLOW_TICK_MS) / 1000)), everyMs: SLOW_TICK_MS };
+  return slow === undefined || part === 'head' ? null : dripAt(slow);
+}
+
+/** Those of a tick at once; where that is no whole number of bytes, the pause makes up for it. */
+export function dripAt(bytesPerSecond: number): Drip {
+  const ofTick = Math.floor((bytesPerSecond * SLOW_TICK_MS) / 1000);
+  const bytes = Math.min(Math.max(1, ofTick), CHUNK_BYTES);
+  return { bytes, everyMs: Math.round((bytes * 1000) / bytesPerSecond) };
 }
 
 /** Writes in small pieces where there is a drip, else at once. */
@@ -113,10 +122,19 @@ async function writePieces(link: Link, bytes: Buffer, drip: Drip | null): Promis
   return true;
 }
 
+/** What goes out behind the head. */
+type Tail = Pick<Response, 'body' | 'chunked'>;
+
+/** @param raw bytes that are the whole answer and have no head */
+function tailOf(response: Response, isBodiless: boolean, raw: Fault['raw']): Tail {
+  if (raw !== undefined) return { body: bytesSource(Buffer.from(raw)), chunked: false };
+  return isBodiless ? { body: NO_BODY, chunked: false } : response;
+}
+
 /** Body bytes `[from, to)` in chunks; counts what was handed to the kernel. */
 async function pump(
   link: Link,
-  response: Response,
+  { body, chunked }: Tail,
   from: number,
   to: number,
   fault: Fault,
@@ -128,28 +146,28 @@ async function pump(
   const buffer = pool.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
   for (let at = from; at < to;) {
     const piece = buffer.subarray(0, Math.min(step, CHUNK_BYTES, to - at));
-    response.body.fill(piece, at);
-    if (response.chunked && !(await link.write(`${piece.length.toString(16)}\r\n`))) return false;
+    body.fill(piece, at);
+    if (chunked && !(await link.write(`${piece.length.toString(16)}\r\n`))) return false;
     // A buffer goes back to the pool only after a write that ended well: the kernel may still read the other ones.
     if (!(await writePieces(link, piece, drip))) return false;
     at += piece.length;
     sent.bodyBytes = at;
-    if (response.chunked && !(await link.write('\r\n'))) return false;
+    if (chunked && !(await link.write('\r\n'))) return false;
   }
   if (pool.length < MAX_POOLED_BUFFERS) pool.push(buffer);
   return true;
 }
 
 /** Head and body of a small answer as one piece. */
-function single(response: Response, head: Buffer, length: number, isHead: boolean): Buffer {
-  const framed = response.chunked && !isHead;
+function single(head: Buffer, { body, chunked: framed }: Tail): Buffer {
+  const { length } = body;
   const before = framed && length > 0 ? `${length.toString(16)}\r\n` : '';
   const after = framed ? `${length > 0 ? '\r\n' : ''}0\r\n\r\n` : '';
   const at = head.length + before.length;
   const bytes = Buffer.allocUnsafe(at + length + after.length);
   bytes.set(head);
   bytes.write(before, head.length, 'latin1');
-  if (length > 0) response.body.fill(bytes.subarray(at, at + length), 0);
+  if (length > 0) body.fill(bytes.subarray(at, at + length), 0);
   bytes.write(after, at + length, 'latin1');
   return bytes;
 }
@@ -172,10 +190,12 @@ export async function deliver(
 ): Promise<Delivered> {
   const fault: Fault = scripted ?? PLAIN;
   const closes = close || fault.close === true;
-  const length = isHead || response.status === 304 || response.status === 204 ? 0 : response.body.length;
+  const { raw } = fault;
+  const tail = tailOf(response, isHead || isBare(response.status), raw);
+  const { length } = tail.body;
   const head = Buffer.from(encodeHead(response, isHead, closes, fault), 'latin1');
   if (scripted === null && length <= SMALL_BODY_BYTES) {
-    const there = await link.write(single(response, head, length, isHead));
+    const there = await link.write(single(head, tail));
     return { bodyBytes: there ? length : 0, complete: there, keep: there && !closes };
   }
   const sent: Delivered = { bodyBytes: 0, complete: false, keep: false };
@@ -183,21 +203,16 @@ export async function deliver(
   const early = actions.filter(({ at }) => at < 0);
   if (fault.delayMs !== undefined && !(await link.sleep(fault.delayMs))) return sent;
   for (const action of early) if (!(await act(action, link, fault))) return sent;
-  if (fault.raw !== undefined) {
-    sent.complete = await writePieces(link, Buffer.from(fault.raw), dripOf(fault, 'head'));
-    sent.keep = sent.complete && fault.close === false;
-    return sent;
-  }
-  if (!(await writePieces(link, head, dripOf(fault, 'head')))) return sent;
+  if (raw === undefined && !(await writePieces(link, head, dripOf(fault, 'head')))) return sent;
+  const upTo = async (to: number): Promise<boolean> =>
+    to <= sent.bodyBytes || pump(link, tail, sent.bodyBytes, to, fault, sent);
   for (const action of actions.slice(early.length)) {
-    const to = Math.min(action.at, length);
-    if (to > sent.bodyBytes && !(await pump(link, response, sent.bodyBytes, to, fault, sent))) return sent;
-    if (!(await act(action, link, fault))) return sent;
+    if (!(await upTo(Math.min(action.at, length))) || !(await act(action, link, fault))) return sent;
   }
-  if (length > sent.bodyBytes && !(await pump(link, response, sent.bodyBytes, length, fault, sent)))
-    return sent;
-  if (response.chunked && !isHead && !(await link.write('0\r\n\r\n'))) return sent;
+  if (!(await upTo(length))) return sent;
+  if (tail.chunked && !(await link.write('0\r\n\r\n'))) return sent;
   sent.complete = true;
-  sent.keep = !closes && fault.close !== 'silent' && fault.lie !== 'no-length' && fault.lie !== 'long-length';
+  const ends = closes || fault.close === 'silent' || fault.lie === 'no-length' || fault.lie === 'long-length';
+  sent.keep = raw === undefined ? !ends : fault.close === false;
   return sent;
 }

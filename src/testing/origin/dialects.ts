@@ -13,8 +13,4 @@ const DIALECTS: Readonly<Record<DialectName, (common: Common) => Dialect>> = {
   gcs: createGcs,
 };
 
-export function createDialect(name: DialectName, common: Common): Dialect {
-  if (!Object.hasOwn(DIALECTS, name))
-    throw new Error(`dialect: ${name} is none of ${Object.keys(DIALECTS).join(', ')}`);
-  return DIALECTS[name](common);
-}
+export const createDialect = (name: DialectName, common: Common): Dialect => DIALECTS[name](common);

@@ -13,8 +13,8 @@ import type { Drip } from './rules.js';
 export class Unread {
   readonly #raw: Socket;
   #end: (there: boolean) => void = () => {};
-  /** It is not idle. */
-  readonly busy = true;
+  /** What has come is not known. */
+  readonly idle = false;
 
   constructor(raw: Socket) {
     this.#raw = raw;
@@ -51,7 +51,10 @@ export class Unread {
 }
 
 /** A socket as a stream whose bytes to the client go out in pieces until `flow` is called. */
-export function dripping(raw: Socket, { bytes, everyMs }: Drip): { stream: Duplex; flow: () => void } {
+export function dripping(
+  raw: Socket,
+  { bytes, everyMs }: Omit<Drip, 'of'>,
+): { stream: Duplex; flow: () => void } {
   let drips = true;
   const send = async (chunk: Buffer, sent: () => void): Promise<void> => {
     for (let at = 0; at < chunk.length && !raw.destroyed;) {

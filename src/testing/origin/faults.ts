@@ -51,17 +51,21 @@ interface Seen {
   readonly ordinal: number;
 }
 
-const pattern = (source: RegExp | string | undefined): RegExp | null =>
-  source === undefined ? null : new RegExp(source);
+/** Without the flags that make the answer to `test` one of how often it was asked. */
+export const patternOf = (given: RegExp | string): RegExp =>
+  typeof given === 'string' ? new RegExp(given) : new RegExp(given.source, given.flags.replace(/[gy]/g, ''));
+
+const pattern = (given: RegExp | string | undefined): RegExp | null =>
+  given === undefined ? null : patternOf(given);
 
 const numbers = (given: number | readonly number[] | undefined): readonly number[] | null =>
   given === undefined ? null : typeof given === 'number' ? [given] : given;
 
+/** @param rules checked by who sends them */
 export function createScript(rules: ReadonlyArray<Rule | ConnectionRule>, dialect: Dialect): Script {
   const ofRequests: Live<Rule>[] = [];
   const ofConnections: Live<ConnectionRule>[] = [];
   rules.forEach((rule, index) => {
-    checkRule(rule, index);
     if ('do' in rule) ofRequests.push(liveRule(rule, index));
     else ofConnections.push(liveRule(rule, index));
   });
@@ -80,14 +84,6 @@ export function createScript(rules: ReadonlyArray<Rule | ConnectionRule>, dialec
     fired: () =>
       Object.fromEntries(live.map(({ rule, index, fired }) => [rule.name ?? String(index), fired])),
   };
-}
-
-/** Throws where a rule says nothing, or two things at once. */
-function checkRule(rule: Rule | ConnectionRule, index: number): void {
-  if ('do' in rule === 'connection' in rule)
-    throw new Error(`script: rule ${index} needs either do or connection`);
-  if ('do' in rule && rule.do.onBody?.do === 'answer' && rule.do.status === undefined)
-    throw new Error('script: an answer on the body needs a status: the request is not carried out');
 }
 
 function liveRule<R extends Rule | ConnectionRule>(rule: R, index: number): Live<R> {
@@ -146,17 +142,21 @@ export function scriptedFailure(fault: Fault, dialect: Dialect): Failure {
   return failure(status, code, fault.message ?? 'This answer was scripted.', undefined, headers);
 }
 
+/** An answer in chunks has no length to lie about: with these, it is sent without them. */
+const ABOUT_LENGTH: ReadonlySet<Lie> = new Set(['short-length', 'long-length', 'two-lengths', 'no-length']);
+
 /** Bends a response as its fault says; what is framing is left to the delivery. */
 export function disguise(response: Response, fault: Fault): Response {
   let { headers, body } = response;
   let { chunked } = response;
-  if (fault.lie === 'wrong-bytes') body = flipped(body, fault.by ?? body.length >>> 1);
+  if (fault.lie === 'wrong-bytes') body = flipped(body, fault.by ?? Math.floor(body.length / 2));
   if (fault.lie === 'gzip-encoding') {
     body = bytesSource(gzipSync(drain(body), { level: 1 }));
     headers = [...headers, 'Content-Encoding', 'gzip'];
   }
   if (fault.lie === 'no-etag') headers = without(headers, 'etag');
   if (fault.lie === 'chunked') chunked = true;
+  else if (fault.lie !== undefined && ABOUT_LENGTH.has(fault.lie)) chunked = false;
   if (fault.lie === 'range-label' || fault.lie === 'range-total')
     headers = relabelled(headers, fault.lie, fault.by ?? 1);
   for (const [name, value] of Object.entries(fault.headers ?? {})) {

@@ -20,7 +20,7 @@ export interface ExplicitEntry {
   readonly key: string;
   /** Of an object without a body, whose bytes are `patternBytes(objectIdOf(key), size)`. @default 0 */
   readonly size?: number;
-  /** Its bytes; a string is UTF-8. */
+  /** Its bytes, until it is overwritten; a string is UTF-8. */
   readonly body?: Uint8Array | string;
   readonly attributes?: ObjectAttributes;
 }
@@ -115,7 +115,7 @@ export interface OriginPolicy extends GcsPolicy {
   readonly region?: string;
   /** What each part of an upload but the last must have (s3, the XML API of gcs). @default 5 MiB, as the service has it */
   readonly minPartBytes?: number;
-  /** Buckets that anonymous requests may use; in gcs they may only read them. */
+  /** Buckets that anonymous requests may use; in azure and gcs they may only read them. */
   readonly publicBuckets?: readonly string[];
   /** Keys (and listed prefixes) that answer 403; a string is a regular expression too. */
   readonly forbidden?: ReadonlyArray<RegExp | string>;

@@ -27,12 +27,13 @@ export function parseRange(text: string | undefined, size: number): Span | 'unsa
   return start >= size ? 'unsatisfiable' : { start, length: end - start + 1 };
 }
 
-/** Another range than asked, in answer to a ranged or unranged request, for the lies that need one. */
+/** Another range than asked, for the lies that need one; a request without a range has none to lie about. */
 export function bend(range: Span | null, size: number, lie: Lie | undefined): Span | null {
-  const asked = range ?? { start: 0, length: size };
-  if (lie === 'short-range') return { start: asked.start, length: Math.max(1, asked.length >>> 1) };
+  if (range === null) return null;
+  const { start, length } = range;
+  if (lie === 'short-range') return { start, length: Math.max(1, Math.floor(length / 2)) };
   if (lie !== 'wrong-range') return range;
-  if (asked.start > 0) return { start: asked.start - 1, length: asked.length };
-  if (asked.length < size) return { start: 1, length: asked.length };
-  return { start: 1, length: asked.length - 1 };
+  if (start > 0) return { start: start - 1, length };
+  if (length < size) return { start: 1, length };
+  return size > 1 ? { start: 1, length: size - 1 } : range;
 }

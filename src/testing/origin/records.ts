@@ -96,6 +96,11 @@ export interface OriginStats {
   /** Answers by their status. */
   byStatus: Record<string, number>;
   marks: number;
+  /**
+   * What went wrong in the origin itself while it served a request, which was answered with a 500 where nothing had been
+   * sent yet: the request and the message, of the first 100. Empty unless the origin has a defect.
+   */
+  defects: readonly string[];
   /** Tokens issued and refused (gcs). */
   tokens?: { jwt: number; refresh: number; metadata: number; refused: number };
 }

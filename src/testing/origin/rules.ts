@@ -18,9 +18,12 @@ export type Lie =
   | 'short-length'
   /** Content-Length is `by` (1) more than what is sent, then the connection ends. */
   | 'long-length'
-  /** 206 for a range of the same length that begins a byte away, truthfully labelled. */
+  /**
+   * 206 for a range of the same length that begins a byte away, truthfully labelled; for all but the first byte where the
+   * whole object is asked for as a range, and as it should be where that has one byte alone.
+   */
   | 'wrong-range'
-  /** 206 for the first half of the range, truthfully labelled. */
+  /** 206 for the first half of the range, a byte at least, truthfully labelled. */
   | 'short-range'
   /** 200 and the whole object. */
   | 'ignore-range'
@@ -80,7 +83,8 @@ export interface OnBody {
   /** Bytes of the body that are in by then, or all of them. 0: before any. */
   readonly at: number | 'whole';
   /**
-   * `reset` and `cut` end the connection with a RST or a FIN; `answer` sends the fault's `status` early and ends it; `stall`
+   * `reset` ends the connection with a RST; `cut` with a FIN, behind which what the client still sends is read and forgotten
+   * for a second; `answer` sends the fault's `status` early and ends it; `stall`
    * stops reading, so that the client's sends stand still.
    */
   readonly do: 'reset' | 'cut' | 'stall' | 'answer';
@@ -118,11 +122,14 @@ export interface Fault {
   /** Stops sending there until `release()`, or for `stallMs`; the connection stays open. */
   readonly stall?: Place;
   readonly stallMs?: number;
-  /** Body bytes per second. */
+  /** Body bytes per second, in single bytes or those of 20 ms at once. */
   readonly slow?: number;
   /** The answer goes out a few bytes at a time. */
   readonly drip?: Drip;
-  /** The object is overwritten before the request is served: next generation, other bytes, perhaps another size (bytes). */
+  /**
+   * The object is overwritten before the request is served, as by `bump()`: next generation, other bytes, whether it came with
+   * a body or not, perhaps another size (bytes). An object that is not there stays so.
+   */
   readonly overwrite?: true | { readonly size: number };
   /** This key or token ends before the request is served; `true` for the one that the request came with. */
   readonly expire?: string | true;
@@ -133,13 +140,16 @@ export interface Fault {
   readonly close?: boolean | 'silent';
   /** Response headers to set, or with null to leave out. Framing headers are added, not replaced. */
   readonly headers?: Readonly<Record<string, string | null>>;
-  /** These bytes are the whole answer; the connection ends after them unless `close` is false. */
+  /**
+   * These bytes are the whole answer; the connection ends after them unless `close` is false. The number of a place counts
+   * them, and they are slow or drip as a body does.
+   */
   readonly raw?: string | Uint8Array;
 }
 
 /** Which of the requests or connections that a rule describes it is for: all conditions that are given hold. */
 export interface Moments {
-  /** What `stats().fired` calls the rule. @default its index in the script, from 0 */
+  /** What `stats().fired` calls the rule; no two of a script have one name. @default its index in the script, from 0 */
   readonly name?: string;
   /** Which of them, counted from 1. */
   readonly nth?: number | readonly number[];
@@ -181,8 +191,8 @@ export interface Rule extends Moments {
 export interface ConnectionFault {
   /** Nothing that comes is read for so many ms, or until `release()`: with TLS, the handshake waits. */
   readonly accept?: number | 'stall';
-  /** The server's half of the TLS handshake goes out so. */
-  readonly handshake?: Drip;
+  /** The server's half of the TLS handshake goes out so (of an origin that is `secure`). */
+  readonly handshake?: Omit<Drip, 'of'>;
   /** It is ended as soon as it was accepted, with a FIN or a RST. */
   readonly end?: 'cut' | 'reset';
 }

@@ -5,6 +5,7 @@
  * 1. A request is in flight from the moment its last byte was read until its answer was handed to the kernel or its
  *    connection ended.
  * 2. Every change goes through a counter, and so past every waiter.
+ * 3. What throws while a request is served ends that request alone, with a 500, and is told in the stats.
  */
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
@@ -16,7 +17,7 @@ import type { Common, Dialect } from './dialect.js';
 import { createDialect } from './dialects.js';
 import { dripping, Unread } from './entrance.js';
 import { failure, isFailure, type Failure } from './failure.js';
-import { createScript, disguise, scriptedFailure, type Script } from './faults.js';
+import { createScript, disguise, patternOf, scriptedFailure, type Script } from './faults.js';
 import { Fence } from './fence.js';
 import { logEntry, RequestLog } from './log.js';
 import type { OriginPolicy } from './options.js';
@@ -28,6 +29,9 @@ import type { ConnectionFault, ConnectionRule, Fault, OnBody, Rule } from './rul
 
 const NO_ANSWER = answer(0, []);
 const NO_FAULT: Fault = Object.freeze({});
+const NOT_DELIVERED: Delivered = Object.freeze({ bodyBytes: 0, complete: false, keep: false });
+/** The first ones tell enough. */
+const MAX_DEFECTS = 100;
 
 /** The rule that a request met. */
 interface Hit {
@@ -49,6 +53,7 @@ export class OriginServer {
   /** Requests whose path the dialect could not take apart. */
   readonly #unlocated = new WeakSet<Request>();
   #byStatus: Record<string, number> = {};
+  #defects: string[] = [];
   #marks = 0;
   #script: Script;
   #clockOffsetMs = 0;
@@ -108,9 +113,12 @@ export class OriginServer {
   #welcome(id: number, raw: Socket, fault: ConnectionFault | null): void {
     const connection = new Connection(id, this.#secured(raw, fault), raw, {
       arrived: (from, request) => this.#arrived(from, request),
-      abandoned: (from, request, bodyBytes) => this.#abandoned(from, request, bodyBytes),
-      answer: (from, request) => this.#answer(from, request),
-      refuse: (from, failed) => this.#refuse(from, failed),
+      abandoned: (from, request, bodyBytes) =>
+        this.#attempt(request, () => this.#abandoned(from, request, bodyBytes), undefined),
+      answer: (from, request) =>
+        this.#answer(from, request).catch((error: unknown) => this.#tell(request, error)),
+      refuse: (from, failed) =>
+        this.#refuse(from, failed).catch((error: unknown) => void this.#tell(null, error)),
       ended: (from) => this.#ended(from),
       stalled: (from, begins) => this.#onStall(from, begins),
     });
@@ -149,7 +157,8 @@ export class OriginServer {
       this.#unlocated.add(request);
       return null;
     }
-    const hit = this.#script.ofRequest({ request, ordinal: connection.taken, nowMs: performance.now() });
+    const arrival = { request, ordinal: connection.taken, nowMs: performance.now() };
+    const hit = this.#attempt(request, () => this.#script.ofRequest(arrival), null);
     if (hit === null) return null;
     this.#hits.set(request, hit);
     this.#counters.add({ faults: 1 });
@@ -168,16 +177,40 @@ export class OriginServer {
   async #answer(connection: Connection, request: Request): Promise<boolean> {
     const fault = this.#hits.get(request)?.fault ?? null;
     const nowMs = this.#nowMs;
-    const found = this.#carryOut(request, nowMs, fault ?? NO_FAULT);
+    const broken = failure(500, 'InternalError', 'The origin failed; its stats say how.');
+    const found = this.#attempt(request, () => this.#carryOut(request, nowMs, fault ?? NO_FAULT), broken);
     const { response, entry } = this.#prepare(connection, request, found, nowMs);
     this.#counters.add({ requests: 1, inFlight: 1 });
     const isHead = request.method === 'HEAD';
     const close =
       request.headers.get('connection')?.toLowerCase() === 'close' || fault?.onBody?.do === 'answer';
-    const said = fault === null ? response : disguise(response, fault);
-    const done = await deliver(connection, said, { isHead, close, fault });
+    const say = async (): Promise<Delivered> => {
+      const said = fault === null ? response : disguise(response, fault);
+      return deliver(connection, said, { isHead, close, fault });
+    };
+    const done = await say().catch((error: unknown) => {
+      this.#tell(request, error);
+      return NOT_DELIVERED;
+    });
     this.#finish(entry, done);
     return done.keep;
+  }
+
+  /** What `act` returns, or `otherwise` where it throws: a defect of the origin, which is told. */
+  #attempt<T, O>(request: Request, act: () => T, otherwise: O): T | O {
+    try {
+      return act();
+    } catch (error) {
+      this.#tell(request, error);
+      return otherwise;
+    }
+  }
+
+  /** The path alone: a query may hold a signature. */
+  #tell(request: Request | null, error: unknown): false {
+    const what = request === null ? 'no request' : `${request.method} ${request.rawPath}`;
+    if (this.#defects.length < MAX_DEFECTS) this.#defects.push(`${what}: ${String(error)}`);
+    return false;
   }
 
   /** The effect of a request, if it has one, and what is said about it. */
@@ -192,7 +225,9 @@ export class OriginServer {
   /** What a fault does to the service before the request is served. */
   #change(request: Request, { overwrite, expire }: Fault): void {
     const { bucket, key } = request;
-    if (overwrite !== undefined) this.bump(bucket, key, overwrite === true ? undefined : overwrite.size);
+    // What is not there is left alone.
+    if (overwrite !== undefined)
+      this.#common.buckets.get(bucket)?.bump(key, overwrite === true ? undefined : overwrite.size);
     const id = expire === true ? signerOf(request) : expire;
     // One that is not known has no end either.
     if (id !== undefined) this.#dialect.expire(id);
@@ -242,7 +277,7 @@ export class OriginServer {
   configure(patch: OriginPolicy): void {
     const common = this.#common;
     if (patch.publicBuckets !== undefined) common.publicBuckets = new Set(patch.publicBuckets);
-    if (patch.forbidden !== undefined) common.forbidden = patch.forbidden.map((one) => new RegExp(one));
+    if (patch.forbidden !== undefined) common.forbidden = patch.forbidden.map(patternOf);
     if (patch.clockOffsetMs !== undefined) this.#clockOffsetMs = patch.clockOffsetMs;
     this.#dialect.configure(patch);
   }
@@ -261,7 +296,9 @@ export class OriginServer {
   bump(bucket: string, key?: string, size?: number): void {
     const found = this.#common.buckets.get(bucket);
     if (found === undefined) throw new Error(`bump: no bucket ${bucket} here`);
-    found.bump(key, size);
+    if (key === undefined && size !== undefined)
+      throw new Error(`bump: a size of ${size} needs the key that it is for; without one, all keep theirs`);
+    if (!found.bump(key, size)) throw new Error(`bump: no object ${key} in ${bucket}`);
   }
 
   /** Nothing that clients have sent by now comes behind the mark, though they may have given it up. */
@@ -281,6 +318,7 @@ export class OriginServer {
       byStatus: { ...this.#byStatus },
       fired: this.#script.fired(),
       marks: this.#marks,
+      defects: [...this.#defects],
       ...this.#dialect.counters?.(),
     };
   }
@@ -292,9 +330,9 @@ export class OriginServer {
     return all.length;
   }
 
-  /** Ends connections that answer nothing now, with FIN or RST; returns how many. */
+  /** Ends connections on which nothing of a request has come that is not answered yet, with FIN or RST; returns how many. */
   closeIdle(withReset: boolean): number {
-    const idle = [...this.#connections].filter((connection) => !connection.busy);
+    const idle = [...this.#connections].filter((connection) => connection.idle);
     for (const connection of idle) {
       if (withReset) connection.reset();
       else connection.destroy();
@@ -310,6 +348,7 @@ export class OriginServer {
     await this.#takeIn();
     this.#counters.restart();
     this.#byStatus = {};
+    this.#defects = [];
     this.#log.clear();
     this.#marks = 0;
     this.#script = createScript([], this.#dialect);

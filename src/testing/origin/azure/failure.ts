@@ -113,12 +113,14 @@ export function failureResponse(
   withBody: boolean,
 ): Response {
   const headers = ['x-ms-error-code', failed.code, ...failed.headers];
-  const none = failed.status === 304 || !withBody;
+  const isUnchanged = failed.status === 304;
+  const none = isUnchanged || !withBody;
   return {
     status: failed.status,
     headers: none ? headers : ['Content-Type', 'application/xml', ...headers],
     body: none ? NO_BODY : bytesSource(errorDocument(failed, requestId, nowMs)),
-    chunked: none,
+    // The service names this coding in answers to HEAD, where nothing comes in it.
+    chunked: none && !isUnchanged,
     code: failed.code,
   };
 }

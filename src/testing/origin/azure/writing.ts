@@ -111,13 +111,14 @@ export function putBlob(request: Request, bucket: Bucket, state: State): Found {
 export function findSource(url: string, request: Request, state: State): Stored | Failure {
   const unknown = azureFailure('CannotVerifyCopySource');
   let parsed: URL;
+  let path: string;
   try {
     parsed = new URL(url);
+    path = decodeURIComponent(parsed.pathname);
   } catch {
     return invalidHeader('x-ms-copy-source', url);
   }
-  const [, account, container = '', key] =
-    /^\/([^/]+)\/([^/]+)\/(.+)$/s.exec(decodeURIComponent(parsed.pathname)) ?? [];
+  const [, account, container = '', key] = /^\/([^/]+)\/([^/]+)\/(.+)$/s.exec(path) ?? [];
   if (key === undefined || account !== request.path.slice(1).split('/', 1)[0]) return unknown;
   const snapshot = parsed.searchParams.get('snapshot');
   const older = state.snapshots.get(`${container}/${key}`)?.find((one) => one.snapshot === snapshot);

@@ -62,6 +62,15 @@ function isTranscoded({ attributes }: Stored, { headers }: Request): boolean {
   return !accepted.some((one) => /^(gzip|\*)(?!.*;q=0(\.0*)?$)/.test(one));
 }
 
+/** Null where it is no gzip, whatever its Content-Encoding says: then it is served as it is. */
+function gunzipped(object: Stored): Buffer | null {
+  try {
+    return gunzipSync(objectBytes(object));
+  } catch {
+    return null;
+  }
+}
+
 export function readMedia(
   request: RoutedRequest,
   service: Service,
@@ -79,10 +88,10 @@ export function readMedia(
   if (held === 'unchanged') return answer(304, versionHeaders(object, own, api));
   if (held !== null) return held;
   const headers = objectHeaders(object, own, api);
-  if (isTranscoded(object, request)) {
+  const plain = isTranscoded(object, request) ? gunzipped(object) : null;
+  if (plain !== null) {
     headers.push('Warning', '214 UploadServer gunzipped', 'Vary', 'Accept-Encoding');
-    const body = bytesSource(gunzipSync(objectBytes(object)));
-    return { status: 200, headers, body, chunked: true, code: null };
+    return { status: 200, headers, body: bytesSource(plain), chunked: true, code: null };
   }
   if (object.attributes.contentEncoding !== undefined) {
     headers.push('Content-Encoding', object.attributes.contentEncoding);
