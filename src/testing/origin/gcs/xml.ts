@@ -8,7 +8,7 @@ import type { Bent } from '../dialect.js';
 import { type Failure, isFailure } from '../failure.js';
 import { type Response, answer } from '../response.js';
 import type { Lie } from '../rules.js';
-import { decodeAwsChunked } from '../s3/payload.js';
+import { unframed } from '../s3/payload.js';
 import { conditionsOf, statedSums } from './conditions.js';
 import { fail } from './failures.js';
 import { listXml } from './listing.js';
@@ -59,9 +59,8 @@ function serveBucket(request: RoutedRequest, service: Service, lie: Lie | undefi
 function putWhole(request: RoutedRequest, service: Service): Response | Failure {
   const { bucket, key, headers } = request;
   if (headers.has('x-goog-copy-source') || headers.has('x-amz-copy-source')) return fail('notImplemented');
-  const framed = (headers.get('x-amz-content-sha256') ?? '').startsWith('STREAMING-');
-  const body = framed ? decodeAwsChunked(request.body)?.bytes : request.body;
-  if (body === undefined) return fail('invalid', 'The framing of the body is broken.');
+  const body = unframed(request)?.bytes;
+  if (body === undefined) return fail('brokenFraming');
   const written = putObject(service, {
     bucket,
     key,

@@ -16,6 +16,7 @@ import { answer, objectBytes, xmlAnswer, type Response } from '../response.js';
 import { attributesOf, sumHeaders, type S3Attributes } from './attributes.js';
 import { refusalOfWrite } from './conditions.js';
 import { payloadOf, refusalOfSum, type Sum } from './payload.js';
+import { partsPage, uploadsPage } from './upload-pages.js';
 import { XMLNS, XML_HEAD, copyResult, findCopySource, malformedXml, md5Hex } from './writing.js';
 import type { ServiceState as State } from './service.js';
 
@@ -44,7 +45,6 @@ export interface Upload {
 }
 
 const MAX_PARTS = 10_000;
-const MAX_PAGE = 1000;
 const document = (name: string, body: string, headers: readonly string[] = []): Response =>
   xmlAnswer(Buffer.from(`${XML_HEAD}<${name} ${XMLNS}>${body}</${name}>`), headers);
 const noSuchUpload = (): Failure =>
@@ -236,54 +236,31 @@ export function abortUpload(request: Request, _bucket: Bucket, state: State): Fo
   return answer(204, []);
 }
 
-const pageSize = (params: ReadonlyMap<string, string>, name: string): number =>
-  Math.min(Number(params.get(name) ?? MAX_PAGE), MAX_PAGE);
 const startedAt = (ms: number): string => new Date(ms).toISOString();
 
 export function listParts(request: Request, bucket: Bucket, state: State): Found {
   const upload = findUpload(request, state);
   if (upload === null) return noSuchUpload();
-  const after = Number(request.params.get('part-number-marker') ?? 0);
-  const max = pageSize(request.params, 'max-parts');
-  const all = [...upload.parts].sort(([a], [b]) => a - b).filter(([number]) => number > after);
-  const page = all.slice(0, max);
-  const rows = page.map(
-    ([number, { bytes, etag }]) =>
-      `<Part><PartNumber>${number}</PartNumber><LastModified>${startedAt(upload.startedMs)}</LastModified>` +
-      `<ETag>${escapeXml(etag)}</ETag><Size>${bytes.length}</Size></Part>`,
+  const modified = `<LastModified>${startedAt(upload.startedMs)}</LastModified>`;
+  const page = partsPage(
+    upload.parts,
+    request.params,
+    invalidArgument,
+    ({ bytes, etag }) => `${modified}<ETag>${escapeXml(etag)}</ETag><Size>${bytes.length}</Size>`,
   );
-  return document(
-    'ListPartsResult',
-    `<Bucket>${bucket.name}</Bucket><Key>${escapeXml(upload.key)}</Key><UploadId>${upload.id}</UploadId>` +
-      `<PartNumberMarker>${after}</PartNumberMarker><NextPartNumberMarker>${page.at(-1)?.[0] ?? 0}</NextPartNumberMarker>` +
-      `<MaxParts>${max}</MaxParts><IsTruncated>${page.length < all.length}</IsTruncated>${rows.join('')}`,
-  );
+  if (typeof page === 'object') return page;
+  const names = `<Bucket>${bucket.name}</Bucket><Key>${escapeXml(upload.key)}</Key><UploadId>${upload.id}</UploadId>`;
+  return document('ListPartsResult', names + page);
 }
 
-export function listUploads(request: Request, bucket: Bucket, state: State): Found {
-  const { params } = request;
-  const prefix = params.get('prefix') ?? '';
-  const [keyMarker, idMarker] = [params.get('key-marker') ?? '', params.get('upload-id-marker') ?? ''];
-  const max = pageSize(params, 'max-uploads');
-  const order = (one: Upload): string => `${one.key}\0${one.id}`;
-  const after = idMarker === '' ? `${keyMarker}\u0001` : `${keyMarker}\0${idMarker}`;
-  const all = [...state.uploads.values()]
-    .filter((one) => one.bucket === request.bucket && one.key.startsWith(prefix))
-    .filter((one) => keyMarker === '' || order(one) > after)
-    .sort((a, b) => (order(a) < order(b) ? -1 : 1));
-  const page = all.slice(0, max);
-  const rows = page.map(
-    ({ key, id, startedMs }) =>
-      `<Upload><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId><Initiated>${startedAt(startedMs)}</Initiated></Upload>`,
+export function listUploads({ params }: Request, bucket: Bucket, state: State): Found {
+  const page = uploadsPage(
+    state.uploads.values(),
+    bucket.name,
+    params,
+    invalidArgument,
+    ({ startedMs }) => `<Initiated>${startedAt(startedMs)}</Initiated>`,
   );
-  const last = page.length < all.length ? page.at(-1) : undefined;
-  const next =
-    last === undefined
-      ? ''
-      : `<NextKeyMarker>${escapeXml(last.key)}</NextKeyMarker><NextUploadIdMarker>${last.id}</NextUploadIdMarker>`;
-  return document(
-    'ListMultipartUploadsResult',
-    `<Bucket>${bucket.name}</Bucket><KeyMarker>${escapeXml(keyMarker)}</KeyMarker><UploadIdMarker>${idMarker}</UploadIdMarker>` +
-      `${next}<Prefix>${escapeXml(prefix)}</Prefix><MaxUploads>${max}</MaxUploads><IsTruncated>${last !== undefined}</IsTruncated>${rows.join('')}`,
-  );
+  if (typeof page === 'object') return page;
+  return document('ListMultipartUploadsResult', `<Bucket>${bucket.name}</Bucket>${page}`);
 }
