@@ -14,7 +14,7 @@ import { fail } from './failures.js';
 import { listXml } from './listing.js';
 import { readMedia, versionHeaders } from './media.js';
 import { type GcsAttributes, generationOf } from './objects.js';
-import type { RoutedRequest } from './route.js';
+import { isServed, type RoutedRequest } from './route.js';
 import { type Service, putObject, removeObject } from './store.js';
 import { listUploads, serveUpload } from './xml-uploads.js';
 
@@ -75,7 +75,7 @@ function putWhole(request: RoutedRequest, service: Service): Response | Failure 
 
 export function serveXml(request: RoutedRequest, service: Service, { lie }: Bent): Response | Failure {
   const { route, method, params, bucket, key } = request;
-  if (route.what === 'service') return fail('notImplemented');
+  if (route.what === 'service' || !isServed(request)) return fail('notImplemented');
   if (route.what === 'bucket') return serveBucket(request, service, lie);
   if (!service.buckets.has(bucket)) return fail('noBucket');
   if (params.has('uploads') || params.has('uploadId')) {

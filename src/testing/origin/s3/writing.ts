@@ -57,6 +57,15 @@ export function findCopySource({ headers }: Request, state: State): Stored | Fai
       },
     );
   }
+  // A version of it, which is not served: the present one must not be copied in its place.
+  if (headers.get('x-amz-copy-source')?.includes('?') === true) {
+    return failure(
+      501,
+      'NotImplemented',
+      'A header you provided implies functionality that is not implemented',
+      { Header: 'x-amz-copy-source' },
+    );
+  }
   const bucket = state.buckets.get(decoded.slice(0, slash));
   const key = decoded.slice(slash + 1);
   if (bucket === undefined) {
