@@ -101,9 +101,10 @@ export function copyObject(request: Request, bucket: Bucket, state: State): Foun
   return copyResult('CopyObjectResult', etag, bucket.find(request.key)?.generation ?? 0);
 }
 
-export function copyResult(name: string, etag: string, generation: number): Response {
+/** @param more elements behind the ETag */
+export function copyResult(name: string, etag: string, generation: number, more = ''): Response {
   const modified = new Date(modifiedMs(generation)).toISOString();
-  const body = `<LastModified>${modified}</LastModified><ETag>${escapeXml(etag)}</ETag>`;
+  const body = `<LastModified>${modified}</LastModified><ETag>${escapeXml(etag)}</ETag>${more}`;
   return xmlAnswer(Buffer.from(`${XML_HEAD}<${name} ${XMLNS}>${body}</${name}>`));
 }
 
