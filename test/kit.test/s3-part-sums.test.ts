@@ -140,7 +140,7 @@ test.each([
   [{ 'x-amz-checksum-type': 'FULL_OBJECT' }, /can only be used with the x-amz-checksum-algorithm header/],
   [{ 'x-amz-checksum-algorithm': 'CRC32', 'x-amz-checksum-type': 'HALF' }, /x-amz-checksum-type header is/],
 ])('an upload is not begun with %j', async (headers, message) => {
-  const error = errorOf(await send('POST', '/odd?uploads', headers as Headers));
+  const error = errorOf(await send('POST', '/odd?uploads', headers));
   expect(error).toMatch(/^400 InvalidRequest/);
   expect(error).toMatch(message);
 });
