@@ -4,13 +4,13 @@
  * Faults end at a time; whatever is left of the runtime has to come to its end then, and one that was not stopped has to
  * load everything once more.
  */
+import { Outcome } from '../../dist/protocol/store.js';
 import type { HedgePlan } from '../../dist/actors/supervisor/types.js';
-import { StopState } from '../../dist/protocol/stop.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
 import { SIM_STORE } from '../../dist/testing/simulated-runtime.js';
 import { drawSizes, drawWorld } from './draw-world.kit.js';
 import { type Load, type LoadOptions, PAGE, PLAN_FAILED, SEVERAL } from './load.kit.js';
-import { idleFaults, watchManners } from './manners.kit.js';
+import { idleFaults, isSame, lateRequests, watchManners } from './manners.kit.js';
 import { drawMisfortunes, lateStops } from './misfortunes.kit.js';
 import { pardonOf, wasStopped } from './pardon.kit.js';
 import type { Draw, Scenario } from './scenario.kit.js';
@@ -65,7 +65,8 @@ async function run(draw: Draw): Promise<string[]> {
     world,
     draw,
     {
-      maxAttempts: Math.max(...world.loads.map(({ options }) => options.maxAttempts)),
+      maxAttempts: (slot, epoch) =>
+        world.loads.find((load) => load.isKnownBy(slot, epoch))?.options.maxAttempts ?? 0,
       // A second attempt at a slow read waits for nobody.
       patient: world.loads.every(
         ({ options }) => options.throttleTimeoutMs > 0 && (options.hedge ?? false) === false,
@@ -77,7 +78,7 @@ async function run(draw: Draw): Promise<string[]> {
   const asks = { asked: 0, settled: 0 };
   drawMisfortunes(draw, world, { ask: () => ask(world.loads[0]!, asks) });
   await world.run(() => world.loads.every((load) => load.over) && asks.settled === asks.asked);
-  const memoryIsHeld = zipped || draw.struck('worker.stall', 'worker.zombie', 'clock.leap', 'port.') > 0;
+  const memoryIsHeld = zipped || draw.struck('worker.stall', 'worker.zombie', 'clock.leap', 'port.close') > 0;
   wrong.push(...lookAtLoads(world, draw, memoryIsHeld), ...hedgeFaults(world, maxShare));
   sites.end();
   if (draw.struck('runtime.') === 0) wrong.push(...(await loadOnceMore(world)));
@@ -136,8 +137,7 @@ export function lookAtLoads(world: World, draw: Draw, memoryIsHeld: boolean): st
     'an object changed its size',
     [...world.replacedBytes].some(([, size]) => !Object.values(world.options.sizes).includes(size)),
   );
-  const begun = world.origin.reads.filter(({ stateAtStart }) => stateAtStart !== StopState.Live);
-  for (const { key } of begun) wrong.push(`a request for ${key} began after the token had turned`);
+  wrong.push(...lateRequests(world));
   const full = world.sim.workers.some((worker) => worker.fullCount > 0);
   if (full) draw.sites.struck('port.full');
   draw.sometimes('a port was full', full);
@@ -145,13 +145,23 @@ export function lookAtLoads(world: World, draw: Draw, memoryIsHeld: boolean): st
     .filter(({ byHand }) => !byHand)
     .map(({ token, overAtMs, slackMs }) => ({ what: 'a load', token, overAtMs, slackMs }));
   wrong.push(...lateStops(world, draw, stoppables));
-  draw.sometimes(
-    'an object came in parts',
-    world.origin.reads.some(({ start }) => start > 0),
-  );
+  draw.sometimes('an object came in parts', cameInParts(world));
   draw.sometimes('a worker was fenced', world.fenced > 0);
-  draw.sometimes('a worker took the jobs of a dead one', world.supervisor.stats.deaths > 0);
+  draw.sometimes('a worker took the jobs of a dead one', tookOver(world));
   return wrong;
+}
+
+/** Whether a read went on where another one of the same object had come to its own end. */
+function cameInParts({ origin: { reads } }: World): boolean {
+  const complete = reads.filter(({ outcome }) => outcome === Outcome.Complete);
+  const ends = new Set(complete.map(({ key, start, landed }) => `${key} ${start + landed}`));
+  return complete.some(({ key, start }) => start > 0 && ends.has(`${key} ${start}`));
+}
+
+/** Whether what a thread had under way when it died was read again by another one. */
+function tookOver({ origin: { reads }, crashed }: World): boolean {
+  const lost = reads.filter(({ worker, outcome }) => outcome === null && crashed.has(worker));
+  return lost.some((read) => reads.some((other) => other.worker !== read.worker && isSame(other, read)));
 }
 
 /** Faults are over, so this comes through. */

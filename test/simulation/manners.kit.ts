@@ -5,15 +5,17 @@
  * It looks at requests alone, and at the words and figures that a worker shows to everybody.
  */
 import { generationOf, isClosed } from '../../dist/protocol/origin-words.js';
+import { StopState } from '../../dist/protocol/stop.js';
 import { Outcome } from '../../dist/protocol/store.js';
 import type { SimRead } from '../../dist/runtime/simulation/origin.js';
 import { SIM_STORE } from '../../dist/testing/simulated-runtime.js';
+import { LOSSES } from './pardon.kit.js';
 import type { Draw } from './scenario.kit.js';
 import type { World } from './world.kit.js';
 
 export interface MannersOptions {
-  /** Attempts that each request has, at the most. */
-  readonly maxAttempts: number;
+  /** Attempts that each request of a stream has, at the most. */
+  readonly maxAttempts: (slot: number, epoch: number) => number;
   /** Whether everybody waits while the service tells all requests to slow down. */
   readonly patient: boolean;
 }
@@ -170,7 +172,7 @@ class Manners {
 
   /** Whether threads may have been lost with their reads, or messages be late. */
   get #disturbed(): boolean {
-    return this.#draw.struck('worker.', 'port.', 'clock.leap', 'task.slow-transform') > 0;
+    return this.#draw.struck(...LOSSES, 'port.delay', 'port.credit-late', 'task.slow-transform') > 0;
   }
 
   #isGivenUp({ worker }: SimRead): boolean {
@@ -231,7 +233,7 @@ class Manners {
   }
 
   #lookAtProbe({ beganAtMs, key }: SimRead): void {
-    if (!this.#options.patient || this.#draw.struck('clock.', 'worker.') > 0) return;
+    if (!this.#options.patient || this.#draw.struck('clock.leap', 'worker.') > 0) return;
     if (beganAtMs - this.#closedAtMs < CLOSING_MS || this.#closedAtMs === Infinity) return;
     const { startMs = 20 } = this.#world.options.simulation ?? {};
     const sinceMs = beganAtMs - this.#probedAtMs;
@@ -255,7 +257,7 @@ class Manners {
     // A second attempt at a slow read is a job of its own, and may land where the first did before.
     if (this.#world.supervisor.stats.hedged > 0) return;
     if (COUNTED.has(outcome)) chain.failures += 1;
-    if (chain.failures >= this.#options.maxAttempts)
+    if (chain.failures >= this.#maxAttemptsOf(read.stop))
       this.#wrong.push(`${read.key} was tried again after ${chain.failures} attempts`);
     const waited = COUNTED.has(outcome) || (outcome === Outcome.Throttled && this.#generation === 0);
     const leastMs = Math.max(LEAST_RETRY_MS, Math.min(latest.retryAfterMs, MOST_RETRY_MS));
@@ -263,6 +265,11 @@ class Manners {
     // Times are sums of fractions.
     if (waited && tookMs < leastMs - 0.001)
       this.#wrong.push(`${read.key} was tried again after ${tookMs} ms, and not after ${leastMs}`);
+  }
+
+  #maxAttemptsOf(stop: object): number {
+    const { slot, epoch } = tokenOf(stop);
+    return this.#options.maxAttempts(slot, epoch);
   }
 
   /** Whose reads they are: a worker's token of one stream. */
@@ -276,7 +283,7 @@ class Manners {
 }
 
 /** Whether they are for the same bytes of one stream. */
-function isSame(a: SimRead, b: SimRead): boolean {
+export function isSame(a: SimRead, b: SimRead): boolean {
   return (
     a.key === b.key && a.start === b.start && a.length === b.length && streamOf(a.stop) === streamOf(b.stop)
   );
@@ -284,9 +291,26 @@ function isSame(a: SimRead, b: SimRead): boolean {
 
 /** A stream has one slot and epoch in all workers. */
 function streamOf(stop: object): string {
-  const { token = stop } = stop as { readonly token?: object };
-  const { slot, epoch } = token as { readonly slot?: number; readonly epoch?: number };
+  const { slot, epoch } = tokenOf(stop);
   return `${slot}/${epoch}`;
+}
+
+/** A worker's token of a stream; that of a single job knows its own. */
+function tokenOf(stop: object): { readonly slot: number; readonly epoch: number } {
+  const { token = stop } = stop as { readonly token?: object };
+  return token as { readonly slot: number; readonly epoch: number };
+}
+
+/** Requests of any kind that began although the token that they were given had turned, in words. */
+export function lateRequests({ origin }: World): string[] {
+  const asked = [
+    ...origin.reads.map(({ key, stateAtStart }) => ({ what: key, stateAtStart })),
+    ...origin.writes.map(({ kind, key, stateAtStart }) => ({ what: `${kind} ${key}`, stateAtStart })),
+    ...origin.questions.map(({ label, stateAtStart }) => ({ what: label, stateAtStart })),
+  ];
+  return asked
+    .filter(({ stateAtStart }) => stateAtStart !== StopState.Live)
+    .map(({ what }) => `a request (${what}) began after the token had turned`);
 }
 
 /** What is wrong with workers that have nothing to do, in words. */

@@ -2,6 +2,7 @@
 import type { CancellationToken } from '../../dist/protocol/token.js';
 import type { FaultName } from '../../dist/runtime/simulation/sites.js';
 import type { Load } from './load.kit.js';
+import { LOSSES } from './pardon.kit.js';
 import type { Draw } from './scenario.kit.js';
 import type { World } from './world.kit.js';
 
@@ -117,6 +118,8 @@ function closePort({ oracle }: Draw, world: World, index: number): void {
 
 /** Whoever has not come back so long after a cancel is given up, and needs a moment for that. */
 const FENCED_MS = 3500;
+/** So much later than others a slow thread starts. */
+const SLOW_START_MS = 3000;
 
 /** Something that ends with a token. */
 export interface Stoppable {
@@ -138,18 +141,18 @@ export function lateStops(world: World, draw: Draw, stoppables: readonly Stoppab
   const { latencyMs = [1, 20], slowCancel = false } = world.options.origin ?? {};
   const { startMs = 20, exitMs = 100 } = world.options.simulation ?? {};
   const slow = slowCancel ? draw.struck('store.stall', 'store.slow', 'store.drip') : 0;
-  const held =
-    slow + draw.struck('worker.', 'clock.leap', 'port.', 'task.slow-transform') > 0 ? FENCED_MS : 0;
-  const boundMs = 500 + startMs + exitMs + held + 3 * latencyMs[1] + world.leapedMs;
-  const late: string[] = [];
+  const held = slow + draw.struck(...LOSSES, 'task.slow-transform') > 0 ? FENCED_MS : 0;
+  const late = draw.struck('worker.slow-start', 'port.delay', 'port.credit-late') > 0 ? SLOW_START_MS : 0;
+  const boundMs = 500 + startMs + exitMs + Math.max(held, late) + 3 * latencyMs[1] + world.leapedMs;
+  const wrong: string[] = [];
   for (const { token, atMs, graceMs } of world.stops) {
     for (const { what, token: own, beganAtMs = 0, overAtMs, slackMs } of stoppables) {
       if (token !== null && own !== token) continue;
       // What is begun with a token that has turned ends then.
       const tookMs = overAtMs - Math.max(atMs + graceMs, beganAtMs) - slackMs;
       draw.sometimes('a stop was in time', tookMs <= boundMs && tookMs >= 0);
-      if (tookMs > boundMs) late.push(`${what} ended ${tookMs} ms after its cancel, more than ${boundMs}`);
+      if (tookMs > boundMs) wrong.push(`${what} ended ${tookMs} ms after its cancel, more than ${boundMs}`);
     }
   }
-  return late;
+  return wrong;
 }

@@ -5,6 +5,7 @@
  * a worker tries again, only when that fault struck as often as it takes.
  */
 import { ErrorCode, type MillraceError } from '../../dist/protocol/errors.js';
+import { Outcome } from '../../dist/protocol/store.js';
 import type { CancellationToken } from '../../dist/protocol/token.js';
 import type { Draw } from './scenario.kit.js';
 import type { World } from './world.kit.js';
@@ -17,6 +18,17 @@ export interface Circumstances {
   /** Attempts that each request has. */
   readonly maxAttempts: number;
 }
+
+/** What takes a thread away, or keeps one from turning; a slow start or a late message does not. */
+export const LOSSES: readonly string[] = [
+  'worker.crash',
+  'worker.heap',
+  'worker.poison',
+  'worker.stall',
+  'worker.zombie',
+  'port.close',
+  'clock.leap',
+];
 
 /** How often an object is fetched again whose bytes are all there, and wrong. */
 const MOST_MISMATCHES = 2;
@@ -55,27 +67,16 @@ export function pardonOf(draw: Draw, world: World, given: Circumstances): (error
       case ErrorCode.DeadlineExceeded:
         return stopped;
       default:
-        return ofService(code, draw, world, given.maxAttempts);
+        return ofService(error as MillraceError, draw, world, given.maxAttempts);
     }
   };
 }
 
 /** What a service answered, or did not. */
-function ofService(code: ErrorCode, draw: Draw, world: World, maxAttempts: number): boolean {
+function ofService({ code, context }: MillraceError, draw: Draw, world: World, maxAttempts: number): boolean {
   const struck = (...prefixes: string[]): number => draw.struck(...prefixes);
-  const counted = struck(
-    'store.503',
-    'store.429',
-    'store.storm',
-    'store.reset',
-    'store.stall',
-    'store.short-body',
-    'store.drip',
-    'store.corrupt',
-    'write.',
-  );
   // Each is tried again, unless the runtime has no budget for it.
-  const enough = counted >= maxAttempts || struck('store.storm') > 0 || world.retryBudget < 500;
+  const enough = failuresOf(world, context.uri) + struck('write.') >= maxAttempts || world.retryBudget < 500;
   switch (code) {
     case ErrorCode.Throttled:
       // Whoever has patience for less than the service asks for tries no second time.
@@ -93,7 +94,7 @@ function ofService(code: ErrorCode, draw: Draw, world: World, maxAttempts: numbe
     }
     case ErrorCode.TransformFailed:
       // It has seen what nobody has verified.
-      return struck('store.corrupt') > 0;
+      return world.arrivedWrong(keyOf(context.uri));
     case ErrorCode.RangeRejected:
       return struck('store.wrong-range', 'store.version-change') > 0;
     case ErrorCode.VersionChanged:
@@ -109,8 +110,19 @@ function ofService(code: ErrorCode, draw: Draw, world: World, maxAttempts: numbe
       return struck('list.') > 0;
     case ErrorCode.NotFound:
       // An upload that was completed, or aborted, by whoever went before.
-      return struck('write.', 'worker.', 'port.', 'clock.leap') > 0;
+      return world.origin.writes.length > 0 && struck('write.', ...LOSSES) > 0;
     default:
       return false;
   }
 }
+
+function keyOf(uri: string | undefined): string {
+  return uri?.slice('sim://'.length) ?? '';
+}
+
+/** Attempts at the object that count, and have failed. */
+function failuresOf({ origin }: World, uri: string | undefined): number {
+  return origin.reads.filter(({ key, outcome }) => key === keyOf(uri) && FAILED.has(outcome)).length;
+}
+
+const FAILED: ReadonlySet<Outcome | null> = new Set<Outcome | null>([Outcome.Transient, Outcome.Interrupted]);

@@ -180,6 +180,11 @@ export class World {
     return this.replacedBytes.get(version ?? '') ?? this.options.sizes[key]!;
   }
 
+  /** Whether bytes of the object were not its own when they came. */
+  arrivedWrong(name: string): boolean {
+    return this.origin.reads.some(({ key, corrupted }) => corrupted && key === name);
+  }
+
   load(options: LoadOptions = {}): Load {
     const load = new Load(this, options);
     this.loads.push(load);
@@ -261,8 +266,7 @@ export class World {
         // Nothing runs on a thread that is dead.
         await new Promise(() => {});
       }
-      if (transformMs > 0 && sites?.strikes('task.slow-transform') === true)
-        await new Promise<void>((resolve) => void this.sim.context.after(transformMs, resolve));
+      if (transformMs > 0 && sites?.strikes('task.slow-transform') === true) await worker.work(transformMs);
       return await transform!(bytes, info);
     };
   }

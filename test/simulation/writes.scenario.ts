@@ -8,7 +8,7 @@ import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
 import { drawMachine, drawThreads, drawSizes, replaced } from './draw-world.kit.js';
 import { PAGE, several } from './load.kit.js';
 import { drawLoad, lookAtLoads, watch } from './loads.scenario.js';
-import { pardonOf, wasStopped } from './pardon.kit.js';
+import { LOSSES, pardonOf, wasStopped } from './pardon.kit.js';
 import { drawMisfortunes, lateStops } from './misfortunes.kit.js';
 import type { Draw, Scenario } from './scenario.kit.js';
 import { World } from './world.kit.js';
@@ -63,7 +63,7 @@ async function run(draw: Draw): Promise<string[]> {
   }
   drawMisfortunes(draw, world, { ask: () => {} });
   await world.run(() => writer.over && world.loads.every((load) => load.over));
-  const held = draw.struck('worker.', 'clock.leap', 'port.') > 0;
+  const held = draw.struck(...LOSSES) > 0;
   wrong.push(...lookAtLoads(world, draw, held), ...lookAtWrites(writer, draw, held));
   draw.sites.end();
   for (const worker of world.sim.workers) worker.resume();
@@ -170,7 +170,8 @@ function lookAtWrites(writer: Writer, draw: Draw, held: boolean): string[] {
     draw,
     writer.writes.map(({ call, beganAtMs, overAtMs }) => {
       const token = call.options.token ?? null;
-      return { what: call.how, token, beganAtMs, overAtMs, slackMs: CLEANUP_MS };
+      const begun = writer.world.origin.writes.some(({ kind, key }) => kind === 'begin' && key === call.key);
+      return { what: call.how, token, beganAtMs, overAtMs, slackMs: begun ? CLEANUP_MS : 0 };
     }),
   );
   for (const write of writer.writes) {
@@ -212,22 +213,38 @@ function excused(
   if (pardon(failure)) return true;
   // An answer that is lost to a dead worker, or was never heard, is not known to be our own.
   const uncertain =
-    draw.struck('worker.', 'port.', 'write.', 'clock.leap') > 0 ||
+    draw.struck(...LOSSES, 'write.') > 0 ||
     (replacedWorker(writer.world) && /an earlier attempt/.test(message));
-  return uncertain && (contended || options.ifAbsent === true);
+  return uncertain && UNCERTAIN.has(code) && (contended || options.ifAbsent === true);
 }
+
+/** What is told when the one before may have gone through. */
+const UNCERTAIN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([ErrorCode.VersionChanged, ErrorCode.NotFound]);
 
 /** Whether a worker was given up for another one; a service that is slow enough does that without any fault. */
 function replacedWorker({ sim }: World): boolean {
   return sim.workers.some(({ name }) => !name.endsWith('#0'));
 }
 
+/** What a service does to an abort, or to a read whose slot the abort waits for. */
+const NO_ANSWER = [
+  'store.503',
+  'store.429',
+  'store.storm',
+  'store.token-expired',
+  'store.clock-skew',
+  'store.stall',
+  'store.slow',
+  'store.drip',
+];
+
 /** Uploads that are there at the end although nothing kept anybody from ending them. */
 function leftUploads(world: World, writer: Writer, draw: Draw): string[] {
   // A runtime that is cancelled, or whose workers are gone, cannot put in order what it has left.
-  if (draw.struck('worker.', 'port.', 'clock.leap', 'runtime.') > 0) return [];
-  // Nor does a lost answer tell of an upload, nor is an abort tried for ever.
-  if (draw.struck('write.', 'store.', 'reply.') > 0 || world.options.origin!.latencyMs![1] > 5000) return [];
+  if (draw.struck(...LOSSES, 'port.delay', 'port.credit-late', 'runtime.') > 0) return [];
+  // Nor does a lost answer tell of an upload, nor is an abort tried for ever, or for as long as a service says nothing.
+  if (draw.struck('write.', 'reply.', ...NO_ANSWER) > 0 || world.options.origin!.latencyMs![1] > 5000)
+    return [];
   return [...writer.unfinished(), ...writer.unheard()].map(
     (id) => `upload ${id} of ${world.origin.uploads.get(id)!.key} is left`,
   );

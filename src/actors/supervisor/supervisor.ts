@@ -92,10 +92,9 @@ export class Supervisor implements SupervisorHandle {
     this.#slots = new TokenSlots(words);
     const uri = (entry: PlanEntry): string => stores.uri(entry.store, entry.key);
     const plans = new Plans(stores);
-    const { ranges } = plans;
     this.#quarantine = new Quarantine(arena);
     this.#results = { arena, uri };
-    this.#grants = new Grants({ arena, workers: options.workers, ranges, uri });
+    this.#grants = new Grants({ arena, workers: options.workers, ranges: plans.ranges, uri });
     this.#relief = new Relief({
       arena,
       grants: this.#grants,
@@ -127,7 +126,7 @@ export class Supervisor implements SupervisorHandle {
       jobs: this.#jobs,
       stores,
       hedges: budget,
-      ranges,
+      ranges: plans.ranges,
       hedgePlan: plans.hedge,
     });
     this.#hedges = new Hedges({
@@ -424,14 +423,18 @@ export class Supervisor implements SupervisorHandle {
     this.#poke();
   }
 
-  /** Gives a lost worker's jobs to the others. The memory of one that is stuck is left to it. */
-  #reassign(worker: Worker, cause: Error | null, code: Loss['code']): void {
+  /**
+   * Gives a lost worker's jobs to the others. The memory of one that is stuck is left to it. Where it is known for whose jobs
+   * it was given up, nobody else is to blame.
+   */
+  #reassign(worker: Worker, cause: Error | null, code: Loss['code'], culprit: Stream | null = null): void {
     const lost = this.#jobsWith(worker);
     const hedges = this.#hedges.with(worker);
     const stuck = code === ErrorCode.WorkerStuck;
     const hedged = this.#hedges.lost(worker, lost, stuck);
     if (stuck) this.#quarantine.take(worker, lost, hedged);
-    blame(lost, { worker, cause, code, hedges, concurrency: this.#options.concurrency }, this.#results);
+    const loss = { worker, cause, code, hedges, concurrency: this.#options.concurrency };
+    if (culprit === null) blame(lost, loss, this.#results);
     for (const job of lost) {
       this.#jobs.delete(job.id);
       unload(worker, job.task.entry.store, job.weight);
@@ -447,10 +450,10 @@ export class Supervisor implements SupervisorHandle {
 
   // ---- workers that do not turn
 
-  #fence(worker: Worker): void {
+  #fence(worker: Worker, culprit: Stream | null = null): void {
     for (const job of this.#jobsWith(worker)) job.stream.ledger.stuck(worker.link.name);
     this.#crew.fence(worker);
-    this.#reassign(worker, null, ErrorCode.WorkerStuck);
+    this.#reassign(worker, null, ErrorCode.WorkerStuck, culprit);
     worker.link.abandon();
     if (this.#crew.allGone) this.#onQuiet?.();
     this.#poke();
@@ -461,7 +464,7 @@ export class Supervisor implements SupervisorHandle {
     for (const worker of this.#crew.alive()) {
       const holds =
         this.#jobsWith(worker).some((job) => job.stream === stream) || this.#hedges.with(worker, stream) > 0;
-      if (holds || this.#asks.isWith(worker, stream)) this.#fence(worker);
+      if (holds || this.#asks.isWith(worker, stream)) this.#fence(worker, stream);
     }
   }
 

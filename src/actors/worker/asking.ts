@@ -70,8 +70,8 @@ export async function ask<T>(asking: Asking<T>, deps: AskingDeps): Promise<Asked
       if (!ticket.held) {
         const refused = await entrance(asking, ticket, dueAtMs, deps);
         if (refused !== null) return ended(DoneStatus.Failed, null, refused);
-        // Whoever was not let in finds its token turned, or the worker told to stop.
-        if (!ticket.held) continue;
+        // Let in or not: what has turned meanwhile is seen before anything is asked.
+        continue;
       }
       const credentials = deps.credentials(id);
       origins.begun(id, ticket, 0);

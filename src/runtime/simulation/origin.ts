@@ -119,6 +119,15 @@ export interface SimRead {
   endedAtMs: number;
   /** How long its answer asked to be left alone for. */
   retryAfterMs: number;
+  /** A byte of it arrived wrong. */
+  corrupted: boolean;
+}
+
+/** One head or page of a listing, as the service saw it. */
+export interface SimQuestion {
+  readonly worker: string;
+  readonly label: string;
+  readonly stateAtStart: StopState;
 }
 
 /** One write, as the service saw it. */
@@ -127,6 +136,8 @@ export interface SimWrite {
   readonly kind: WriteRequest['kind'];
   readonly key: string;
   readonly beganAtMs: number;
+  /** As for a read. */
+  readonly stateAtStart: StopState;
   readonly stop: StopSignal;
   /** Whether the service has carried it out, whoever has heard of that. */
   applied: boolean;
@@ -169,6 +180,8 @@ export class SimOrigin {
   readonly written: SimWritten[] = [];
   /** Every write that was ever begun, in order. */
   readonly writes: SimWrite[] = [];
+  /** Every head and page that was ever asked for, in order. */
+  readonly questions: SimQuestion[] = [];
   /** Every read that was ever begun, in order. */
   readonly reads: SimRead[] = [];
   /** Called for each piece that lands, just after it was written. */

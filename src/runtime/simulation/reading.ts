@@ -72,6 +72,7 @@ export class Reading {
       outcome: null,
       endedAtMs: 0,
       retryAfterMs: 0,
+      corrupted: false,
     };
   }
 
@@ -121,7 +122,10 @@ export class Reading {
     const place = target.subarray(landed, landed + piece);
     plan.object.fill(request.start + landed, place);
     const wrong = plan.corruptAt - landed;
-    if (wrong >= 0 && wrong < piece) place[wrong]! ^= 0xff;
+    if (wrong >= 0 && wrong < piece) {
+      place[wrong]! ^= 0xff;
+      this.#record.corrupted = true;
+    }
     this.#record.landed += piece;
     this.#origin.onLanding({
       read: this.#record,

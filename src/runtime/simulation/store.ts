@@ -80,6 +80,7 @@ function ask<T>(
   stop: StopSignal,
   make: () => Answer<T>,
 ): Promise<Answer<T>> {
+  origin.questions.push({ worker: world.name, label, stateAtStart: stop.state });
   return new Promise((resolve) => {
     let over = false;
     let unlink: (() => void) | null = null;

@@ -156,6 +156,13 @@ export class SimWorker {
     this.#thread.turning = true;
   }
 
+  /** Its thread is at work for so long; resolves while it turns, and never once it is dead. */
+  work(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (!this.#thread.dead) this.#setup.scheduler.after(this.#thread, `${this.name} works`, ms, resolve);
+    });
+  }
+
   /** How often a sender on either side was refused for lack of a credit. */
   get fullCount(): number {
     return this.link.jobs.fullCount + (this.#results?.fullCount ?? 0);

@@ -56,6 +56,7 @@ export class Writing {
       kind: request.kind,
       key: keyOfWrite(request),
       beganAtMs: world.now(),
+      stateAtStart: stop.state,
       stop,
       applied: false,
       upload: 'upload' in request ? request.upload : null,

@@ -177,6 +177,25 @@ describe('a worker that dies', () => {
     void stream.finish('break');
   });
 
+  it('because of the cancel of one load says nothing against what others had there', async () => {
+    const hand = createHand(1);
+    const [cancelled, other] = [hand.open(entries(1, ALONE)), hand.open(entries(1, ALONE))];
+    await hand.settle();
+    expect(hand.at(0).fetched).toHaveLength(2);
+    cancelled.token.cancel('enough');
+    await hand.pass(3000);
+    expect(hand.links.map(({ abandoned }) => abandoned)).toEqual([true, false]);
+    // One more that stops answering, with that item alone, is the first that the item may have to do with.
+    await hand.pass(2600, hand.at(0));
+    expect(hand.links).toHaveLength(3);
+    finishAll([hand.at(0)]);
+    await hand.settle();
+    const got = rest(other);
+    await hand.settle();
+    expect(await got).toEqual([0]);
+    expect((await other.ended).stuckWorkers).toEqual(['worker-0#0', 'worker-0#1']);
+  });
+
   it('has nothing of what it was told to come back in the memory of others', async () => {
     const hand = createHand(1);
     const stream = hand.open(entries(1, ALONE));

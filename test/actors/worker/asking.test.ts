@@ -215,6 +215,18 @@ describe('a question', () => {
     ]);
   });
 
+  it('whose token turns in the moment in which it is let in is not asked, and gives its place back', async () => {
+    const { asked, world } = questionOf([done]);
+    world.isOpen = false;
+    const answer = asked();
+    await Promise.resolve();
+    const [{ waiter }] = world.waits as [(typeof world.waits)[number]];
+    waiter.resume(true, null);
+    world.turn(StopState.Draining);
+    expect(await answer).toMatchObject({ status: DoneStatus.Left });
+    expect(world.seen.slice(1)).toEqual([['leave', STORE, true]]);
+  });
+
   it('fails when its origin lets it in no more', async () => {
     const { world, asked } = questionOf([done], { patienceMs: 500 });
     world.isOpen = false;
