@@ -192,6 +192,21 @@ describe('what is there', () => {
   });
 });
 
+test('a state of a blob that is not served is refused, and the present one stays', async () => {
+  await put('stays', 'present');
+  const id = 'versionid=2026-01-01T00:00:00.0000000Z';
+  for (const [method, query] of [
+    ['DELETE', id],
+    ['PUT', id],
+    ['PUT', 'snapshot=2026-01-01T00:00:00.0000000Z'],
+    ['GET', `comp=blocklist&${id}`],
+  ] as const) {
+    const headers = { 'x-ms-blob-type': 'BlockBlob' };
+    expect(errorOf(await send(method, `stays?${query}`, '', headers))).toBe('400 InvalidQueryParameterValue');
+  }
+  expect((await send('GET', 'stays', '')).body.toString()).toBe('present');
+});
+
 describe('a fault', () => {
   test('leaves a commit without its answer, or the answer without a commit', async () => {
     await block('torn').stageBlock('AAAA', 'body', 4);

@@ -66,6 +66,14 @@ const BLOB_ACTIONS = new Map<string, BlobAction>([
   ['PUT snapshot', 'snapshot'],
 ]);
 
+/** Names of a state of a blob that is not the present one, which this has no use for and must not take for it; or none. */
+const unservedState = (request: Request, action: Action): string | undefined =>
+  action === 'get' || action === 'head'
+    ? undefined
+    : ['versionid', 'snapshot'].find(
+        (name) => request.params.has(name) && !(name === 'snapshot' && action === 'delete'),
+      );
+
 /** The others are of a blob, or `other`. */
 const isOfContainer = (action: Action) =>
   action === 'list' ||
@@ -147,6 +155,8 @@ export function serve(request: Request, state: State, nowMs: number, lie: Lie | 
     const blob = findBlob(request, bucket, state, lie);
     return readBlob(request, blob, { lie, versioning: state.versioning });
   }
+  const older = unservedState(request, action);
+  if (older !== undefined) return invalidQuery(older, request.params.get(older) ?? '');
   if (request.method === 'PUT' && !request.headers.has('content-length')) {
     return azureFailure('MissingContentLengthHeader');
   }
