@@ -57,6 +57,12 @@ const PLANTED: readonly Planted[] = [
     put: '',
   },
   {
+    name: 'no look at the token before a question',
+    file: 'actors/worker/asking.js',
+    find: 'if (token.state !== StopState.Live)\n                return ended(givenUp(token), null, null);',
+    put: '',
+  },
+  {
     name: 'no look at the token in the sleep before a retry',
     file: 'actors/worker/attempts.js',
     find: 'await context.sleep(step.delayMs, token)',

@@ -306,7 +306,10 @@ export function lateRequests({ origin }: World): string[] {
   const asked = [
     ...origin.reads.map(({ key, stateAtStart }) => ({ what: key, stateAtStart })),
     ...origin.writes.map(({ kind, key, stateAtStart }) => ({ what: `${kind} ${key}`, stateAtStart })),
-    ...origin.questions.map(({ label, stateAtStart }) => ({ what: label, stateAtStart })),
+    ...origin.questions.map(({ key, stateAtStart }) => ({
+      what: key === null ? 'list' : `head ${key}`,
+      stateAtStart,
+    })),
   ];
   return asked
     .filter(({ stateAtStart }) => stateAtStart !== StopState.Live)

@@ -76,7 +76,7 @@ export function pardonOf(draw: Draw, world: World, given: Circumstances): (error
 function ofService({ code, context }: MillraceError, draw: Draw, world: World, maxAttempts: number): boolean {
   const struck = (...prefixes: string[]): number => draw.struck(...prefixes);
   // Each is tried again, unless the runtime has no budget for it.
-  const enough = failuresOf(world, context.uri) + struck('write.') >= maxAttempts || world.retryBudget < 500;
+  const enough = failuresOf(world, context.uri) >= maxAttempts || world.retryBudget < 500;
   switch (code) {
     case ErrorCode.Throttled:
       // Whoever has patience for less than the service asks for tries no second time.
@@ -120,9 +120,16 @@ function keyOf(uri: string | undefined): string {
   return uri?.slice('sim://'.length) ?? '';
 }
 
-/** Attempts at the object that count, and have failed. */
+/** Requests for the object, or for a page, that were to be tried again. */
 function failuresOf({ origin }: World, uri: string | undefined): number {
-  return origin.reads.filter(({ key, outcome }) => key === keyOf(uri) && FAILED.has(outcome)).length;
+  const [wanted, { reads, writes, questions }] = [keyOf(uri), origin];
+  const asked = [...reads, ...writes, ...questions].filter(({ key }) => key === null || key === wanted);
+  return asked.filter(({ outcome }) => FAILED.has(outcome)).length;
 }
 
-const FAILED: ReadonlySet<Outcome | null> = new Set<Outcome | null>([Outcome.Transient, Outcome.Interrupted]);
+/** A service that asks to be left alone counts too, for those who have no patience with it. */
+const FAILED: ReadonlySet<Outcome | null> = new Set<Outcome | null>([
+  Outcome.Transient,
+  Outcome.Interrupted,
+  Outcome.Throttled,
+]);

@@ -126,8 +126,11 @@ export interface SimRead {
 /** One head or page of a listing, as the service saw it. */
 export interface SimQuestion {
   readonly worker: string;
-  readonly label: string;
+  /** What is asked about; null for a listing. */
+  readonly key: string | null;
   readonly stateAtStart: StopState;
+  /** Null while it is under way. */
+  outcome: Outcome | null;
 }
 
 /** One write, as the service saw it. */

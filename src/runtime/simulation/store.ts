@@ -18,7 +18,7 @@ import {
 import { drawPage } from './drawn-faults.js';
 import { answerOfCallFault, spoiled } from './faults.js';
 import { CHECKSUM, checksumOf } from './objects.js';
-import type { SimOrigin } from './origin.js';
+import type { SimOrigin, SimQuestion } from './origin.js';
 import { Reading } from './reading.js';
 import type { SimWorld } from './worker.js';
 import { Writing } from './writing.js';
@@ -45,7 +45,7 @@ export function createSimStore(world: SimWorld, origin: SimOrigin, snapshot: Sto
         const refused = fault === null ? null : answerOfCallFault(fault, name);
         return refused ?? { ...NONE, outcome: Outcome.Complete, value: infoOf(origin, name) };
       };
-      return ask(world, origin, `head ${name}`, stop, answer);
+      return ask(world, origin, name, stop, answer);
     },
     list: (request, stop) => {
       const answer = (): Answer<KeyPage> => ({
@@ -53,7 +53,7 @@ export function createSimStore(world: SimWorld, origin: SimOrigin, snapshot: Sto
         outcome: Outcome.Complete,
         value: drawPage(origin, request, (wanted) => pageOf(origin, wanted)),
       });
-      return ask(world, origin, 'list', stop, answer);
+      return ask(world, origin, null, stop, answer);
     },
     write: (request, stop) =>
       new Promise((resolve) => {
@@ -72,21 +72,24 @@ export function createSimStore(world: SimWorld, origin: SimOrigin, snapshot: Sto
 
 const NONE = { value: null, error: null, retryAfterMs: 0 };
 
-/** One answer to what changes nothing; what `make` throws is a refusal. */
+/** One answer to what changes nothing, a head or a listing; what `make` throws is a refusal. */
 function ask<T>(
   world: SimWorld,
   origin: SimOrigin,
-  label: string,
+  key: string | null,
   stop: StopSignal,
   make: () => Answer<T>,
 ): Promise<Answer<T>> {
-  origin.questions.push({ worker: world.name, label, stateAtStart: stop.state });
+  const label = key === null ? 'list' : `head ${key}`;
+  const record: SimQuestion = { worker: world.name, key, stateAtStart: stop.state, outcome: null };
+  origin.questions.push(record);
   return new Promise((resolve) => {
     let over = false;
     let unlink: (() => void) | null = null;
     const end = (answer: Answer<T>): void => {
       if (over) return;
       over = true;
+      record.outcome = answer.outcome;
       cancel();
       unlink?.();
       resolve(answer);
