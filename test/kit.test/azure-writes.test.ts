@@ -1,5 +1,6 @@
 /** Writes of the Azure dialect, by the official client and by raw requests, and the faults that they can meet. */
 import { createHash } from 'node:crypto';
+import { BlobSASPermissions } from '@azure/storage-blob';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startOrigin, type Origin } from '../../dist/testing/index.js';
 import { objectIdOf } from '../../dist/backends/memory/pattern.js';
@@ -154,16 +155,21 @@ describe('what is there', () => {
   test('is copied within the account', async () => {
     const body = bytesOf('source', 5000);
     await block('source').upload(body, body.length, { metadata: { from: 'here' } });
-    expect((await block('copied').syncCopyFromURL(block('source').url)).copyStatus).toBe('success');
+    const granted = (key: string) =>
+      block(key).generateSasUrl({
+        permissions: BlobSASPermissions.parse('r'),
+        expiresOn: new Date(Date.now() + 60_000),
+      });
+    expect((await block('copied').syncCopyFromURL(await granted('source'))).copyStatus).toBe('success');
     await (await block('polled').beginCopyFromURL(block('source').url)).pollUntilDone();
     for (const key of ['copied', 'polled']) {
       expect((await block(key).downloadToBuffer()).equals(body)).toBe(true);
       expect((await block(key).getProperties()).metadata).toEqual({ from: 'here' });
     }
-    await expect(block('none').syncCopyFromURL(block('absent').url)).rejects.toMatchObject({
+    await expect(block('none').syncCopyFromURL(await granted('absent'))).rejects.toMatchObject({
       statusCode: 404,
     });
-    await block('ranged').stageBlockFromURL('AAAA', block('source').url, 10, 20);
+    await block('ranged').stageBlockFromURL('AAAA', await granted('source'), 10, 20);
     await block('ranged').commitBlockList(['AAAA']);
     expect((await block('ranged').downloadToBuffer()).equals(body.subarray(10, 30))).toBe(true);
   });
@@ -184,6 +190,21 @@ describe('what is there', () => {
     expect(await old.exists()).toBe(false);
     await expect(block('kept').delete()).rejects.toMatchObject({ details: { errorCode: 'BlobNotFound' } });
   });
+});
+
+test('a state of a blob that is not served is refused, and the present one stays', async () => {
+  await put('stays', 'present');
+  const id = 'versionid=2026-01-01T00:00:00.0000000Z';
+  for (const [method, query] of [
+    ['DELETE', id],
+    ['PUT', id],
+    ['PUT', 'snapshot=2026-01-01T00:00:00.0000000Z'],
+    ['GET', `comp=blocklist&${id}`],
+  ] as const) {
+    const headers = { 'x-ms-blob-type': 'BlockBlob' };
+    expect(errorOf(await send(method, `stays?${query}`, '', headers))).toBe('400 InvalidQueryParameterValue');
+  }
+  expect((await send('GET', 'stays', '')).body.toString()).toBe('present');
 });
 
 describe('a fault', () => {

@@ -60,11 +60,20 @@ describe('a bearer token', () => {
     expect((await withToken('ends')).status).toBe(200);
     await origin.configure({ clockOffsetMs: 3_601_000 });
     expect((await withToken('ends')).status).toBe(401);
-    await origin.configure({ clockOffsetMs: 0, tokens: [{ token: 'short' }] });
+    await origin.configure({ clockOffsetMs: 0, tokens: [{ token: TOKEN }, { token: 'short' }] });
     expect((await withToken('short')).status).toBe(200);
     await origin.expire('short');
     expect((await withToken('short')).status).toBe(401);
     await expect(origin.expire('nobody')).rejects.toThrow(/no credential nobody/);
+  });
+
+  test('that is configured no more is good no more, and one that was issued stays', async () => {
+    const issued = documentOf(await get(METADATA_PATH, { 'metadata-flavor': 'Google' })).access_token;
+    await origin.configure({ tokens: [{ token: 'new' }] });
+    const seen = await Promise.all([TOKEN, 'new', issued].map(async (one) => (await withToken(one)).status));
+    await origin.configure({ tokens: [{ token: TOKEN }] });
+    expect(seen).toEqual([401, 200, 200]);
+    expect((await withToken('new')).status).toBe(401);
   });
 
   test('is not enough for what is forbidden', async () => {

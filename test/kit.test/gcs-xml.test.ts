@@ -160,6 +160,25 @@ describe('a multipart upload', () => {
     ).toBe(200);
   });
 
+  test('takes a part, as an object, out of the framing of a signed stream', async () => {
+    const framed = (text: string, length = text.length) => ({
+      headers: {
+        'x-amz-content-sha256': 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD',
+        'x-amz-decoded-content-length': String(length),
+      },
+      body: `${text.length.toString(16)};chunk-signature=0\r\n${text}\r\n0;chunk-signature=0\r\n\r\n`,
+    });
+    const id = await initiate('framed');
+    const path = `/b/framed?partNumber=1&uploadId=${id}`;
+    const put = await send('PUT', path, framed('the bytes of a part'));
+    expect(put.headers['etag']).toBe(`"${createHash('md5').update('the bytes of a part').digest('hex')}"`);
+    for (const where of [path, '/b/framed']) {
+      expect(xmlErrorOf(await send('PUT', where, framed('cut', 4)))).toEqual([400, 'IncompleteBody']);
+    }
+    await complete('framed', id, [[1, put.headers['etag']]]);
+    expect((await send('GET', '/b/framed')).text).toBe('the bytes of a part');
+  });
+
   test('takes no precondition, verifies the sum of a part, and is gone when aborted', async () => {
     const headers = { 'x-goog-if-generation-match': '0' };
     expect(xmlErrorOf(await send('POST', '/b/x?uploads', { headers }))).toEqual([400, 'InvalidArgument']);

@@ -5,11 +5,14 @@
  * Source: "Specify conditional headers for Blob service operations", "Get Blob" and "Snapshot Blob" of Microsoft's REST
  * reference.
  */
-import { modifiedMs, type Attributes, type Stored } from '../catalogue.js';
+import { modifiedMs, type Attributes, type Bucket, type Stored } from '../catalogue.js';
 import { md5 } from '../checksums.js';
 import type { Failure } from '../failure.js';
+import type { Request } from '../request.js';
 import { objectBytes } from '../response.js';
+import type { Lie } from '../rules.js';
 import { azureFailure } from './failure.js';
+import type { State } from './service.js';
 
 /** Larger blobs came in blocks: the service has no sum of the whole. */
 const MAX_SUMMED_BYTES = 16 * 1024 * 1024;
@@ -47,6 +50,36 @@ export function generationOf(id: string): number {
   const ms = Date.parse(id);
   const generation = (ms - modifiedMs(0)) / DAY_MS;
   return Number.isInteger(generation) && generation >= 0 ? generation : NaN;
+}
+
+/** The account, the first segment of the path. */
+export function accountOf({ path }: Request): string {
+  const [account = ''] = path.slice(1).split('/', 1);
+  return account;
+}
+
+/** The key of what the service keeps beside a blob. */
+export const nameOf = ({ bucket, key }: Request): string => `${bucket}/${key}`;
+
+/** The blob that a read, or a copy of its source, names: the present one, or an older one. */
+export function findBlob(
+  request: Request,
+  bucket: Bucket,
+  state: Pick<State, 'snapshots' | 'versions'>,
+  lie?: Lie,
+): Stored | null {
+  const snapshot = request.params.get('snapshot');
+  const versionId = request.params.get('versionid');
+  const present = bucket.find(request.key, lie === 'mixed-version' ? 1 : 0);
+  if (snapshot !== undefined) {
+    return state.snapshots.get(nameOf(request))?.find((one) => one.snapshot === snapshot)?.blob ?? null;
+  }
+  if (versionId === undefined) return present;
+  const kept = state.versions.get(nameOf(request))?.find((one) => versionIdOf(one) === versionId);
+  if (kept !== undefined || present === null || versionIdOf(present) === versionId) return kept ?? present;
+  const ahead = generationOf(versionId) - present.generation;
+  // The bytes of an older generation of a pattern can be told; those of a stored body are gone unless they were kept.
+  return present.body === null && ahead < 0 ? bucket.find(request.key, ahead) : null;
 }
 
 const sums = new Map<string, string>();

@@ -11,18 +11,10 @@ import { isFailure, type Failure } from '../failure.js';
 import { parseRange } from '../ranges.js';
 import type { Request } from '../request.js';
 import { answer, objectBytes, xmlAnswer } from '../response.js';
-import { keptOf, refusalOfWrite } from './blobs.js';
+import { keptOf, nameOf, refusalOfWrite } from './blobs.js';
 import { azureFailure, invalidHeader, invalidQuery } from './failure.js';
 import type { Found, State } from './service.js';
-import {
-  attributesOf,
-  findSource,
-  nameOf,
-  refusalOfSums,
-  store,
-  sumHeaders,
-  writtenHeaders,
-} from './writing.js';
+import { attributesOf, findSource, refusalOfSums, store, sumHeaders, writtenHeaders } from './writing.js';
 
 /** Blocks by id (base64), in the order in which they came. */
 export type Staged = Map<string, Buffer>;
@@ -44,12 +36,12 @@ function committedBlocks(blob: Stored | null): Staged {
 }
 
 /** The bytes of a block: the body, or a range of another blob. */
-function blockBytes(request: Request, state: State): Buffer | Failure {
+function blockBytes(request: Request, state: State, nowMs: number): Buffer | Failure {
   const url = request.headers.get('x-ms-copy-source');
   if (url === undefined) {
     return request.body.length === 0 ? invalidHeader('Content-Length', '0') : request.body;
   }
-  const source = findSource(url, request, state);
+  const source = findSource(url, request, state, nowMs);
   if (isFailure(source)) return source;
   const range = parseRange(request.headers.get('x-ms-source-range'), source.size);
   if (range === 'unsatisfiable') return azureFailure('InvalidRange');
@@ -57,7 +49,7 @@ function blockBytes(request: Request, state: State): Buffer | Failure {
   return range === null ? bytes : bytes.subarray(range.start, range.start + range.length);
 }
 
-export function putBlock(request: Request, bucket: Bucket, state: State): Found {
+export function putBlock(request: Request, bucket: Bucket, state: State, nowMs: number): Found {
   const id = request.params.get('blockid') ?? '';
   const idBytes = Buffer.from(id, 'base64');
   if (id === '' || idBytes.toString('base64') !== id || idBytes.length > MAX_ID_BYTES) {
@@ -69,7 +61,7 @@ export function putBlock(request: Request, bucket: Bucket, state: State): Found 
   if (known.some((other) => other.length !== id.length)) return azureFailure('InvalidBlobOrBlock');
   const refused = refusalOfSums(request);
   if (refused !== null) return refused;
-  const bytes = blockBytes(request, state);
+  const bytes = blockBytes(request, state, nowMs);
   if (isFailure(bytes)) return bytes;
   staged.set(id, bytes);
   state.blocks.set(name, staged);

@@ -10,12 +10,12 @@ import type { Request } from '../request.js';
 import { answer, xmlAnswer, type Response } from '../response.js';
 import type { Lie } from '../rules.js';
 import { refusal, type Policy } from './authenticate.js';
-import { generationOf, versionIdOf } from './blobs.js';
+import { accountOf, findBlob } from './blobs.js';
 import { blockList, putBlock, putBlockList, type Staged } from './blocks.js';
 import { azureFailure, invalidQuery } from './failure.js';
 import { listBlobs } from './listing.js';
 import { readBlob } from './reading.js';
-import { copyBlob, deleteBlob, nameOf, putBlob, snapshotBlob } from './writing.js';
+import { copyBlob, deleteBlob, putBlob, snapshotBlob } from './writing.js';
 
 export type Found = Response | Failure;
 
@@ -37,12 +37,6 @@ type ContainerAction = 'list' | 'create-container' | 'delete-container' | 'conta
 type Write = 'put' | 'put-part' | 'complete-upload' | 'list-parts' | 'delete' | 'snapshot' | 'copy';
 type BlobAction = 'get' | 'head' | Write;
 export type Action = ContainerAction | BlobAction | 'other';
-
-/** The account, the first segment of the path. */
-export function accountOf({ path }: Request): string {
-  const [account = ''] = path.slice(1).split('/', 1);
-  return account;
-}
 
 /** What a request is for. */
 export function actionOf({ method, params, headers, bucket, key }: Request): Action {
@@ -72,28 +66,20 @@ const BLOB_ACTIONS = new Map<string, BlobAction>([
   ['PUT snapshot', 'snapshot'],
 ]);
 
+/** Names of a state of a blob that is not the present one, which this has no use for and must not take for it; or none. */
+const unservedState = (request: Request, action: Action): string | undefined =>
+  action === 'get' || action === 'head'
+    ? undefined
+    : ['versionid', 'snapshot'].find(
+        (name) => request.params.has(name) && !(name === 'snapshot' && action === 'delete'),
+      );
+
 /** The others are of a blob, or `other`. */
 const isOfContainer = (action: Action) =>
   action === 'list' ||
   action === 'create-container' ||
   action === 'delete-container' ||
   action === 'container-properties';
-
-/** The blob that a read names: the present one, or an older one. */
-function findBlob(request: Request, bucket: Bucket, state: State, lie: Lie | undefined): Stored | null {
-  const snapshot = request.params.get('snapshot');
-  const versionId = request.params.get('versionid');
-  const present = bucket.find(request.key, lie === 'mixed-version' ? 1 : 0);
-  if (snapshot !== undefined) {
-    return state.snapshots.get(nameOf(request))?.find((one) => one.snapshot === snapshot)?.blob ?? null;
-  }
-  if (versionId === undefined) return present;
-  const kept = state.versions.get(nameOf(request))?.find((one) => versionIdOf(one) === versionId);
-  if (kept !== undefined || present === null || versionIdOf(present) === versionId) return kept ?? present;
-  const ahead = generationOf(versionId) - present.generation;
-  // The bytes of an older generation of a pattern can be told; those of a stored body are gone unless they were kept.
-  return present.body === null && ahead < 0 ? bucket.find(request.key, ahead) : null;
-}
 
 function serveContainer(
   request: Request,
@@ -169,6 +155,8 @@ export function serve(request: Request, state: State, nowMs: number, lie: Lie | 
     const blob = findBlob(request, bucket, state, lie);
     return readBlob(request, blob, { lie, versioning: state.versioning });
   }
+  const older = unservedState(request, action);
+  if (older !== undefined) return invalidQuery(older, request.params.get(older) ?? '');
   if (request.method === 'PUT' && !request.headers.has('content-length')) {
     return azureFailure('MissingContentLengthHeader');
   }

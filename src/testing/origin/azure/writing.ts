@@ -10,21 +10,21 @@ import { answer, objectBytes } from '../response.js';
 import {
   conditionsOf,
   etagOf,
+  findBlob,
   keptOf,
   lastModified,
   longTime,
+  nameOf,
   refusalOfWrite,
   versionIdOf,
   type BlobAttributes,
 } from './blobs.js';
+import { refusalOfSource, sourceRequest } from './copy-source.js';
 import { azureFailure, invalidHeader } from './failure.js';
 import type { Found, State } from './service.js';
 
 const MAX_MD5_HEADER_CHARS = 24;
 const PROPERTIES = ['Cache-Control', 'Content-Disposition', 'Content-Encoding', 'Content-Language'];
-
-/** The key of what the service keeps beside a blob. */
-export const nameOf = ({ bucket, key }: Request): string => `${bucket}/${key}`;
 
 /** Why a body is refused by the sums that came with it, or null. */
 export function refusalOfSums({ headers, body }: Request): Failure | null {
@@ -107,8 +107,8 @@ export function putBlob(request: Request, bucket: Bucket, state: State): Found {
   return answer(201, [...said, ...sumHeaders(request)]);
 }
 
-/** The blob that a URL names, or a failure. */
-export function findSource(url: string, request: Request, state: State): Stored | Failure {
+/** The blob that a URL names, if it may be read and its conditions hold. */
+export function findSource(url: string, request: Request, state: State, nowMs: number): Stored | Failure {
   const unknown = azureFailure('CannotVerifyCopySource');
   let parsed: URL;
   let path: string;
@@ -120,17 +120,19 @@ export function findSource(url: string, request: Request, state: State): Stored 
   }
   const [, account, container = '', key] = /^\/([^/]+)\/([^/]+)\/(.+)$/s.exec(path) ?? [];
   if (key === undefined || account !== request.path.slice(1).split('/', 1)[0]) return unknown;
-  const snapshot = parsed.searchParams.get('snapshot');
-  const older = state.snapshots.get(`${container}/${key}`)?.find((one) => one.snapshot === snapshot);
-  const blob = snapshot === null ? state.buckets.get(container)?.find(key) : older?.blob;
-  if (blob === undefined || blob === null) return unknown;
+  const read = sourceRequest(request, parsed, { bucket: container, key });
+  const refused = refusalOfSource(request, read, state, nowMs);
+  if (refused !== null) return refused;
+  const bucket = state.buckets.get(container);
+  const blob = bucket === undefined ? null : findBlob(read, bucket, state);
+  if (blob === null) return unknown;
   const met = conditionsOf(request.headers, blob, 'x-ms-source-') === 'met';
   return met ? blob : azureFailure('SourceConditionNotMet');
 }
 
 export function copyBlob(request: Request, bucket: Bucket, state: State, nowMs: number): Found {
   const url = request.headers.get('x-ms-copy-source') ?? '';
-  const source = findSource(url, request, state);
+  const source = findSource(url, request, state, nowMs);
   if (isFailure(source)) return source;
   const refused = refusalOfWrite(request.headers, bucket.find(request.key));
   if (refused !== null) return refused;

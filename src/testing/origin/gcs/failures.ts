@@ -26,6 +26,7 @@ const kind = (status: number, reason: string, code: string, message: string): Ki
 
 const KINDS = {
   invalid: kind(400, 'invalid', 'InvalidArgument', 'Invalid argument.'),
+  brokenFraming: kind(400, 'invalid', 'IncompleteBody', 'The framing of the body is broken, or not whole.'),
   required: kind(400, 'required', 'InvalidArgument', 'Required parameter is missing.'),
   badDigest: kind(400, 'invalid', 'BadDigest', 'The hash provided did not match what we received.'),
   userProjectMissing: kind(

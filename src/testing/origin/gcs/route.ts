@@ -137,7 +137,44 @@ function sessionOperation({ headers, method }: Request): Operation {
   return m !== null && Number(m[1]) + 1 === Number(m[2]) ? 'complete-upload' : 'put-part';
 }
 
-function xmlOperation({ params, route, method }: RoutedRequest): Operation {
+/** What each may have in its query in the XML API; those that are not here may have nothing. */
+const XML_QUERIES: Partial<Record<Operation, readonly string[]>> = {
+  get: ['generation'],
+  head: ['generation'],
+  delete: ['generation'],
+  list: [
+    'list-type',
+    'prefix',
+    'delimiter',
+    'max-keys',
+    'continuation-token',
+    'start-after',
+    'encoding-type',
+  ],
+  'create-upload': ['uploads'],
+  'put-part': ['uploadId', 'partNumber'],
+  'complete-upload': ['uploadId'],
+  'abort-upload': ['uploadId'],
+  'list-parts': ['uploadId', 'max-parts', 'part-number-marker'],
+  'list-uploads': ['uploads', 'prefix', 'key-marker', 'upload-id-marker', 'max-uploads', 'encoding-type'],
+};
+/** Of signed URLs, of SDKs (`x-id`), and who pays. */
+const OF_ANY = /^x-|^userProject$/i;
+
+function xmlOperation(request: RoutedRequest): Operation {
+  return isServed(request) ? namedXmlOperation(request) : 'other';
+}
+
+/**
+ * Whether the XML API serves all that the query asks for: a sub-resource (`?acl`) must not be taken for the object or the
+ * bucket that it belongs to.
+ */
+export function isServed(request: RoutedRequest): boolean {
+  const served = XML_QUERIES[namedXmlOperation(request)] ?? [];
+  return [...request.params.keys()].every((name) => served.includes(name) || OF_ANY.test(name));
+}
+
+function namedXmlOperation({ params, route, method }: RoutedRequest): Operation {
   const { what } = route;
   if (what === 'bucket') {
     if (method !== 'GET') return 'other';

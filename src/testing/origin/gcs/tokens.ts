@@ -54,7 +54,9 @@ const decodePart = (part: string): JsonRecord | null =>
   parseRecord(Buffer.from(part, 'base64url').toString('utf8'));
 
 export class Tokens {
-  #known = new Map<string, OriginToken>();
+  /** By themselves: those that were configured are replaced as a whole, those that were issued here stay good. */
+  #given = new Map<string, OriginToken>();
+  readonly #granted = new Map<string, OriginToken>();
   #accounts: readonly OriginServiceAccount[] = [];
   #grants: readonly OriginRefreshToken[] = [];
   #lifetimeSeconds = DEFAULT_LIFETIME_SECONDS;
@@ -63,7 +65,7 @@ export class Tokens {
   #counts = freshCounts();
 
   configure(patch: OriginPolicy): void {
-    for (const one of patch.tokens ?? []) this.#known.set(one.token, one);
+    if (patch.tokens !== undefined) this.#given = new Map(patch.tokens.map((one) => [one.token, one]));
     if (patch.serviceAccounts !== undefined) this.#accounts = patch.serviceAccounts;
     if (patch.refreshTokens !== undefined) this.#grants = patch.refreshTokens;
     if (patch.tokenLifetimeSeconds !== undefined) this.#lifetimeSeconds = patch.tokenLifetimeSeconds;
@@ -72,13 +74,14 @@ export class Tokens {
 
   /** Whether there was one. */
   expire(token: string): boolean {
-    const known = this.#known.get(token);
-    if (known !== undefined) this.#known.set(token, { ...known, expired: true });
+    const own = this.#given.has(token) ? this.#given : this.#granted;
+    const known = own.get(token);
+    if (known !== undefined) own.set(token, { ...known, expired: true });
     return known !== undefined;
   }
 
   isGood(token: string, nowMs: number): boolean {
-    const known = this.#known.get(token);
+    const known = this.#given.get(token) ?? this.#granted.get(token);
     return known !== undefined && known.expired !== true && nowMs < (known.expiresAtMs ?? Infinity);
   }
 
@@ -94,7 +97,7 @@ export class Tokens {
     this.#issued += 1;
     this.#counts[kind] += 1;
     const token = `ya29.issued-${kind}-${this.#issued}`;
-    this.#known.set(token, { token, expiresAtMs: nowMs + this.#lifetimeSeconds * 1000 });
+    this.#granted.set(token, { token, expiresAtMs: nowMs + this.#lifetimeSeconds * 1000 });
     const value = { access_token: token, expires_in: this.#lifetimeSeconds, token_type: 'Bearer', ...more };
     return json(200, value, null, headers);
   }

@@ -14,6 +14,8 @@ import { escapeXml } from '../encoding.js';
 import { type Failure, isFailure } from '../failure.js';
 import type { Request } from '../request.js';
 import { type Response, answer, xmlAnswer } from '../response.js';
+import { unframed } from '../s3/payload.js';
+import { partsPage, uploadsPage } from '../s3/upload-pages.js';
 import { checkSums, conditionsOf, statedSums } from './conditions.js';
 import { fail } from './failures.js';
 import { type GcsAttributes, generationOf, quotedEtag, sumsOfBytes } from './objects.js';
@@ -53,10 +55,13 @@ function initiate({ bucket, key }: Request, service: Service, attributes: GcsAtt
   return document('InitiateMultipartUploadResult', name);
 }
 
-function putPart({ params, headers, body }: Request, upload: Upload): Response | Failure {
+function putPart(request: Request, upload: Upload): Response | Failure {
+  const { params, headers } = request;
   const text = params.get('partNumber') ?? '';
   const number = /^\d+$/.test(text) ? Number(text) : 0;
   if (number < 1 || number > MAX_PART_NUMBER) return fail('invalid', `Invalid partNumber: ${text}`);
+  const body = unframed(request)?.bytes;
+  if (body === undefined) return fail('brokenFraming');
   const sums = sumsOfBytes(body);
   const wrong = checkSums(statedSums(headers), sums);
   if (wrong !== null) return wrong;
@@ -119,25 +124,25 @@ function complete(request: Request, service: Service, upload: Upload): Response 
   return { ...response, headers: [...response.headers, 'x-goog-generation', generation] };
 }
 
-function listParts({ id, bucket, key, parts }: Upload): Response {
-  const listed = [...parts]
-    .sort(([a], [b]) => a - b)
-    .map(
-      ([number, { body, etag }]) =>
-        `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(etag)}</ETag><Size>${body.length}</Size></Part>`,
-    );
-  const head = `<Bucket>${bucket}</Bucket><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId><IsTruncated>false</IsTruncated>`;
-  return document('ListPartsResult', head + listed.join(''));
+const refuse = (message: string): Failure => fail('invalid', message);
+
+function listParts({ params }: Request, { id, bucket, key, parts }: Upload): Response | Failure {
+  const page = partsPage(
+    parts,
+    params,
+    refuse,
+    ({ body, etag }) => `<ETag>${escapeXml(etag)}</ETag><Size>${body.length}</Size>`,
+  );
+  if (typeof page === 'object') return page;
+  const names = `<Bucket>${bucket}</Bucket><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId>`;
+  return document('ListPartsResult', names + page);
 }
 
 /** `GET /B?uploads`. */
-export function listUploads({ bucket, params }: Request, service: Service): Response {
-  const prefix = params.get('prefix') ?? '';
-  const listed = [...service.uploads.values()]
-    .filter((upload) => upload.bucket === bucket && upload.key.startsWith(prefix))
-    .map(({ id, key }) => `<Upload><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId></Upload>`);
-  const head = `<Bucket>${bucket}</Bucket><Prefix>${escapeXml(prefix)}</Prefix><IsTruncated>false</IsTruncated>`;
-  return document('ListMultipartUploadsResult', head + listed.join(''));
+export function listUploads({ bucket, params }: Request, service: Service): Response | Failure {
+  const page = uploadsPage(service.uploads.values(), bucket, params, refuse, () => '');
+  if (typeof page === 'object') return page;
+  return document('ListMultipartUploadsResult', `<Bucket>${bucket}</Bucket>${page}`);
 }
 
 /**
@@ -158,7 +163,7 @@ export function serveUpload(
   if (upload === undefined || upload.bucket !== bucket || upload.key !== key) return fail('noUpload');
   if (method === 'PUT') return putPart(request, upload);
   if (method === 'POST') return complete(request, service, upload);
-  if (method === 'GET') return listParts(upload);
+  if (method === 'GET') return listParts(request, upload);
   if (method !== 'DELETE') return fail('notImplemented');
   service.uploads.delete(upload.id);
   return answer(204, []);

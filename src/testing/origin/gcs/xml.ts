@@ -8,13 +8,13 @@ import type { Bent } from '../dialect.js';
 import { type Failure, isFailure } from '../failure.js';
 import { type Response, answer } from '../response.js';
 import type { Lie } from '../rules.js';
-import { decodeAwsChunked } from '../s3/payload.js';
+import { unframed } from '../s3/payload.js';
 import { conditionsOf, statedSums } from './conditions.js';
 import { fail } from './failures.js';
 import { listXml } from './listing.js';
 import { readMedia, versionHeaders } from './media.js';
 import { type GcsAttributes, generationOf } from './objects.js';
-import type { RoutedRequest } from './route.js';
+import { isServed, type RoutedRequest } from './route.js';
 import { type Service, putObject, removeObject } from './store.js';
 import { listUploads, serveUpload } from './xml-uploads.js';
 
@@ -59,9 +59,8 @@ function serveBucket(request: RoutedRequest, service: Service, lie: Lie | undefi
 function putWhole(request: RoutedRequest, service: Service): Response | Failure {
   const { bucket, key, headers } = request;
   if (headers.has('x-goog-copy-source') || headers.has('x-amz-copy-source')) return fail('notImplemented');
-  const framed = (headers.get('x-amz-content-sha256') ?? '').startsWith('STREAMING-');
-  const body = framed ? decodeAwsChunked(request.body)?.bytes : request.body;
-  if (body === undefined) return fail('invalid', 'The framing of the body is broken.');
+  const body = unframed(request)?.bytes;
+  if (body === undefined) return fail('brokenFraming');
   const written = putObject(service, {
     bucket,
     key,
@@ -76,7 +75,7 @@ function putWhole(request: RoutedRequest, service: Service): Response | Failure 
 
 export function serveXml(request: RoutedRequest, service: Service, { lie }: Bent): Response | Failure {
   const { route, method, params, bucket, key } = request;
-  if (route.what === 'service') return fail('notImplemented');
+  if (route.what === 'service' || !isServed(request)) return fail('notImplemented');
   if (route.what === 'bucket') return serveBucket(request, service, lie);
   if (!service.buckets.has(bucket)) return fail('noBucket');
   if (params.has('uploads') || params.has('uploadId')) {

@@ -4,7 +4,8 @@
 import type { Common, Dialect, Exchange } from '../dialect.js';
 import type { Request } from '../request.js';
 import { CODES, failureResponse, hostIdOf } from './failure.js';
-import { operationOf, serve, type ServiceState } from './service.js';
+import { isAnonymous, operationOf } from './operations.js';
+import { serve, type ServiceState } from './service.js';
 
 /** Of all parts but the last. */
 const MIN_PART_BYTES = 5 * 1024 * 1024;
@@ -43,7 +44,7 @@ export function createS3(common: Common): Dialect {
     locate,
     operationOf,
     rangeOf: (request) => request.headers.get('range') ?? null,
-    isAnonymous: ({ headers, params }) => !headers.has('authorization') && !params.has('X-Amz-Signature'),
+    isAnonymous,
     serve: (request, nowMs, { lie }) => serve(request, state, nowMs, lie),
     newRequestId: idMint(),
     commonHeaders,

@@ -14,7 +14,8 @@ const invalid = (message: string, extra: Record<string, string>): Failure =>
   failure(400, 'InvalidArgument', message, extra);
 
 /** What `encoding-type=url` does to a key: a form encoding that leaves slashes and stars. */
-const encodeListed = (key: string): string => encodePath(key).replaceAll('%20', '+').replaceAll('%2A', '*');
+export const encodeListed = (key: string): string =>
+  encodePath(key).replaceAll('%20', '+').replaceAll('%2A', '*');
 
 /** What a listing asks for. */
 interface Asked {

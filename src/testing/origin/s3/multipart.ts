@@ -6,16 +6,25 @@
  * 1. An upload is seen by no read and no list of objects until it is completed; then its parts are one object.
  * 2. To complete is all or nothing, and once: a second time, as after an abort, there is no such upload.
  */
-import type { Bucket } from '../catalogue.js';
-import { isSumName, SUMS, type SumName } from '../checksums.js';
+import type { Bucket, Stored } from '../catalogue.js';
 import { escapeXml, unescapeXml } from '../encoding.js';
 import { failure, isFailure, type Failure } from '../failure.js';
-import { parseRange } from '../ranges.js';
 import type { Request } from '../request.js';
 import { answer, objectBytes, xmlAnswer, type Response } from '../response.js';
 import { attributesOf, sumHeaders, type S3Attributes } from './attributes.js';
 import { refusalOfWrite } from './conditions.js';
-import { payloadOf, refusalOfSum, type Sum } from './payload.js';
+import {
+  copiedSum,
+  judgePart,
+  missingSum,
+  refusalOfPart,
+  sumElement,
+  sumPlan,
+  wholeSum,
+  type SumPlan,
+} from './part-sums.js';
+import { payloadOf, type Sum } from './payload.js';
+import { partsPage, uploadsPage } from './upload-pages.js';
 import { XMLNS, XML_HEAD, copyResult, findCopySource, malformedXml, md5Hex } from './writing.js';
 import type { ServiceState as State } from './service.js';
 
@@ -29,7 +38,7 @@ export interface Part {
 }
 
 /** One in progress. */
-export interface Upload {
+export interface Upload extends SumPlan {
   readonly id: string;
   readonly bucket: string;
   readonly key: string;
@@ -37,14 +46,9 @@ export interface Upload {
   readonly attributes: S3Attributes;
   /** By number. */
   readonly parts: Map<number, Part>;
-  /** The checksum that was asked for at its begin. */
-  readonly sumName: SumName | null;
-  /** `FULL_OBJECT` or `COMPOSITE`. */
-  readonly sumType: string;
 }
 
 const MAX_PARTS = 10_000;
-const MAX_PAGE = 1000;
 const document = (name: string, body: string, headers: readonly string[] = []): Response =>
   xmlAnswer(Buffer.from(`${XML_HEAD}<${name} ${XMLNS}>${body}</${name}>`), headers);
 const noSuchUpload = (): Failure =>
@@ -65,12 +69,9 @@ function findUpload(request: Request, state: State): Upload | null {
 
 export function createUpload(request: Request, bucket: Bucket, state: State, nowMs: number): Found {
   const { headers, key } = request;
-  const sumName = headers.get('x-amz-checksum-algorithm')?.toLowerCase() ?? null;
-  if (sumName !== null && !isSumName(sumName)) {
-    return failure(400, 'InvalidRequest', 'Checksum algorithm provided is unsupported.');
-  }
-  const fallback = sumName === 'crc64nvme' ? 'FULL_OBJECT' : 'COMPOSITE';
-  const sumType = headers.get('x-amz-checksum-type')?.toUpperCase() ?? fallback;
+  const plan = sumPlan(headers);
+  if (isFailure(plan)) return plan;
+  const { sumName, sumType } = plan;
   state.uploadsBegun += 1;
   const id = Buffer.from(`upload ${state.uploadsBegun} of ${request.bucket}/${key}`).toString('base64url');
   state.uploads.set(id, {
@@ -80,8 +81,7 @@ export function createUpload(request: Request, bucket: Bucket, state: State, now
     startedMs: nowMs,
     attributes: attributesOf(headers),
     parts: new Map(),
-    sumName,
-    sumType,
+    ...plan,
   });
   const names = `<Bucket>${bucket.name}</Bucket><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId>`;
   const sums =
@@ -107,40 +107,45 @@ export function putPart(request: Request, _bucket: Bucket, state: State): Found 
   const payload = payloadOf(request);
   if (isFailure(payload)) return payload;
   const { bytes, sum } = payload;
-  if (upload.sumName !== null && sum !== null && sum.name !== upload.sumName) {
-    const message = `Checksum Type mismatch occurred, expected checksum Type: ${upload.sumName}, actual checksum Type: ${sum.name}`;
-    return failure(400, 'InvalidRequest', message);
-  }
+  const refused = refusalOfPart(upload, sum);
+  if (refused !== null) return refused;
   const etag = `"${md5Hex(bytes)}"`;
   upload.parts.set(number, { bytes, etag, sum });
   return answer(200, ['ETag', etag, ...sumHeaders(sum).slice(0, 2)]);
 }
 
+/** The bytes of a source that a copy of a part asks for. */
+function sourceBytes(source: Stored, asked: string | undefined): Buffer | Failure {
+  const whole = objectBytes(source);
+  if (asked === undefined) return whole;
+  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(asked) ?? [];
+  const name = 'x-amz-copy-source-range';
+  if (first === undefined || last === undefined) {
+    const message = `The ${name} value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy`;
+    return invalidArgument(message, name, asked);
+  }
+  if (Number(first) > Number(last) || Number(last) >= source.size) {
+    const message = `Range specified is not valid for source object of size: ${source.size}`;
+    return invalidArgument(message, name, asked);
+  }
+  return whole.subarray(Number(first), Number(last) + 1);
+}
+
 function copyPart(request: Request, upload: Upload, number: number, state: State): Found {
   const source = findCopySource(request, state);
   if (isFailure(source)) return source;
-  const asked = request.headers.get('x-amz-copy-source-range');
-  const range = parseRange(asked, source.size);
-  if (asked !== undefined && (range === null || range === 'unsatisfiable')) {
-    return invalidArgument(
-      'Range specified is not valid for source object',
-      'x-amz-copy-source-range',
-      asked,
-    );
-  }
-  const whole = objectBytes(source);
-  const bytes =
-    typeof range === 'object' && range !== null
-      ? whole.subarray(range.start, range.start + range.length)
-      : whole;
+  const bytes = sourceBytes(source, request.headers.get('x-amz-copy-source-range'));
+  if (isFailure(bytes)) return bytes;
   const etag = `"${md5Hex(bytes)}"`;
-  upload.parts.set(number, { bytes, etag, sum: null });
-  return copyResult('CopyPartResult', etag, 0);
+  const sum = copiedSum(upload, bytes);
+  upload.parts.set(number, { bytes, etag, sum });
+  return copyResult('CopyPartResult', etag, 0, sumElement(sum));
 }
 
 /** The parts that the document lists, in its order, or why they make no object. */
 function listedParts(text: string, upload: Upload, minPartBytes: number): Part[] | Failure {
   const rows = [...text.matchAll(/<Part>([^]*?)<\/Part>/g)].map(([, row = '']) => ({
+    row,
     number: Number(/<PartNumber>\s*(\d+)\s*<\/PartNumber>/.exec(row)?.[1]),
     etag: unescapeXml(/<ETag>([^<]*)<\/ETag>/.exec(row)?.[1] ?? '').replaceAll('"', ''),
   }));
@@ -150,9 +155,12 @@ function listedParts(text: string, upload: Upload, minPartBytes: number): Part[]
     return failure(400, 'InvalidPartOrder', message);
   }
   const parts: Part[] = [];
-  for (const { number, etag } of rows) {
+  for (const { row, number, etag } of rows) {
     const part = upload.parts.get(number);
     if (part === undefined || part.etag !== `"${etag}"`) return missingPart(upload, number);
+    const judged = judgePart(upload, part, row);
+    if (judged === 'missing') return missingSum(upload, number);
+    if (judged === 'wrong') return missingPart(upload, number);
     parts.push(part);
   }
   const small = parts.slice(0, -1).findIndex((part) => part.bytes.length < minPartBytes);
@@ -170,37 +178,14 @@ function missingPart(upload: Upload, number: number): Failure {
   return failure(400, 'InvalidPart', message, { UploadId: upload.id, PartNumber: String(number) });
 }
 
-/** The sum of a completed object, whole or of the sums of its parts. */
-function objectSum({ sumName, sumType }: Upload, parts: readonly Part[], bytes: Buffer): Sum | null {
-  if (sumName === null) return null;
-  if (sumType === 'FULL_OBJECT') return { name: sumName, value: SUMS[sumName](bytes) };
-  const sums = parts.map((part) => Buffer.from(part.sum?.value ?? SUMS[sumName](part.bytes), 'base64'));
-  return { name: sumName, value: `${SUMS[sumName](Buffer.concat(sums))}-${parts.length}` };
-}
-
-/** Why the whole is not what the request says it is, or null. */
-function refusalOfWhole(
-  { headers }: Request,
-  upload: Upload,
-  sum: Sum | null,
-  bytes: Buffer,
-): Failure | null {
+/** Why the object is not as long as the request says it is, or null. */
+function refusalOfSize({ headers }: Request, bytes: Buffer): Failure | null {
   const size = headers.get('x-amz-mp-object-size');
-  if (size !== undefined && Number(size) !== bytes.length) {
-    return failure(
-      400,
-      'InvalidRequest',
-      `The provided 'x-amz-mp-object-size' header value ${size} does not match what was computed.`,
-    );
-  }
-  if (upload.sumName === null) return null;
-  const given = headers.get(`x-amz-checksum-${upload.sumName}`);
-  if (given === undefined || given === sum?.value) return null;
-  if (upload.sumType === 'FULL_OBJECT') return refusalOfSum({ name: upload.sumName, value: given }, bytes);
+  if (size === undefined || Number(size) === bytes.length) return null;
   return failure(
     400,
-    'BadDigest',
-    `The ${upload.sumName} you specified did not match the calculated checksum.`,
+    'InvalidRequest',
+    `The provided 'x-amz-mp-object-size' header value ${size} does not match what was computed.`,
   );
 }
 
@@ -210,22 +195,22 @@ export function completeUpload(request: Request, bucket: Bucket, state: State): 
   const parts = listedParts(request.body.toString('utf8'), upload, state.minPartBytes);
   if (isFailure(parts)) return parts;
   const bytes = Buffer.concat(parts.map((part) => part.bytes));
-  const sum = objectSum(upload, parts, bytes);
-  const refused =
-    refusalOfWhole(request, upload, sum, bytes) ?? refusalOfWrite(request, bucket.find(request.key));
+  const short = refusalOfSize(request, bytes);
+  if (short !== null) return short;
+  const sum = wholeSum(upload, request.headers, parts, bytes);
+  if (sum !== null && isFailure(sum)) return sum;
+  const refused = refusalOfWrite(request, bucket.find(request.key));
   if (refused !== null) return refused;
   const digests = parts.map((part) => Buffer.from(part.etag.slice(1, -1), 'hex'));
   const etag = `"${md5Hex(Buffer.concat(digests))}-${parts.length}"`;
   state.uploads.delete(upload.id);
   const attributes: S3Attributes = { ...upload.attributes, etag, sum, sumType: upload.sumType };
   bucket.put(request.key, bytes, attributes);
-  const sumElement =
-    sum === null ? '' : `<Checksum${sum.name.toUpperCase()}>${sum.value}</Checksum${sum.name.toUpperCase()}>`;
   const location = `http://${request.headers.get('host')}/${request.bucket}/${request.key}`;
   return document(
     'CompleteMultipartUploadResult',
     `<Location>${escapeXml(location)}</Location><Bucket>${bucket.name}</Bucket><Key>${escapeXml(request.key)}</Key>` +
-      `<ETag>${escapeXml(etag)}</ETag>${sumElement}`,
+      `<ETag>${escapeXml(etag)}</ETag>${sumElement(sum)}`,
   );
 }
 
@@ -236,54 +221,32 @@ export function abortUpload(request: Request, _bucket: Bucket, state: State): Fo
   return answer(204, []);
 }
 
-const pageSize = (params: ReadonlyMap<string, string>, name: string): number =>
-  Math.min(Number(params.get(name) ?? MAX_PAGE), MAX_PAGE);
 const startedAt = (ms: number): string => new Date(ms).toISOString();
 
 export function listParts(request: Request, bucket: Bucket, state: State): Found {
   const upload = findUpload(request, state);
   if (upload === null) return noSuchUpload();
-  const after = Number(request.params.get('part-number-marker') ?? 0);
-  const max = pageSize(request.params, 'max-parts');
-  const all = [...upload.parts].sort(([a], [b]) => a - b).filter(([number]) => number > after);
-  const page = all.slice(0, max);
-  const rows = page.map(
-    ([number, { bytes, etag }]) =>
-      `<Part><PartNumber>${number}</PartNumber><LastModified>${startedAt(upload.startedMs)}</LastModified>` +
-      `<ETag>${escapeXml(etag)}</ETag><Size>${bytes.length}</Size></Part>`,
+  const modified = `<LastModified>${startedAt(upload.startedMs)}</LastModified>`;
+  const page = partsPage(
+    upload.parts,
+    request.params,
+    invalidArgument,
+    ({ bytes, etag, sum }) =>
+      `${modified}<ETag>${escapeXml(etag)}</ETag><Size>${bytes.length}</Size>${sumElement(upload.sumName === null ? null : sum)}`,
   );
-  return document(
-    'ListPartsResult',
-    `<Bucket>${bucket.name}</Bucket><Key>${escapeXml(upload.key)}</Key><UploadId>${upload.id}</UploadId>` +
-      `<PartNumberMarker>${after}</PartNumberMarker><NextPartNumberMarker>${page.at(-1)?.[0] ?? 0}</NextPartNumberMarker>` +
-      `<MaxParts>${max}</MaxParts><IsTruncated>${page.length < all.length}</IsTruncated>${rows.join('')}`,
-  );
+  if (typeof page === 'object') return page;
+  const names = `<Bucket>${bucket.name}</Bucket><Key>${escapeXml(upload.key)}</Key><UploadId>${upload.id}</UploadId>`;
+  return document('ListPartsResult', names + page);
 }
 
-export function listUploads(request: Request, bucket: Bucket, state: State): Found {
-  const { params } = request;
-  const prefix = params.get('prefix') ?? '';
-  const [keyMarker, idMarker] = [params.get('key-marker') ?? '', params.get('upload-id-marker') ?? ''];
-  const max = pageSize(params, 'max-uploads');
-  const order = (one: Upload): string => `${one.key}\0${one.id}`;
-  const after = idMarker === '' ? `${keyMarker}\u0001` : `${keyMarker}\0${idMarker}`;
-  const all = [...state.uploads.values()]
-    .filter((one) => one.bucket === request.bucket && one.key.startsWith(prefix))
-    .filter((one) => keyMarker === '' || order(one) > after)
-    .sort((a, b) => (order(a) < order(b) ? -1 : 1));
-  const page = all.slice(0, max);
-  const rows = page.map(
-    ({ key, id, startedMs }) =>
-      `<Upload><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId><Initiated>${startedAt(startedMs)}</Initiated></Upload>`,
+export function listUploads({ params }: Request, bucket: Bucket, state: State): Found {
+  const page = uploadsPage(
+    state.uploads.values(),
+    bucket.name,
+    params,
+    invalidArgument,
+    ({ startedMs }) => `<Initiated>${startedAt(startedMs)}</Initiated>`,
   );
-  const last = page.length < all.length ? page.at(-1) : undefined;
-  const next =
-    last === undefined
-      ? ''
-      : `<NextKeyMarker>${escapeXml(last.key)}</NextKeyMarker><NextUploadIdMarker>${last.id}</NextUploadIdMarker>`;
-  return document(
-    'ListMultipartUploadsResult',
-    `<Bucket>${bucket.name}</Bucket><KeyMarker>${escapeXml(keyMarker)}</KeyMarker><UploadIdMarker>${idMarker}</UploadIdMarker>` +
-      `${next}<Prefix>${escapeXml(prefix)}</Prefix><MaxUploads>${max}</MaxUploads><IsTruncated>${last !== undefined}</IsTruncated>${rows.join('')}`,
-  );
+  if (typeof page === 'object') return page;
+  return document('ListMultipartUploadsResult', `<Bucket>${bucket.name}</Bucket>${page}`);
 }

@@ -32,8 +32,17 @@ const MD5_CHARS = 24;
 
 const badRequest = (code: string, message: string): Failure => failure(400, code, message);
 
+/** The body of a request as it was meant; null when it came in a framing that is broken, or not whole. */
+export function unframed({ headers, body }: Request): Unframed | null {
+  if (!(headers.get('x-amz-content-sha256') ?? '').startsWith('STREAMING-'))
+    return { bytes: body, trailers: new Map() };
+  const decoded = decodeAwsChunked(body);
+  const length = headers.get('x-amz-decoded-content-length');
+  return length !== undefined && Number(length) !== decoded?.bytes.length ? null : decoded;
+}
+
 /** Null when the framing is broken. */
-export function decodeAwsChunked(framed: Buffer): Unframed | null {
+function decodeAwsChunked(framed: Buffer): Unframed | null {
   const parts: Buffer[] = [];
   for (let at = 0; ;) {
     const end = framed.indexOf('\r\n', at);
@@ -89,7 +98,8 @@ function refusalOfMd5(given: string | undefined, bytes: Uint8Array): Failure | n
     : badRequest('InvalidDigest', 'The Content-MD5 you specified was invalid.');
 }
 
-export function payloadOf({ headers, body }: Request): Payload | Failure {
+export function payloadOf(request: Request): Payload | Failure {
+  const { headers } = request;
   if (headers.has('transfer-encoding')) {
     const message = 'A header you provided implies functionality that is not implemented';
     return failure(501, 'NotImplemented', message, { Header: 'Transfer-Encoding' });
@@ -97,10 +107,8 @@ export function payloadOf({ headers, body }: Request): Payload | Failure {
   if (!headers.has('content-length')) {
     return failure(411, 'MissingContentLength', 'You must provide the Content-Length HTTP header.');
   }
-  const framed = (headers.get('x-amz-content-sha256') ?? '').startsWith('STREAMING-');
-  const decoded: Unframed | null = framed ? decodeAwsChunked(body) : { bytes: body, trailers: new Map() };
-  const length = headers.get('x-amz-decoded-content-length');
-  if (decoded === null || (framed && length !== undefined && Number(length) !== decoded.bytes.length)) {
+  const decoded = unframed(request);
+  if (decoded === null) {
     return badRequest('IncompleteBody', 'The request body terminated unexpectedly');
   }
   const { bytes, trailers } = decoded;

@@ -12,6 +12,7 @@ import type { Lie } from '../rules.js';
 import type { S3Attributes } from './attributes.js';
 import { brokenCondition, noSuchKey, preconditionFailed } from './conditions.js';
 import { sumHeaders } from './attributes.js';
+import { isAnonymous, OVERRIDES } from './operations.js';
 
 const MAX_CACHED_CHECKSUMS = 10_000;
 const PIECE_BYTES = 1_048_576;
@@ -20,6 +21,10 @@ export function readObject(request: Request, bucket: Bucket, lie: Lie | undefine
   const object = bucket.find(request.key, lie === 'mixed-version' ? 1 : 0);
   if (object === null) {
     return noSuchKey(request.key);
+  }
+  if ([...request.params.keys()].some((name) => OVERRIDES.has(name)) && isAnonymous(request)) {
+    const message = 'Request specific response headers cannot be used for anonymous GET requests.';
+    return failure(400, 'InvalidRequest', message);
   }
   const broken = brokenCondition(request.headers, object);
   if (broken === 'If-Match' && lie !== 'mixed-version') return preconditionFailed(broken);
@@ -38,7 +43,12 @@ function objectHeaders(request: Request, object: Stored, whole: boolean): string
   const attributes: S3Attributes = object.attributes;
   const modified = new Date(modifiedMs(object.generation)).toUTCString();
   const headers = ['Last-Modified', modified, 'ETag', object.etag, 'Accept-Ranges', 'bytes'];
-  headers.push('Content-Type', attributes.contentType ?? 'binary/octet-stream');
+  const own = new Map([['Content-Type', attributes.contentType ?? 'binary/octet-stream']]);
+  for (const [parameter, name] of OVERRIDES) {
+    const value = request.params.get(parameter);
+    if (value !== undefined) own.set(name, value);
+  }
+  headers.push(...[...own].flat());
   for (const [name, value] of Object.entries(attributes.metadata ?? {})) headers.push(name, value);
   if (whole && request.headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED') {
     const sum = attributes.sum ?? { name: 'crc32', value: checksum(object) };

@@ -57,6 +57,15 @@ export function findCopySource({ headers }: Request, state: State): Stored | Fai
       },
     );
   }
+  // A version of it, which is not served: the present one must not be copied in its place.
+  if (headers.get('x-amz-copy-source')?.includes('?') === true) {
+    return failure(
+      501,
+      'NotImplemented',
+      'A header you provided implies functionality that is not implemented',
+      { Header: 'x-amz-copy-source' },
+    );
+  }
   const bucket = state.buckets.get(decoded.slice(0, slash));
   const key = decoded.slice(slash + 1);
   if (bucket === undefined) {
@@ -92,9 +101,10 @@ export function copyObject(request: Request, bucket: Bucket, state: State): Foun
   return copyResult('CopyObjectResult', etag, bucket.find(request.key)?.generation ?? 0);
 }
 
-export function copyResult(name: string, etag: string, generation: number): Response {
+/** @param more elements behind the ETag */
+export function copyResult(name: string, etag: string, generation: number, more = ''): Response {
   const modified = new Date(modifiedMs(generation)).toISOString();
-  const body = `<LastModified>${modified}</LastModified><ETag>${escapeXml(etag)}</ETag>`;
+  const body = `<LastModified>${modified}</LastModified><ETag>${escapeXml(etag)}</ETag>${more}`;
   return xmlAnswer(Buffer.from(`${XML_HEAD}<${name} ${XMLNS}>${body}</${name}>`));
 }
 
