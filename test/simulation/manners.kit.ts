@@ -197,10 +197,13 @@ class Manners {
     }
   }
 
-  /** Whether what came may have been of no use: its bytes were wrong, or nobody could be asked for their checksum. */
+  /**
+   * Whether what came may have been of no use: its bytes were wrong, or nobody could be asked for their checksum, nor is
+   * anybody once a stop has come.
+   */
   get #isDoubtful(): boolean {
     const asks = this.#world.loads.some(({ options }) => options.verify !== 'never');
-    return asks && this.#draw.struck(...NOT_VERIFIED) > 0;
+    return asks && (this.#world.stops.length > 0 || this.#draw.struck(...NOT_VERIFIED) > 0);
   }
 
   get #stoppedMs(): number {
