@@ -7,7 +7,7 @@
 import { generationOf, isClosed } from '../../dist/protocol/origin-words.js';
 import { StopState } from '../../dist/protocol/stop.js';
 import { Outcome } from '../../dist/protocol/store.js';
-import type { SimRead } from '../../dist/runtime/simulation/origin.js';
+import type { SimOrigin, SimQuestion, SimRead } from '../../dist/runtime/simulation/origin.js';
 import { SIM_STORE } from '../../dist/testing/simulated-runtime.js';
 import { LOSSES } from './pardon.kit.js';
 import type { Draw } from './scenario.kit.js';
@@ -309,14 +309,24 @@ export function lateRequests({ origin }: World): string[] {
   const asked = [
     ...origin.reads.map(({ key, stateAtStart }) => ({ what: key, stateAtStart })),
     ...origin.writes.map(({ kind, key, stateAtStart }) => ({ what: `${kind} ${key}`, stateAtStart })),
-    ...origin.questions.map(({ key, stateAtStart }) => ({
-      what: key === null ? 'list' : `head ${key}`,
-      stateAtStart,
-    })),
+    ...origin.questions
+      .filter((question) => !endsWrite(origin, question))
+      .map(({ key, stateAtStart }) => ({
+        what: key === null ? 'list' : `head ${key}`,
+        stateAtStart,
+      })),
   ];
   return asked
     .filter(({ stateAtStart }) => stateAtStart !== StopState.Live)
     .map(({ what }) => `a request (${what}) began after the token had turned`);
+}
+
+/** A drain lets what was begun come to its end: whether a `complete` whose answer was lost went through is looked up by a head. */
+function endsWrite({ writes }: SimOrigin, { key, stateAtStart }: SimQuestion): boolean {
+  return (
+    stateAtStart === StopState.Draining &&
+    writes.some((write) => write.kind === 'complete' && write.key === key)
+  );
 }
 
 /** What is wrong with workers that have nothing to do, in words. */

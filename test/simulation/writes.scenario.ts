@@ -174,8 +174,9 @@ function lookAtWrites(writer: Writer, draw: Draw, held: boolean): string[] {
     draw,
     writer.writes.map(({ call, beganAtMs, overAtMs }) => {
       const token = call.options.token ?? null;
-      const begun = writer.world.origin.writes.some(({ kind, key }) => kind === 'begin' && key === call.key);
-      return { what: call.how, token, beganAtMs, overAtMs, slackMs: begun ? CLEANUP_MS : 0 };
+      // Whether it is one request, and begins no upload that would have to be aborted.
+      const single = call.how === 'put' && call.size < writer.world.options.writes!.multipartThreshold;
+      return { what: call.how, token, beganAtMs, overAtMs, slackMs: single ? 0 : CLEANUP_MS };
     }),
   );
   for (const write of writer.writes) {

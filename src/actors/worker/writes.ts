@@ -10,7 +10,7 @@
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { SinkSpec } from '../../protocol/messages.js';
-import type { StopSignal } from '../../protocol/stop.js';
+import { isCancelled, type StopSignal } from '../../protocol/stop.js';
 import { Outcome, type Answer, type Store } from '../../protocol/store.js';
 import { written, type CompleteRequest, type WriteRequest, type WriteResult } from '../../protocol/writes.js';
 
@@ -41,6 +41,7 @@ async function completed(
   expected: string | null,
   stop: StopSignal,
 ): Promise<Answer<WriteResult> | null> {
+  if (isCancelled(stop)) return { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
   const { outcome, value, error, retryAfterMs } = await store.head(key, stop);
   if (outcome === Outcome.Refused) return null;
   if (value === null) return { outcome, value: null, error, retryAfterMs };

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { attemptWrite, sinkRequest } from '../../../dist/actors/worker/writes.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import type { SinkSpec } from '../../../dist/protocol/messages.js';
-import { NEVER } from '../../../dist/protocol/stop.js';
+import { NEVER, StopState } from '../../../dist/protocol/stop.js';
 import { type Answer, type ObjectInfo, Outcome, type Store } from '../../../dist/protocol/store.js';
 import {
   type CompleteRequest,
@@ -126,6 +126,16 @@ describe('an upload that is gone when it is completed again', () => {
   it('was completed before when the object is there, in its size, and tells no version: that may be of another', async () => {
     expect(await complete(there)).toEqual(written({ version: null }));
     expect(await complete({ value: { size: 99, version: 'v2' } })).toMatchObject(unsure);
+  });
+
+  it('is not looked for once nobody wants to know, and still is while its stop is a drain', async () => {
+    const stopped = async (state: StopState) => {
+      const { store, asked } = storeOf(refused(ErrorCode.NotFound), there);
+      const { outcome } = await attemptWrite(store, COMPLETE, { ...NEVER, state }, true);
+      return { outcome, asked };
+    };
+    expect(await stopped(StopState.Cancelled)).toEqual({ outcome: Outcome.Cancelled, asked: ['complete'] });
+    expect(await stopped(StopState.Draining)).toMatchObject({ outcome: Outcome.Complete });
   });
 
   it('was completed before when the object has the version that the upload makes', async () => {
