@@ -188,11 +188,13 @@ export class Writer {
     return [...this.world.origin.uploads.keys()].filter((id) => this.heard.has(id));
   }
 
-  /** Uploads whose `begin` was answered to a worker that lived, and of which no call has heard. */
+  /** Uploads whose `begin` was answered to a worker that lived and was not given up, and of which no call has heard. */
   unheard(): string[] {
-    const { origin, crashed } = this.world;
+    const { origin, crashed, sim } = this.world;
+    const givenUp = new Set(sim.workers.flatMap(({ name, abandoned }) => (abandoned ? [name] : [])));
     const told = origin.writes.filter(
-      ({ kind, outcome, worker }) => kind === 'begin' && outcome === 'complete' && !crashed.has(worker),
+      ({ kind, outcome, worker }) =>
+        kind === 'begin' && outcome === 'complete' && !crashed.has(worker) && !givenUp.has(worker),
     );
     return told.flatMap(({ upload }) =>
       upload !== null && origin.uploads.has(upload) && !this.heard.has(upload) ? [upload] : [],
