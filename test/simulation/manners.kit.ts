@@ -180,7 +180,8 @@ class Manners {
   }
 
   #lookForLosers(winner: SimRead): void {
-    if (this.#world.options.origin?.slowCancel === true) return;
+    // What one that was given up reports counts for nobody.
+    if (this.#world.options.origin?.slowCancel === true || this.#isGivenUp(winner)) return;
     const dueAtMs = winner.endedAtMs + this.#stoppedMs;
     for (const read of this.#underWay) if (isSame(read, winner)) this.#losers.push({ read, winner, dueAtMs });
   }
