@@ -163,7 +163,9 @@ class Manners {
     if (beside > concurrency) this.#wrong.push(`${read.worker} has ${beside} reads under way`);
     // What one that was given up still reads is read anew, and cannot be taken back.
     const same = this.#underWay.filter((other) => isSame(other, read) && !this.#isGivenUp(other));
-    if (same.length > 2 && !this.#disturbed)
+    // A listing that told of a key more than once has it read as often.
+    const repeated = this.#draw.struck('list.page-repeated') > 0;
+    if (same.length > 2 && !repeated && !this.#disturbed)
       this.#wrong.push(`${read.key} is read ${same.length} times over`);
     this.#lookAtWindow(read);
     this.#lookAtProbe(read);
