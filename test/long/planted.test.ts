@@ -57,10 +57,10 @@ const PLANTED: readonly Planted[] = [
     put: '',
   },
   {
-    name: 'no look at the token before a question',
+    name: 'no look for a drain before a question',
     file: 'actors/worker/asking.js',
     find: 'if (token.state !== StopState.Live)\n                return ended(givenUp(token), null, null);',
-    put: '',
+    put: 'if (token.state === StopState.Cancelled)\n                return ended(givenUp(token), null, null);',
   },
   {
     name: 'no look at the token in the sleep before a retry',
