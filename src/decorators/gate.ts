@@ -7,7 +7,7 @@
  */
 import type { TurnSignal } from '../protocol/context.js';
 import type { StopSignal } from '../protocol/stop.js';
-import { Outcome, type Answer, type AsyncStore, type ReadAnswer } from '../protocol/store.js';
+import { CANCELLED, Outcome, type AsyncStore, type ReadAnswer } from '../protocol/store.js';
 import type { WriteRequest } from '../protocol/writes.js';
 import { hasTurned, turning } from './clock.js';
 
@@ -22,7 +22,6 @@ export interface Gate {
   enter(bytes: number, stop: TurnSignal): Promise<Leave | null>;
 }
 
-const CANCELLED: Answer<never> = { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
 const CANCELLED_READ: ReadAnswer = {
   outcome: Outcome.Cancelled,
   landed: 0,

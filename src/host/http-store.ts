@@ -7,7 +7,14 @@
 import type { BodySink, Exchange, PreparedRequest, StoreData, Transport } from '../protocol/http.js';
 import { asMillraceError, ErrorCode } from '../protocol/errors.js';
 import { isCancelled, type StopSignal } from '../protocol/stop.js';
-import { Outcome, type Answer, type ReadAnswer, type ReadRequest, type Store } from '../protocol/store.js';
+import {
+  CANCELLED,
+  Outcome,
+  type Answer,
+  type ReadAnswer,
+  type ReadRequest,
+  type Store,
+} from '../protocol/store.js';
 
 /** Nothing is to land where an empty object is expected. */
 const NO_BODY = new Uint8Array(0);
@@ -97,8 +104,6 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
     close: () => {},
   };
 }
-
-const CANCELLED: Answer<never> = { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
 
 function refused<T>(thrown: unknown): Answer<T> {
   const error = asMillraceError(thrown, ErrorCode.Internal, { phase: 'prepare' });

@@ -90,6 +90,14 @@ export interface Answer<T> {
   readonly retryAfterMs: number;
 }
 
+/** The answer to a question whose stop was cancelled. */
+export const CANCELLED: Answer<never> = {
+  outcome: Outcome.Cancelled,
+  value: null,
+  error: null,
+  retryAfterMs: 0,
+};
+
 export interface ListRequest {
   /** Only keys that begin with these bytes; empty for all. */
   readonly prefix: Uint8Array;

@@ -10,7 +10,7 @@ import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
 import { SIM_STORE } from '../../dist/testing/simulated-runtime.js';
 import { drawSizes, drawWorld } from './draw-world.kit.js';
 import { type Load, type LoadOptions, PAGE, PLAN_FAILED, SEVERAL } from './load.kit.js';
-import { idleFaults, isSame, lateRequests, watchManners } from './manners.kit.js';
+import { idleFaults, isSame, lateRequests, type MannersOptions, watchManners } from './manners.kit.js';
 import { drawMisfortunes, lateStops } from './misfortunes.kit.js';
 import { pardonOf, wasStopped } from './pardon.kit.js';
 import type { Draw, Scenario } from './scenario.kit.js';
@@ -65,8 +65,7 @@ async function run(draw: Draw): Promise<string[]> {
     world,
     draw,
     {
-      maxAttempts: (slot, epoch) =>
-        world.loads.find((load) => load.isKnownBy(slot, epoch))?.options.maxAttempts ?? 0,
+      maxAttempts: attemptsOf(world, 0),
       // A second attempt at a slow read waits for nobody.
       patient: world.loads.every(
         ({ options }) => options.throttleTimeoutMs > 0 && (options.hedge ?? false) === false,
@@ -85,6 +84,11 @@ async function run(draw: Draw): Promise<string[]> {
   await world.close();
   wrong.push(...world.leftovers());
   return wrong;
+}
+
+/** Attempts that a stream may make, by how workers know it: those of its load, or of what is no load. */
+export function attemptsOf({ loads }: World, others: number): MannersOptions['maxAttempts'] {
+  return (slot, epoch) => loads.find((load) => load.isKnownBy(slot, epoch))?.options.maxAttempts ?? others;
 }
 
 /** What has to hold after each step. */

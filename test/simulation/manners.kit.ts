@@ -162,7 +162,9 @@ class Manners {
     const beside = this.#underWay.filter(({ worker }) => worker === read.worker).length;
     if (beside > concurrency) this.#wrong.push(`${read.worker} has ${beside} reads under way`);
     // What one that was given up still reads is read anew, and cannot be taken back.
-    const same = this.#underWay.filter((other) => isSame(other, read) && !this.#isGivenUp(other));
+    const same = this.#underWay.filter(
+      (other) => isSame(other, read) && !this.#world.isGivenUp(other.worker),
+    );
     // A listing that told of a key more than once has it read as often.
     const repeated = this.#draw.struck('list.page-repeated') > 0;
     if (same.length > 2 && !repeated && !this.#disturbed)
@@ -177,13 +179,8 @@ class Manners {
     return this.#draw.struck(...LOSSES, 'port.delay', 'port.credit-late', 'task.slow-transform') > 0;
   }
 
-  #isGivenUp({ worker }: SimRead): boolean {
-    return this.#world.sim.workers.some(({ name, abandoned }) => name === worker && abandoned);
-  }
-
   #lookForLosers(winner: SimRead): void {
-    // What one that was given up reports counts for nobody.
-    if (this.#world.options.origin?.slowCancel === true || this.#isGivenUp(winner)) return;
+    if (this.#world.options.origin?.slowCancel === true || this.#world.isGivenUp(winner.worker)) return;
     const dueAtMs = winner.endedAtMs + this.#stoppedMs;
     for (const read of this.#underWay) if (isSame(read, winner)) this.#losers.push({ read, winner, dueAtMs });
   }

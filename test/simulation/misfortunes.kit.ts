@@ -1,6 +1,7 @@
 /** What befalls tasks, threads, ports and the machine in the middle of a run: drawn, counted by name, and answered for. */
 import type { CancellationToken } from '../../dist/protocol/token.js';
 import type { FaultName } from '../../dist/runtime/simulation/sites.js';
+import { SLOW_START_MS } from '../../dist/runtime/simulation/worker.js';
 import type { Load } from './load.kit.js';
 import { LOSSES } from './pardon.kit.js';
 import type { Draw } from './scenario.kit.js';
@@ -118,8 +119,6 @@ function closePort({ oracle }: Draw, world: World, index: number): void {
 
 /** Whoever has not come back so long after a cancel is given up, and needs a moment for that. */
 const FENCED_MS = 3500;
-/** So much later than others a slow thread starts. */
-const SLOW_START_MS = 3000;
 
 /** Something that ends with a token. */
 export interface Stoppable {

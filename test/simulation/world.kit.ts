@@ -185,6 +185,11 @@ export class World {
     return this.origin.reads.some(({ key, corrupted }) => corrupted && key === name);
   }
 
+  /** Whether that worker was given up: what it still does or reports counts for nobody. */
+  isGivenUp(worker: string): boolean {
+    return this.sim.workers.some(({ name, abandoned }) => name === worker && abandoned);
+  }
+
   load(options: LoadOptions = {}): Load {
     const load = new Load(this, options);
     this.loads.push(load);

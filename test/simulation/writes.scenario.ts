@@ -7,7 +7,7 @@ import type { WriteLimits } from '../../dist/protocol/writes.js';
 import type { Oracle } from '../../dist/runtime/simulation/oracle.js';
 import { drawMachine, drawThreads, drawSizes, replaced } from './draw-world.kit.js';
 import { PAGE, several } from './load.kit.js';
-import { drawLoad, lookAtLoads, watch } from './loads.scenario.js';
+import { attemptsOf, drawLoad, lookAtLoads, watch } from './loads.scenario.js';
 import { watchManners } from './manners.kit.js';
 import { LOSSES, pardonOf, wasStopped } from './pardon.kit.js';
 import { drawMisfortunes, lateStops } from './misfortunes.kit.js';
@@ -56,9 +56,7 @@ async function run(draw: Draw): Promise<string[]> {
   const writer = new Writer(world);
   for (let i = oracle.between(0, 2, 'loads'); i > 0; i -= 1)
     world.load({ ...drawLoad(oracle, sizes), token: world.tokens[i]! });
-  const maxAttempts = (slot: number, epoch: number): number =>
-    world.loads.find((load) => load.isKnownBy(slot, epoch))?.options.maxAttempts ?? ATTEMPTS;
-  watchManners(world, draw, { maxAttempts, patient: false }, wrong);
+  watchManners(world, draw, { maxAttempts: attemptsOf(world, ATTEMPTS), patient: false }, wrong);
   for (const { afterStep, call, token } of calls) {
     const options = token === null ? call.options : { ...call.options, token: world.tokens[token]! };
     const begin = (): void => void writer.write({ ...call, options });

@@ -190,11 +190,10 @@ export class Writer {
 
   /** Uploads whose `begin` was answered to a worker that lived and was not given up, and of which no call has heard. */
   unheard(): string[] {
-    const { origin, crashed, sim } = this.world;
-    const givenUp = new Set(sim.workers.flatMap(({ name, abandoned }) => (abandoned ? [name] : [])));
+    const { origin, crashed } = this.world;
     const told = origin.writes.filter(
       ({ kind, outcome, worker }) =>
-        kind === 'begin' && outcome === 'complete' && !crashed.has(worker) && !givenUp.has(worker),
+        kind === 'begin' && outcome === 'complete' && !crashed.has(worker) && !this.world.isGivenUp(worker),
     );
     return told.flatMap(({ upload }) =>
       upload !== null && origin.uploads.has(upload) && !this.heard.has(upload) ? [upload] : [],

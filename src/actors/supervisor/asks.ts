@@ -113,16 +113,11 @@ export class Asks {
     this.#waiting = [...again, ...this.#waiting];
   }
 
-  /** Whether a question of the stream is with nobody yet. */
-  isWaiting(stream: Stream): boolean {
-    return this.#waiting.some((ask) => ask.stream === stream);
-  }
-
-  /** The stream's token turned: nothing of it is begun any more. */
-  turned(stream: Stream, error: MillraceError): void {
+  /** The stream's token turned: nothing of it is begun any more, and each of its questions that waits ends with that. */
+  turned(stream: Stream): void {
     const gone = this.#waiting.filter((ask) => ask.stream === stream);
     this.#waiting = this.#waiting.filter((ask) => ask.stream !== stream);
-    for (const ask of gone) ask.settle(null, error);
+    for (const ask of gone) ask.settle(null, null);
   }
 
   #ask(stream: Stream, body: AskBody): Promise<AskAnswer> {

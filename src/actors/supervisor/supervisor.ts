@@ -380,7 +380,7 @@ export class Supervisor implements SupervisorHandle {
   #turned(stream: Stream, state: StopState): void {
     writeToken(this.#slots.words, stream.slot, stream.epoch, state);
     this.#crew.turned(stream, state);
-    this.#withdrawAsks(stream);
+    this.#asks.turned(stream);
     if (state !== StopState.Cancelled || this.#overdue.has(stream)) return;
     // What ignores its signal keeps its loader: its worker is given up, as one that does not turn is.
     const { closeTimeoutMs } = this.#options;
@@ -390,15 +390,10 @@ export class Supervisor implements SupervisorHandle {
     );
   }
 
-  /** Every stream comes here, and few have asked anything: the error is made for those that have. */
-  #withdrawAsks(stream: Stream): void {
-    if (this.#asks.isWaiting(stream)) this.#asks.turned(stream, stream.token.error());
-  }
-
   #forget(stream: Stream): void {
     this.#streams.delete(stream);
     // A stream may come to its end while a question of it still waits; no worker will know the stream any more.
-    this.#withdrawAsks(stream);
+    this.#asks.turned(stream);
     this.#overdue.get(stream)?.();
     this.#overdue.delete(stream);
     this.#rotation = [...this.#streams];
@@ -433,8 +428,10 @@ export class Supervisor implements SupervisorHandle {
     const stuck = code === ErrorCode.WorkerStuck;
     const hedged = this.#hedges.lost(worker, lost, stuck);
     if (stuck) this.#quarantine.take(worker, lost, hedged);
-    const loss = { worker, cause, code, hedges, concurrency: this.#options.concurrency };
-    if (culprit === null) blame(lost, loss, this.#results);
+    if (culprit === null) {
+      const { concurrency } = this.#options;
+      blame(lost, { worker, cause, code, hedges, concurrency }, this.#results);
+    }
     for (const job of lost) {
       this.#jobs.delete(job.id);
       unload(worker, job.task.entry.store, job.weight);

@@ -176,7 +176,10 @@ function placeOf({ entries }: Queue): number {
 
 /** More rows than a message has. */
 const MAX_ROWS = 2 ** 20;
-/** Of the first message: what goes before all that waits counts down from here. Times the rows, ten million messages a second fit into a month. */
+/**
+ * Of the first message: what goes before all that waits counts down from here. Times the rows, ten million messages a second
+ * fit into a month.
+ */
 const FIRST_ORDER = 2 ** 31;
 
 function restOf({ rows, begun, count }: Entry): number[] {

@@ -11,7 +11,7 @@
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import type { SinkSpec } from '../../protocol/messages.js';
 import { isCancelled, type StopSignal } from '../../protocol/stop.js';
-import { Outcome, type Answer, type Store } from '../../protocol/store.js';
+import { CANCELLED, Outcome, type Answer, type Store } from '../../protocol/store.js';
 import { written, type CompleteRequest, type WriteRequest, type WriteResult } from '../../protocol/writes.js';
 
 /** `earlier`: an attempt before this one may have been carried out. */
@@ -41,7 +41,7 @@ async function completed(
   expected: string | null,
   stop: StopSignal,
 ): Promise<Answer<WriteResult> | null> {
-  if (isCancelled(stop)) return { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
+  if (isCancelled(stop)) return CANCELLED;
   const { outcome, value, error, retryAfterMs } = await store.head(key, stop);
   if (outcome === Outcome.Refused) return null;
   if (value === null) return { outcome, value: null, error, retryAfterMs };

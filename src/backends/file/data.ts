@@ -7,6 +7,7 @@
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { type StopSignal, StopState } from '../../protocol/stop.js';
 import {
+  CANCELLED,
   type Answer,
   type ObjectInfo,
   Outcome,
@@ -67,7 +68,7 @@ async function headFile(
     const path = root.pathOf(name);
     if (pace.due()) await pace.turn();
     if (stop.state === StopState.Cancelled) {
-      return { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
+      return CANCELLED;
     }
     fd = root.open(path);
     const { size, version, modifiedMs } = factsOf(regularStats(fd, root, name));

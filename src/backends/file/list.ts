@@ -16,7 +16,7 @@ import { lstatSync, type Stats, statSync } from 'node:fs';
 import { ErrorCode, MillraceError, systemCode } from '../../protocol/errors.js';
 import { createKeyPageBuilder, type KeyPageBuilder, prefixText } from '../../protocol/key-page.js';
 import { type StopSignal, StopState } from '../../protocol/stop.js';
-import { type Answer, type KeyPage, type ListRequest, Outcome } from '../../protocol/store.js';
+import { CANCELLED, type Answer, type KeyPage, type ListRequest, Outcome } from '../../protocol/store.js';
 import { rankOf, sortedEntries, type Walking } from './directory.js';
 import { failureOf } from './failures.js';
 import type { Pace } from './pace.js';
@@ -71,7 +71,7 @@ export async function listFiles(
     return { outcome: Outcome.Complete, value: page, error: null, retryAfterMs: 0 };
   } catch (thrown) {
     if (thrown instanceof CancelledWalk) {
-      return { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
+      return CANCELLED;
     }
     const { outcome, error } = failureOf(thrown, 'list', { phase: 'list', uri: root.uriOf(prefix) });
     return { outcome, value: null, error, retryAfterMs: 0 };

@@ -12,7 +12,7 @@
 import { unlinkSync } from 'node:fs';
 import { ErrorCode, type MillraceError } from '../../protocol/errors.js';
 import type { StopSignal } from '../../protocol/stop.js';
-import { type Answer, Outcome } from '../../protocol/store.js';
+import { CANCELLED, type Answer, Outcome } from '../../protocol/store.js';
 import {
   type DeleteRequest,
   type PutRequest,
@@ -57,7 +57,7 @@ export async function writeFile(
     return written(await carryOut(work, request));
   } catch (thrown) {
     if (thrown instanceof CancelledWork) {
-      return { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
+      return CANCELLED;
     }
     const failure = writeFailureOf(thrown, ACTIONS[request.kind], {
       phase: 'write',

@@ -6,7 +6,7 @@
  */
 import { ErrorCode, MillraceError, type ErrorContext } from '../../protocol/errors.js';
 import { ExchangeOutcome, type Exchange } from '../../protocol/http.js';
-import { Outcome, type Answer, type KeyPage, type ObjectInfo } from '../../protocol/store.js';
+import { CANCELLED, Outcome, type Answer, type KeyPage, type ObjectInfo } from '../../protocol/store.js';
 import { strongTag } from './etag.js';
 
 /** What an answer that is not a success means. */
@@ -83,7 +83,7 @@ export function judgeExchange(
   const { outcome, status } = exchange;
   if (outcome === ExchangeOutcome.Complete) return null;
   if (outcome === ExchangeOutcome.Cancelled) {
-    return { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
+    return CANCELLED;
   }
   // A refusal whose error document broke off is still the refusal that its status names.
   if (outcome === ExchangeOutcome.Interrupted && status !== 0 && !isBody(status)) return null;

@@ -12,6 +12,7 @@ import { unsupportedWrite } from '../../protocol/writes.js';
 import { ErrorCode, type ErrorContext, MillraceError } from '../../protocol/errors.js';
 import { isCancelled, type StopSignal } from '../../protocol/stop.js';
 import {
+  CANCELLED,
   type Answer,
   type ObjectInfo,
   Outcome,
@@ -151,7 +152,7 @@ function notFound(key: Uint8Array, context: ErrorContext): MillraceError {
 
 function answerOf<T>(stop: StopSignal, make: () => T): Answer<T> {
   if (isCancelled(stop)) {
-    return { outcome: Outcome.Cancelled, value: null, error: null, retryAfterMs: 0 };
+    return CANCELLED;
   }
   try {
     return { outcome: Outcome.Complete, value: make(), error: null, retryAfterMs: 0 };

@@ -34,7 +34,7 @@ import type { FaultSites } from './sites.js';
 /** Where the virtual wall clock stands at virtual time zero: 2026-01-01. */
 const WALL_EPOCH_MS = 1_767_225_600_000;
 /** A thread that is slow to start takes so much longer than others. */
-const SLOW_START_MS = 3000;
+export const SLOW_START_MS = 3000;
 
 /** What a simulated store is given of the thread it works for. */
 export interface SimWorld {

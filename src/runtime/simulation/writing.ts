@@ -9,7 +9,7 @@
  */
 import { ErrorCode } from '../../protocol/errors.js';
 import { StopState, type StopSignal } from '../../protocol/stop.js';
-import { Outcome, type Answer } from '../../protocol/store.js';
+import { CANCELLED, Outcome, type Answer } from '../../protocol/store.js';
 import type { WriteRequest, WriteResult } from '../../protocol/writes.js';
 import { answerOfCallFault, spoiled } from './faults.js';
 import type { SimOrigin, SimWrite } from './origin.js';
@@ -22,13 +22,6 @@ export interface WriteAttempt {
   readonly snapshotVersion: number;
   done(answer: Answer<WriteResult>): void;
 }
-
-const CANCELLED: Answer<WriteResult> = {
-  outcome: Outcome.Cancelled,
-  value: null,
-  error: null,
-  retryAfterMs: 0,
-};
 
 export class Writing {
   readonly #world: SimWorld;

@@ -122,7 +122,7 @@ describe('questions that wait', () => {
     send(0);
     const next = asks.head(stream, 1, key);
     expect(await isSettled(next)).toBe(false);
-    asks.turned(stream, stream.token.error());
+    asks.turned(stream);
     await expect(next).rejects.toThrow();
   });
 });

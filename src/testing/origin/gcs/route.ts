@@ -7,6 +7,7 @@
  */
 import type { Operation } from '../records.js';
 import type { Request } from '../request.js';
+import { hasOnlyQueries, SHARED_QUERIES } from '../s3/operations.js';
 
 /** Where an object is. */
 export interface Place {
@@ -139,24 +140,10 @@ function sessionOperation({ headers, method }: Request): Operation {
 
 /** What each may have in its query in the XML API; those that are not here may have nothing. */
 const XML_QUERIES: Partial<Record<Operation, readonly string[]>> = {
+  ...SHARED_QUERIES,
   get: ['generation'],
   head: ['generation'],
   delete: ['generation'],
-  list: [
-    'list-type',
-    'prefix',
-    'delimiter',
-    'max-keys',
-    'continuation-token',
-    'start-after',
-    'encoding-type',
-  ],
-  'create-upload': ['uploads'],
-  'put-part': ['uploadId', 'partNumber'],
-  'complete-upload': ['uploadId'],
-  'abort-upload': ['uploadId'],
-  'list-parts': ['uploadId', 'max-parts', 'part-number-marker'],
-  'list-uploads': ['uploads', 'prefix', 'key-marker', 'upload-id-marker', 'max-uploads', 'encoding-type'],
 };
 /** Of signed URLs, of SDKs (`x-id`), and who pays. */
 const OF_ANY = /^x-|^userProject$/i;
@@ -170,8 +157,7 @@ function xmlOperation(request: RoutedRequest): Operation {
  * bucket that it belongs to.
  */
 export function isServed(request: RoutedRequest): boolean {
-  const served = XML_QUERIES[namedXmlOperation(request)] ?? [];
-  return [...request.params.keys()].every((name) => served.includes(name) || OF_ANY.test(name));
+  return hasOnlyQueries(request, XML_QUERIES[namedXmlOperation(request)], OF_ANY);
 }
 
 function namedXmlOperation({ params, route, method }: RoutedRequest): Operation {

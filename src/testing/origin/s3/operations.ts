@@ -21,10 +21,8 @@ export const OVERRIDES: ReadonlyMap<string, string> = new Map([
   ['response-content-encoding', 'Content-Encoding'],
 ]);
 
-/** What each may have in its query; those that are not here may have nothing. */
-const QUERIES: Partial<Record<Action, readonly string[]>> = {
-  get: [...OVERRIDES.keys()],
-  head: [...OVERRIDES.keys()],
+/** What listings and uploads may have in their query; the XML API of Cloud Storage has them from S3. */
+export const SHARED_QUERIES = {
   list: [
     'list-type',
     'prefix',
@@ -34,13 +32,20 @@ const QUERIES: Partial<Record<Action, readonly string[]>> = {
     'start-after',
     'encoding-type',
   ],
-  'delete-many': ['delete'],
   'create-upload': ['uploads'],
   'put-part': ['uploadId', 'partNumber'],
   'complete-upload': ['uploadId'],
   'abort-upload': ['uploadId'],
   'list-parts': ['uploadId', 'max-parts', 'part-number-marker'],
   'list-uploads': ['uploads', 'prefix', 'key-marker', 'upload-id-marker', 'max-uploads', 'encoding-type'],
+} as const;
+
+/** What each may have in its query; those that are not here may have nothing. */
+const QUERIES: Partial<Record<Action, readonly string[]>> = {
+  ...SHARED_QUERIES,
+  get: [...OVERRIDES.keys()],
+  head: [...OVERRIDES.keys()],
+  'delete-many': ['delete'],
   'bucket-location': ['location'],
 };
 
@@ -77,11 +82,18 @@ function namedAction({ method, params, headers, key }: Request): Action {
   return OF_OBJECTS.get(method) ?? 'other';
 }
 
+/** Whether a query asks for nothing but what is served, and what may stand in any: a sub-resource is refused by that. */
+export function hasOnlyQueries(
+  { params }: Request,
+  served: readonly string[] | undefined,
+  ofAny: RegExp,
+): boolean {
+  return [...params.keys()].every((name) => served?.includes(name) === true || ofAny.test(name));
+}
+
 export function actionOf(request: Request): Action {
   const action = namedAction(request);
-  const served = QUERIES[action] ?? [];
-  const isServed = [...request.params.keys()].every((name) => served.includes(name) || OF_ANY.test(name));
-  return isServed ? action : 'other';
+  return hasOnlyQueries(request, QUERIES[action], OF_ANY) ? action : 'other';
 }
 
 export function operationOf(request: Request): Operation {
