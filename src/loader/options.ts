@@ -55,7 +55,7 @@ export interface RangeOptions {
 export interface HedgeOptions {
   /** A read that takes longer than so many percent of those before it is slow: from 50 to 99.9. @default 98 */
   readonly percentile?: number;
-  /** Second requests that each request pays for, at most: above 0, up to 1. @default 0.02 */
+  /** Second requests that each read pays for once it has landed, at most: above 0, up to 1. @default 0.02 */
   readonly maxShare?: number;
 }
 

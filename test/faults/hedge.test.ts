@@ -1,6 +1,6 @@
 /** Requests that stall, on threads and sockets: what hedging makes of the waits of a consumer, and what it costs. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { ObjectDataset, type Runtime } from '../../dist/index.js';
+import { ObjectDataset, type Runtime, type TerminalRecord } from '../../dist/index.js';
 import { expectIdle, expectSum, fault, startRuntime, type LoaderOptions } from '../e2e/kit.js';
 import { startOrigin, type Origin } from '../../dist/testing/index.js';
 
@@ -95,21 +95,23 @@ describe('where one request in a hundred stalls', () => {
 
 describe('a request that stalls for ever', () => {
   test('for a part of a large object is given up when the same part has come by another one', async () => {
-    await origin.script({
-      key: 'large',
-      op: 'get',
-      nth: 310,
-      do: { stall: 50_000 },
-    });
-    const loader = runtime.loader(ObjectDataset.fromUris([{ uri: LARGE_URI, size: LARGE }]), {
-      batchBytes: LARGE,
-      ranges: { splitThreshold: 128 * KIB, partBytes: 128 * KIB, maxPerObject: 8 },
-    });
-    for await (const batch of loader) {
-      for (const item of batch) expect(fault(item.key, item.bytes, LARGE)).toBeNull();
-    }
-    expect(loader.report).toMatchObject({ reason: 'completed', delivered: 1, retries: 0 });
-    expect(loader.report!.hedgesWon).toBeGreaterThanOrEqual(1);
+    const loadLarge = async (): Promise<TerminalRecord> => {
+      const loader = runtime.loader(ObjectDataset.fromUris([{ uri: LARGE_URI, size: LARGE }]), {
+        batchBytes: LARGE,
+        ranges: { splitThreshold: 128 * KIB, partBytes: 128 * KIB, maxPerObject: 8 },
+      });
+      for await (const batch of loader) {
+        for (const item of batch) expect(fault(item.key, item.bytes, LARGE)).toBeNull();
+      }
+      return loader.report!;
+    };
+    // So that each worker knows how long a part takes, also one that the machine gives little time.
+    await loadLarge();
+    await origin.reset();
+    await origin.script({ key: 'large', op: 'get', nth: 310, do: { stall: 50_000 } });
+    const report = await loadLarge();
+    expect(report).toMatchObject({ reason: 'completed', delivered: 1, retries: 0 });
+    expect(report.hedgesWon, JSON.stringify(report)).toBeGreaterThanOrEqual(1);
     await origin.waitFor({ inFlight: 0 });
     const stalled = (await origin.requests({ op: 'get' })).filter(({ rule }) => rule !== null);
     expect(stalled.map(({ complete }) => complete)).toEqual([false]);

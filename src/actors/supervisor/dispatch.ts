@@ -13,7 +13,7 @@ import type { Asks } from './asks.js';
 import { JOB_WEIGHT_BYTES, load, type Crew, type Worker } from './crew.js';
 import type { Fills } from './fills.js';
 import type { Gate } from './gate.js';
-import { DEFAULT_HEDGE, isHedgeable, type HedgeBudget } from './hedge.js';
+import { DEFAULT_HEDGE, isHedgeable } from './hedge.js';
 import type { IntMap } from './int-map.js';
 import { MAX_PACK_ITEMS } from './grants.js';
 import type { FetchJobRecord } from './jobs.js';
@@ -39,7 +39,6 @@ export interface DispatchDeps {
   readonly fills: Fills;
   readonly jobs: IntMap<FetchJobRecord>;
   readonly stores: StoreDirectory;
-  readonly hedges: HedgeBudget;
   ranges(stream: Stream, entry: PlanEntry): RangePlan;
   /** Null where nothing is hedged. */
   hedgePlan(stream: Stream, entry: PlanEntry): HedgePlan | null;
@@ -129,7 +128,7 @@ export class Dispatcher {
     const open = introduce(stream, worker);
     const message = { kind: 'fetch' as const, stream: stream.id, table: packed, open, stores };
     worker.link.jobs.trySend(message, tableTransfer(packed));
-    return { id, stream, task, worker, part, weight };
+    return { id, stream, task, worker, part, weight, hedge: null };
   }
 
   #fill(stream: Stream, worker: Worker, stores: StoreSpec[], alone: boolean): void {
@@ -177,11 +176,9 @@ export class Dispatcher {
     const weight = part.length + JOB_WEIGHT_BYTES;
     const single = task.length < 0 || (part.length === task.length && !part.landed);
     let flags = flagsOf(stream, task, part, single);
-    const plan = this.#deps.hedgePlan(stream, entry);
-    if (plan !== null && isHedgeable(stream.options, task, part, stream.hasSink)) {
-      flags |= JobFlag.Watched;
-      this.#deps.hedges.earn(plan);
-    }
+    const isPlain = isHedgeable(stream.options, task, part, stream.hasSink);
+    const hedge = isPlain ? this.#deps.hedgePlan(stream, entry) : null;
+    if (hedge !== null) flags |= JobFlag.Watched;
     const table = this.#table;
     const base = this.#row(id, task, part, single);
     table.set(base + Job.Offset, task.offset + part.from);
@@ -197,7 +194,7 @@ export class Dispatcher {
     stream.jobsOut += 1;
     load(worker, entry.store, weight);
     this.#deps.gate.began(stream, part, weight);
-    this.#deps.jobs.set(id, { id, stream, task, worker, part, weight });
+    this.#deps.jobs.set(id, { id, stream, task, worker, part, weight, hedge });
   }
 
   /** Begins the row of a job; where it lands, and its flags, are for the caller to say. */

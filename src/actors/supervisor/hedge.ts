@@ -3,7 +3,8 @@
  * the other.
  *
  * Invariants:
- * 1. Hedges are at most the share of the requests that their streams allow, from the first request on.
+ * 1. Hedges are at most the share of the requests that their streams allow, from the first request on: a read pays for
+ *    them when it has landed.
  * 2. Of a job and its hedge one result is applied, once: that of whichever landed first, or the job's own failure when
  *    neither did.
  * 3. The hedge's bytes are copied to where the job was to land when nobody else can write there any more: the job is
@@ -42,11 +43,11 @@ const COST = 1_000_000;
 /** Hedges that may be saved up: what a service that stalls as a whole is asked for at once. */
 const MOST_SAVED = 16;
 
-/** The tokens that requests bring and hedges take. */
+/** The tokens that reads bring and hedges take. */
 export class HedgeBudget {
   #saved = 0;
 
-  /** A request was sent that may be hedged. */
+  /** A read has landed that might have been hedged. */
   earn({ maxShare }: HedgePlan): void {
     this.#saved = Math.min(MOST_SAVED * COST, this.#saved + Math.floor(maxShare * COST));
   }

@@ -26,6 +26,7 @@ import type { Gate } from './gate.js';
 import type { IntMap } from './int-map.js';
 import type { FetchJobRecord, RowResult } from './jobs.js';
 import type { Stream } from './stream.js';
+import type { HedgePlan } from './types.js';
 
 export interface HedgesDeps {
   readonly arena: Arena;
@@ -80,6 +81,11 @@ export class Hedges {
   /** Races that are not over: in each something is out, or will be looked at when it is back. */
   get size(): number {
     return this.#races.size;
+  }
+
+  /** The row of a job that may be hedged: one that was given back, maybe before anything was asked for, pays for nothing. */
+  pay(plan: HedgePlan, { status }: RowResult): void {
+    if (status === DoneStatus.Ok) this.#deps.budget.earn(plan);
   }
 
   /** A worker tells of jobs that take long. */

@@ -16,7 +16,7 @@ import type { Worker } from './crew.js';
 import type { Part } from './parts.js';
 import type { Stream } from './stream.js';
 import { isUnverified } from './tasks.js';
-import { TaskState, type PlanEntry, type Task, type TaskOutput } from './types.js';
+import { TaskState, type HedgePlan, type PlanEntry, type Task, type TaskOutput } from './types.js';
 
 /** Bytes without the object's checksum are fetched again so often. */
 const MAX_MISMATCHES = 2;
@@ -30,6 +30,8 @@ export interface FetchJobRecord {
   readonly worker: Worker;
   readonly part: Part;
   readonly weight: number;
+  /** What it pays for hedges with when it has landed; null where its worker is not asked to tell that it is slow. */
+  readonly hedge: HedgePlan | null;
 }
 
 export interface RowResult {

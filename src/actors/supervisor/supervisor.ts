@@ -117,7 +117,6 @@ export class Supervisor implements SupervisorHandle {
       busy: () => this.#streams.size > 0,
       poke: () => this.#poke(),
     });
-    const budget = new HedgeBudget();
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
       gate: this.#gate,
@@ -125,7 +124,6 @@ export class Supervisor implements SupervisorHandle {
       fills: new Fills({ arena, uri, again: () => this.#poke() }),
       jobs: this.#jobs,
       stores,
-      hedges: budget,
       ranges: plans.ranges,
       hedgePlan: plans.hedge,
     });
@@ -133,7 +131,7 @@ export class Supervisor implements SupervisorHandle {
       arena,
       crew: this.#crew,
       jobs: this.#jobs,
-      budget,
+      budget: new HedgeBudget(),
       gate: this.#gate,
       send: (job, worker, extent) => this.#dispatcher.sendHedge(job, worker, extent),
       hasSpare: () =>
@@ -365,6 +363,7 @@ export class Supervisor implements SupervisorHandle {
       unload(worker, job.task.entry.store, job.weight);
       rows.unpack(job);
       this.#gate.ended(job, rows);
+      if (job.hedge !== null) this.#hedges.pay(job.hedge, rows);
       if (this.#hedges.size === 0 || !this.#hedges.jobBack(job, rows)) endJob(job, rows, this.#results);
     }
     this.#gate.reported();

@@ -229,6 +229,7 @@ describe('the blame for a lost worker', () => {
         worker,
         part: { from: 0, length: 1, whole: true, copy: null, landed: false },
         weight: 1,
+        hedge: null,
       }));
     const loss: Loss = { worker, cause: new Error('segfault'), code, hedges, concurrency: 4 };
     return (ids: readonly number[]) => {

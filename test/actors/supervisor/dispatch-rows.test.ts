@@ -181,7 +181,7 @@ describe('a row', () => {
     const kit = await createKit(1, [entryOf(0)], WHOLE, { hedge: HEDGE, transform: SINK });
     kit.sendAll();
     expect(received(kit)[0]!.flat()).toMatchObject([{ flags: Whole | Transform }]);
-    expect(kit.hedges.affords).toBe(false);
+    expect([...kit.jobs.values()].map((job) => job.hedge)).toEqual([null]);
   });
 });
 

@@ -5,7 +5,6 @@ import { Dispatcher } from '../../../dist/actors/supervisor/dispatch.js';
 import { Fills } from '../../../dist/actors/supervisor/fills.js';
 import { Gate } from '../../../dist/actors/supervisor/gate.js';
 import { Grants } from '../../../dist/actors/supervisor/grants.js';
-import { HedgeBudget } from '../../../dist/actors/supervisor/hedge.js';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';
 import { type FetchJobRecord, unlinkJob } from '../../../dist/actors/supervisor/jobs.js';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
@@ -34,7 +33,6 @@ export interface Kit {
   readonly asks: Asks;
   readonly jobs: IntMap<FetchJobRecord>;
   readonly crew: ReturnType<typeof createCrew>;
-  readonly hedges: HedgeBudget;
   /** Sends all that may go now; returns how many messages that were. */
   readonly sendAll: () => number;
 }
@@ -59,7 +57,6 @@ export async function createKit(
   const jobs = new IntMap<FetchJobRecord>();
   const stores = { spec: specOf } as unknown as StoreDirectory;
   const fills = new Fills({ arena, uri: () => 'fake://x', again: () => {} });
-  const hedges = new HedgeBudget();
   const gate = new Gate({
     context: crew.context,
     limits: null,
@@ -74,7 +71,6 @@ export async function createKit(
     fills,
     jobs,
     stores,
-    hedges,
     ranges: () => ranges,
     hedgePlan: ({ options: { hedge = false } }) => hedge || null,
   });
@@ -87,7 +83,7 @@ export async function createKit(
     while (dispatcher.send(stream)) sent += 1;
     return sent;
   };
-  return { stream, dispatcher, asks, jobs, crew, hedges, sendAll };
+  return { stream, dispatcher, asks, jobs, crew, sendAll };
 }
 
 export interface Row {

@@ -223,7 +223,8 @@ describe('a hedge', () => {
       kit.sendAll();
       const [message] = kit.crew.links[0]!.received();
       expect(rowsOf(message).map(({ flags }) => flags)).toEqual([1, 1].map((whole) => whole | watched));
-      expect(kit.hedges.affords).toBe(watched !== 0);
+      const pays = watched === 0 ? null : hedge;
+      expect([...kit.jobs.values()].map((job) => job.hedge)).toEqual([pays, pays]);
       expect(message!.open!.slow).toMatchObject({ percentile: 98, leastSamples: 100 });
     }
   });

@@ -41,7 +41,7 @@ function races() {
     const extent = arena.allocate(FROM + BYTES)!;
     const place = { extent, offset: extent.offset, capacity: FROM + BYTES, length: FROM + BYTES, jobsOut: 1 };
     const part = { from: FROM, length: BYTES, whole: false, copy: null, landed: false };
-    const made = { id, stream, worker: at(0), part, weight: BYTES, task: taskOf(id, {}, place) };
+    const made = { id, stream, worker: at(0), part, weight: BYTES, hedge: null, task: taskOf(id, {}, place) };
     jobs.set(id, made);
     return made;
   };

@@ -22,14 +22,17 @@ const row = (status: DoneStatus, more: Partial<RowResult> = {}): RowResult => ({
   ...more,
 });
 
+/** Each read that lands pays for a hedge. */
+const ONE_EACH = { percentile: 98, maxShare: 1, leastSamples: 1 };
+
 /** Two workers; job 1, of the first, is slow and may be hedged to the second as job 2. */
-function createHedges({ budgetBytes = pages(8), isLimited = false, admits = true } = {}) {
+function createHedges({ budgetBytes = pages(8), isLimited = false, admits = true, saved = 3 } = {}) {
   const arena = new Arena(budgetBytes);
   const { crew, at } = createCrew(2);
   const { stream } = createStream(arena, []);
   const jobs = new IntMap<FetchJobRecord>();
   const budget = new HedgeBudget();
-  for (let i = 0; i < 3; i += 1) budget.earn({ percentile: 98, maxShare: 1, leastSamples: 1 });
+  for (let i = 0; i < saved; i += 1) budget.earn(ONE_EACH);
   const extent = arena.allocate(BYTES)!;
   const part = { from: 0, length: BYTES, whole: true, copy: null, landed: false };
   const job: FetchJobRecord = {
@@ -38,6 +41,7 @@ function createHedges({ budgetBytes = pages(8), isLimited = false, admits = true
     worker: at(0),
     part,
     weight: BYTES,
+    hedge: null,
     task: taskOf(0, {}, { extent, offset: extent.offset, capacity: BYTES, length: BYTES, jobsOut: 1 }),
   };
   jobs.set(job.id, job);
@@ -85,6 +89,19 @@ describe('a slow job', () => {
     expect(count(at(1))).toEqual([1, 1, 0]);
     hedges.back(2, at(1), row(DoneStatus.Failed));
     expect([count(at(1)), hedges.size, used(), at(1).rows]).toEqual([[0, 0, 0], 0, pages(1), 0]);
+  });
+
+  it.each<[string, DoneStatus, number]>([
+    ['a read that has landed', DoneStatus.Ok, 1],
+    ['one that was given back', DoneStatus.Left, 0],
+    ['one that was cancelled', DoneStatus.Cancelled, 0],
+    ['one that failed', DoneStatus.Failed, 0],
+  ])('is asked for again when it is paid for: by %s', (_what, status, hedged) => {
+    const { job, hedges, at } = createHedges({ saved: 0 });
+    hedges.slow(at(0), [job.id]);
+    hedges.pay(ONE_EACH, row(status));
+    hedges.serve();
+    expect(hedges.stats().hedged).toBe(hedged);
   });
 
   it('has the retries and the refusals of both counted, where the second one came first', () => {

@@ -47,7 +47,7 @@ export async function createObject(
       if (at >= 0) stream.granted.splice(at, 1);
       task.state = TaskState.Sent;
     }
-    return { id, stream, task, worker, part, weight: part.length };
+    return { id, stream, task, worker, part, weight: part.length, hedge: null };
   };
   /** The job is back: with all of what it asked for, unless told otherwise. */
   const back = (job: FetchJobRecord, row: Partial<RowResult> = {}): void =>
