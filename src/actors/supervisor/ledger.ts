@@ -6,7 +6,7 @@
  */
 import type { ChecksumAlgorithm } from '../../protocol/checksums/algorithms.js';
 import type { MillraceError } from '../../protocol/errors.js';
-import type { Cursor, FailureRecord, TerminalRecord } from './types.js';
+import type { BatchRecord, Cursor, FailureRecord, TerminalRecord } from './types.js';
 
 const MAX_FAILURES = 100;
 
@@ -31,6 +31,16 @@ export class Ledger {
 
   constructor(now: number) {
     this.#startedAt = now;
+  }
+
+  deliver(batch: BatchRecord): void {
+    this.delivered += ending(batch);
+    this.bytes += batch.bytes;
+    this.items += batch.items.length;
+  }
+
+  drop(batch: BatchRecord): void {
+    this.dropped += ending(batch);
   }
 
   fail(uri: string, error: MillraceError): void {
@@ -74,4 +84,11 @@ export class Ledger {
       stuckWorkers: [...this.#stuckWorkers],
     };
   }
+}
+
+/** Objects that the batch is the last one of. */
+function ending({ items }: BatchRecord): number {
+  let count = 0;
+  for (const item of items) if (item.last) count += 1;
+  return count;
 }

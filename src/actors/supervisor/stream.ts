@@ -16,19 +16,18 @@ import { StopState } from '../../protocol/stop.js';
 import type { KeyPage, ObjectInfo } from '../../protocol/store.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import type { WriteResult } from '../../protocol/writes.js';
-import { Assembler } from './assembler.js';
 import { CursorTrack } from './cursor.js';
 import { Intake } from './intake.js';
 import { IntMap } from './int-map.js';
 import { itemsOf, releaseItems, wholeItem } from './items.js';
 import { Ledger } from './ledger.js';
+import { Outlet } from './outlet.js';
 import { TaskMemory } from './task-memory.js';
 import { evictedTasks, newTask, plannedLength, resetTask } from './tasks.js';
 import {
   TaskState,
   type BatchRecord,
   type Cursor,
-  type ItemRecord,
   type PlanEntry,
   type PlanSource,
   type StreamHandle,
@@ -36,7 +35,6 @@ import {
   type StreamOptions,
   type Task,
   type TerminalRecord,
-  type Waiter,
 } from './types.js';
 
 /** What a stream needs of its supervisor. */
@@ -90,13 +88,10 @@ export class Stream implements StreamHandle {
   blockedBytes = 0;
   readonly #deps: StreamDeps;
   readonly #intake: Intake;
-  readonly #assembler: Assembler;
+  readonly #outlet: Outlet;
   readonly #cursor = new CursorTrack();
   #nextSequence = 0;
   #emitSequence = 0;
-  #ready: BatchRecord[] = [];
-  #readyBytes = 0;
-  #waiter: Waiter | null = null;
   #halted: { reason: string; error: MillraceError | null } | null = null;
   #over = false;
   #resolveEnded!: (record: TerminalRecord) => void;
@@ -113,7 +108,7 @@ export class Stream implements StreamHandle {
     this.token = deps.token;
     this.memory = new TaskMemory(deps.arena);
     this.ledger = new Ledger(deps.now());
-    this.#assembler = new Assembler(options);
+    this.#outlet = new Outlet(options);
     // Wait ends: by #close, which every way of ending a stream leads to.
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -129,15 +124,12 @@ export class Stream implements StreamHandle {
     if (batch !== null) return Promise.resolve(batch);
     if (this.#halted?.error) return Promise.reject(this.#halted.error);
     if (this.#over || this.#halted !== null) return Promise.resolve(null);
-    if (this.#waiter !== null) {
+    if (this.#outlet.waitingSince !== null) {
       return Promise.reject(
         new MillraceError(ErrorCode.InvalidArgument, 'next() was called while an earlier call still waits'),
       );
     }
-    // Wait ends: with a batch, the end, a failure, or the token's turn (#turned), whichever comes first.
-    const waiting = new Promise<BatchRecord | null>((resolve, reject) => {
-      this.#waiter = { resolve, reject, since: this.#deps.now() };
-    });
+    const waiting = this.#outlet.wait(this.#deps.now());
     this.#advance();
     this.#deps.poke();
     return waiting;
@@ -181,7 +173,7 @@ export class Stream implements StreamHandle {
 
   /** When its consumer began to wait, or null: an empty queue and a waiting consumer have precedence for memory. */
   get waitingSince(): number | null {
-    return this.#waiter?.since ?? null;
+    return this.#outlet.waitingSince;
   }
 
   /** Asks the plan for more when little is left of it. */
@@ -193,7 +185,7 @@ export class Stream implements StreamHandle {
   hasRoom(bytes: number): boolean {
     const { windowObjects, windowBytes } = this.options;
     if (this.ledger.open >= windowObjects) return false;
-    const held = this.memory.bytes + this.#readyBytes;
+    const held = this.memory.bytes + this.#outlet.readyBytes;
     return held === 0 || held + bytes <= windowBytes;
   }
 
@@ -256,11 +248,7 @@ export class Stream implements StreamHandle {
     // Receipts hold no memory, and what they are for would be written a second time.
     if (this.hasSink) return this.evictOwn();
     const before = this.#heldBytes();
-    const records = this.#ready;
-    this.#ready = [];
-    this.#readyBytes = 0;
-    const pending = this.#assembler.flush();
-    if (pending !== null) records.push(pending);
+    const records = this.#outlet.takeAll();
     for (const record of records) releaseItems(record, this.#deps.arena);
     for (const task of evictedTasks(records, (entry) => this.#deps.verifiable(entry))) {
       this.tasks.set(task.sequence, task);
@@ -294,20 +282,17 @@ export class Stream implements StreamHandle {
     const entry = this.peek();
     const next = this.planned[0]?.length ?? (entry === null ? -1 : plannedLength(entry));
     // A length that is not known, -1, ends no batch.
-    const batch = transform === null ? this.#assembler.closeBefore(next) : null;
-    return this.#handOut(batch);
+    return transform === null && this.#handOut(this.#outlet.closeBefore(next));
   }
 
   /** Gives the waiting consumer what there is of the next batch. False when there is nothing. */
   handOutPartial(): boolean {
-    return this.#handOut(this.#assembler.flush());
+    return this.#handOut(this.#outlet.flush());
   }
 
   /** Ends the consumer's wait, which nothing else would. */
   refuse(error: MillraceError): void {
-    const waiter = this.#waiter;
-    this.#waiter = null;
-    waiter?.reject(error);
+    this.#outlet.takeWaiter()?.reject(error);
   }
 
   /** Ends the stream with an error of the runtime itself. */
@@ -324,11 +309,10 @@ export class Stream implements StreamHandle {
 
   // ---- inside
 
-  #handOut(batch: BatchRecord | null): boolean {
-    if (batch === null) return false;
-    this.#queue(batch);
-    this.#wake();
-    return true;
+  /** Gives the consumer what has become ready, if anything has. */
+  #handOut(made: boolean): boolean {
+    if (made) this.#wake();
+    return made;
   }
 
   #heldBytes(): number {
@@ -355,8 +339,7 @@ export class Stream implements StreamHandle {
   #halt(reason: string, error: MillraceError | null, keepReady: boolean): void {
     if (this.#halted === null) {
       this.#halted = { reason, error };
-      const last = keepReady ? this.#assembler.flush() : null;
-      if (last !== null) this.#queue(last);
+      if (keepReady) this.#outlet.flush();
       this.token.cancel(reason);
       // Its own token has turned: that nobody wants what is left of it is heard from those above it alone.
       if (keepReady) this.#deps.onGivenUp(() => this.#halt(reason, error, false));
@@ -367,15 +350,10 @@ export class Stream implements StreamHandle {
   }
 
   #dropReady(): void {
-    const pending = this.#assembler.flush();
-    if (pending !== null) this.#ready.push(pending);
-    for (const batch of this.#ready.splice(0)) this.#dropBatch(batch);
-    this.#readyBytes = 0;
-  }
-
-  #dropBatch(batch: BatchRecord): void {
-    for (const item of batch.items) if (item.last) this.ledger.dropped += 1;
-    releaseItems(batch, this.#deps.arena);
+    for (const batch of this.#outlet.takeAll()) {
+      this.ledger.drop(batch);
+      releaseItems(batch, this.#deps.arena);
+    }
   }
 
   /** Goes on as far as the state allows: assembles, ends, wakes the consumer. Every change leads here. */
@@ -410,14 +388,10 @@ export class Stream implements StreamHandle {
   #finishAssembly(state: StopState): void {
     const dropped = this.#halted !== null || (this.options.dropLast && state === StopState.Live);
     // A batch that waits may be evicted, and an object that reaches from it into the last one comes again as a whole.
-    if (dropped && this.#ready.length > 0) return;
-    const last = this.#assembler.flush();
-    if (last !== null) {
-      if (dropped) this.#dropBatch(last);
-      else this.#queue(last);
-    }
-    if (this.#ready.length > 0) return;
-    this.#close(state);
+    if (dropped && !this.#outlet.empty) return;
+    if (dropped) this.#dropReady();
+    else this.#outlet.flush();
+    if (this.#outlet.empty) this.#close(state);
   }
 
   #close(state: StopState): void {
@@ -428,8 +402,7 @@ export class Stream implements StreamHandle {
     const reason =
       this.#halted?.reason ?? (state === StopState.Live ? 'completed' : (this.token.reason ?? 'drain'));
     this.#intake.clear();
-    const waiter = this.#waiter;
-    this.#waiter = null;
+    const waiter = this.#outlet.takeWaiter();
     if (this.#halted?.error) waiter?.reject(this.#halted.error);
     else waiter?.resolve(null);
     this.#deps.closed(this);
@@ -459,7 +432,7 @@ export class Stream implements StreamHandle {
 
   #closeBefore(task: Task): void {
     if (this.options.transform !== null || task.length < 0) return;
-    this.#handOut(this.#assembler.closeBefore(task.length));
+    this.#handOut(this.#outlet.closeBefore(task.length));
   }
 
   #emit(task: Task): void {
@@ -476,30 +449,21 @@ export class Stream implements StreamHandle {
       return;
     }
     this.memory.handOver(task);
-    if (task.outputs === null) return this.#push(wholeItem(task));
+    if (task.outputs === null) return this.#outlet.push(wholeItem(task));
     const items = itemsOf(task, this.#deps.arena);
     if (items.length === 0) {
       this.ledger.filtered += 1;
       this.#cursor.settle(task.sequence);
       return;
     }
-    for (const item of items) this.#push(item);
-  }
-
-  #push(item: ItemRecord): void {
-    for (const batch of this.#assembler.push(item)) this.#queue(batch);
-  }
-
-  #queue(batch: BatchRecord): void {
-    this.#ready.push(batch);
-    this.#readyBytes += batch.bytes;
+    for (const item of items) this.#outlet.push(item);
   }
 
   #wake(): void {
-    const waiter = this.#waiter;
-    if (waiter === null || (this.#ready.length === 0 && this.#halted === null)) return;
+    if (this.#outlet.empty && this.#halted === null) return;
     // Taking the last batch may end the stream, which must not find this waiter again.
-    this.#waiter = null;
+    const waiter = this.#outlet.takeWaiter();
+    if (waiter === null) return;
     const batch = this.#take();
     if (batch !== null) waiter.resolve(batch);
     else if (this.#halted?.error) waiter.reject(this.#halted.error);
@@ -507,13 +471,10 @@ export class Stream implements StreamHandle {
   }
 
   #take(): BatchRecord | null {
-    const batch = this.#ready.shift();
-    if (batch === undefined) return null;
-    this.#readyBytes -= batch.bytes;
-    for (const item of batch.items) if (item.last) this.ledger.delivered += 1;
-    this.ledger.bytes += batch.bytes;
-    this.ledger.items += batch.items.length;
-    if (this.#ready.length === 0) this.#advance();
+    const batch = this.#outlet.take();
+    if (batch === null) return null;
+    this.ledger.deliver(batch);
+    if (this.#outlet.empty) this.#advance();
     this.#deps.poke();
     return batch;
   }

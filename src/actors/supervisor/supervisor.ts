@@ -5,7 +5,6 @@
  * Invariants:
  * 1. `#pump` is where work is given out, and every event leads to it, by `#poke`: it never runs inside itself.
  * 2. The words of a token are written before anybody is told that it turned.
- * 3. Memory of a dead worker's jobs is used again only after its exit was seen; that of a fenced one's is quarantined.
  */
 import type { Arena } from '../../protocol/arena.js';
 import type { SupervisorContext, WorkerExit } from '../../protocol/context.js';
@@ -17,7 +16,7 @@ import { DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { answerIn, Asks } from './asks.js';
-import { blame, crashLoopError, type Loss } from './blame.js';
+import { crashLoopError } from './blame.js';
 import { Crew, crewLimits, unload, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Fills } from './fills.js';
@@ -25,10 +24,10 @@ import { Gate, type GateStats } from './gate.js';
 import { Grants } from './grants.js';
 import { HedgeBudget } from './hedge.js';
 import { Hedges, type HedgeStats } from './hedges.js';
-import { endJob, loseJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
+import { endJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
 import { IntMap } from './int-map.js';
+import { Losses } from './losses.js';
 import { Plans } from './plans.js';
-import { Quarantine } from './quarantine.js';
 import { Relief } from './relief.js';
 import { ResultRows } from './results.js';
 import { Stream } from './stream.js';
@@ -61,16 +60,13 @@ export class Supervisor implements SupervisorHandle {
   readonly #dispatcher: Dispatcher;
   readonly #hedges: Hedges;
   readonly #gate: Gate;
+  readonly #losses: Losses;
   readonly #asks = new Asks();
   readonly #streams = new Set<Stream>();
   readonly #jobs = new IntMap<FetchJobRecord>();
-  /** Cancelled streams with jobs out, and how to take back the look at them. */
-  readonly #overdue = new Map<Stream, () => void>();
-  readonly #quarantine: Quarantine;
   readonly #results: ResultDeps;
   #rotation: Stream[] = [];
   #nextStream = 1;
-  #deaths = 0;
   #pumpSoon = false;
   #crewEnds = false;
   #stopWatch: (() => void) | null = null;
@@ -92,7 +88,6 @@ export class Supervisor implements SupervisorHandle {
     this.#slots = new TokenSlots(words);
     const uri = (entry: PlanEntry): string => stores.uri(entry.store, entry.key);
     const plans = new Plans(stores);
-    this.#quarantine = new Quarantine(arena);
     this.#results = { arena, uri };
     this.#grants = new Grants({ arena, workers: options.workers, ranges: plans.ranges, uri });
     this.#relief = new Relief({
@@ -117,32 +112,35 @@ export class Supervisor implements SupervisorHandle {
       busy: () => this.#streams.size > 0,
       poke: () => this.#poke(),
     });
+    const parts = { arena, context, crew: this.#crew, gate: this.#gate, asks: this.#asks, jobs: this.#jobs };
     this.#dispatcher = new Dispatcher({
-      crew: this.#crew,
-      gate: this.#gate,
-      asks: this.#asks,
+      ...parts,
       fills: new Fills({ arena, uri, again: () => this.#poke() }),
-      jobs: this.#jobs,
       stores,
       ranges: plans.ranges,
       hedgePlan: plans.hedge,
     });
     this.#hedges = new Hedges({
-      arena,
-      crew: this.#crew,
-      jobs: this.#jobs,
+      ...parts,
       budget: new HedgeBudget(),
-      gate: this.#gate,
       send: (job, worker, extent) => this.#dispatcher.sendHedge(job, worker, extent),
       hasSpare: () =>
         this.#grants.turn === null && this.#rotation.every(({ blockedBytes }) => blockedBytes === 0),
       apply: (job, row) => endJob(job, row, this.#results),
     });
+    this.#losses = new Losses({
+      ...parts,
+      hedges: this.#hedges,
+      results: this.#results,
+      concurrency: options.concurrency,
+      closeTimeoutMs: options.closeTimeoutMs,
+      fenced: () => this.#gone(),
+    });
   }
 
   start(): void {
     this.#crew.start();
-    const stuck = (worker: Worker): void => this.#fence(worker);
+    const stuck = (worker: Worker): void => this.#losses.fence(worker);
     this.#stopWatch = this.#crew.watch(this.#options.stuckAfterMs, stuck);
   }
 
@@ -227,7 +225,7 @@ export class Supervisor implements SupervisorHandle {
   }
 
   get stats(): { deaths: number; streams: number } & HedgeStats & GateStats {
-    const own = { deaths: this.#deaths, streams: this.#streams.size };
+    const own = { deaths: this.#losses.deaths, streams: this.#streams.size };
     return { ...own, ...this.#hedges.stats(), ...this.#gate.stats() };
   }
 
@@ -244,7 +242,7 @@ export class Supervisor implements SupervisorHandle {
     this.#crewEnds = true;
     this.#crew.closing();
     for (const worker of this.#crew.alive()) worker.link.control.post({ kind: 'stop' });
-    const cancelTimer = this.#context.after(this.#options.closeTimeoutMs, () => this.#fenceAll());
+    const cancelTimer = this.#context.after(this.#options.closeTimeoutMs, () => this.#losses.fenceAll());
     // Wait ends: with the last exit, or when the timer has fenced those that do not end.
     if (!this.#crew.allGone) {
       // Wait ends: as above.
@@ -260,7 +258,7 @@ export class Supervisor implements SupervisorHandle {
       reason: this.token.reason ?? 'close',
       stuckWorkers: [...this.#crew.fenced].map(({ link }) => link.name),
       unreleasedBytes: this.arena.stats().usedBytes - this.arena.stats().quarantinedBytes,
-      deaths: this.#deaths,
+      deaths: this.#losses.deaths,
     };
   }
 
@@ -369,32 +367,20 @@ export class Supervisor implements SupervisorHandle {
     this.#gate.reported();
   }
 
-  /** The jobs that the worker has not answered. Only looked for when it is lost: a list would cost every job. */
-  #jobsWith(worker: Worker): FetchJobRecord[] {
-    return this.#jobs.values().filter((job) => job.worker === worker);
-  }
-
   // ---- tokens
 
   #turned(stream: Stream, state: StopState): void {
     writeToken(this.#slots.words, stream.slot, stream.epoch, state);
     this.#crew.turned(stream, state);
     this.#asks.turned(stream);
-    if (state !== StopState.Cancelled || this.#overdue.has(stream)) return;
-    // What ignores its signal keeps its loader: its worker is given up, as one that does not turn is.
-    const { closeTimeoutMs } = this.#options;
-    this.#overdue.set(
-      stream,
-      this.#context.after(closeTimeoutMs, () => this.#fenceBusy(stream)),
-    );
+    if (state === StopState.Cancelled) this.#losses.cancelled(stream);
   }
 
   #forget(stream: Stream): void {
     this.#streams.delete(stream);
     // A stream may come to its end while a question of it still waits; no worker will know the stream any more.
     this.#asks.turned(stream);
-    this.#overdue.get(stream)?.();
-    this.#overdue.delete(stream);
+    this.#losses.forget(stream);
     this.#rotation = [...this.#streams];
     this.#grants.forget(stream);
     this.#relief.forget(stream);
@@ -407,64 +393,19 @@ export class Supervisor implements SupervisorHandle {
 
   #exited(worker: Worker, exit: WorkerExit): void {
     for (const message of worker.link.results.takePending()) this.#received(worker, message);
-    this.#quarantine.release(worker);
-    if (!exit.clean) {
-      this.#deaths += 1;
-      this.#reassign(worker, exit.cause, ErrorCode.WorkerCrashed);
-    }
+    this.#losses.exited(worker, exit);
     if (this.#crew.deathsInARow >= MAX_DEATHS_IN_A_ROW) this.#crashLoop(exit.cause);
-    if (this.#crew.allGone) this.#onQuiet?.();
-    this.#poke();
+    this.#gone();
   }
 
-  /**
-   * Gives a lost worker's jobs to the others. The memory of one that is stuck is left to it. Where it is known for whose jobs
-   * it was given up, nobody else is to blame.
-   */
-  #reassign(worker: Worker, cause: Error | null, code: Loss['code'], culprit: Stream | null = null): void {
-    const lost = this.#jobsWith(worker);
-    const hedges = this.#hedges.with(worker);
-    const stuck = code === ErrorCode.WorkerStuck;
-    const hedged = this.#hedges.lost(worker, lost, stuck);
-    if (stuck) this.#quarantine.take(worker, lost, hedged);
-    if (culprit === null) {
-      const { concurrency } = this.#options;
-      blame(lost, { worker, cause, code, hedges, concurrency }, this.#results);
-    }
-    for (const job of lost) {
-      this.#jobs.delete(job.id);
-      unload(worker, job.task.entry.store, job.weight);
-      loseJob(job, this.#results);
-    }
-    this.#asks.orphaned(worker, cause, code);
+  /** One worker less. */
+  #gone(): void {
+    if (this.#crew.allGone) this.#onQuiet?.();
+    this.#poke();
   }
 
   #crashLoop(cause: Error | null): void {
     const error = crashLoopError(this.#crew.deathsInARow, cause);
     for (const stream of this.#streams) stream.fail(error);
-  }
-
-  // ---- workers that do not turn
-
-  #fence(worker: Worker, culprit: Stream | null = null): void {
-    for (const job of this.#jobsWith(worker)) job.stream.ledger.stuck(worker.link.name);
-    this.#crew.fence(worker);
-    this.#reassign(worker, null, ErrorCode.WorkerStuck, culprit);
-    worker.link.abandon();
-    if (this.#crew.allGone) this.#onQuiet?.();
-    this.#poke();
-  }
-
-  /** So long after its cancel every job of a stream should be back: workers that still hold one are given up. */
-  #fenceBusy(stream: Stream): void {
-    for (const worker of this.#crew.alive()) {
-      const holds =
-        this.#jobsWith(worker).some((job) => job.stream === stream) || this.#hedges.with(worker, stream) > 0;
-      if (holds || this.#asks.isWith(worker, stream)) this.#fence(worker, stream);
-    }
-  }
-
-  #fenceAll(): void {
-    for (const worker of this.#crew.alive()) this.#fence(worker);
   }
 }
