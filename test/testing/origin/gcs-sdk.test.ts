@@ -1,9 +1,9 @@
 import { IdempotencyStrategy, Storage, type Bucket } from '@google-cloud/storage';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
-import { ask, crc32cOf } from './gcs-kit.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../../dist/testing/pattern.js';
+import { ask, crc32cOf } from './gcs.kit.js';
 
 let origin: Origin;
 let bucket: Bucket;

@@ -1,7 +1,7 @@
 import { createSign } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { BEARER, TOKEN, ask, documentOf, errorOf, testKeyPair, xmlErrorOf, type Answer } from './gcs-kit.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { BEARER, TOKEN, ask, documentOf, errorOf, testKeyPair, xmlErrorOf, type Answer } from './gcs.kit.js';
 
 const EMAIL = 'loader@origin.iam.gserviceaccount.com';
 const GRANT = { clientId: 'id', clientSecret: 'secret', refreshToken: '1//refresh' };

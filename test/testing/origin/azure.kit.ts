@@ -1,8 +1,8 @@
 /** The official client of Azure Blob Storage, and a signer written for the tests alone, against an origin. */
 import { createHmac } from 'node:crypto';
 import { type AnonymousCredential, BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
-import type { Origin } from '../../dist/testing/index.js';
-import { rawClient, type Seen } from './raw.js';
+import type { Origin } from '../../../dist/testing/index.js';
+import { rawClient, type Seen } from './raw.kit.js';
 
 export const credentialOf = ({ account }: Origin): StorageSharedKeyCredential =>
   new StorageSharedKeyCredential(account.name, account.key);

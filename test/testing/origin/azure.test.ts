@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { AnonymousCredential } from '@azure/storage-blob';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../../dist/testing/pattern.js';
 import { ask, clientOf, signedHeaders, VERSION } from './azure.kit.js';
-import { headerOf } from './raw.js';
+import { headerOf } from './raw.kit.js';
 
 let origin: Origin;
 const ODD_KEYS = ['a b+c%d?e#f', 'dir/é ü', 'x//y', 'quote\'"<&>', 'end.'];

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { ask, documentOf, errorOf, type Document } from './gcs-kit.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { ask, documentOf, errorOf, type Document } from './gcs.kit.js';
 
 let origin: Origin;
 

@@ -18,10 +18,10 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { patternBytes } from '../../dist/testing/pattern.js';
-import { headerOf, rawClient } from './raw.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
+import { headerOf, rawClient } from './raw.kit.js';
 
 let origin: Origin;
 let client: S3Client;

@@ -7,10 +7,10 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { verifyPattern } from '../../dist/testing/pattern.js';
-import { headerOf, rawGet } from './raw.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../../dist/testing/pattern.js';
+import { headerOf, rawGet } from './raw.kit.js';
 
 let origin: Origin;
 let s3: S3Client;

@@ -1,10 +1,10 @@
 /** Which requests and connections a rule is for, what is counted of it, and what happens before HTTP: on every dialect. */
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type DialectName, type Fault, type Origin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { verifyPattern } from '../../dist/testing/pattern.js';
-import { getText, headerOf, rawClient, rawGet, type Seen } from './raw.js';
+import { startOrigin, type DialectName, type Fault, type Origin } from '../../../dist/testing/index.js';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../../dist/testing/pattern.js';
+import { getText, headerOf, rawClient, rawGet, type Seen } from './raw.kit.js';
 
 const SIZE = 1000;
 const KEYS = ['n/0', 'n/1', 'n/2', 'n/3', 'n/4', 'n/5'];

@@ -1,7 +1,7 @@
 /** Faults that a request meets while its body is on the way, the same for every dialect; and chunked bodies. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { DEFAULT_ACCOUNT, startOrigin, type Fault, type Origin } from '../../dist/testing/index.js';
-import { rawClient, rawGet, type RawClient } from './raw.js';
+import { DEFAULT_ACCOUNT, startOrigin, type Fault, type Origin } from '../../../dist/testing/index.js';
+import { rawClient, rawGet, type RawClient } from './raw.kit.js';
 
 let s3: Origin;
 let azure: Origin;

@@ -3,8 +3,8 @@ import { createHash, createHmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { GetObjectCommand, HeadObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { rawGet } from './raw.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { rawGet } from './raw.kit.js';
 
 const TEMPORARY = {
   accessKeyId: 'ASIATEMPORARY0000001',

@@ -1,8 +1,8 @@
 /** What cannot be served ends one request, not the origin: what clients or scripts bring about, and defects of its own. */
 import { expect, test } from 'vitest';
-import { startOrigin } from '../../dist/testing/index.js';
+import { startOrigin } from '../../../dist/testing/index.js';
 import { ask, VERSION } from './azure.kit.js';
-import { headerOf, rawGet } from './raw.js';
+import { headerOf, rawGet } from './raw.kit.js';
 
 const WRITER = { Authorization: 'Bearer writer', 'x-ms-version': VERSION };
 

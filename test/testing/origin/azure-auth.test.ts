@@ -12,9 +12,9 @@ import {
   SASProtocol,
 } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
 import { ask, clientOf, credentialOf, signedHeaders, VERSION } from './azure.kit.js';
-import { headerOf } from './raw.js';
+import { headerOf } from './raw.kit.js';
 
 let origin: Origin;
 const HOUR_MS = 3_600_000;

@@ -7,10 +7,10 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { DEFAULT_CREDENTIALS, startOrigin, type Origin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
-import { BEARER, TOKEN, ask, crc32cOf, md5Of, xmlErrorOf, type Answer, type Asked } from './gcs-kit.js';
+import { DEFAULT_CREDENTIALS, startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../../dist/testing/pattern.js';
+import { BEARER, TOKEN, ask, crc32cOf, md5Of, xmlErrorOf, type Answer, type Asked } from './gcs.kit.js';
 
 const { accessKeyId, secretAccessKey } = DEFAULT_CREDENTIALS;
 let origin: Origin;

@@ -1,11 +1,11 @@
 import { connect as connectTls } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Fault, type Origin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { dripAt } from '../../dist/testing/origin/delivery.js';
-import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
-import { getText, headerOf, rawClient, rawGet, type Seen } from './raw.js';
+import { startOrigin, type Fault, type Origin } from '../../../dist/testing/index.js';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { dripAt } from '../../../dist/testing/origin/delivery.js';
+import { patternBytes, verifyPattern } from '../../../dist/testing/pattern.js';
+import { getText, headerOf, rawClient, rawGet, type Seen } from './raw.kit.js';
 
 const SIZE = 500_000;
 const ID = objectIdOf('k');

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { patternBytes } from '../../dist/testing/pattern.js';
-import { ask, type Answer } from './gcs-kit.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
+import { ask, type Answer } from './gcs.kit.js';
 
 const BUCKET = 'w';
 let origin: Origin;

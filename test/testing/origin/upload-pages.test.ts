@@ -1,7 +1,7 @@
 /** What is in progress, page by page: the same by S3 and by the XML API of Cloud Storage. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { BEARER, TOKEN, ask, xmlErrorOf, type Answer } from './gcs-kit.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { BEARER, TOKEN, ask, xmlErrorOf, type Answer } from './gcs.kit.js';
 
 const BUCKET = 'w';
 const KEYS = ['a', 'a b', 'a/1', 'b', 'é', '😀'];

@@ -3,7 +3,7 @@
  */
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { request } from 'node:http';
-import type { Origin } from '../../dist/testing/index.js';
+import type { Origin } from '../../../dist/testing/index.js';
 
 export const TOKEN = 'ya29.test';
 export const BEARER = { authorization: `Bearer ${TOKEN}` };

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Fault, type Origin } from '../../dist/testing/index.js';
-import { patternBytes } from '../../dist/testing/pattern.js';
+import { startOrigin, type Fault, type Origin } from '../../../dist/testing/index.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
 import {
   BEARER,
   TOKEN,
@@ -11,7 +11,7 @@ import {
   md5Of,
   type Answer,
   type Asked,
-} from './gcs-kit.js';
+} from './gcs.kit.js';
 
 const QUANTUM = 262_144;
 const UPLOAD = '/upload/storage/v1/b/b/o';

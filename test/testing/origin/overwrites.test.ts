@@ -1,10 +1,10 @@
 /** What an overwrite means for an object that came with a body, on every dialect: other bytes, and sums and ETags of those. */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type DialectName, type Origin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { patternBytes } from '../../dist/testing/pattern.js';
-import { headerOf, rawGet, type Seen } from './raw.js';
+import { startOrigin, type DialectName, type Origin } from '../../../dist/testing/index.js';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes } from '../../../dist/testing/pattern.js';
+import { headerOf, rawGet, type Seen } from './raw.kit.js';
 
 const BODY = 'a body of its own';
 const ROWS: ReadonlyArray<{ dialect: DialectName; at: string; sum: string; prefix: string }> = [

@@ -1,7 +1,7 @@
 /** How the end of an answer is told, on every dialect: nothing behind a head without a body, and lies about lengths. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type DialectName, type Fault, type Origin } from '../../dist/testing/index.js';
-import { getText, headerOf, rawClient, rawGet, type Seen } from './raw.js';
+import { startOrigin, type DialectName, type Fault, type Origin } from '../../../dist/testing/index.js';
+import { getText, headerOf, rawClient, rawGet, type Seen } from './raw.kit.js';
 
 const ROWS: ReadonlyArray<{ dialect: DialectName; at: string; list: string }> = [
   { dialect: 's3', at: '', list: '/b?list-type=2' },

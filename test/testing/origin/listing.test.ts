@@ -1,6 +1,6 @@
 import { ListObjectsV2Command, S3Client, type ListObjectsV2CommandInput } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
 
 /** U+FF5E comes before U+1F600 in UTF-8 and after it in UTF-16. */
 const ODD = ['a b+c', 'a&b<c>"d"', 'a\u0001b', 'z/～', 'z/😀', 'z/é', 'Z', '%41'];

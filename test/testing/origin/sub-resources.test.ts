@@ -1,8 +1,8 @@
 /** What a query asks for beside the object or the bucket itself is served, or refused: it is never taken for them. */
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { BEARER, TOKEN, ask, xmlErrorOf, type Answer } from './gcs-kit.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { BEARER, TOKEN, ask, xmlErrorOf, type Answer } from './gcs.kit.js';
 
 const BUCKET = 'w';
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { runNode } from '../kit/process.mjs';
-import { getText, rawClient, rawGet, type RawClient } from './raw.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { runNode } from '../../kit/process.mjs';
+import { getText, rawClient, rawGet, type RawClient } from './raw.kit.js';
 
 let origin: Origin;
 const open: RawClient[] = [];
@@ -156,7 +156,7 @@ describe('the process', () => {
   });
 
   test('runs by hand, and ends on SIGTERM', async () => {
-    const main = new URL('../../dist/testing/origin/main.js', import.meta.url).pathname;
+    const main = new URL('../../../dist/testing/origin/main.js', import.meta.url).pathname;
     const child = runNode(main, { args: ['--public', '--count', '10', '--size', '4', '--prefix', 'p/'] });
     const [, port] = await child.waitForLine(/^ready http:\/\/127\.0\.0\.1:(\d+)$/);
     expect((await rawGet(Number(port), '/demo/p/7')).body.length).toBe(4);

@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { patternBytes, verifyPattern } from '../../dist/testing/pattern.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { patternBytes, verifyPattern } from '../../../dist/testing/pattern.js';
 import {
   BEARER,
   TOKEN,
@@ -13,7 +13,7 @@ import {
   md5Of,
   xmlErrorOf,
   type Answer,
-} from './gcs-kit.js';
+} from './gcs.kit.js';
 
 const SIZE = 100_003;
 const ODD = 'dir/odd +&=?#%25é漢😀.bin';

@@ -6,10 +6,10 @@ import {
   type BlobSASSignatureValues,
 } from '@azure/storage-blob';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Runtime, type AzureOptions } from '../../dist/index.js';
-import { startOrigin, type Origin } from '../../dist/testing/index.js';
+import { Runtime, type AzureOptions } from '../../../dist/index.js';
+import { startOrigin, type Origin } from '../../../dist/testing/index.js';
 import { ask, clientOf, credentialOf, VERSION } from './azure.kit.js';
-import { headerOf, type Seen } from './raw.js';
+import { headerOf, type Seen } from './raw.kit.js';
 
 const HOUR_MS = 3_600_000;
 let origin: Origin;

@@ -1,10 +1,10 @@
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startOrigin, type Fault, type Origin } from '../../dist/testing/index.js';
-import { objectIdOf } from '../../dist/backends/memory/pattern.js';
-import { verifyPattern } from '../../dist/testing/pattern.js';
-import { BEARER, TOKEN, ask, documentOf, errorOf, xmlErrorOf, type Answer } from './gcs-kit.js';
-import { headerOf, rawGet, type Seen } from './raw.js';
+import { startOrigin, type Fault, type Origin } from '../../../dist/testing/index.js';
+import { objectIdOf } from '../../../dist/backends/memory/pattern.js';
+import { verifyPattern } from '../../../dist/testing/pattern.js';
+import { BEARER, TOKEN, ask, documentOf, errorOf, xmlErrorOf, type Answer } from './gcs.kit.js';
+import { headerOf, rawGet, type Seen } from './raw.kit.js';
 
 const SIZE = 300_000;
 const ID = objectIdOf('k');
