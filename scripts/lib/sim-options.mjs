@@ -37,6 +37,8 @@ export function readSimOptions(args, { known, fresh, cores }) {
     const unknown = scenarios.find((name) => !known.includes(name));
     if (unknown !== undefined)
       throw new Error(`there is no scenario ${unknown}; there are ${known.join(', ')}`);
+    if (values.complete && values.scenario !== undefined)
+      throw new Error('--complete asks for what all scenarios meet together; leave --scenario out');
     const alone = values.seed !== undefined && values.seeds === undefined;
     const seeds = whole(values.seeds, alone ? 1 : SEEDS, 'seeds', 1);
     const { twice, complete, json } = values;

@@ -46,6 +46,7 @@ it.each([
   { args: ['--seed=-1'], says: /^sim: --seed is -1;/ },
   { args: ['--seeds', '1e3'], says: /^sim: --seeds is 1e3;/ },
   { args: ['--processes', '0'], says: /^sim: --processes is 0;/ },
+  { args: ['--scenario', 'loads', '--complete'], says: /^sim: --complete asks for what all scenarios meet/ },
   { args: ['--scenario', 'nope'], says: /^sim: there is no scenario nope; there are loads, writes/ },
 ])('refuses $args, and says what there is', ({ args, says }) => {
   expect(() => readSimOptions(args, GIVEN)).toThrow(says);

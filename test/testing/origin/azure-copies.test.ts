@@ -166,7 +166,7 @@ describe('a copy of the library', () => {
   ])('by a %s is granted its source, and made by the service', async (_, auth) => {
     expect(await copyBy({ endpoint: `${origin.url}/${origin.account.name}`, ...auth() })).toEqual([
       'head 200',
-      'copy 202',
+      'copy 201',
     ]);
   });
 });

@@ -162,9 +162,16 @@ describe('what is there', () => {
       });
     expect((await block('copied').syncCopyFromURL(await granted('source'))).copyStatus).toBe('success');
     await (await block('polled').beginCopyFromURL(block('source').url)).pollUntilDone();
-    for (const key of ['copied', 'polled']) {
+    const put = await block('put').syncUploadFromURL(await granted('source'));
+    expect(put._response.status).toBe(201);
+    for (const [key, status] of [
+      ['copied', 'success'],
+      ['polled', 'success'],
+      ['put', undefined],
+    ] as const) {
       expect((await block(key).downloadToBuffer()).equals(body)).toBe(true);
-      expect((await block(key).getProperties()).metadata).toEqual({ from: 'here' });
+      const { metadata, copyStatus } = await block(key).getProperties();
+      expect([metadata, copyStatus]).toEqual([{ from: 'here' }, status]);
     }
     await expect(block('none').syncCopyFromURL(await granted('absent'))).rejects.toMatchObject({
       statusCode: 404,

@@ -27,7 +27,7 @@ export interface BlobAttributes extends Attributes {
   readonly md5?: string | null;
   /** Those that it was committed from, in their order: ids (base64) and bytes of each. */
   readonly blocks?: ReadonlyArray<{ readonly id: string; readonly size: number }>;
-  /** What is known of the copy that it came by, by the names of the headers after `x-ms-copy-`. */
+  /** What is known of the copy that it came by, if by one, by the names of the headers after `x-ms-copy-`. */
   readonly copy?: Readonly<Record<string, string>>;
 }
 

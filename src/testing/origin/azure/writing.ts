@@ -130,6 +130,7 @@ export function findSource(url: string, request: Request, state: State, nowMs: n
   return met ? blob : azureFailure('SourceConditionNotMet');
 }
 
+/** Copy Blob, and Put Blob From URL, which is a write like any other and leaves no word of a copy. */
 export function copyBlob(request: Request, bucket: Bucket, state: State, nowMs: number): Found {
   const url = request.headers.get('x-ms-copy-source') ?? '';
   const source = findSource(url, request, state, nowMs);
@@ -137,8 +138,12 @@ export function copyBlob(request: Request, bucket: Bucket, state: State, nowMs: 
   const refused = refusalOfWrite(request.headers, bucket.find(request.key));
   if (refused !== null) return refused;
   const given = attributesOf(request.headers);
-  const attributes = keptOf(source);
-  const named = Object.keys(given.metadata).length > 0;
+  const kept = keptOf(source);
+  const metadata = Object.keys(given.metadata).length > 0 ? given.metadata : kept.metadata;
+  const put = (copy: Readonly<Record<string, string>>): Stored =>
+    store(request, bucket, state, objectBytes(source), { ...kept, metadata, copy });
+  if (request.headers.has('x-ms-blob-type'))
+    return answer(201, [...writtenHeaders(put({}), state), 'x-ms-request-server-encrypted', 'true']);
   const copy = {
     id: `00000000-0000-0000-0000-${String(nowMs).padStart(12, '0')}`,
     status: 'success',
@@ -146,18 +151,8 @@ export function copyBlob(request: Request, bucket: Bucket, state: State, nowMs: 
     progress: `${source.size}/${source.size}`,
     'completion-time': new Date(nowMs).toUTCString(),
   };
-  const blob = store(request, bucket, state, objectBytes(source), {
-    ...attributes,
-    metadata: named ? given.metadata : attributes.metadata,
-    copy,
-  });
-  return answer(202, [
-    ...writtenHeaders(blob, state),
-    'x-ms-copy-id',
-    copy.id,
-    'x-ms-copy-status',
-    'success',
-  ]);
+  const copied = ['x-ms-copy-id', copy.id, 'x-ms-copy-status', 'success'];
+  return answer(202, [...writtenHeaders(put(copy), state), ...copied]);
 }
 
 export function snapshotBlob(request: Request, bucket: Bucket, state: State, nowMs: number): Found {
