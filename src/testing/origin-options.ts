@@ -120,8 +120,35 @@ const options = is.shape<OriginOptions>({
 });
 const changes = is.shape(policy);
 
-/** @throws MillraceError InvalidArgument naming the nearest known option, or the bounds of a value */
-export const checkOptions = (given: OriginOptions): void => options(given, 'origin: options');
+/** What not every service has, and whose it is. */
+const SERVICES: Partial<Record<string, readonly DialectName[]>> = {
+  credentials: ['s3', 'gcs'],
+  minPartBytes: ['s3', 'gcs'],
+  region: ['s3'],
+  accounts: ['azure'],
+  publicAccess: ['azure'],
+  versioning: ['azure'],
+  tokens: ['azure', 'gcs'],
+  ...Object.fromEntries(Object.keys(gcs).map((name) => [name, ['gcs']])),
+};
+
+/** An option that the service does not have would do nothing. */
+function checkServices(given: OriginPolicy, dialect: DialectName, at: string): void {
+  for (const [name, value] of Object.entries(given)) {
+    const services = SERVICES[name];
+    if (value !== undefined && services?.includes(dialect) === false)
+      throw is.refusal(`${at}.${name}: is an option of ${services.join(' and ')}; the dialect is ${dialect}`);
+  }
+}
+
+/** @throws MillraceError InvalidArgument naming the nearest known option, the bounds of a value, or whose option it is */
+export function checkOptions(given: OriginOptions): void {
+  options(given, 'origin: options');
+  checkServices(given, given.dialect ?? 's3', 'origin: options');
+}
 
 /** The same of what `configure` is given. @throws MillraceError InvalidArgument */
-export const checkPolicy = (given: OriginPolicy): void => changes(given, 'origin: policy');
+export function checkPolicy(given: OriginPolicy, dialect: DialectName): void {
+  changes(given, 'origin: policy');
+  checkServices(given, dialect, 'origin: policy');
+}

@@ -201,6 +201,7 @@ function remoteControl(
   address: Pick<Origin, 'url' | 'port' | 'ca'>,
 ): Origin {
   const { ask } = remote;
+  const { dialect = 's3' } = given;
   const stop = (): Promise<void> => end(child, remote);
   const [firstKey = DEFAULT_CREDENTIALS] = given.credentials ?? [];
   const [firstAccount = DEFAULT_ACCOUNT] = given.accounts ?? [];
@@ -213,11 +214,11 @@ function remoteControl(
     account: { ...firstAccount },
     script: async (...rules) => {
       const all = rules.flat();
-      checkRules(all, { dialect: given.dialect ?? 's3', secure: given.tls !== undefined });
+      checkRules(all, { dialect, secure: given.tls !== undefined });
       return ask('script', all);
     },
     configure: async (policy) => {
-      checkPolicy(policy);
+      checkPolicy(policy, dialect);
       return ask('configure', policy);
     },
     expire: (id = given.tokens?.[0]?.token ?? firstKey.accessKeyId) => ask('expire', id),

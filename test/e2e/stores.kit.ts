@@ -80,7 +80,8 @@ export const SERVICES: readonly Service[] = [S3, AZ, GS];
 
 /** An origin that plays a service. */
 export function startService(service: Service, options: OriginOptions = {}): Promise<Origin> {
-  return startOrigin({ dialect: service.dialect, tokens: [{ token: TOKEN }], ...options });
+  const tokens = service.dialect === 's3' ? {} : { tokens: [{ token: TOKEN }] };
+  return startOrigin({ dialect: service.dialect, ...tokens, ...options });
 }
 
 /** A runtime over the origin of a service. */

@@ -50,6 +50,11 @@ describe('options that are no options', () => {
       { objects: [{ ...family, sizes: [1, -1] }] },
       '.objects[0].sizes[1]: expected a whole number from 0 on; given -1',
     ],
+    [{ tokens: [{ token: 't' }] }, '.tokens: is an option of azure and gcs; the dialect is s3'],
+    [
+      { dialect: 'azure', metadataServer: false },
+      '.metadataServer: is an option of gcs; the dialect is azure',
+    ],
     [
       { objects: [{ bucket: 'b', count: 3, sizes: [1] }] },
       '.objects[0].prefix: expected a text; given undefined',
