@@ -165,13 +165,16 @@ class Manners {
     const same = this.#underWay.filter(
       (other) => isSame(other, read) && !this.#world.isGivenUp(other.worker),
     );
-    // A listing that told of a key more than once has it read as often.
-    const repeated = this.#draw.struck('list.page-repeated') > 0;
-    if (same.length > 2 && !repeated && !this.#disturbed)
+    if (same.length > 2 && !this.#isRepeated && !this.#disturbed)
       this.#wrong.push(`${read.key} is read ${same.length} times over`);
     this.#lookAtWindow(read);
     this.#lookAtProbe(read);
     this.#lookAtAttempt(read);
+  }
+
+  /** Whether a listing told of a key more than once, which is read as often then, each time for its own sake. */
+  get #isRepeated(): boolean {
+    return this.#draw.struck('list.page-repeated') > 0;
   }
 
   /** Whether threads may have been lost with their reads, or messages be late. */
@@ -181,6 +184,7 @@ class Manners {
 
   #lookForLosers(winner: SimRead): void {
     if (this.#world.options.origin?.slowCancel === true || this.#world.isGivenUp(winner.worker)) return;
+    if (this.#isRepeated) return;
     const dueAtMs = winner.endedAtMs + this.#stoppedMs;
     for (const read of this.#underWay) if (isSame(read, winner)) this.#losers.push({ read, winner, dueAtMs });
   }
