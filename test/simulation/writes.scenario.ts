@@ -173,11 +173,9 @@ function lookAtWrites(writer: Writer, draw: Draw, held: boolean): string[] {
     writer.writes.map(({ call, beganAtMs, overAtMs }) => {
       const token = call.options.token ?? null;
       // Whether it is one request, and begins no upload that would have to be aborted.
-      const { options: given, origin } = writer.world;
+      const { options: given } = writer.world;
       const single =
-        call.how === 'put' &&
-        call.size < given.writes!.multipartThreshold &&
-        !origin.writes.some(({ kind, key }) => kind === 'begin' && key === call.key);
+        call.how === 'put' && call.size < given.writes!.multipartThreshold && !writer.begun.has(call.key);
       return { what: call.how, token, beganAtMs, overAtMs, slackMs: single ? 0 : CLEANUP_MS };
     }),
   );

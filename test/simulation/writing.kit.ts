@@ -124,6 +124,8 @@ export class Writer {
   readonly writes: Write[] = [];
   /** The supervisor, as the calls see it. */
   readonly handle: SupervisorHandle;
+  /** Keys of which an upload was to begin, be it that nobody ever heard of that. */
+  readonly begun = new Set<string>();
   /** Names of uploads that a call has heard of. */
   readonly heard = new Set<string>();
   readonly #opened: Opened[] = [];
@@ -249,6 +251,7 @@ export class Writer {
       list: (request) => stream.list(request),
       head: (store, key) => stream.head(store, key),
       write: async (store, request) => {
+        if (request.kind === 'begin') this.begun.add(Buffer.from(request.key).toString());
         const result = await stream.write(store, request);
         if (request.kind === 'begin' && result.upload !== null) this.heard.add(result.upload);
         return result;
