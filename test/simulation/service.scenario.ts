@@ -32,6 +32,12 @@ export const SERVICE: Scenario = {
     'a get was answered',
     'a batch was retained',
     'two epochs had one order',
+    'a stop was in time',
+    'the budget was used up',
+    'the service was left alone',
+    'the service was used again',
+    'work waited for a cap',
+    'work waited for the event loop',
   ],
   run,
 };
