@@ -39,6 +39,8 @@ export interface Extent {
   readonly generation: number;
   /** How many holders (tasks, batch items) are left. */
   holders: number;
+  /** How many fenced threads may still write to it. */
+  writers: number;
 }
 
 export interface ArenaStats {
@@ -114,7 +116,7 @@ export class Arena {
     if (spare === 0) this.#dropFree(at);
     this.#generation += 1;
     const start = large ? offset + spare : offset;
-    const extent: Extent = { offset: start, length, generation: this.#generation, holders: 1 };
+    const extent: Extent = { offset: start, length, generation: this.#generation, holders: 1, writers: 0 };
     this.#live.set(extent.generation, extent);
     if (start + length > this.#end) this.#above.add(extent);
     this.#usedBytes += length;
@@ -166,19 +168,23 @@ export class Arena {
     const spare = extent.length - length;
     extent.length = length;
     this.#usedBytes -= spare;
+    if (extent.writers > 0) this.#quarantinedBytes -= spare;
     this.#free(extent.offset + length, spare);
   }
 
-  /** Marks bytes that a fenced thread may still write; they stay out of use until `unquarantine`. */
+  /** Marks bytes that a fenced thread, one more of them, may still write; they stay out of use until its `unquarantine`. */
   quarantine(extent: Extent): void {
     this.#mustBeLive(extent, 'quarantine');
-    this.#quarantinedBytes += extent.length;
+    // The parts of one object may be with several of them.
+    if (extent.writers === 0) this.#quarantinedBytes += extent.length;
+    extent.writers += 1;
   }
 
   /** The thread's exit was seen: its bytes may be used again. Releases the holder it had. */
   unquarantine(extent: Extent): void {
     this.#mustBeLive(extent, 'unquarantine');
-    this.#quarantinedBytes -= extent.length;
+    extent.writers -= 1;
+    if (extent.writers === 0) this.#quarantinedBytes -= extent.length;
     this.release(extent);
   }
 

@@ -304,6 +304,23 @@ describe('quarantine', () => {
     expect(arena.usableBytes).toBe(pages(PAGES));
     expect(arena.allocate(pages(PAGES))).not.toBeNull();
   });
+
+  it('counts an extent once, however many threads may still write to it, and until the last of them has ended', () => {
+    const arena = createArena();
+    const extent = must(arena.allocate(pages(8)));
+    for (let thread = 0; thread < 3; thread += 1) {
+      arena.hold(extent);
+      arena.quarantine(extent);
+    }
+    arena.release(extent);
+    expect([arena.usableBytes, arena.stats().quarantinedBytes]).toEqual([pages(PAGES - 8), pages(8)]);
+    arena.unquarantine(extent);
+    arena.trim(extent, pages(3));
+    arena.unquarantine(extent);
+    expect([arena.usableBytes, arena.stats().quarantinedBytes]).toEqual([pages(PAGES - 3), pages(3)]);
+    arena.unquarantine(extent);
+    expect(arena.stats()).toMatchObject({ quarantinedBytes: 0, usedBytes: 0 });
+  });
 });
 
 describe('charge', () => {

@@ -165,7 +165,7 @@ class Manners {
     const same = this.#underWay.filter(
       (other) => isSame(other, read) && !this.#world.isGivenUp(other.worker),
     );
-    if (same.length > 2 && !this.#isRepeated && !this.#disturbed)
+    if (same.length > 2 && !this.#isRepeated && !this.#disturbed && !this.#isSlowToCancel)
       this.#wrong.push(`${read.key} is read ${same.length} times over`);
     this.#lookAtWindow(read);
     this.#lookAtProbe(read);
@@ -177,14 +177,18 @@ class Manners {
     return this.#draw.struck('list.page-repeated') > 0;
   }
 
+  /** Whether a read that was taken back may still be under way while its object, in another size by then, is read anew. */
+  get #isSlowToCancel(): boolean {
+    return this.#world.options.origin?.slowCancel === true;
+  }
+
   /** Whether threads may have been lost with their reads, or messages be late. */
   get #disturbed(): boolean {
     return this.#draw.struck(...LOSSES, 'port.delay', 'port.credit-late', 'task.slow-transform') > 0;
   }
 
   #lookForLosers(winner: SimRead): void {
-    if (this.#world.options.origin?.slowCancel === true || this.#world.isGivenUp(winner.worker)) return;
-    if (this.#isRepeated) return;
+    if (this.#isSlowToCancel || this.#isRepeated || this.#world.isGivenUp(winner.worker)) return;
     const dueAtMs = winner.endedAtMs + this.#stoppedMs;
     for (const read of this.#underWay) if (isSame(read, winner)) this.#losers.push({ read, winner, dueAtMs });
   }

@@ -6,14 +6,18 @@
  *    reports is ignored.
  * 2. An incarnation that died is started again, at once the first time and with a growing pause after that; a success
  *    resets the pause.
- * 3. What waits in a worker for an origin that is closed keeps nobody else's work from it: a worker is ahead of itself by so
+ * 3. Of incarnations that were given up and have not ended there are so many at the most; after that places stay empty.
+ * 4. What waits in a worker for an origin that is closed keeps nobody else's work from it: a worker is ahead of itself by so
  *    much that can go on, and by as much again of each store.
  */
 import { OwnWord, type SupervisorContext, type WorkerExit, type WorkerLink } from '../../protocol/context.js';
+import { LATE_MS } from './late.js';
 import { StopState } from '../../protocol/stop.js';
 
 /** What a job weighs beside its bytes, so that many small objects count as work too. */
 export const JOB_WEIGHT_BYTES = 32 * 1024;
+/** Threads that were given up and have not ended, for each place: each keeps its stack, its heap and what it may still write to. */
+const MAX_FENCED_PER_PLACE = 4;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5000;
 const WATCH_MS = 500;
@@ -61,6 +65,19 @@ export interface CrewLimits {
   readonly maxOutstanding: number;
 }
 
+/** What runs alone, so that a death has one explanation. */
+export interface Suspect {
+  readonly task: object;
+  /** Whether it is still to be sent. */
+  isWanted(): boolean;
+}
+
+/** A worker that gets nothing more before it has nothing to do, and whom that is for. */
+interface Kept {
+  readonly worker: Worker;
+  readonly suspect: Suspect;
+}
+
 const NOTHING: Readonly<WorkerLoad> = { rows: 0, outstanding: 0 };
 
 /** For workers that run so many jobs at the same time: what keeps all slots busy until a worker hears again from this thread. */
@@ -77,6 +94,9 @@ export class Crew {
   readonly #incarnations: number[];
   readonly #fenced = new Set<Worker>();
   readonly #timers = new Map<number, () => void>();
+  /** Places that stay empty until a thread that was given up has ended. */
+  readonly #vacant = new Set<number>();
+  #kept: Kept | null = null;
   #deathsInARow = 0;
   #closing = false;
 
@@ -117,9 +137,26 @@ export class Crew {
     return this.#fenced;
   }
 
-  /** The worker with the least to do that may take more, `but` one, or null. With `alone`: one that has nothing to do at all. */
-  pick(alone: boolean, but: Worker | null = null): Worker | null {
-    return this.#least(alone ? isBusy : this.#hasEnough, but);
+  /** The worker with the least to do that may take more, `but` one, or null. */
+  pick(but: Worker | null = null): Worker | null {
+    return this.#least(this.#hasEnough, but);
+  }
+
+  /**
+   * A worker that has nothing to do at all, or null. Where others keep all of them busy, one is given nothing more until it
+   * is done, for as long as the suspect is there to be sent.
+   */
+  pickAlone(suspect: Suspect): Worker | null {
+    const kept = this.#kept;
+    if (kept?.suspect.task === suspect.task) this.#kept = null;
+    const idle = this.#least(isBusy, null);
+    if (idle !== null) return idle;
+    if (kept !== null && this.#isKept(kept)) this.#kept = kept;
+    else {
+      const worker = this.#least((each) => !this.#goesOn(each), null);
+      this.#kept = worker === null ? null : { worker, suspect };
+    }
+    return null;
   }
 
   /** The worker with the least to do, however much that is, for what goes before all the rest. */
@@ -129,7 +166,7 @@ export class Crew {
 
   /** The same for a second attempt at what a worker has: another one, or itself when it is alone. */
   pickBeside(worker: Worker): Worker | null {
-    return this.pick(false, this.#places.length > 1 ? worker : null);
+    return this.pick(this.#places.length > 1 ? worker : null);
   }
 
   /** Whether a worker that was picked may take more of that store: what waits there has its bounds too. */
@@ -139,7 +176,7 @@ export class Crew {
 
   /** Whether anybody can take more. */
   get hasRoom(): boolean {
-    return this.pick(false) !== null;
+    return this.pick() !== null;
   }
 
   /** The weight of what workers have been sent, have not reported, and can go on with; above 0 while that is anything. */
@@ -186,11 +223,10 @@ export class Crew {
     };
     const look = (): void => {
       // After a stop of the whole process, or a long turn of the service, every heartbeat looks old.
-      if (this.#context.now() - due > WATCH_MS) this.forgive();
+      if (this.#context.now() - due > LATE_MS) this.forgive();
       for (const worker of this.stuck(stuckAfterMs)) if (worker.rows > 0) tell(worker);
       // An origin closes without a message to this thread.
-      if (this.#places.some((worker) => worker !== null && this.#active(worker).rows < worker.rows))
-        this.#events.waiting();
+      if (this.#places.some((worker) => worker !== null && !this.#goesOn(worker))) this.#events.waiting();
       again();
     };
     again();
@@ -198,15 +234,22 @@ export class Crew {
   }
 
   /**
-   * Gives the worker's place to a new incarnation; the old one is watched until its thread really ends, and told to end
-   * should it ever turn again.
+   * Gives the worker's place to a new incarnation, if not too many were given up before; the old one is watched until its
+   * thread really ends, and told to end should it ever turn again.
    */
   fence(worker: Worker): void {
     this.#fenced.add(worker);
     this.#places[worker.index] = null;
     worker.link.jobs.close();
     worker.link.control.post({ kind: 'stop' });
-    if (!this.#closing) this.#spawn(worker.index);
+    if (this.#closing) return;
+    if (this.#fenced.size <= MAX_FENCED_PER_PLACE * this.size) this.#spawn(worker.index);
+    else this.#vacant.add(worker.index);
+  }
+
+  /** Whether all places are empty, and stay so until a thread that was given up has ended. */
+  get exhausted(): boolean {
+    return this.#vacant.size === this.size;
   }
 
   /** The token of a stream has turned: those that know the stream are told. */
@@ -241,13 +284,23 @@ export class Crew {
   }
 
   #least(hasEnough: (worker: Worker) => boolean, but: Worker | null): Worker | null {
+    const kept = this.#kept;
     let best: Worker | null = null;
     for (const worker of this.#places) {
       if (worker === null || worker === but || worker.exclusive || worker.link.jobs.credits === 0) continue;
-      if (hasEnough(worker)) continue;
+      if (hasEnough(worker) || (worker === kept?.worker && this.#isKept(kept))) continue;
       if (best === null || worker.outstanding < best.outstanding) best = worker;
     }
     return best;
+  }
+
+  #isKept({ worker, suspect }: Kept): boolean {
+    return this.#places[worker.index] === worker && this.#goesOn(worker) && suspect.isWanted();
+  }
+
+  /** Whether it will have nothing to do before long: none of what it has waits for an origin that is closed. */
+  #goesOn(worker: Worker): boolean {
+    return this.#active(worker).rows === worker.rows;
   }
 
   readonly #hasEnough = (worker: Worker): boolean =>
@@ -301,7 +354,12 @@ export class Crew {
     if (!exit.clean && current) this.#deathsInARow += 1;
     this.#fenced.delete(worker);
     this.#events.exited(worker, exit);
-    if (current && !this.#closing) this.#restart(worker.index);
+    if (this.#closing) return;
+    if (current) return this.#restart(worker.index);
+    const [vacant] = this.#vacant;
+    if (vacant === undefined) return;
+    this.#vacant.delete(vacant);
+    this.#spawn(vacant);
   }
 
   #restart(index: number): void {

@@ -10,7 +10,7 @@ import type { Extent } from '../../protocol/arena.js';
 import { isSink, type SlowSpec, type StoreSpec, type StreamSpec } from '../../protocol/messages.js';
 import { Job, JobFlag, JOB_STRIDE, TableBuilder, tableTransfer } from '../../protocol/tables.js';
 import type { Asks } from './asks.js';
-import { JOB_WEIGHT_BYTES, load, type Crew, type Worker } from './crew.js';
+import { JOB_WEIGHT_BYTES, load, type Crew, type Suspect, type Worker } from './crew.js';
 import type { Fills } from './fills.js';
 import type { Gate } from './gate.js';
 import { DEFAULT_HEDGE, isHedgeable } from './hedge.js';
@@ -67,7 +67,8 @@ export class Dispatcher {
     const head = stream.granted[0];
     if (head === undefined) return false;
     const alone = head.crashes > 0;
-    const worker = this.#deps.crew.pick(alone);
+    const { crew } = this.#deps;
+    const worker = alone ? crew.pickAlone(suspectOf(stream, head)) : crew.pick();
     if (worker === null) return false;
     const stores: StoreSpec[] = [];
     this.#fill(stream, worker, stores, alone);
@@ -89,7 +90,7 @@ export class Dispatcher {
   sendAsks(): void {
     const { asks, crew, gate } = this.#deps;
     for (let ask = asks.next; ask !== null; ask = asks.next) {
-      const worker = ask.ends ? crew.pickBeyond() : crew.pick(false);
+      const worker = ask.ends ? crew.pickBeyond() : crew.pick();
       if (worker === null || (gate.limits && !ask.ends && !gate.admitsQuestion())) return;
       const id = this.#nextJob++;
       const stores: StoreSpec[] = [];
@@ -226,6 +227,10 @@ export class Dispatcher {
     worker.knownStores.add(id);
     stores.push(this.#deps.stores.spec(id));
   }
+}
+
+function suspectOf(stream: Stream, task: Task): Suspect {
+  return { task, isWanted: () => stream.open && stream.granted[0] === task };
 }
 
 function flagsOf({ options }: Stream, task: Task, part: Part, single: boolean): number {

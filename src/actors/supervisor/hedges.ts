@@ -221,10 +221,12 @@ export class Hedges {
   }
 }
 
-function backOf({ token }: Stream, { status }: RowResult): Parameters<typeof jobBack>[1] {
+function backOf({ token }: Stream, { status, error }: RowResult): Parameters<typeof jobBack>[1] {
+  // What fails in the transform had all its bytes: other ones would only make it run once more.
+  const landed = status === DoneStatus.Ok || error?.phase === 'transform';
   return {
-    landed: status === DoneStatus.Ok,
-    failed: status === DoneStatus.Failed,
+    landed,
+    failed: status === DoneStatus.Failed && !landed,
     stopped: token.state === StopState.Cancelled,
   };
 }

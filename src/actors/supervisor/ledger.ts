@@ -37,6 +37,7 @@ export class Ledger {
     this.delivered += ending(batch);
     this.bytes += batch.bytes;
     this.items += batch.items.length;
+    for (const { last, verified } of batch.items) if (last && verified !== null) this.#verify(verified);
   }
 
   drop(batch: BatchRecord): void {
@@ -46,10 +47,6 @@ export class Ledger {
   fail(uri: string, error: MillraceError): void {
     this.failed += 1;
     if (this.#failures.length < MAX_FAILURES) this.#failures.push({ uri, error });
-  }
-
-  verified(algorithm: ChecksumAlgorithm): void {
-    this.#verified[algorithm] = (this.#verified[algorithm] ?? 0) + 1;
   }
 
   stuck(worker: string): void {
@@ -83,6 +80,10 @@ export class Ledger {
       failures: this.#failures,
       stuckWorkers: [...this.#stuckWorkers],
     };
+  }
+
+  #verify(algorithm: ChecksumAlgorithm): void {
+    this.#verified[algorithm] = (this.#verified[algorithm] ?? 0) + 1;
   }
 }
 

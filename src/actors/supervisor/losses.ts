@@ -13,13 +13,14 @@ import { blame, type Loss } from './blame.js';
 import { unload, type Crew, type Worker } from './crew.js';
 import type { Hedges } from './hedges.js';
 import type { IntMap } from './int-map.js';
+import { afterRunning } from './late.js';
 import { loseJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
 import { Quarantine } from './quarantine.js';
 import type { Stream } from './stream.js';
 
 export interface LossesDeps {
   readonly arena: Arena;
-  readonly context: Pick<SupervisorContext, 'after'>;
+  readonly context: Pick<SupervisorContext, 'now' | 'after'>;
   readonly crew: Crew;
   readonly asks: Asks;
   readonly hedges: Hedges;
@@ -63,7 +64,7 @@ export class Losses {
     const { context, closeTimeoutMs } = this.#deps;
     this.#overdue.set(
       stream,
-      context.after(closeTimeoutMs, () => this.#fenceBusy(stream)),
+      afterRunning(context, closeTimeoutMs, () => this.#fenceBusy(stream)),
     );
   }
 

@@ -9,7 +9,8 @@
  * 3. Whom others that wait lost something for goes before them until its own wait is over, and loses nothing to them: two
  *    that cannot both have what they collect would else fetch the same objects again and again. When it waits for something else
  *    than memory, and they are short, its consumer gets what there is.
- * 4. So no combination of order, budget, loaders and direct calls waits for ever, or works for ever without handing anything out.
+ * 4. A stream that is stopped cannot fetch again what it gives up: it is taken from only when the next thing would be that error.
+ * 5. So no combination of order, budget, loaders and direct calls waits for ever, or works for ever without handing anything out.
  */
 import type { Arena } from '../../protocol/arena.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
@@ -101,7 +102,7 @@ export class Relief {
     if (!hold.firm && this.#helpOthers(waiting, starving)) return true;
     if (!hold.expired) return false;
     this.forget(starving);
-    starving.refuse(this.#heldByConsumers(starving));
+    if (!this.#evictStopped(streams)) starving.refuse(this.#heldByConsumers(starving));
     return true;
   }
 
@@ -134,9 +135,16 @@ export class Relief {
   /** Takes what those have complete whose consumers are busy. */
   #evictBusy(streams: Iterable<Stream>, starving: Stream): boolean {
     for (const other of streams) {
-      if (other !== starving && other.waitingSince === null && other.evict() > 0) return true;
+      if (other !== starving && other.open && other.waitingSince === null && other.evict() > 0) return true;
     }
     return false;
+  }
+
+  /** Nobody came in all that time for what those have ready: it is left, as what a drain leaves is. */
+  #evictStopped(streams: Iterable<Stream>): boolean {
+    let freed = 0;
+    for (const other of streams) if (!other.open) freed += other.evict();
+    return freed > 0;
   }
 
   /** It goes before all others that are short: what the others have begun to collect is no reason to refuse it. */
@@ -145,7 +153,7 @@ export class Relief {
     const rank = this.#rankOf(starving);
     for (const other of streams) {
       const isBehind = other !== starving && this.#rankOf(other) >= rank;
-      if (!isBehind || other.evict() === 0) continue;
+      if (!isBehind || !other.open || other.evict() === 0) continue;
       this.#favour(starving);
       return true;
     }
@@ -235,7 +243,8 @@ function eldestFirst(streams: Iterable<Stream>): Stream[] {
   const waiting: Stream[] = [];
   let short = false;
   for (const stream of streams) {
-    if (stream.waitingSince === null || stream.jobsOut > 0 || stream.granted.length > 0) continue;
+    if (!stream.open || stream.waitingSince === null) continue;
+    if (stream.jobsOut > 0 || stream.granted.length > 0) continue;
     waiting.push(stream);
     short ||= stream.blockedBytes > 0;
   }

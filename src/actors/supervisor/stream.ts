@@ -439,7 +439,6 @@ export class Stream implements StreamHandle {
     this.tasks.delete(task.sequence);
     this.ledger.retries += task.retries;
     this.ledger.throttled += task.throttled;
-    if (task.verified !== null && task.error === null) this.ledger.verified(task.verified);
     if (task.error !== null) {
       this.ledger.fail(this.#deps.uri(task.entry), task.error);
       this.options.onFailure?.(task.entry, task.error);
@@ -452,7 +451,9 @@ export class Stream implements StreamHandle {
     if (task.outputs === null) return this.#outlet.push(wholeItem(task));
     const items = itemsOf(task, this.#deps.arena);
     if (items.length === 0) {
-      this.ledger.filtered += 1;
+      // Nothing may be left of one that had handed out items before it was fetched again.
+      if (task.skipItems > 0) this.ledger.delivered += 1;
+      else this.ledger.filtered += 1;
       this.#cursor.settle(task.sequence);
       return;
     }

@@ -16,7 +16,7 @@ import { DoneStatus } from '../../protocol/tables.js';
 import type { CancellationToken } from '../../protocol/token.js';
 import { TokenSlots, writeToken } from '../../protocol/words.js';
 import { answerIn, Asks } from './asks.js';
-import { crashLoopError } from './blame.js';
+import { crashLoopError, exhaustedError } from './blame.js';
 import { Crew, crewLimits, unload, type Worker } from './crew.js';
 import { Dispatcher } from './dispatch.js';
 import { Fills } from './fills.js';
@@ -26,6 +26,7 @@ import { HedgeBudget } from './hedge.js';
 import { Hedges, type HedgeStats } from './hedges.js';
 import { endJob, type FetchJobRecord, type ResultDeps } from './jobs.js';
 import { IntMap } from './int-map.js';
+import { afterRunning } from './late.js';
 import { Losses } from './losses.js';
 import { Plans } from './plans.js';
 import { Relief } from './relief.js';
@@ -242,7 +243,8 @@ export class Supervisor implements SupervisorHandle {
     this.#crewEnds = true;
     this.#crew.closing();
     for (const worker of this.#crew.alive()) worker.link.control.post({ kind: 'stop' });
-    const cancelTimer = this.#context.after(this.#options.closeTimeoutMs, () => this.#losses.fenceAll());
+    const { closeTimeoutMs } = this.#options;
+    const cancelTimer = afterRunning(this.#context, closeTimeoutMs, () => this.#losses.fenceAll());
     // Wait ends: with the last exit, or when the timer has fenced those that do not end.
     if (!this.#crew.allGone) {
       // Wait ends: as above.
@@ -275,6 +277,7 @@ export class Supervisor implements SupervisorHandle {
   }
 
   #pump(): void {
+    if (this.#crew.exhausted) this.#failAll(exhaustedError(this.#crew));
     this.#dispatcher.beginTurn();
     this.#gate.beginTurn();
     do {
@@ -394,7 +397,8 @@ export class Supervisor implements SupervisorHandle {
   #exited(worker: Worker, exit: WorkerExit): void {
     for (const message of worker.link.results.takePending()) this.#received(worker, message);
     this.#losses.exited(worker, exit);
-    if (this.#crew.deathsInARow >= MAX_DEATHS_IN_A_ROW) this.#crashLoop(exit.cause);
+    if (this.#crew.deathsInARow >= MAX_DEATHS_IN_A_ROW)
+      this.#failAll(crashLoopError(this.#crew.deathsInARow, exit.cause));
     this.#gone();
   }
 
@@ -404,8 +408,7 @@ export class Supervisor implements SupervisorHandle {
     this.#poke();
   }
 
-  #crashLoop(cause: Error | null): void {
-    const error = crashLoopError(this.#crew.deathsInARow, cause);
+  #failAll(error: MillraceError): void {
     for (const stream of this.#streams) stream.fail(error);
   }
 }

@@ -37,15 +37,20 @@ export function newTask(sequence: number, entry: PlanEntry, verifiable = false):
   };
 }
 
-/** The tasks whose items these batches hold, the last one first, as they begin again: without the items before those. */
+/**
+ * The tasks whose items these batches hold, the last one first, as they begin again: without the items before those, and
+ * where there are any, in the version that those are of.
+ */
 export function evictedTasks(
   batches: readonly BatchRecord[],
   verifiable: (entry: PlanEntry) => boolean,
 ): Task[] {
   const first = new Map<number, Task>();
-  for (const { sequence, entry, index } of batches.flatMap(({ items }) => items)) {
+  for (const { sequence, entry, index, version } of batches.flatMap(({ items }) => items)) {
     if (first.has(sequence)) continue;
-    first.set(sequence, { ...newTask(sequence, entry, verifiable(entry)), skipItems: index });
+    const isSplit = index > 0 && version !== null;
+    const again = isSplit ? { ...entry, version, pinned: true } : entry;
+    first.set(sequence, { ...newTask(sequence, again, verifiable(again)), skipItems: index });
   }
   return [...first.values()].toReversed();
 }

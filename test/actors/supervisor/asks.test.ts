@@ -163,6 +163,24 @@ describe('a question', () => {
     expect(asks.next).toBeNull();
   });
 
+  it('of a stream that turns while its worker is buried is not begun again either', async () => {
+    const { asks, stream, crew, send } = createAsks();
+    const heads = [0, 1].map((number) => asks.head(stream, 1, keyOf(number)));
+    send(0);
+    send(0);
+    const jobEnded = stream.jobEnded.bind(stream);
+    // As one whose deadline has passed, which is seen when it is looked at.
+    stream.jobEnded = () => {
+      jobEnded();
+      if (stream.jobsOut > 0) return;
+      stream.token.drain('deadline');
+      asks.turned(stream);
+    };
+    asks.orphaned(crew.at(0), null);
+    for (const head of heads) await expect(head).rejects.toMatchObject({ code: 'Draining' });
+    expect(asks.next).toBeNull();
+  });
+
   it('that waits ends when its stream turns, and those of other streams wait on', async () => {
     const { asks, stream } = createAsks();
     const other = createStream(new Arena(MIB), []).stream;

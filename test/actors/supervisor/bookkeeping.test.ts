@@ -30,11 +30,27 @@ describe('the checksums of a ledger', () => {
   it('are counted by kind, and none is there that was not looked at', () => {
     const ledger = new Ledger(0);
     expect(ledger.record('completed', CURSOR, 0).verified).toEqual({});
-    for (const algorithm of ['md5', 'crc32c', 'md5'] as const) ledger.verified(algorithm);
+    const md5 = { items: [valueItem(0, { verified: 'md5' }), valueItem(1)], bytes: 0 };
+    for (const batch of [md5, { items: [valueItem(2, { verified: 'crc32c' })], bytes: 0 }, md5])
+      ledger.deliver(batch);
     const { verified } = ledger.record('completed', CURSOR, 0);
     expect(verified).toEqual({ md5: 2, crc32c: 1 });
-    ledger.verified('md5');
+    ledger.deliver(md5);
     expect(verified.md5).toBe(2);
+  });
+
+  it('are those of objects that were delivered, each once', () => {
+    const ledger = new Ledger(0);
+    const item = valueItem(0, { verified: 'md5' });
+    ledger.drop({ items: [item], bytes: 0 });
+    ledger.deliver({
+      items: [
+        { ...item, last: false },
+        { ...item, index: 1 },
+      ],
+      bytes: 0,
+    });
+    expect(ledger.record('completed', CURSOR, 0).verified).toEqual({ md5: 1 });
   });
 });
 

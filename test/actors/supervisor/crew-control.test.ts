@@ -223,14 +223,14 @@ describe('the load of a worker', () => {
 describe('the pick', () => {
   it('is the first of those that have the same to do', () => {
     const { crew, at } = createCrew(3);
-    expect(crew.pick(false)).toBe(at(0));
-    expect(crew.pick(false, at(0))).toBe(at(1));
+    expect(crew.pick()).toBe(at(0));
+    expect(crew.pick(at(0))).toBe(at(1));
   });
 
   it('for what goes before all the rest is the one with the least, however full, that has a credit and is not to be alone', () => {
     const { crew, links, at } = createCrew(3, { maxRows: 1, maxOutstanding: 1 });
     [7, 5, 6].forEach((outstanding, index) => Object.assign(at(index), { outstanding, rows: outstanding }));
-    expect([crew.pick(false), crew.pickBeyond()]).toEqual([null, at(1)]);
+    expect([crew.pick(), crew.pickBeyond()]).toEqual([null, at(1)]);
     while (links[1]!.jobs.trySend({} as never) === 'ok');
     expect(crew.pickBeyond()).toBe(at(2));
     at(2).exclusive = true;
@@ -243,8 +243,8 @@ describe('the pick', () => {
     const { crew, links, at } = createCrew(2);
     crew.closing();
     links[0]!.exit({});
-    expect(crew.pick(false)).toBe(at(1));
+    expect(crew.pick()).toBe(at(1));
     at(1).exclusive = true;
-    expect([crew.pick(false), crew.pick(true)]).toEqual([null, null]);
+    expect([crew.pick(), crew.pickAlone({ task: {}, isWanted: () => true })]).toEqual([null, null]);
   });
 });

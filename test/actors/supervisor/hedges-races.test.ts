@@ -223,6 +223,25 @@ describe('of a job and its hedge', () => {
     expect([used(), hedges.size, hedges.stats().hedgesWon]).toEqual([pages(2), 0, 1]);
   });
 
+  it.each([
+    ['before its hedge is back', false],
+    ['after its hedge has landed', true],
+  ])(
+    "the job's own failure counts where it is the transform's, %s: other bytes would only run it again",
+    (_, won) => {
+      const { hedges, slow, land, both, hedgeBack, revoked, applied, used } = races();
+      slow(1);
+      land(1);
+      if (won) hedgeBack(1, row(DoneStatus.Ok));
+      revoked();
+      const error = new MillraceError(ErrorCode.TransformFailed, 'no JSON', { phase: 'transform' });
+      expect([hedges.jobBack(both[0], row(DoneStatus.Failed, { error })), applied]).toEqual([false, []]);
+      expect(revoked()).toEqual(won ? [] : [revokeOf(1, HEDGE + 1)]);
+      if (!won) hedgeBack(1, row(DoneStatus.Ok));
+      expect([applied, hedges.size, hedges.stats().hedgesWon, used()]).toEqual([[], 0, 0, pages(2)]);
+    },
+  );
+
   it("the job's own failure counts when both have failed, as it was when it came", () => {
     const { hedges, slow, both, hedgeBack, applied, used } = races();
     slow(1);

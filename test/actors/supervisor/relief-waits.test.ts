@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Stream } from '../../../dist/actors/supervisor/stream.js';
 import type { StreamOptions } from '../../../dist/actors/supervisor/types.js';
 import { PAGE_BYTES } from '../../../dist/protocol/arena.js';
+import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import { formatBytes } from '../../../dist/protocol/sizes.js';
 import { createStream, MIB, pages, settle, settleAll } from './kit.js';
 import { createRelief, grantAll, sequences, sized, TIMEOUT_MS } from './relief.kit.js';
@@ -102,6 +103,49 @@ describe('a consumer that is short of memory', () => {
     const [error] = refuse.mock.calls[0]!;
     expect(error.message).toContain(`${formatBytes(2.5 * MIB)} of the memory budget`);
     expect(waits).toEqual([]);
+  });
+});
+
+describe('what a stream has ready that is stopped, and cannot fetch it again,', () => {
+  /** Its consumer is busy; that of another one waits for memory. */
+  async function stopped(end: (stream: Stream) => void) {
+    const kit = reliefOf();
+    const [large, over] = [
+      await kit.streamOf([4 * MIB]),
+      await kit.streamOf([2 * MIB, MIB], { batchSize: 1 }),
+    ];
+    grantAll(kit.grants, over.stream);
+    settleAll(over.stream);
+    end(over.stream);
+    large.next();
+    kit.grants.grantNext(large.stream);
+    return { ...kit, large, over, streams: [over.stream, large.stream] };
+  }
+
+  it.each<[string, (stream: Stream) => void]>([
+    ['drained', (stream) => void stream.token.drain('SIGTERM')],
+    ['failed', (stream) => stream.fail(new MillraceError(ErrorCode.Internal, 'oops'))],
+  ])('stays for its consumer, who comes in time: %s', async (_, end) => {
+    const { relief, grants, streams, over, large, used } = await stopped(end);
+    for (let i = 0; i < 3; i += 1) expect(relief.relieve(streams, true)).toBe(false);
+    expect(used()).toBe(3 * MIB);
+    for (let i = 0; i < 2; i += 1) over.stream.release((await over.stream.next())!);
+    expect(relief.relieve([large.stream], true) || grants.grantNext(large.stream)).toBe(true);
+    expect(await over.stream.ended).toMatchObject({ delivered: 2, left: 0 });
+    expect(granted(large.stream)).toEqual([0]);
+  });
+
+  it('is left when nobody came for it in all the time that others can wait', async () => {
+    const { relief, streams, over, large, pass, used } = await stopped((stream) =>
+      stream.token.drain('SIGTERM'),
+    );
+    expect(relief.relieve(streams, true)).toBe(false);
+    pass();
+    const refuse = vi.spyOn(large.stream, 'refuse');
+    expect(relief.relieve(streams, true)).toBe(true);
+    expect([used(), refuse.mock.calls]).toEqual([0, []]);
+    expect(await over.stream.ended).toMatchObject({ planned: 2, delivered: 0, left: 2 });
+    expect([relief.relieve([large.stream], true), granted(large.stream)]).toEqual([true, [0]]);
   });
 });
 

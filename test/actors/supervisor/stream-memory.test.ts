@@ -124,6 +124,22 @@ describe('a stream that gives up memory for another', () => {
     expect(await stream.ended).toMatchObject({ planned: 4, delivered: 2, filtered: 1, failed: 1 });
   });
 
+  it('and had handed out a part of an object has delivered it, should nothing be left of it when it comes again', async () => {
+    const { stream, pull } = open([some(1), null], { batchSize: 1, transform: TRANSFORM });
+    const [task] = (await pull()) as [Task];
+    task.outputs = values(2);
+    settle(stream, task);
+    expect(sequences(await stream.next())).toEqual([0]);
+    stream.evict();
+    await pull();
+    const [again] = stream.granted as [Task];
+    expect(again.skipItems).toBe(1);
+    again.outputs = values(1);
+    settle(stream, again);
+    expect(await stream.next()).toBeNull();
+    expect(await stream.ended).toMatchObject({ planned: 1, delivered: 1, filtered: 0, items: 1 });
+  });
+
   it('keeps its receipts, for which objects would be written a second time', async () => {
     const { stream, pull } = open([some(3)], { transform: SINK, batchSize: 1 });
     const [first, second, third] = (await pull()) as [Task, Task, Task];

@@ -1,10 +1,11 @@
 /** The supervisor with workers that are played by hand: slow ones, dead ones, and how it closes. */
 import { describe, expect, it } from 'vitest';
+import { OwnWord } from '../../../dist/protocol/context.js';
 import { DoneStatus, JobFlag } from '../../../dist/protocol/tables.js';
 import { CancellationToken } from '../../../dist/protocol/token.js';
 import { isSettled } from '../../protocol/pipe.js';
-import { ALONE, createHand, entries, finishAll, keyIn, kinds, rest, small } from './hand.kit.js';
-import { keyOf, pages } from './kit.js';
+import { ALONE, createHand, entries, finishAll, keyIn, keysOf, kinds, rest, small } from './hand.kit.js';
+import { entryOf, keyOf, pages } from './kit.js';
 
 const HEDGE = { percentile: 98, maxShare: 1, leastSamples: 1 };
 
@@ -172,6 +173,33 @@ describe('a worker that dies', () => {
       message: 'workers died 12 times in a row without a single result: no such module',
     });
     await expect(stream.next()).rejects.toMatchObject({ code: 'WorkerCrashed' });
+  });
+
+  it('has the one that it was busy with sent alone, though another load would keep all others busy for ever', async () => {
+    const hand = createHand(1);
+    const busy = hand.open(entries(500, ALONE), { windowObjects: 10 });
+    const stream = hand.open([entryOf(999, { store: 1, ...ALONE })]);
+    await hand.settle();
+    const [worker] = hand.links;
+    const suspect = worker!.fetched.find(({ key }) => key === 999)!;
+    Atomics.store(worker!.ownWords, OwnWord.Transforming, suspect.id);
+    worker!.exit();
+    const next = stream.next();
+    for (let round = 0; round < 30 && !keysOf(hand.at(0)).includes(999); round += 1) {
+      await hand.settle();
+      // One is always under way when the others are back.
+      const { fetched } = hand.at(0);
+      const back = fetched.splice(0, Math.max(1, fetched.length - 1));
+      hand.at(0).done(back, small);
+      await hand.settle();
+      for (const _ of back) busy.release((await busy.next())!);
+      await hand.settle();
+    }
+    expect(keysOf(hand.at(0))).toEqual([999]);
+    finishAll([hand.at(0)]);
+    await hand.settle();
+    expect(keyIn(await next)).toBe(0);
+    void busy.finish('break');
   });
 
   it('twelve times with results in between is no end', async () => {
@@ -347,5 +375,33 @@ describe('a supervisor that closes', () => {
     hand.at(0).exit({ clean: true });
     await hand.settle();
     await closed;
+  });
+});
+
+describe('threads that never end', () => {
+  it('end every load, also those to come, when they have taken all places, and until one of them has ended', async () => {
+    const hand = createHand(1);
+    const loads = Array.from({ length: 5 }, () => hand.open(entries(2, ALONE)));
+    for (let i = 0; i < 5; i += 1) {
+      await hand.settle();
+      await hand.pass(2600, ...hand.links);
+    }
+    expect([hand.links.length, [...hand.supervisor.links].length]).toEqual([5, 0]);
+    const stuck = {
+      code: 'WorkerStuck',
+      message: expect.stringMatching(/^5 workers stopped answering/) as string,
+    };
+    for (const load of loads) expect((await load.ended).reason).toBe('failed');
+    const late = hand.open(entries(1, ALONE));
+    const next = late.next();
+    next.catch(() => {});
+    await hand.settle();
+    await expect(next).rejects.toMatchObject(stuck);
+    hand.links[0]!.exit({});
+    const again = hand.open(entries(1, ALONE));
+    await hand.settle();
+    finishAll([hand.at(0)]);
+    await hand.settle();
+    expect(await rest(again)).toEqual([0]);
   });
 });

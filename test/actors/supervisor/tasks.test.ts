@@ -103,6 +103,24 @@ describe('a task', () => {
   });
 });
 
+describe('an object some of whose items were handed out before it was evicted', () => {
+  const again = (index: number, version: string | null) =>
+    evictedTasks([{ items: [valueItem(4, { index, version })], bytes: 0 }], () => false)[0]!;
+
+  it('comes again in the version that those are of', () => {
+    expect(again(1, 'v1')).toMatchObject({
+      skipItems: 1,
+      version: 'v1',
+      entry: { pinned: true, version: 'v1' },
+    });
+  });
+
+  it('comes again in any version where none was handed out, or none is known', () => {
+    expect(again(0, 'v1')).toMatchObject({ version: null, entry: { pinned: false, version: null } });
+    expect(again(1, null)).toMatchObject({ version: null, entry: { pinned: false } });
+  });
+});
+
 describe('a whole object whose parts nobody could verify', () => {
   const arrived = { verifiable: true, jobs: 2, length: 1000 };
 
