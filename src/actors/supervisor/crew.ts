@@ -12,22 +12,14 @@
  */
 import { OwnWord, type SupervisorContext, type WorkerExit, type WorkerLink } from '../../protocol/context.js';
 import { LATE_MS } from './late.js';
+import { isFull, NOTHING, type CrewLimits, type WorkerLoad } from './load.js';
 import { StopState } from '../../protocol/stop.js';
 
-/** What a job weighs beside its bytes, so that many small objects count as work too. */
-export const JOB_WEIGHT_BYTES = 32 * 1024;
 /** Threads that were given up and have not ended, for each place: each keeps its stack, its heap and what it may still write to. */
 const MAX_FENCED_PER_PLACE = 4;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5000;
 const WATCH_MS = 500;
-
-/** What a worker was sent and has not reported. */
-export interface WorkerLoad {
-  rows: number;
-  /** Bytes and job weights. */
-  outstanding: number;
-}
 
 export interface Worker extends WorkerLoad {
   readonly index: number;
@@ -59,12 +51,6 @@ export interface CrewEvents {
   waiting(): void;
 }
 
-export interface CrewLimits {
-  /** Rows and weight that a worker may be ahead of itself. */
-  readonly maxRows: number;
-  readonly maxOutstanding: number;
-}
-
 /** What runs alone, so that a death has one explanation. */
 export interface Suspect {
   readonly task: object;
@@ -76,13 +62,6 @@ export interface Suspect {
 interface Kept {
   readonly worker: Worker;
   readonly suspect: Suspect;
-}
-
-const NOTHING: Readonly<WorkerLoad> = { rows: 0, outstanding: 0 };
-
-/** For workers that run so many jobs at the same time: what keeps all slots busy until a worker hears again from this thread. */
-export function crewLimits(concurrency: number): CrewLimits {
-  return { maxRows: Math.max(128, concurrency * 4), maxOutstanding: concurrency * 8 * 1024 * 1024 };
 }
 
 export class Crew {
@@ -171,7 +150,7 @@ export class Crew {
 
   /** Whether a worker that was picked may take more of that store: what waits there has its bounds too. */
   takes({ byStore }: Worker, store: number): boolean {
-    return !this.#isFull(byStore[store] ?? NOTHING);
+    return !isFull(byStore[store] ?? NOTHING, this.#limits);
   }
 
   /** Whether anybody can take more. */
@@ -304,12 +283,7 @@ export class Crew {
   }
 
   readonly #hasEnough = (worker: Worker): boolean =>
-    this.#isFull(worker) && this.#isFull(this.#active(worker));
-
-  #isFull({ rows, outstanding }: Readonly<WorkerLoad>): boolean {
-    const { maxRows, maxOutstanding } = this.#limits;
-    return rows >= maxRows || (rows > 0 && outstanding >= maxOutstanding);
-  }
+    isFull(worker, this.#limits) && isFull(this.#active(worker), this.#limits);
 
   /** The load of a worker without what waits for a closed origin. */
   #active(worker: Worker): WorkerLoad {
@@ -382,23 +356,4 @@ export class Crew {
 
 function isBusy({ rows }: Worker): boolean {
   return rows > 0;
-}
-
-/** A job for that store goes to the worker. */
-export function load(worker: Worker, store: number, weight: number): void {
-  const own = (worker.byStore[store] ??= { rows: 0, outstanding: 0 });
-  own.rows += 1;
-  own.outstanding += weight;
-  worker.rows += 1;
-  worker.outstanding += weight;
-}
-
-/** A job for that store is off the worker. */
-export function unload(worker: Worker, store: number, weight: number): void {
-  const own = worker.byStore[store]!;
-  own.rows -= 1;
-  own.outstanding -= weight;
-  worker.rows -= 1;
-  worker.outstanding -= weight;
-  if (worker.rows === 0) worker.exclusive = false;
 }

@@ -12,7 +12,8 @@ import type { Arena, Extent } from '../../protocol/arena.js';
 import { copyBytes } from '../../protocol/copy.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import { StopState } from '../../protocol/stop.js';
-import { unload, type Crew, type Worker } from './crew.js';
+import type { Crew, Worker } from './crew.js';
+import { unload } from './load.js';
 import {
   hedgeBack,
   isWanted,

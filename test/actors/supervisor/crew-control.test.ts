@@ -1,6 +1,7 @@
 /** What workers are told beside their jobs, how they are watched, and how much they may have. */
 import { describe, expect, it } from 'vitest';
-import { Crew, crewLimits, load, unload, type Worker } from '../../../dist/actors/supervisor/crew.js';
+import { Crew, type Worker } from '../../../dist/actors/supervisor/crew.js';
+import { crewLimits, load, unload } from '../../../dist/actors/supervisor/load.js';
 import { StopState } from '../../../dist/protocol/stop.js';
 import { handClock } from '../../protocol/hand-clock.js';
 import { createWorker, type HandWorker } from './hand.kit.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { load, unload } from '../../../dist/actors/supervisor/crew.js';
+import { load, unload } from '../../../dist/actors/supervisor/load.js';
 import { createCrew, MIB } from './kit.js';
 
 /** That is gone as soon as somebody asks. */

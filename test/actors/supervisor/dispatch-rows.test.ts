@@ -1,6 +1,6 @@
 /** Which rows go into a message, what each of them says, and what keeps a row from going. */
 import { describe, expect, it } from 'vitest';
-import { JOB_WEIGHT_BYTES, load } from '../../../dist/actors/supervisor/crew.js';
+import { JOB_WEIGHT_BYTES, load } from '../../../dist/actors/supervisor/load.js';
 import type { PlanEntry, RangePlan } from '../../../dist/actors/supervisor/types.js';
 import { Arena } from '../../../dist/protocol/arena.js';
 import type { FetchMessage } from '../../../dist/protocol/messages.js';

@@ -1,6 +1,6 @@
 /** A dispatcher over workers without threads, and what they are sent. */
 import { Asks } from '../../../dist/actors/supervisor/asks.js';
-import { type CrewLimits, unload } from '../../../dist/actors/supervisor/crew.js';
+import { type CrewLimits, unload } from '../../../dist/actors/supervisor/load.js';
 import { Dispatcher } from '../../../dist/actors/supervisor/dispatch.js';
 import { Fills } from '../../../dist/actors/supervisor/fills.js';
 import { Gate } from '../../../dist/actors/supervisor/gate.js';

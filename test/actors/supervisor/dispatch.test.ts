@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { JOB_WEIGHT_BYTES } from '../../../dist/actors/supervisor/crew.js';
+import { JOB_WEIGHT_BYTES } from '../../../dist/actors/supervisor/load.js';
 import { type RangePlan, TaskState } from '../../../dist/actors/supervisor/types.js';
 import { Arena } from '../../../dist/protocol/arena.js';
 import type { FetchMessage } from '../../../dist/protocol/messages.js';

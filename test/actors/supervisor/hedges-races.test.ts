@@ -1,6 +1,6 @@
 /** A job and its second attempt: which of the two counts, and what becomes of the other one. */
 import { describe, expect, it, vi } from 'vitest';
-import { load } from '../../../dist/actors/supervisor/crew.js';
+import { load } from '../../../dist/actors/supervisor/load.js';
 import { HedgeBudget } from '../../../dist/actors/supervisor/hedge.js';
 import { Hedges } from '../../../dist/actors/supervisor/hedges.js';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { load, type Worker } from '../../../dist/actors/supervisor/crew.js';
+import type { Worker } from '../../../dist/actors/supervisor/crew.js';
+import { load } from '../../../dist/actors/supervisor/load.js';
 import { HedgeBudget } from '../../../dist/actors/supervisor/hedge.js';
 import { Hedges } from '../../../dist/actors/supervisor/hedges.js';
 import { IntMap } from '../../../dist/actors/supervisor/int-map.js';

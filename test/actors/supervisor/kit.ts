@@ -1,5 +1,6 @@
 /** What the cores of the supervisor are given in these tests: plan entries, streams without workers, workers without threads. */
-import { Crew, type CrewLimits, type Worker } from '../../../dist/actors/supervisor/crew.js';
+import { Crew, type Worker } from '../../../dist/actors/supervisor/crew.js';
+import type { CrewLimits } from '../../../dist/actors/supervisor/load.js';
 import { Stream } from '../../../dist/actors/supervisor/stream.js';
 import { newTask } from '../../../dist/actors/supervisor/tasks.js';
 import {

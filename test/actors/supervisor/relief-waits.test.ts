@@ -123,7 +123,7 @@ describe('what a stream has ready that is stopped, and cannot fetch it again,', 
   }
 
   it.each<[string, (stream: Stream) => void]>([
-    ['drained', (stream) => void stream.token.drain('SIGTERM')],
+    ['drained', ({ token }) => token.drain('SIGTERM')],
     ['failed', (stream) => stream.fail(new MillraceError(ErrorCode.Internal, 'oops'))],
   ])('stays for its consumer, who comes in time: %s', async (_, end) => {
     const { relief, grants, streams, over, large, used } = await stopped(end);
