@@ -83,7 +83,9 @@ describe('a store whose thread blocks', () => {
     expect(arena.quarantinedBytes).toBeGreaterThan(0);
     expect(arena.usedBytes).toBe(arena.quarantinedBytes);
     const { stuckWorkers } = await closed();
-    expect(stuckWorkers).toEqual(loader.report!.stuckWorkers);
+    expect(stuckWorkers).toContain(failure!.error.worker);
+    // A thread that spins may have kept another one from turning, which has ended since.
+    expect(loader.report!.stuckWorkers).toEqual(expect.arrayContaining(stuckWorkers));
     await freed();
   });
 
