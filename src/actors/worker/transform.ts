@@ -24,24 +24,38 @@ export interface LeaseView {
 export function toOutputs(returned: unknown, lease: LeaseView): Output[] {
   if (returned === undefined || returned === null) return [];
   const several = Array.isArray(returned) ? (returned as unknown[]) : [returned];
-  const inPlace = several.map((item) => placeOf(item, lease));
-  let free = inPlace.some((output) => output !== null) ? align(lease.landed) : 0;
+  // All of them before anything is copied: a value may hold a piece of the very bytes that others take the place of.
+  const settled = several.map((item) => settledOf(item, lease));
+  let free = freeBehind(settled, lease);
   return several.map((item, i) => {
-    const placed = inPlace[i];
-    if (placed !== null && placed !== undefined) return placed;
-    const bytes = bytesOf(item);
-    if (bytes === null) return { kind: 'value', value: ownValue(item, lease.bytes.buffer) };
+    const output = settled[i];
+    if (output !== null && output !== undefined) return output;
+    const bytes = bytesOf(item)!;
     if (free + bytes.length > lease.bytes.length) return { kind: 'bytes', bytes: ownCopy(bytes) };
     copyBytes(bytes, lease.bytes, free);
-    const output: Output = { kind: 'lease', start: free, length: bytes.length };
+    const copied: Output = { kind: 'lease', start: free, length: bytes.length };
     free = align(free + bytes.length);
-    return output;
+    return copied;
   });
 }
 
-function placeOf(item: unknown, lease: LeaseView): Output | null {
+/** What needs no room in the lease: a value, which then owns its bytes, and bytes that are there already. Null for other bytes. */
+function settledOf(item: unknown, lease: LeaseView): Output | null {
   const bytes = bytesOf(item);
-  if (bytes === null || bytes.buffer !== lease.bytes.buffer) return null;
+  if (bytes === null) return { kind: 'value', value: ownValue(item, lease.bytes.buffer) };
+  return placeOf(bytes, lease);
+}
+
+/** Where nothing lies that an output is made of. A transform may have put something behind the object, too. */
+function freeBehind(settled: readonly (Output | null)[], { landed }: LeaseView): number {
+  let free = 0;
+  for (const output of settled)
+    if (output?.kind === 'lease') free = Math.max(free, landed, output.start + output.length);
+  return align(free);
+}
+
+function placeOf(bytes: Uint8Array, lease: LeaseView): Output | null {
+  if (bytes.buffer !== lease.bytes.buffer) return null;
   const start = bytes.byteOffset - lease.bytes.byteOffset;
   if (start < 0 || start + bytes.length > lease.bytes.length) {
     throw new MillraceError(

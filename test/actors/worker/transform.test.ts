@@ -34,6 +34,16 @@ function bytesOf(output: Output | undefined, { bytes }: LeaseView): Uint8Array {
   throw new Error(`no bytes in ${JSON.stringify(output)}`);
 }
 
+/** The piece that a value holds, however deep. */
+function heldBy(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof Map) return heldBy([...(value as Map<unknown, unknown>).values()]);
+  if (typeof value !== 'object' || value === null) return undefined;
+  return Object.values(value)
+    .map((each) => heldBy(each))
+    .find((held) => held !== undefined);
+}
+
 const made = (name: string, length: number): Uint8Array => patternBytes(objectIdOf(name), length);
 
 describe('what a transform returned', () => {
@@ -77,6 +87,55 @@ describe('what a transform returned', () => {
     expect(verifyPattern(OBJECT, 0, given.item)).toBe(-1);
     expect(verifyPattern(objectIdOf('a'), 0, bytesOf(outputs[0], given))).toBe(-1);
     expect(verifyPattern(objectIdOf('b'), 0, bytesOf(outputs[2], given))).toBe(-1);
+  });
+
+  const piece = (given: Given): Uint8Array => given.item.subarray(8, 40);
+  it.each<[string, (given: Given) => unknown[]]>([
+    ['behind new bytes', (given) => [made('a', 64), { piece: piece(given) }]],
+    ['before new bytes', (given) => [{ piece: piece(given) }, made('a', 64)]],
+    [
+      'between new bytes, deep within',
+      (given) => [made('a', 64), [new Map([['x', { piece: piece(given) }]])], made('b', 24)],
+    ],
+    [
+      'beside another piece of it that stays',
+      (given) => [made('a', 64), given.item.subarray(16, 90), { piece: piece(given) }],
+    ],
+    [
+      'behind another piece of it that stays, and twice',
+      (given) => [given.item.subarray(0, 9), { piece: piece(given) }, made('a', 64), { piece: piece(given) }],
+    ],
+    [
+      'behind bytes for which there is no room',
+      (given) => [made('a', CAPACITY + 1), made('b', 48), { piece: piece(given) }],
+    ],
+  ])('is right in every byte where a value holds a piece of the item, %s', (_where, returnedBy) => {
+    const given = lease();
+    const returned = returnedBy(given);
+    const names = ['a', 'b'];
+    const outputs = toOutputs(returned, given);
+    expect(outputs).toHaveLength(returned.length);
+    for (const [i, output] of outputs.entries()) {
+      const item = returned[i];
+      if (output.kind === 'value') {
+        const held = heldBy(output.value)!;
+        expect(held.buffer).not.toBe(given.arena);
+        expect([held.length, verifyPattern(OBJECT, 8, held)]).toEqual([32, -1]);
+      } else if (item instanceof Uint8Array && item.buffer === given.arena) {
+        const start = item.byteOffset - LEASE_OFFSET;
+        expect(verifyPattern(OBJECT, start, bytesOf(output, given))).toBe(-1);
+      } else expect(verifyPattern(objectIdOf(names.shift()!), 0, bytesOf(output, given))).toBe(-1);
+    }
+  });
+
+  it('is not written over where the transform has put it behind the item', () => {
+    const given = lease();
+    const behind = given.bytes.subarray(LANDED + 20, LANDED + 52);
+    behind.set(made('behind', 32));
+    const outputs = toOutputs([made('a', 64), behind], given);
+    expect(outputs[1]).toEqual({ kind: 'lease', start: LANDED + 20, length: 32 });
+    expect(verifyPattern(objectIdOf('behind'), 0, bytesOf(outputs[1], given))).toBe(-1);
+    expect(verifyPattern(objectIdOf('a'), 0, bytesOf(outputs[0], given))).toBe(-1);
   });
 
   it('travels as a buffer of its own when the lease has no room, and the next one may still fit', () => {
