@@ -50,7 +50,10 @@ export const Outcome = {
   VersionChanged: 'version-changed',
   /** Permanent; `error` says why. */
   Refused: 'refused',
-  /** The token was cancelled; nothing more will be written into the target. */
+  /**
+   * The token has turned; nothing more will be written into the target. While it is live that is a defect of the store, and
+   * an `Internal` error.
+   */
   Cancelled: 'cancelled',
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];

@@ -15,6 +15,11 @@ const load =
   (uri: string): Call =>
   async (runtime) =>
     exhaust(runtime.loader([uri], { maxAttempts: 1 }));
+const list =
+  (uri: string): Call =>
+  async (runtime) => {
+    for await (const entry of runtime.list(uri)) void entry;
+  };
 const put =
   (uri: string): Call =>
   (runtime) =>
@@ -105,6 +110,28 @@ describe('a URI', () => {
       code: 'Unsupported',
       retryable: false,
       message: expect.stringMatching(says) as string,
+    });
+  });
+});
+
+describe('a store of one\'s own that answers "cancelled" though nobody has cancelled anything', () => {
+  let runtime: Runtime;
+  beforeAll(async () => {
+    const module = new URL('./modules/cancelling-store.mjs', import.meta.url);
+    runtime = await Runtime.start({ workers: 1, memoryBudget: '16MiB', stores: { busy: { module } } });
+  });
+  afterAll(() => runtime.close());
+
+  test.each<[what: string, call: Call]>([
+    ['a read', get('busy://shelf/k')],
+    ['a loader', load('busy://shelf/k')],
+    ['a write', put('busy://shelf/k')],
+    ['a question', (on) => on.head('busy://shelf/k')],
+    ['a listing', list('busy://shelf/')],
+  ])('fails %s, and keeps nobody waiting', async (_what, call) => {
+    await expect(call(runtime)).rejects.toMatchObject({
+      code: 'Internal',
+      message: expect.stringMatching(/answered "cancelled"/) as string,
     });
   });
 });

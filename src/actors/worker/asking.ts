@@ -12,7 +12,7 @@ import { DoneStatus } from '../../protocol/tables.js';
 import { refundSuccess, takeStep, type AttemptDeps } from './attempts.js';
 import { newTicket, type Patient, type Ticket } from './origins.js';
 import { newRetryState } from './retry.js';
-import { givenUp, type LocalToken } from './tokens.js';
+import { givenUp, hasTurned, type LocalToken } from './tokens.js';
 
 /** What became of it. */
 export interface Asked<T> {
@@ -81,7 +81,7 @@ export async function ask<T>(asking: Asking<T>, deps: AskingDeps): Promise<Asked
         refundSuccess(deps.context.words, retry);
         return ended(DoneStatus.Ok, answer.value, null);
       }
-      if (answer.outcome === Outcome.Cancelled) continue;
+      if (answer.outcome === Outcome.Cancelled && hasTurned(token)) continue;
       earlier ||= mayHaveGoneThrough(answer);
       const next = await takeStep(retry, { store: id, attempt: answer, ticket, credentials }, token, deps);
       if (typeof next !== 'number') return ended(DoneStatus.Failed, null, next);

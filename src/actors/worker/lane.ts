@@ -29,7 +29,7 @@ import type { Result } from './report.js';
 import { newTicket } from './origins.js';
 import { newRetryState, type RetryState } from './retry.js';
 import { Revocable } from './revocable.js';
-import { givenUp, type LocalToken } from './tokens.js';
+import { givenUp, hasTurned, type LocalToken } from './tokens.js';
 import type { Waiter } from './waiting.js';
 
 /** What a lane needs to know of the stream that its job belongs to. */
@@ -317,7 +317,7 @@ export class Lane<S extends LaneStream = LaneStream> implements Result, Waiter {
       refundSuccess(this.#deps.context.words, this.#retry);
       return DoneStatus.Ok;
     }
-    if (outcome === Outcome.Cancelled) return givenUp(this.token);
+    if (outcome === Outcome.Cancelled && hasTurned(this.token)) return givenUp(this.token);
     if (outcome === Outcome.VersionChanged) return DoneStatus.VersionChanged;
     if (outcome === Outcome.SizeChanged || outcome === Outcome.Interrupted) {
       this.version = answer.version ?? this.version;

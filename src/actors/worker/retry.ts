@@ -81,7 +81,7 @@ export interface RetryMeans {
 const AT_ONCE: RetryStep = { kind: 'again', delayMs: 0 };
 
 /**
- * Decides the next step and notes it in the state.
+ * Decides the next step and notes it in the state. What ended because its token has turned does not come here.
  */
 export function nextStep(state: RetryState, attempt: FailedAttempt, means: RetryMeans): RetryStep {
   state.attempts += 1;
@@ -107,9 +107,19 @@ export function nextStep(state: RetryState, attempt: FailedAttempt, means: Retry
     case Outcome.SizeChanged:
     case Outcome.VersionChanged:
     case Outcome.Refused:
-    case Outcome.Cancelled:
       return failed(state, attempt);
+    case Outcome.Cancelled:
+      return failed(state, { ...attempt, error: cancelledByNobody(attempt) });
   }
+}
+
+/** There is nobody to whom such a job could be handed back, and asking again at once could go on for ever. */
+function cancelledByNobody({ error }: FailedAttempt): MillraceError {
+  return new MillraceError(
+    ErrorCode.Internal,
+    'the store answered "cancelled" while its stop signal was live, which is expected only once that has turned: answer "refused" with an error, or "transient" to be asked again',
+    { phase: 'request', cause: error ?? undefined },
+  );
 }
 
 /** Not a failure of the job: it waits until the service serves it, or for as long as it may. */

@@ -317,6 +317,15 @@ describe('a question', () => {
     expect(earlier()).toEqual([]);
   });
 
+  it('that is answered as cancelled under a live token fails, and is not asked again', async () => {
+    const { world, asked, earlier } = questionOf([{ ...refusal(Outcome.Cancelled), error: null }, done]);
+    const { status, value, error, retries } = await asked();
+    expect([status, value, retries]).toEqual([DoneStatus.Failed, null, 0]);
+    expect(error).toMatchObject({ code: 'Internal', message: expect.stringContaining('"cancelled"') });
+    expect(earlier()).toEqual([false]);
+    expect(world.seen.at(-1)).toEqual(['leave', STORE, false]);
+  });
+
   it('fails with what a store throws, and gives its place back', async () => {
     const typed = new MillraceError(ErrorCode.AccessDenied, 'no');
     for (const [thrown, code] of [

@@ -273,6 +273,17 @@ describe('the end of a job', () => {
     expect(inFlight()).toBe(0);
   });
 
+  it('is a failure when its attempt was cancelled and its token was not', async () => {
+    const cancelled = { ...transient, outcome: Outcome.Cancelled };
+    const { store, reads } = scriptedStore(half, cancelled);
+    const { begin, ended, lane, inFlight } = laneOf(() => store);
+    begin('a');
+    await settled();
+    expect(ended.map(({ status }) => status)).toEqual([DoneStatus.Failed]);
+    expect(lane.error).toMatchObject({ code: 'Internal', message: expect.stringContaining('"cancelled"') });
+    expect([reads.length, inFlight()]).toEqual([2, 0]);
+  });
+
   it('comes before another attempt when its token turns meanwhile', async () => {
     const { store, reads } = scriptedStore(transient, complete);
     const { begin, ended, turn } = laneOf(() => store);

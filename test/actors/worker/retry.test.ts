@@ -180,6 +180,22 @@ describe('the error', () => {
   });
 });
 
+describe('an attempt that nobody has cancelled', () => {
+  it('and that says it was is not made again: its error says what was given and what is expected', () => {
+    for (const cause of [null, new MillraceError(ErrorCode.Throttled, 'no')]) {
+      const { step, spent } = fail(newRetryState(3, 1000), Outcome.Cancelled, {
+        error: cause as MillraceError,
+      });
+      const error = (step as { error: MillraceError }).error;
+      expect([step.kind, spent, error.code, error.phase]).toEqual(['fail', 0, 'Internal', 'request']);
+      expect(error.message).toMatch(
+        /^the store answered "cancelled" .* is expected .*"refused".*"transient"/,
+      );
+      expect(error.cause ?? null).toBe(cause);
+    }
+  });
+});
+
 describe('a job that waits for a service which tells it to slow down', () => {
   const error = new MillraceError(ErrorCode.Throttled, 'slow down');
   const throttled = { outcome: Outcome.Throttled, error, retryAfterMs: 0 };
