@@ -5,6 +5,7 @@ import type { StopSignal } from '../../protocol/stop.js';
 import type { Answer, KeyPage, ObjectInfo, Store } from '../../protocol/store.js';
 import type { WriteResult } from '../../protocol/writes.js';
 import type { Asked } from './asking.js';
+import { UNSIZED } from './latency.js';
 import { attemptWrite } from './writes.js';
 
 export type QuestionMessage = ListMessage | HeadMessage | WriteMessage;
@@ -21,6 +22,11 @@ export function attemptAt(
   if (message.kind === 'write') return attemptWrite(store, message.request, stop, earlier);
   const { prefix, delimiter, continuation, limit } = message;
   return store.list({ prefix, delimiter, continuation, limit }, stop);
+}
+
+/** What stands for the bytes of an attempt at it: it moves none. */
+export function bytesOf(message: QuestionMessage): number {
+  return UNSIZED[message.kind === 'write' ? message.request.kind : message.kind];
 }
 
 export function answerTo(

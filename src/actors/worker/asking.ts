@@ -41,13 +41,15 @@ export interface Asking<T> extends Patient {
   readonly entered: boolean;
   /** Whether it may have gone through already, with a worker that was lost. */
   readonly again: boolean;
+  /** What an attempt moves; one of `UNSIZED` where that is nothing. */
+  readonly bytes: number;
   /** One attempt; `earlier` says whether one before it may have gone through without our knowing. */
   readonly attempt: (store: Store, earlier: boolean) => Promise<Answer<T>>;
 }
 
 /** Never rejects. */
 export async function ask<T>(asking: Asking<T>, deps: AskingDeps): Promise<Asked<T>> {
-  const { store: id, maxAttempts, patienceMs, token, again, attempt } = asking;
+  const { store: id, maxAttempts, patienceMs, token, again, bytes, attempt } = asking;
   const { origins } = deps;
   const retry = newRetryState(maxAttempts, patienceMs);
   const ticket = newTicket();
@@ -74,7 +76,7 @@ export async function ask<T>(asking: Asking<T>, deps: AskingDeps): Promise<Asked
         continue;
       }
       const credentials = deps.credentials(id);
-      origins.begun(id, ticket, 0);
+      origins.begun(id, ticket, bytes);
       const answer = await attempt(store, earlier);
       origins.ended(id, ticket, answer);
       if (answer.outcome === Outcome.Complete) {

@@ -3,6 +3,7 @@
  *
  * Invariants:
  * 1. An attempt is compared with the mean of those of about its size, so a change of the sizes is no change of the latency.
+ *    What moves no bytes from or to here is compared with its like alone.
  * 2. A verdict is about a round of attempts, and most of it has to be slow. A few slow answers say nothing, however slow
  *    they are; nor does a machine that is short of CPU, which delays some answers and not others.
  * 3. The baseline moves slowly to what there is: a service that has become slower for good is given up being held to what
@@ -11,6 +12,20 @@
 
 /** Bytes from which on an attempt is of the next size class; beyond the last one transfer time is all there is. */
 const CLASSES = [16 * 1024, 128 * 1024, 1024 * 1024, 4 * 1024 * 1024];
+/**
+ * What stands for the bytes of an attempt that moves none. How long it takes goes by what it asks for: a page of keys is no
+ * head, and an upload that is put together is no deletion.
+ */
+export const UNSIZED = {
+  head: -1,
+  list: -2,
+  begin: -3,
+  complete: -4,
+  abort: -5,
+  copy: -6,
+  delete: -7,
+  uploads: -8,
+} as const;
 /** An attempt that took so many times the baseline is slow. Queueing doubles a latency long before it hurts throughput. */
 const TOLERANCE = 2;
 /**
@@ -30,7 +45,7 @@ const MEMORY = 256;
 const GROWING_MEMORY = 4;
 
 export interface LatencyState {
-  /** By size class: the baseline in ms, and from how many attempts it is. */
+  /** By class, those of sizes first: the baseline in ms, and from how many attempts it is. */
   readonly baselines: Float64Array;
   readonly counts: Float64Array;
   /** Of the present round. */
@@ -39,7 +54,7 @@ export interface LatencyState {
 }
 
 export function newLatency(): LatencyState {
-  const classes = CLASSES.length + 1;
+  const classes = CLASSES.length + 1 + Object.keys(UNSIZED).length;
   return {
     baselines: new Float64Array(classes),
     counts: new Float64Array(classes),
@@ -80,6 +95,7 @@ export function noteLatency(
 }
 
 function classOf(bytes: number): number {
+  if (bytes < 0) return CLASSES.length - bytes;
   let size = 0;
   while (size < CLASSES.length && bytes > CLASSES[size]!) size += 1;
   return size;

@@ -106,7 +106,7 @@ export class Origins {
     this.#of(store).window.inFlight -= 1;
   }
 
-  /** An attempt begins from the ticket's place. */
+  /** An attempt begins from the ticket's place. `bytes`: what it asks for, or one of `UNSIZED`. */
   begun(store: number, ticket: Ticket, bytes: number): void {
     const { window, generation } = this.#see(store);
     ticket.epoch = window.epoch;

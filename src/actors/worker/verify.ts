@@ -15,6 +15,7 @@ import { StopState } from '../../protocol/stop.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import type { ObjectInfo } from '../../protocol/store.js';
 import { ask, type Asked, type Asking, type AskingDeps } from './asking.js';
+import { UNSIZED } from './latency.js';
 import { givenUp, type LocalToken } from './tokens.js';
 
 /** How long one piece of the work may hold the event loop. */
@@ -56,7 +57,14 @@ export async function verifyLanded(
   const { token } = stream;
   const { store, key } = landed;
   const asked = await ask<ObjectInfo>(
-    { ...stream, store, entered: false, again: false, attempt: (opened) => opened.head(key, token) },
+    {
+      ...stream,
+      store,
+      entered: false,
+      again: false,
+      bytes: UNSIZED.head,
+      attempt: (opened) => opened.head(key, token),
+    },
     deps,
   );
   const verdict = await judge(landed, asked, token, deps.context).catch((thrown: unknown) =>

@@ -27,7 +27,7 @@ import {
 import { NEVER, StopState } from '../../protocol/stop.js';
 import type { Store } from '../../protocol/store.js';
 import { DoneStatus, Job, JobFlag, JOB_STRIDE } from '../../protocol/tables.js';
-import { answerTo, attemptAt, type QuestionMessage } from './answers.js';
+import { answerTo, attemptAt, bytesOf, type QuestionMessage } from './answers.js';
 import { ask } from './asking.js';
 import type { Pending, Withdrawn } from './backlog.js';
 import { Lane, type LaneDeps } from './lane.js';
@@ -325,6 +325,7 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
         seat: lane,
         entered: false,
         again: (lane.flags & JobFlag.Again) !== 0,
+        bytes: landed,
         attempt: (store, earlier) => attemptWrite(store, request, stream.token, earlier),
       },
       this,
@@ -352,6 +353,7 @@ class Worker implements LaneDeps<Stream>, ScheduleDeps {
         seat,
         entered: true,
         again: message.kind === 'write' && message.again,
+        bytes: bytesOf(message),
         attempt: (store, earlier) => attemptAt(message, store, stream.token, earlier),
       },
       this,

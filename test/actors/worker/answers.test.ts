@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { answerTo, attemptAt, type QuestionMessage } from '../../../dist/actors/worker/answers.js';
+import { answerTo, attemptAt, bytesOf, type QuestionMessage } from '../../../dist/actors/worker/answers.js';
+import { UNSIZED } from '../../../dist/actors/worker/latency.js';
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import { NEVER } from '../../../dist/protocol/stop.js';
 import type { Store } from '../../../dist/protocol/store.js';
@@ -39,6 +40,19 @@ describe('a question', () => {
       ['list', { prefix: Uint8Array.of(1), delimiter: '/', continuation: 'c', limit: 9 }, NEVER],
       ['head', Uint8Array.of(2), NEVER],
       ['write', { kind: 'abort' }, NEVER],
+    ]);
+  });
+});
+
+describe('the time of an attempt at it', () => {
+  it('is compared with that of its like, whatever it is about', () => {
+    const complete = { ...WRITE, request: { kind: 'complete', size: 70 } } as unknown as QuestionMessage;
+    const { abort, head, list } = UNSIZED;
+    expect([WRITE, complete, HEAD, LIST].map((message) => bytesOf(message))).toEqual([
+      abort,
+      UNSIZED.complete,
+      head,
+      list,
     ]);
   });
 });

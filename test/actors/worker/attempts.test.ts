@@ -162,6 +162,7 @@ describe('a question', () => {
           entered: false,
           token: kit.token,
           again,
+          bytes: 0,
           attempt,
         },
         kit.deps,
@@ -233,6 +234,7 @@ describe('a question', () => {
       entered: false,
       token: kit.token,
       again: false,
+      bytes: 0,
       attempt,
     };
     expect(await ask<string>(question, kit.deps)).toMatchObject({
@@ -258,6 +260,7 @@ describe('a question', () => {
       entered: false,
       token: kit.token,
       again: false,
+      bytes: 0,
       attempt,
     };
     expect((await ask<string>(question, kit.deps)).status).toBe(DoneStatus.Left);
@@ -292,6 +295,7 @@ describe('a question', () => {
       entered: false,
       token: kit.token,
       again: false,
+      bytes: 0,
       attempt: () => {
         attempts += 1;
         return Promise.resolve(done);
@@ -313,7 +317,7 @@ describe('a question', () => {
     const error = new MillraceError(ErrorCode.Throttled, 'closed for too long');
     const deps = { ...kit.deps, wait: (waiter: Waiter) => waiter.resume(false, error) };
     const attempt = (): Promise<never> => Promise.reject(new Error('asked all the same'));
-    const asking = { store: 3, maxAttempts: 9, patienceMs: 0, seat: { slot: 0 }, entered: false };
+    const asking = { store: 3, maxAttempts: 9, patienceMs: 0, seat: { slot: 0 }, entered: false, bytes: 0 };
     const question = { ...asking, token: kit.token, again: false, attempt };
     expect(await ask<string>(question, deps)).toMatchObject({ status: DoneStatus.Failed, error, retries: 0 });
   });
@@ -324,7 +328,7 @@ describe('a question', () => {
     expect(origins.enter(3, false)).toBe(true);
     const deps = { ...kit.deps, store: () => Promise.reject(new Error('no such module')) };
     const attempt = (): Promise<never> => Promise.reject(new Error('asked all the same'));
-    const asking = { store: 3, maxAttempts: 9, patienceMs: 0, seat: { slot: 0 }, entered: true };
+    const asking = { store: 3, maxAttempts: 9, patienceMs: 0, seat: { slot: 0 }, entered: true, bytes: 0 };
     const question = { ...asking, token: kit.token, again: false, attempt };
     expect((await ask<string>(question, deps)).error).toMatchObject({ message: 'no such module' });
     expect(origins.stats()[0]!.inFlight).toBe(0);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { newLatency, noteLatency, type LatencyState } from '../../../dist/actors/worker/latency.js';
+import { newLatency, noteLatency, UNSIZED, type LatencyState } from '../../../dist/actors/worker/latency.js';
 
 const SMALL = 1000;
 /** Attempts in a round, at least. */
@@ -106,6 +106,19 @@ describe('sizes', () => {
     const state = newLatency();
     note(state, { ms: 10, count: LONG, bytes: 5 << 20 });
     expect(note(state, { ms: 900, count: ROUND, bytes: 2 ** 40 })).toEqual([true]);
+  });
+
+  it('of nothing have a class for each kind of question, which no answer with bytes is compared with', () => {
+    const kinds = Object.values(UNSIZED);
+    const state = newLatency();
+    // Heads take 10 ms, pages of keys 200, and so on: each mean is that of its like.
+    for (const [i, bytes] of kinds.entries()) note(state, { ms: 10 * 8 ** i, count: LONG, bytes });
+    for (const [i, bytes] of kinds.entries()) {
+      expect(note(state, { ms: 10 * 8 ** i, count: ROUND, bytes })).toEqual([false]);
+      expect(note(state, { ms: 80 * 8 ** i, count: ROUND, bytes })).toEqual([true]);
+    }
+    for (const bytes of [0, SMALL, 8 << 20])
+      expect(note(state, { ms: 300, count: ROUND, bytes })).toEqual([false]);
   });
 
   it('that are another mixture of the same are no change of the latency', () => {

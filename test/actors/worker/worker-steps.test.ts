@@ -4,7 +4,7 @@ import { OwnWord, type TransformContext } from '../../../dist/protocol/context.j
 import { ErrorCode, MillraceError } from '../../../dist/protocol/errors.js';
 import type { SinkSpec } from '../../../dist/protocol/messages.js';
 import { StopState } from '../../../dist/protocol/stop.js';
-import { Outcome, type Answer, type Store } from '../../../dist/protocol/store.js';
+import { Outcome, type Answer, type ObjectInfo, type Store } from '../../../dist/protocol/store.js';
 import { DoneStatus, JobFlag } from '../../../dist/protocol/tables.js';
 import type { PutRequest, WriteRequest, WriteResult } from '../../../dist/protocol/writes.js';
 import {
@@ -306,6 +306,36 @@ describe('a sink', () => {
     const exists = new MillraceError(ErrorCode.AlreadyExists, 'there is one');
     const kit = await sinking([() => ({ ...unsure, outcome: Outcome.Refused, error: exists })], flags);
     expect(kit.rows()[0]!.error!.message.includes('may be what made it')).toBe(again);
+  });
+
+  it('is slow where writes of a size take longer than they did, not where larger ones take longer than heads', async () => {
+    let tookMs = 10;
+    const answered = <T>(answer: Answer<T>): Promise<Answer<T>> => {
+      kit.state.now += tookMs;
+      return Promise.resolve(answer);
+    };
+    const head = (): Promise<Answer<ObjectInfo>> => answered(answerOf({} as ObjectInfo));
+    const means = { head, write: () => answered(stored) };
+    const kit = workerOf({ concurrency: 2, stores: { [TARGET]: means } });
+    const open = streamSpec(1, { transform: sink });
+    await kit.send(fetchOf(1, [], { open, stores: [...stores, storeSpec(TARGET)] }));
+    let id = 0;
+    const put = (length: number): Promise<void> => {
+      const flags = JobFlag.Transform | JobFlag.Landed;
+      return kit.send(fetchOf(1, [{ id: (id += 1), offset: 0, length, flags }]));
+    };
+    const about = { stream: 1, store: TARGET, key: Buffer.from('k'), open: null, stores: [] };
+    const fill = async (length: number): Promise<unknown> => {
+      for (let i = 0; i < 40; i += 1) await put(length);
+      return kit.stats().origins.at(-1);
+    };
+    for (let i = 0; i < 100; i += 1) {
+      await kit.send({ kind: 'head', jobId: (id += 1), ...about });
+      await put(BYTES);
+    }
+    tookMs = 500;
+    expect(await fill(20 * 1024)).toMatchObject({ limit: 2, slow: false });
+    expect(await fill(BYTES)).toMatchObject({ limit: 1, slow: true });
   });
 
   it('hears of a cancel', async () => {

@@ -40,6 +40,8 @@ import { createPipe } from '../../protocol/pipe.js';
 export const STORE = 3;
 /** Of a job, unless it says otherwise. */
 export const BYTES = 16;
+/** So that what is landed may be of several classes of size. */
+const ARENA_BYTES = 32 * 1024;
 
 export interface JobCells {
   readonly id: number;
@@ -135,7 +137,7 @@ export function workerOf({
   fillRetryBudget(words);
   for (let slot = 0; slot < 8; slot += 1) writeToken(words, slot, 1, StopState.Live);
   const ownWords = new Int32Array(new SharedArrayBuffer(4 * (OwnWord.Transforming + concurrency)));
-  const arena = new SharedArrayBuffer(8192);
+  const arena = new SharedArrayBuffer(ARENA_BYTES);
   const [jobs, results] = [createPipe(), createPipe()];
   const inbox = new PortReceiver<ResultMessage>(results.receiver, ownWords, OwnWord.Results);
   const sender = new PortSender<JobMessage>(jobs.sender, ownWords, OwnWord.Jobs, 64);
