@@ -15,6 +15,7 @@ import {
   type ReadRequest,
   type Store,
 } from '../protocol/store.js';
+import type { WriteRequest } from '../protocol/writes.js';
 
 /** Nothing is to land where an empty object is expected. */
 const NO_BODY = new Uint8Array(0);
@@ -30,6 +31,9 @@ const SETTLES: ReadonlySet<Outcome> = new Set<Outcome>([
   Outcome.VersionChanged,
   Outcome.Cancelled,
 ]);
+
+/** Writes for which the service moves or joins what it has already: as long as the object is large. */
+const WORKS: ReadonlySet<WriteRequest['kind']> = new Set(['complete', 'copy']);
 
 /** A range from the first byte on was refused, and the size was not told. */
 function mayBeEmpty({ whole, start }: ReadRequest, { status }: Exchange, answer: ReadAnswer): boolean {
@@ -68,6 +72,7 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
   };
   const question = questionOver(transport);
   const page: BodySink = { kind: 'collect', maxBytes: data.maxPageBytes };
+  const pageAfterWork: BodySink = { ...page, afterWork: true };
   return {
     read(request, target, stop, done) {
       ask(request, target, stop, (answer, exchange) => {
@@ -96,7 +101,7 @@ export function httpStore(data: StoreData, transport: Transport, wallNow: () => 
     write: (request, stop) =>
       question(
         () => data.prepareWrite(request, wallNow()),
-        page,
+        WORKS.has(request.kind) ? pageAfterWork : page,
         stop,
         (exchange) => data.writeAnswer(request, exchange, wallNow()),
       ),

@@ -83,7 +83,12 @@ export interface Exchange {
 /** Where the body of a 200 or 206 goes; other bodies are collected up to the transport's own small bound. */
 export type BodySink =
   | { readonly kind: 'land'; readonly target: Uint8Array }
-  | { readonly kind: 'collect'; readonly maxBytes: number };
+  | {
+      readonly kind: 'collect';
+      readonly maxBytes: number;
+      /** Whether the service may work for minutes before it has answered: it is given `workTimeoutMs`. @default false */
+      readonly afterWork?: boolean;
+    };
 
 export interface Transport {
   /**
@@ -113,7 +118,9 @@ export interface TransportLimits {
   readonly connectTimeoutMs: number;
   readonly firstByteTimeoutMs: number;
   readonly idleTimeoutMs: number;
-  /** Bytes per second that a body must keep over `minRateWindowMs`; 0 for none. */
+  /** Silence before the head or within the body of an answer that comes after work. */
+  readonly workTimeoutMs: number;
+  /** Bytes per second that a body which is landed must keep over `minRateWindowMs`; 0 for none. */
   readonly minRateBytesPerSecond: number;
   readonly minRateWindowMs: number;
   /** Connections of this worker, over all origins. */

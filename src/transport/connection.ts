@@ -158,12 +158,12 @@ export class Connection {
   }
 
   private send(): void {
-    const { head, request, stop } = this.attempt!;
+    const { head, request, sink, stop } = this.attempt!;
     // It may have turned while this connected, or waited for its turn: what drains sends no new request.
     if (stop.state !== StopState.Live) return this.cancel();
     this.phase = Phase.Head;
     this.head.reset(0);
-    this.watch.restart();
+    this.watch.begin(sink.kind === 'collect' && sink.afterWork === true);
     this.upload.send(head, request.body);
   }
 
@@ -220,7 +220,7 @@ export class Connection {
     if (refusal !== null) return this.refuse(refusal, 'head');
     body.begin(plan);
     this.phase = Phase.Body;
-    this.watch.beginBody(this.fill - head.end);
+    this.watch.beginBody(this.fill - head.end, plan.target !== null);
     const filled = this.fill;
     this.fill = 0;
     const consumed = body.accept(scratch, head.end, filled);
@@ -278,9 +278,10 @@ export class Connection {
 
   private endIfOverdue(wait: Wait | null): void {
     if (wait === null) return;
-    const error = timedOut(wait, this.host.limits, this.context(PHASE_OF_WAIT[wait]), this.origin);
-    if (this.phase === Phase.Connecting) this.visit?.failed();
     const begun = this.phase === Phase.Body;
+    const context = this.context(begun ? 'body' : PHASE_OF_WAIT[wait]);
+    const error = timedOut(wait, this.host.limits, context, this.origin);
+    if (this.phase === Phase.Connecting) this.visit?.failed();
     this.settle(begun ? ExchangeOutcome.Interrupted : ExchangeOutcome.Failed, error, false);
   }
 

@@ -30,6 +30,8 @@ function waitMessage(wait: Wait, limits: TransportLimits, id: string): string {
       return `no answer from ${id} within ${limits.firstByteTimeoutMs} ms (firstByteTimeoutMs)`;
     case 'idle':
       return `no byte of the body from ${id} for ${limits.idleTimeoutMs} ms (idleTimeoutMs)`;
+    case 'work':
+      return `${id} was silent over what it was asked to do for ${limits.workTimeoutMs} ms (workTimeoutMs)`;
     case 'rate':
       return (
         `the body from ${id} came slower than ${limits.minRateBytesPerSecond} bytes per second ` +

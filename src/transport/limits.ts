@@ -14,6 +14,9 @@ export const DEFAULT_TRANSPORT_LIMITS: TransportLimits = {
   firstByteTimeoutMs: 30_000,
   // A stalled path is given up while TCP is still sending again (its backed-off retries are about 13 and 26 s apart).
   idleTimeoutMs: 20_000,
+  // S3 completes uploads and copies "for several minutes", as its reference says, and sends white space meanwhile; others
+  // send nothing at all. The gateways of AWS forget a connection that is silent for 350 s.
+  workTimeoutMs: 300_000,
   // At this rate one part of 8 MiB takes more than two hours: nobody wants to wait for that, and it is far below
   // what 64 connections get out of a slow link.
   minRateBytesPerSecond: 1024,
@@ -58,6 +61,7 @@ export function tickMs(limits: TransportLimits): number {
     limits.connectTimeoutMs,
     limits.firstByteTimeoutMs,
     limits.idleTimeoutMs,
+    limits.workTimeoutMs,
     limits.keepAliveMs,
     limits.minRateBytesPerSecond > 0 ? limits.minRateWindowMs : Infinity,
   );
@@ -70,6 +74,7 @@ export function checkLimits(limits: TransportLimits): void {
     ['connectTimeoutMs', 1, Infinity],
     ['firstByteTimeoutMs', 1, Infinity],
     ['idleTimeoutMs', 1, Infinity],
+    ['workTimeoutMs', 1, Infinity],
     ['minRateBytesPerSecond', 0, Infinity],
     ['minRateWindowMs', 1, Infinity],
     ['maxConnections', 1, 65_535],

@@ -3,19 +3,21 @@
  *
  * Invariants:
  * 1. Progress costs two stores: no timer is touched.
- * 2. The rate is looked at over whole windows only, so a short body is never judged by it.
+ * 2. The rate is looked at over whole windows only, so a short body is never judged by it; nor is one that is collected:
+ *    how fast those come is up to the service's work, and S3 sends white space until it has done it.
  */
 import type { ErrorPhase } from '../protocol/errors.js';
 import type { TransportLimits } from '../protocol/http.js';
 import type { CoarseClock } from './clock.js';
 
 /** Which wait ran out. */
-export type Wait = 'connect' | 'send' | 'firstByte' | 'idle' | 'rate';
+export type Wait = 'connect' | 'send' | 'firstByte' | 'idle' | 'work' | 'rate';
 
 export const PHASE_OF_WAIT: Readonly<Record<Wait, ErrorPhase>> = {
   connect: 'connect',
   send: 'request',
   firstByte: 'head',
+  work: 'head',
   idle: 'body',
   rate: 'body',
 };
@@ -24,6 +26,8 @@ export class Watch {
   private sinceMs: number;
   private windowStartMs = 0;
   private windowBytes = 0;
+  private afterWork = false;
+  private landed = false;
 
   constructor(
     private readonly limits: TransportLimits,
@@ -32,13 +36,20 @@ export class Watch {
     this.sinceMs = clock.nowMs;
   }
 
-  /** A wait begins, or a piece of the request went out. */
+  /** An exchange begins, the answer of which may come `afterWork` of minutes. */
+  begin(afterWork: boolean): void {
+    this.afterWork = afterWork;
+    this.restart();
+  }
+
+  /** A piece of the request went out. */
   restart(): void {
     this.sinceMs = this.clock.nowMs;
   }
 
-  /** The body begins; so many bytes of it came with the head. */
-  beginBody(bytes: number): void {
+  /** The body begins; so many bytes of it came with the head. `landed`: it goes into a target, at a rate that is judged. */
+  beginBody(bytes: number, landed: boolean): void {
+    this.landed = landed;
     this.sinceMs = this.clock.nowMs;
     this.windowStartMs = this.sinceMs;
     this.windowBytes = bytes;
@@ -50,12 +61,13 @@ export class Watch {
   }
 
   /** The wait that ran out, if `wait` (or, within a body, the rate) did. */
-  overdue(wait: Exclude<Wait, 'rate'>): Wait | null {
+  overdue(wait: Exclude<Wait, 'work' | 'rate'>): Wait | null {
     const { limits } = this;
     if (wait === 'connect') return this.passed(limits.connectTimeoutMs) ? wait : null;
+    if (this.afterWork && wait !== 'send') return this.passed(limits.workTimeoutMs) ? 'work' : null;
     if (wait === 'firstByte') return this.passed(limits.firstByteTimeoutMs) ? wait : null;
     if (this.passed(limits.idleTimeoutMs)) return wait;
-    return wait === 'idle' && this.tooSlow() ? 'rate' : null;
+    return wait === 'idle' && this.landed && this.tooSlow() ? 'rate' : null;
   }
 
   private passed(limitMs: number): boolean {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { httpStore } from '../../dist/host/http-store.js';
-import type { Exchange, PreparedRequest, Transport } from '../../dist/protocol/http.js';
+import type { BodySink, Exchange, PreparedRequest, Transport } from '../../dist/protocol/http.js';
 import { NEVER } from '../../dist/protocol/stop.js';
 import type { ReadAnswer, ReadRequest } from '../../dist/protocol/store.js';
-import { data, exchange, NOW, refusal, request } from '../backends/s3/kit.js';
+import type { WriteRequest } from '../../dist/protocol/writes.js';
+import { data, exchange, NOW, refusal, request, utf8 } from '../backends/s3/kit.js';
 import { readOnce } from '../kit/attempts.js';
 
 /** A transport that gives these answers in turn, and what it was asked. */
@@ -79,4 +80,42 @@ describe('the URI of a bucket, which has no key', () => {
     expect(answer).toMatchObject({ outcome: 'refused', error: { code: 'InvalidArgument' } });
     expect(asked).toEqual([]);
   });
+});
+
+describe('a write', () => {
+  const key = utf8('key');
+  const always = { ifAbsent: false, ifVersion: null };
+  const named = { key, upload: 'upload-1' };
+  const object = { key, contentType: null, ...always };
+  const part = { ...named, index: 0, start: 0, body: key, last: true };
+  const source = { sourceStore: 's3://other', sourceKey: key, sourceVersion: null };
+  const writes: [WriteRequest, boolean][] = [
+    [{ kind: 'complete', ...named, parts: ['"tag" - 3'], size: 3, contentType: null, ...always }, true],
+    [{ kind: 'copy', key, ...source, ...always }, true],
+    [{ kind: 'put', body: key, ...object }, false],
+    [{ kind: 'begin', size: 3, ...object }, false],
+    [{ kind: 'part', ...part }, false],
+    [{ kind: 'abort', ...named }, false],
+    [{ kind: 'delete', keys: [key], ifVersion: null }, false],
+    [{ kind: 'uploads', prefix: key, continuation: null }, false],
+  ];
+
+  for (const [write, works] of writes) {
+    const what = works
+      ? 'has minutes, for the service works on what it has'
+      : 'is answered as quickly as any';
+    it(`${what}: ${write.kind}`, async () => {
+      const sinks: BodySink[] = [];
+      const { transport } = scripted([exchange(200)]);
+      const watched: Transport = {
+        ...transport,
+        exchange: (prepared, sink, stop, done) => {
+          sinks.push(sink);
+          transport.exchange(prepared, sink, stop, done);
+        },
+      };
+      await httpStore(data(), watched, () => NOW).write(write, NEVER);
+      expect(sinks.map((sink) => sink.kind === 'collect' && sink.afterWork === true)).toEqual([works]);
+    });
+  }
 });

@@ -6,6 +6,7 @@ import { NEVER } from '../../dist/protocol/stop.js';
 import type { Exchange, TransportLimits } from '../../dist/protocol/http.js';
 import { CoarseClock } from '../../dist/transport/clock.js';
 import {
+  COLLECT,
   SENTINEL,
   ScriptedServer,
   answer,
@@ -130,6 +131,74 @@ describe('a time-out', () => {
     expect(Buffer.from(target).equals(body)).toBe(true);
     transport.close();
   });
+});
+
+describe('an answer that comes after work', () => {
+  const AFTER_WORK = { ...COLLECT, afterWork: true } as const;
+  const HEAD = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const SPACE = '1\r\n \r\n';
+  const DONE = '4\r\ndone\r\n0\r\n\r\n';
+
+  /** What becomes of `/work`, whose answer ends only when another exchange has timed out, by `limits`, twice. */
+  async function outlasting(
+    limits: Partial<TransportLimits>,
+    onRequest: (seen: Seen) => void,
+    rest: string,
+  ): Promise<Exchange> {
+    server = await ScriptedServer.start(onRequest);
+    const transport = transportOf(limits);
+    const request = { ...get(server.origin()), target: '/work' };
+    const working = exchangeOnce(transport, request, AFTER_WORK, NEVER);
+    await server.requests(1);
+    for (let i = 0; i < 2; i++) {
+      const other = await exchangeOnce(transport, get(server.origin()), land(new Uint8Array(9999)), NEVER);
+      expect(other.error).toMatchObject({ code: 'TimedOut' });
+    }
+    server.seen[0]!.socket.write(rest);
+    const exchange = await working;
+    transport.close();
+    return exchange;
+  }
+
+  it.each([
+    ['its head', '', HEAD + DONE, 'done'],
+    ['more of its body', HEAD + SPACE, DONE, ' done'],
+  ])('is waited for longer than any other: %s', async (_, begun, rest, body) => {
+    const limits = { firstByteTimeoutMs: 40, idleTimeoutMs: 40 };
+    const exchange = await outlasting(limits, ({ socket }) => socket.write(begun), rest);
+    expect(exchange).toMatchObject({ outcome: 'complete', status: 200 });
+    expect(Buffer.from(exchange.body!).toString()).toBe(body);
+  });
+
+  it('may be white space, below any rate, until the work is done', async () => {
+    const limits = { minRateBytesPerSecond: 50_000, minRateWindowMs: 50 };
+    const exchange = await outlasting(
+      limits,
+      ({ socket }) => {
+        socket.write(HEAD);
+        const drip = setInterval(() => socket.write(SPACE), 2);
+        socket.on('close', () => clearInterval(drip));
+      },
+      DONE,
+    );
+    expect(exchange).toMatchObject({ outcome: 'complete', status: 200 });
+    expect(Buffer.from(exchange.body!).toString()).toMatch(/^ +done$/);
+  });
+
+  it.each([
+    ['', 'failed', 'head'],
+    [HEAD + SPACE, 'interrupted', 'body'],
+  ])(
+    'is given up when the service is silent for the limit of work (%j came)',
+    async (begun, outcome, phase) => {
+      server = await ScriptedServer.start(({ socket }) => socket.write(begun));
+      const transport = transportOf({ workTimeoutMs: 40 });
+      const exchange = await exchangeOnce(transport, get(server.origin()), AFTER_WORK, NEVER);
+      expect(exchange).toMatchObject({ outcome, error: { code: 'TimedOut', phase } });
+      expect(exchange.error!.message).toContain('for 40 ms (workTimeoutMs)');
+      transport.close();
+    },
+  );
 });
 
 describe('the coarse clock', () => {

@@ -17,6 +17,7 @@ const LIMITS = {
   connectTimeoutMs: 100,
   firstByteTimeoutMs: 200,
   idleTimeoutMs: 300,
+  workTimeoutMs: 5000,
   minRateBytesPerSecond: 1000,
   minRateWindowMs: 1000,
 };
@@ -50,7 +51,7 @@ describe('the watch over a wait', () => {
     const clock = createClock();
     const watch = new Watch({ ...LIMITS, minRateBytesPerSecond: 0 }, clock);
     clock.nowMs = 400;
-    watch.beginBody(0);
+    watch.beginBody(0, true);
     for (let i = 0; i < 5; i += 1) {
       clock.nowMs += 320;
       expect(watch.overdue('idle')).toBeNull();
@@ -58,6 +59,31 @@ describe('the watch over a wait', () => {
     }
     clock.nowMs += 321;
     expect(watch.overdue('idle')).toBe('idle');
+  });
+
+  it.each(['firstByte', 'idle'] as const)('(%s) has the limit of work where that comes first', (wait) => {
+    const clock = createClock();
+    const watch = new Watch(LIMITS, clock);
+    watch.begin(true);
+    if (wait === 'idle') watch.beginBody(0, false);
+    for (let i = 0; i < 3; i += 1) {
+      clock.nowMs += 5020;
+      expect(watch.overdue(wait)).toBeNull();
+      watch.gotBody(1);
+    }
+    clock.nowMs += 5021;
+    expect(watch.overdue(wait)).toBe('work');
+    watch.begin(false);
+    clock.nowMs += 321;
+    expect(watch.overdue(wait)).toBe(wait);
+  });
+
+  it('for the request to be taken is no longer where work follows', () => {
+    const clock = createClock();
+    const watch = new Watch(LIMITS, clock);
+    watch.begin(true);
+    clock.nowMs += 321;
+    expect(watch.overdue('send')).toBe('send');
   });
 });
 
@@ -81,7 +107,7 @@ describe('the watch over the rate of a body', () => {
     ] as const) {
       const clock = createClock();
       const watch = new Watch(LIMITS, clock);
-      watch.beginBody(0);
+      watch.beginBody(0, true);
       expect(drip(watch, clock, bytes)).toBe(verdict);
     }
   });
@@ -90,7 +116,7 @@ describe('the watch over the rate of a body', () => {
     const clock = createClock();
     const watch = new Watch(LIMITS, clock);
     clock.nowMs = 7000;
-    watch.beginBody(1000);
+    watch.beginBody(1000, true);
     expect(drip(watch, clock, 0)).toBeNull();
     expect(drip(watch, clock, 999)).toBe('rate');
   });
@@ -98,16 +124,24 @@ describe('the watch over the rate of a body', () => {
   it('judges each window anew', () => {
     const clock = createClock();
     const watch = new Watch(LIMITS, clock);
-    watch.beginBody(0);
+    watch.beginBody(0, true);
     expect(drip(watch, clock, 5000)).toBeNull();
     expect(drip(watch, clock, 1000)).toBeNull();
     expect(drip(watch, clock, 999)).toBe('rate');
   });
 
+  it('is none of a body that is collected, though the one before was landed', () => {
+    const clock = createClock();
+    const watch = new Watch(LIMITS, clock);
+    watch.beginBody(0, true);
+    watch.beginBody(0, false);
+    expect(drip(watch, clock, 1)).toBeNull();
+  });
+
   it('is none where it is 0, and none of what is sent', () => {
     const clock = createClock();
     const slow = new Watch({ ...LIMITS, minRateBytesPerSecond: 0 }, clock);
-    slow.beginBody(0);
+    slow.beginBody(0, true);
     expect(drip(slow, clock, 1)).toBeNull();
     const sending = new Watch(LIMITS, clock);
     for (let i = 0; i < 20; i += 1) {
@@ -124,6 +158,7 @@ describe('the phase of an error', () => {
       connect: 'connect',
       send: 'request',
       firstByte: 'head',
+      work: 'head',
       idle: 'body',
       rate: 'body',
     });
@@ -197,6 +232,7 @@ describe('the tick', () => {
     [{ connectTimeoutMs: 100 }, 10],
     [{ firstByteTimeoutMs: 1009 }, 100],
     [{ idleTimeoutMs: 600 }, 60],
+    [{ workTimeoutMs: 800 }, 80],
     [{ keepAliveMs: 70 }, 7],
     [{ minRateWindowMs: 90 }, 9],
     [{ minRateWindowMs: 90, minRateBytesPerSecond: 0 }, 250],
