@@ -116,7 +116,9 @@ export interface TransportStats {
 /** Bounds on one exchange, all in ms but the rate; each wait of the transport has one. */
 export interface TransportLimits {
   readonly connectTimeoutMs: number;
+  /** Up to twice as long behind a request body that was slow to go out. */
   readonly firstByteTimeoutMs: number;
+  /** Silence in a body; a request body is silent while less than 64 KiB of it go out. */
   readonly idleTimeoutMs: number;
   /** Silence before the head or within the body of an answer that comes after work. */
   readonly workTimeoutMs: number;

@@ -107,7 +107,7 @@ export class Connection {
       this.socket.setNoDelay(true);
       this.send();
     });
-    this.upload = new Upload(this.socket, () => this.watch.restart());
+    this.upload = new Upload(this.socket, host.clock, () => this.watch.restart());
   }
 
   /** Serves an exchange; only after `freed` or out of rest. */

@@ -25,7 +25,7 @@ function waitMessage(wait: Wait, limits: TransportLimits, id: string): string {
     case 'connect':
       return `no connection to ${id} within ${limits.connectTimeoutMs} ms (connectTimeoutMs)`;
     case 'send':
-      return `${id} took no byte of the request body for ${limits.idleTimeoutMs} ms (idleTimeoutMs)`;
+      return `${id} took too little of the request body for ${limits.idleTimeoutMs} ms (idleTimeoutMs)`;
     case 'firstByte':
       return `no answer from ${id} within ${limits.firstByteTimeoutMs} ms (firstByteTimeoutMs)`;
     case 'idle':

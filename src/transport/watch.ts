@@ -26,6 +26,7 @@ export class Watch {
   private sinceMs: number;
   private windowStartMs = 0;
   private windowBytes = 0;
+  private beganMs = 0;
   private afterWork = false;
   private landed = false;
 
@@ -40,6 +41,7 @@ export class Watch {
   begin(afterWork: boolean): void {
     this.afterWork = afterWork;
     this.restart();
+    this.beganMs = this.sinceMs;
   }
 
   /** A piece of the request went out. */
@@ -65,9 +67,15 @@ export class Watch {
     const { limits } = this;
     if (wait === 'connect') return this.passed(limits.connectTimeoutMs) ? wait : null;
     if (this.afterWork && wait !== 'send') return this.passed(limits.workTimeoutMs) ? 'work' : null;
-    if (wait === 'firstByte') return this.passed(limits.firstByteTimeoutMs) ? wait : null;
+    if (wait === 'firstByte') return this.passed(this.firstByteLimitMs()) ? wait : null;
     if (this.passed(limits.idleTimeoutMs)) return wait;
     return wait === 'idle' && this.landed && this.tooSlow() ? 'rate' : null;
+  }
+
+  /** The kernel still sends what it has taken of a body, and at the pace of the rest: where that was slow, it takes longer. */
+  private firstByteLimitMs(): number {
+    const { firstByteTimeoutMs } = this.limits;
+    return firstByteTimeoutMs + Math.min(this.sinceMs - this.beganMs, firstByteTimeoutMs);
   }
 
   private passed(limitMs: number): boolean {

@@ -23,7 +23,7 @@ const ORIGIN: Origin = {
 describe('a time-out', () => {
   it.each([
     ['connect', 'no connection to https://store:443 within 10000 ms (connectTimeoutMs)'],
-    ['send', 'https://store:443 took no byte of the request body for 20000 ms (idleTimeoutMs)'],
+    ['send', 'https://store:443 took too little of the request body for 20000 ms (idleTimeoutMs)'],
     ['firstByte', 'no answer from https://store:443 within 30000 ms (firstByteTimeoutMs)'],
     ['work', 'https://store:443 was silent over what it was asked to do for 300000 ms (workTimeoutMs)'],
     ['idle', 'no byte of the body from https://store:443 for 20000 ms (idleTimeoutMs)'],

@@ -4,10 +4,11 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { NEVER } from '../../dist/protocol/stop.js';
 import type { PreparedRequest } from '../../dist/protocol/http.js';
+import { Upload } from '../../dist/transport/upload.js';
 import { COLLECT, CountingStop, answer, closed, get, payload, transportOf } from './kit.js';
 import { exchangeOnce } from '../kit/attempts.js';
 
-let server: Server;
+let server: Server | null = null;
 const sockets: Socket[] = [];
 
 async function listen(onConnection: (socket: Socket) => void): Promise<void> {
@@ -21,7 +22,7 @@ async function listen(onConnection: (socket: Socket) => void): Promise<void> {
 }
 
 function put(body: Uint8Array): PreparedRequest {
-  const { port } = server.address() as AddressInfo;
+  const { port } = server!.address() as AddressInfo;
   const id = `http://127.0.0.1:${port}`;
   return {
     ...get({ id, secure: false, host: '127.0.0.1', port, ca: null, serverName: null }),
@@ -32,8 +33,9 @@ function put(body: Uint8Array): PreparedRequest {
 
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
-  server.close();
-  await once(server, 'close');
+  server?.close();
+  if (server !== null) await once(server, 'close');
+  server = null;
 });
 
 describe('a request body', () => {
@@ -115,10 +117,62 @@ describe('a request body', () => {
     const transport = transportOf();
     const stop = new CountingStop();
     const done = exchangeOnce(transport, put(payload(1, 32 << 20)), COLLECT, stop);
-    await once(server, 'connection');
+    await once(server!, 'connection');
     stop.cancel();
     expect(transport.stats()).toMatchObject({ active: 0, idle: 0 });
     expect(await done).toMatchObject({ outcome: 'cancelled', error: null });
     transport.close();
+  });
+});
+
+describe('the pieces of a request body', () => {
+  const KIB = 1024;
+
+  /** The sizes of the pieces that a body of 4 MiB leaves in, each of which takes so many ms of coarse time. */
+  function pieces(tookMs: (nth: number) => number): number[] {
+    const written: (string | Uint8Array)[] = [];
+    const taken: (() => void)[] = [];
+    const socket = {
+      cork: () => {},
+      uncork: () => {},
+      write: (bytes: string | Uint8Array, then: string | (() => void)) => {
+        written.push(bytes);
+        if (typeof then === 'function') taken.push(then);
+      },
+    };
+    const clock = { nowMs: 700 };
+    let moves = 0;
+    const upload = new Upload(socket as unknown as Socket, clock, () => (moves += 1));
+    const body = payload(3, (4 << 20) + 1);
+    upload.send('the head', body);
+    for (let at = 0; at < taken.length; at++) {
+      expect([upload.pending, taken.length, moves]).toEqual([true, at + 1, at]);
+      clock.nowMs += tookMs(at);
+      taken[at]!();
+    }
+    expect([upload.pending, moves]).toEqual([false, taken.length]);
+    const [head, ...rest] = written as [string, ...Uint8Array[]];
+    expect(head).toBe('the head');
+    expect(Buffer.concat(rest).equals(body)).toBe(true);
+    return rest.map((piece) => piece.length);
+  }
+
+  it('are small on a slow link, so that it shows that it moves', () => {
+    const sizes = pieces(() => 250);
+    // What the idle time-out of 20 s has to see at 4 KiB/s.
+    expect(sizes.slice(0, -1).every((size) => size === 64 * KIB && size <= 20 * 4 * KIB)).toBe(true);
+    expect(sizes.at(-1)).toBe(1);
+  });
+
+  it('grow on a fast link, up to half of what it has just taken, and begin anew when it becomes slow', () => {
+    const sizes = pieces((nth) => (nth === 11 ? 250 : 0));
+    expect(sizes.slice(0, 4)).toEqual([64 * KIB, 64 * KIB, 64 * KIB, 96 * KIB]);
+    let sum = 0;
+    for (const size of sizes.slice(0, 12)) {
+      expect(size).toBe(Math.max(64 * KIB, Math.min(512 * KIB, sum / 2)));
+      sum += size;
+    }
+    expect(sizes[11]).toBe(512 * KIB);
+    expect(sizes.slice(12, 14)).toEqual([64 * KIB, 64 * KIB]);
   });
 });

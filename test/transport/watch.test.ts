@@ -34,11 +34,12 @@ describe('the watch over a wait', () => {
       const clock = createClock();
       clock.nowMs = 5000;
       const watch = new Watch({ ...LIMITS, minRateBytesPerSecond: 0 }, clock);
+      if (wait !== 'connect') watch.begin(false);
       clock.nowMs += limitMs + 20;
       expect(watch.overdue(wait)).toBeNull();
       clock.nowMs += 1;
       expect(watch.overdue(wait)).toBe(wait);
-      watch.restart();
+      watch.begin(false);
       expect(watch.overdue(wait)).toBeNull();
       clock.nowMs += limitMs + 20;
       expect(watch.overdue(wait)).toBeNull();
@@ -77,6 +78,28 @@ describe('the watch over a wait', () => {
     clock.nowMs += 321;
     expect(watch.overdue(wait)).toBe(wait);
   });
+
+  it.each([
+    [150, 350],
+    [1000, 400],
+  ])(
+    'for the head is longer behind a body that took %i ms to go out, up to twice as long: %i ms',
+    (sendingMs, limitMs) => {
+      const clock = createClock();
+      clock.nowMs = 5000;
+      const watch = new Watch(LIMITS, clock);
+      watch.begin(false);
+      clock.nowMs += sendingMs;
+      watch.restart();
+      clock.nowMs += limitMs + 20;
+      expect(watch.overdue('firstByte')).toBeNull();
+      clock.nowMs += 1;
+      expect(watch.overdue('firstByte')).toBe('firstByte');
+      watch.begin(false);
+      clock.nowMs += 221;
+      expect(watch.overdue('firstByte')).toBe('firstByte');
+    },
+  );
 
   it('for the request to be taken is no longer where work follows', () => {
     const clock = createClock();
