@@ -85,7 +85,7 @@ describe('a store whose thread blocks', () => {
     const { stuckWorkers } = await closed();
     expect(stuckWorkers).toContain(failure!.error.worker);
     // A thread that spins may have kept another one from turning, which has ended since.
-    expect(loader.report!.stuckWorkers).toEqual(expect.arrayContaining(stuckWorkers));
+    expect(loader.report!.stuckWorkers).toEqual(expect.arrayContaining([...stuckWorkers]));
     await freed();
   });
 
