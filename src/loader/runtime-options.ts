@@ -24,7 +24,7 @@ export interface RuntimeOptions {
   readonly workers?: number | undefined;
   /** Bytes of all parts in flight, prefetched batches and batches that consumers hold. @default '512MiB' */
   readonly memoryBudget?: number | string | undefined;
-  /** Connections of all workers together, to all stores. @default 64 */
+  /** Connections in use of all workers together, to all stores. @default 64 */
   readonly maxConnections?: number | undefined;
   /**
    * Bytes per second that all loaders and calls read and write together, such as `'50MB'`. Kept by what is asked for, a
@@ -130,7 +130,7 @@ export const RUNTIME_OPTIONS: OptionTable<RuntimeValues, RuntimeEnv> = {
     }),
   },
   maxConnections: {
-    doc: 'Connections of all workers together, to all stores.',
+    doc: 'Connections in use of all workers together, to all stores.',
     parse: whole(1, 65_536),
     fallback: () => ({
       value: 64,

@@ -125,7 +125,7 @@ export interface TransportLimits {
   /** Bytes per second that a body which is landed must keep over `minRateWindowMs`; 0 for none. */
   readonly minRateBytesPerSecond: number;
   readonly minRateWindowMs: number;
-  /** Connections of this worker, over all origins. */
+  /** Connections of this worker that are in use, over all origins; with the idle ones twice as many. */
   readonly maxConnections: number;
   /** How long an idle connection is kept. */
   readonly keepAliveMs: number;

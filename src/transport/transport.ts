@@ -2,9 +2,11 @@
  * The transport: one attempt of an HTTP/1.1 exchange per call, over kept connections. One per worker thread.
  *
  * Invariants:
- * 1. There are never more than `maxConnections` connections, over all origins, idle ones included.
+ * 1. There are never more than `maxConnections` connections in use, over all origins, nor to one origin, idle ones
+ *    included. Over all origins there may be twice as many with the idle ones, so work that goes to and fro between two of
+ *    them, such as a copy from one store to another, need not dial for each request.
  * 2. Nobody waits while a connection could be had: those who wait are served in the order they came, and an idle
- *    connection of another origin is closed for the first of them.
+ *    connection of another origin is closed for the first of them where there are too many.
  * 3. A wait ends at once when its signal is cancelled. It has no time-out of its own: waiting for a turn is not a
  *    failure of anybody, and every exchange ahead is bounded. The number of those who wait is bounded.
  * 4. After `close` and the end of the exchanges in flight there is no socket and no timer left. An idle connection
@@ -127,16 +129,14 @@ class PooledTransport implements Transport, ConnectionHost {
   freed(connection: Connection): void {
     if (this.closed) return connection.destroy();
     const next = first(this.waiting);
-    if (next === undefined) {
-      connection.idleSinceMs = this.deps.now();
-      this.placeOf(connection.origin).idle.push(connection);
-      this.idleCount++;
-    } else if (next.request.origin.id === connection.origin.id) {
+    if (next?.request.origin.id === connection.origin.id) {
       this.waiting.delete(next);
-      this.reuse(connection, next);
-    } else {
-      connection.destroy();
+      return this.reuse(connection, next);
     }
+    connection.idleSinceMs = this.deps.now();
+    this.placeOf(connection.origin).idle.push(connection);
+    this.idleCount++;
+    this.serveWaiting();
   }
 
   gone(connection: Connection): void {
@@ -187,17 +187,21 @@ class PooledTransport implements Transport, ConnectionHost {
 
   /** Gives the attempt a connection, kept or new; false when it has to wait. */
   private place(attempt: Attempt): boolean {
+    const { maxConnections, keepAliveMs } = this.limits;
+    if (this.live.size - this.idleCount >= maxConnections) return false;
     const { origin } = attempt.request;
     const place = this.placeOf(origin);
     const kept = place.idle.at(-1);
     // A thread that was blocked finds connections here which the ticker had no chance to close.
-    if (kept !== undefined && kept.idleSinceMs >= this.deps.now() - this.limits.keepAliveMs) {
+    if (kept !== undefined && kept.idleSinceMs >= this.deps.now() - keepAliveMs) {
       place.idle.pop();
       this.idleCount--;
       this.reuse(kept, attempt);
       return true;
     }
-    if (this.live.size >= this.limits.maxConnections && !this.closeOldestIdle()) return false;
+    // So that there are no more to this origin than may be in use.
+    kept?.destroy();
+    if (this.live.size >= 2 * maxConnections) this.closeOldestIdle();
     this.open(origin, place, attempt);
     return true;
   }
@@ -223,7 +227,7 @@ class PooledTransport implements Transport, ConnectionHost {
     }
   }
 
-  private closeOldestIdle(): boolean {
+  private closeOldestIdle(): void {
     let oldest: Connection | undefined;
     for (const { idle } of this.places.values()) {
       const candidate = idle[0];
@@ -231,7 +235,6 @@ class PooledTransport implements Transport, ConnectionHost {
         oldest = candidate;
     }
     oldest?.destroy();
-    return oldest !== undefined;
   }
 
   private placeOf(origin: Origin): Place {

@@ -227,8 +227,39 @@ describe('the cap on connections', () => {
     expect(transport.stats()).toMatchObject({ opened: 2, reused: 18, active: 0, idle: 2 });
   });
 
-  it('counts all origins: the oldest idle connection makes room for another one', async () => {
+  it('is one of those in use: work between two origins finds its connections again', async () => {
     limitsOf({ maxConnections: 2 });
+    const a = await serve(({ socket }) => socket.write(small));
+    const b = await serve(({ socket }) => socket.write(small));
+    const lane = async (): Promise<void> => {
+      for (let i = 0; i < 10; i++) {
+        await fetchFrom(a);
+        await fetchFrom(b);
+      }
+    };
+    await Promise.all([lane(), lane(), lane()]);
+    expect(transport.stats().opened).toBeLessThanOrEqual(4);
+    expect([a, b].every(({ sockets }) => sockets.length <= 2)).toBe(true);
+    expect(transport.stats()).toMatchObject({ active: 0, reused: 60 - transport.stats().opened });
+  });
+
+  it('holds while connections to another origin are idle', async () => {
+    limitsOf({ maxConnections: 1 });
+    const a = await serve(({ socket }) => socket.write(small));
+    const b = await serve(() => {});
+    await fetchFrom(a);
+    const first = fetchFrom(b);
+    await b.requests(1);
+    const second = fetchFrom(a);
+    expect(transport.stats()).toMatchObject({ opened: 2, reused: 0, active: 1, idle: 1 });
+    b.seen[0]!.socket.write(small);
+    expect((await first).outcome).toBe('complete');
+    expect((await second).outcome).toBe('complete');
+    expect(transport.stats()).toMatchObject({ opened: 2, reused: 1 });
+  });
+
+  it('is twice as much with the idle ones: of those to three origins the oldest gives way', async () => {
+    limitsOf({ maxConnections: 1 });
     const [a, b, c] = [
       await serve(({ socket }) => socket.write(small)),
       await serve(({ socket }) => socket.write(small)),
@@ -237,16 +268,31 @@ describe('the cap on connections', () => {
     await fetchFrom(a);
     await fetchFrom(b);
     expect(transport.stats()).toMatchObject({ idle: 2 });
-    await fetchFrom(c);
+    const third = fetchFrom(c);
+    // It is closed before the next one is opened, for descriptors are bounded too.
+    expect([a, b, c].map(({ port }) => descriptorsTo(port))).toEqual([0, 1, 0]);
+    expect((await third).outcome).toBe('complete');
     expect(transport.stats()).toMatchObject({ opened: 3, idle: 2 });
     await closed(a.sockets[0]!);
     await fetchFrom(b);
     expect(transport.stats()).toMatchObject({ opened: 3, reused: 1 });
   });
 
-  it('is one of descriptors: what is cancelled or gives way is closed before the next one is opened', async () => {
+  it('leaves no more than that to one origin, though those that are too old were not closed yet', async () => {
+    let now = 0;
+    transport = transportOf({ maxConnections: 2 }, { now: () => now });
+    const server = await serve(({ socket }) => socket.write(small));
+    await Promise.all([fetchFrom(server), fetchFrom(server)]);
+    expect(transport.stats()).toMatchObject({ opened: 2, idle: 2 });
+    now += 5000;
+    const both = [fetchFrom(server), fetchFrom(server)];
+    expect(transport.stats()).toMatchObject({ opened: 4, active: 2, idle: 0 });
+    for (const exchange of await Promise.all(both)) expect(exchange.outcome).toBe('complete');
+  });
+
+  it('is one of descriptors: what is cancelled is closed before the next one is opened', async () => {
     limitsOf({ maxConnections: 1 });
-    const a = await serve(({ nth, socket }) => nth === 0 && socket.write(small));
+    const a = await serve(({ socket }) => socket.write(small));
     const b = await serve(() => {});
     await fetchFrom(a);
     const stop = new CountingStop();
@@ -257,8 +303,8 @@ describe('the cap on connections', () => {
         done();
       });
     });
-    // The idle connection to the one server made room for the other, which is connected to in the next turn.
-    expect([descriptorsTo(a.port), descriptorsTo(b.port)]).toEqual([0, 0]);
+    // The other server is connected to in the next turn.
+    expect([descriptorsTo(a.port), descriptorsTo(b.port)]).toEqual([1, 0]);
     await b.requests(1);
     expect(descriptorsTo(b.port)).toBe(1);
     const next = fetchFrom(a);
@@ -282,7 +328,7 @@ describe('the cap on connections', () => {
     await a.requests(2);
     a.seen[1]!.socket.write(small);
     expect(await third).toMatchObject({ outcome: 'complete' });
-    expect(transport.stats()).toMatchObject({ opened: 3, reused: 0 });
+    expect(transport.stats()).toMatchObject({ opened: 2, reused: 1 });
   });
 
   it('gives the slot of a connection that failed to the next, for as many as wait', async () => {
