@@ -247,9 +247,9 @@ export class Runtime {
 
   /**
    * Drains what runs, cancels it at the deadline (`closeTimeoutMs` of the runtime by default), and ends the workers.
-   * Resolves even when a thread cannot be ended.
+   * Resolves even when a thread cannot be ended. Rejects with InvalidArgument, and closes nothing, for a deadline that is no number.
    */
-  close(options: DrainOptions & { readonly reason?: string } = {}): Promise<RuntimeRecord> {
+  async close(options: DrainOptions & { readonly reason?: string } = {}): Promise<RuntimeRecord> {
     const { reason = 'close', deadlineMs = this.#options.closeTimeoutMs } = options;
     // A second call may shorten the deadline of the first.
     const ended = this.#supervisor.close(reason, deadlineMs);

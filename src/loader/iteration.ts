@@ -45,11 +45,18 @@ export function createIterator(iteration: Iteration): AsyncIterableIterator<Batc
 /** An iteration never reaches its iterator, so that it can be held here until that is gone. */
 const forgotten = new FinalizationRegistry<Iteration>((iteration) => iteration.abandon());
 
+/**
+ * Gives an iteration the epoch that it is to go through; `begun` makes it the loader's running one. One that cannot begin uses
+ * up no epoch, and the loader's cursor stays where it was.
+ * @throws MillraceError InvalidArgument while another one runs
+ */
+export type Claim = (iteration: Iteration) => { readonly epoch: number; readonly begun: () => void };
+
 export class Iteration {
   readonly #supervisor: SupervisorHandle;
   readonly #dataset: Dataset;
   readonly #options: ResolvedLoaderOptions;
-  readonly #claim: (iteration: Iteration) => number;
+  readonly #claim: Claim;
   #running: Running | null = null;
   /** Nothing more is asked of the stream. */
   #ending = false;
@@ -63,13 +70,7 @@ export class Iteration {
   #unlinkStop: () => void = () => {};
   readonly #done: Promise<TerminalRecord | null>;
 
-  /** `claim` makes this iteration the loader's running one and returns its epoch; it throws while another runs. */
-  constructor(
-    supervisor: SupervisorHandle,
-    dataset: Dataset,
-    options: ResolvedLoaderOptions,
-    claim: (iteration: Iteration) => number,
-  ) {
+  constructor(supervisor: SupervisorHandle, dataset: Dataset, options: ResolvedLoaderOptions, claim: Claim) {
     this.#claim = claim;
     this.#supervisor = supervisor;
     this.#dataset = dataset;
@@ -174,7 +175,8 @@ export class Iteration {
   }
 
   #begin(): Running {
-    const order = { ...this.#options, epoch: this.#claim(this) };
+    const { epoch, begun } = this.#claim(this);
+    const order = { ...this.#options, epoch };
     const stop = linkStop({
       token: this.#options.token ?? undefined,
       signal: this.#options.signal ?? undefined,
@@ -190,6 +192,7 @@ export class Iteration {
         ordered: this.#options.stream.order === 'sequence',
       });
       this.#watchEnd(stream, source, stop);
+      begun();
       return { stream, source, batches };
     } catch (thrown) {
       stop.dispose();

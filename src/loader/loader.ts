@@ -11,7 +11,7 @@ import type { Cursor, StoreDirectory, SupervisorHandle, TerminalRecord } from '.
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
 import type { Batch } from './batch.js';
 import { asDataset, type Dataset, type DatasetLike } from './datasets.js';
-import { createIterator, Iteration } from './iteration.js';
+import { type Claim, createIterator, Iteration } from './iteration.js';
 import {
   explainLoader,
   type LoaderEnv,
@@ -88,7 +88,7 @@ export class Loader implements AsyncIterable<Batch> {
    * garbage-collected, and is then `abandoned` in the report.
    */
   [Symbol.asyncIterator](): AsyncIterator<Batch, undefined> {
-    const claim = (iteration: Iteration): number => {
+    const claim: Claim = (iteration) => {
       if (this.#iteration !== null && !this.#iteration.over) {
         throw new MillraceError(
           ErrorCode.InvalidArgument,
@@ -96,9 +96,12 @@ export class Loader implements AsyncIterable<Batch> {
           { phase: 'plan' },
         );
       }
-      this.#iteration = iteration;
-      this.#epoch += 1;
-      return this.#epoch - 1;
+      const epoch = this.#epoch;
+      const begun = (): void => {
+        this.#iteration = iteration;
+        this.#epoch = epoch + 1;
+      };
+      return { epoch, begun };
     };
     return createIterator(new Iteration(this.#supervisor, this.#dataset, this.#options, claim));
   }

@@ -10,6 +10,7 @@
  *    from running.
  */
 import { ErrorCode, messageOf, MillraceError } from './errors.js';
+import { shownValue } from './shown-value.js';
 import { StopState, type StopSignal } from './stop.js';
 
 /** Where a token gets its time from; the simulation gives its own. */
@@ -105,8 +106,12 @@ export class CancellationToken implements StopSignal {
     return new CancellationToken({ parent: this });
   }
 
-  /** A child that is cancelled after `deadlineMs`; waits on it then fail with `DeadlineExceeded`. */
+  /**
+   * A child that is cancelled after `deadlineMs`; waits on it then fail with `DeadlineExceeded`.
+   * @throws MillraceError InvalidArgument for what is no number
+   */
   withDeadline(deadlineMs: number): CancellationToken {
+    checkDeadline(deadlineMs);
     const child = this.child();
     child.#deadlineAt = this.#clock.now() + deadlineMs;
     return child;
@@ -115,8 +120,10 @@ export class CancellationToken implements StopSignal {
   /**
    * Start nothing new, deliver or hand back what is in flight, and become cancelled after `deadlineMs`. A later drain
    * can only shorten the deadline. Idempotent.
+   * @throws MillraceError InvalidArgument for a `deadlineMs` that is no number
    */
   drain(reason = 'drain', options: DrainOptions = {}): void {
+    checkDeadline(options.deadlineMs);
     if (this.cancelled) return;
     const deadlineMs = options.deadlineMs ?? DEFAULT_DRAIN_DEADLINE_MS;
     const deadlineAt = this.#clock.now() + deadlineMs;
@@ -231,11 +238,14 @@ export class CancellationToken implements StopSignal {
   /**
    * A token that drains at the first of these signals. The handlers are taken back at that moment, so a second signal
    * finds its default action: the process ends at once.
+   * @throws MillraceError InvalidArgument for a `deadlineMs` that is no number
    */
   static fromSignals(
     signals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'],
     options: SignalOptions = {},
   ): CancellationToken {
+    // Now, and not when the signal comes.
+    checkDeadline(options.deadlineMs);
     const token = new CancellationToken();
     const source = options.source ?? process;
     const takeBack = (): void => {
@@ -291,4 +301,14 @@ export class CancellationToken implements StopSignal {
     }
     if (failures.length > 0) throw failures[0];
   }
+}
+
+/** A text, as the environment has it, would be put together with the time and not added to it; with NaN no time ever comes. */
+function checkDeadline(deadlineMs: unknown): void {
+  if (deadlineMs === undefined || (typeof deadlineMs === 'number' && !Number.isNaN(deadlineMs))) return;
+  throw new MillraceError(
+    ErrorCode.InvalidArgument,
+    `deadlineMs: expected a number of milliseconds, such as ${DEFAULT_DRAIN_DEADLINE_MS}; given ${shownValue(deadlineMs)}`,
+    { phase: 'configure' },
+  );
 }

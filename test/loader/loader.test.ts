@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Batch } from '../../dist/loader/batch.js';
 import { ObjectDataset } from '../../dist/loader/datasets.js';
 import { Loader } from '../../dist/loader/loader.js';
+import { ErrorCode, MillraceError } from '../../dist/protocol/errors.js';
 import { CancellationToken } from '../../dist/protocol/token.js';
 import { bytesOf, createFakeSupervisor, uriOf } from './fake-supervisor.js';
 
@@ -120,6 +121,25 @@ describe('a loader', () => {
     await expect(iterator.next()).rejects.toMatchObject({ code: 'NotFound', uri: uriOf('k5') });
     expect(loader.report?.reason).toBe('failed');
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('that cannot begin uses up no epoch, and leaves cursor and report as they were', async () => {
+    const supervisor = createFakeSupervisor();
+    const loader = new Loader(supervisor, uris, { batchSize: 4 });
+    const all = async (): Promise<void> => {
+      for await (const batch of loader) batch.ack();
+    };
+    await all();
+    const [{ cursor, report }, { openStream }] = [loader, supervisor];
+    supervisor.openStream = () => {
+      throw new MillraceError(ErrorCode.Throttled, 'too many loaders');
+    };
+    await expect(all()).rejects.toMatchObject({ code: 'Throttled' });
+    expect([loader.epoch, loader.cursor, loader.report]).toEqual([1, cursor, report]);
+    expect(cursor.objects).toBe(10);
+    supervisor.openStream = openStream;
+    await all();
+    expect(loader.epoch).toBe(2);
   });
 
   it('begins the next epoch with each iteration, in another order for the same seed', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { StopState } from '../../dist/protocol/stop.js';
 import { CancellationToken, DEFAULT_DRAIN_DEADLINE_MS } from '../../dist/protocol/token.js';
 import { handClock } from './hand-clock.js';
@@ -378,5 +378,24 @@ describe('error', () => {
     expect(() => token.throwIfCancelled()).not.toThrow();
     token.cancel();
     expect(token.error()).toMatchObject({ code: 'Cancelled', message: 'cancelled: SIGTERM' });
+  });
+});
+
+describe('a deadline that is no number', () => {
+  const given = ['20000', '10s', Number.NaN, null, {}] as unknown as number[];
+
+  it.each(given)('is refused, and nothing is turned: %j', (deadlineMs) => {
+    const token = new CancellationToken({ clock: handClock() });
+    const refused = expect.objectContaining({
+      code: 'InvalidArgument',
+      message: expect.stringMatching(
+        /^deadlineMs: expected a number of milliseconds, such as 25000; given /,
+      ) as string,
+    }) as Error;
+    expect(() => token.drain('SIGTERM', { deadlineMs })).toThrow(refused);
+    expect(() => token.withDeadline(deadlineMs)).toThrow(refused);
+    const source = { on: vi.fn(), removeListener: vi.fn() };
+    expect(() => CancellationToken.fromSignals(['SIGTERM'], { deadlineMs, source })).toThrow(refused);
+    expect([token.state, source.on.mock.calls]).toEqual([StopState.Live, []]);
   });
 });

@@ -123,7 +123,9 @@ export class CopyRun {
       stream.release(batch);
       await this.#out.room();
     }
-    if (stream.token.draining) throw stream.token.error();
+    // A drain may have become a cancel by the time that the last batch was taken.
+    const { listed, left, dropped } = await stream.ended;
+    if (listed !== 'complete' || left + dropped > 0) throw stream.token.error();
   }
 
   #copied({ entry }: ItemRecord): void {
