@@ -130,7 +130,8 @@ describe('a loader', () => {
       for await (const batch of loader) batch.ack();
     };
     await all();
-    const [{ cursor, report }, { openStream }] = [loader, supervisor];
+    const { cursor, report } = loader;
+    const openStream = supervisor.openStream.bind(supervisor);
     supervisor.openStream = () => {
       throw new MillraceError(ErrorCode.Throttled, 'too many loaders');
     };
