@@ -18,7 +18,6 @@ import {
   existsSync,
   fstatSync,
   openSync,
-  type PathLike,
   readlinkSync,
   realpathSync,
   type Stats,
@@ -43,8 +42,8 @@ export interface Root {
   open(path: FilePath, flags?: number): number;
   /** Opens a directory; throws as `open` does. */
   enter(path: FilePath): Entered;
-  /** Opens a directory with `use`, under a name that stays that directory whatever happens to its path. */
-  withDirectory<T>(path: Buffer, use: (name: PathLike) => T): T;
+  /** Opens a directory with `use`, under a name that is that directory, whatever happens to its path, until it returns. */
+  withDirectory<T>(path: Buffer, use: (name: Buffer) => T): T;
   /** Whether the path, symbolic links resolved, lies inside. Throws as realpath does. */
   holds(path: Buffer): boolean;
 }
@@ -114,7 +113,7 @@ export function createRoot(path: string, scheme: LocalScheme = 'file'): Root {
       if (!confined) return use(directory);
       const fd = open(directory, constants.O_DIRECTORY);
       try {
-        return use(HAS_PROC ? `/proc/self/fd/${fd}` : directory);
+        return use(HAS_PROC ? latin1Buffer(`/proc/self/fd/${fd}`) : directory);
       } finally {
         closeRead(fd);
       }
