@@ -34,9 +34,10 @@ export class Grants {
     this.#deps = deps;
   }
 
-  /** Grants memory to the next task, or pack of tasks, of a stream. False when it cannot now. */
+  /** Grants memory to the next task, or pack of tasks, of a stream. False when it cannot now, or the stream has ended. */
   grantNext(stream: Stream): boolean {
-    if (this.turn !== null && this.turn !== stream) return false;
+    // What was refused a moment ago may have ended it.
+    if (!stream.open || (this.turn !== null && this.turn !== stream)) return false;
     stream.blockedBytes = 0;
     const again = stream.planned[0];
     if (again !== undefined) {

@@ -46,10 +46,10 @@ export function evictedTasks(
   verifiable: (entry: PlanEntry) => boolean,
 ): Task[] {
   const first = new Map<number, Task>();
-  for (const { sequence, entry, index, version } of batches.flatMap(({ items }) => items)) {
+  for (const { sequence, entry, index, size, version } of batches.flatMap(({ items }) => items)) {
     if (first.has(sequence)) continue;
     const isSplit = index > 0 && version !== null;
-    const again = isSplit ? { ...entry, version, pinned: true } : entry;
+    const again = isSplit ? { ...entry, size, version, pinned: true } : entry;
     first.set(sequence, { ...newTask(sequence, again, verifiable(again)), skipItems: index });
   }
   return [...first.values()].toReversed();

@@ -307,3 +307,13 @@ describe('the note of what is lost', () => {
     expect([lostNote(0), lostNote(1)]).toEqual(['', ' (1 B of it lost to a stuck worker)']);
   });
 });
+
+describe('a stream that has ended', () => {
+  it('gets no memory any more, be it what was refused a moment ago that has ended it', async () => {
+    const { arena, grants } = createGrants(pages(4));
+    const { stream, pull } = createStream(arena, sized([pages(5), pages(1)]), { onError: 'fail' });
+    await pull();
+    expect([grants.grantNext(stream), stream.open]).toEqual([true, false]);
+    expect([grants.grantNext(stream), granted(stream), arena.stats().usedBytes]).toEqual([false, [], 0]);
+  });
+});

@@ -105,14 +105,11 @@ describe('a task', () => {
 
 describe('an object some of whose items were handed out before it was evicted', () => {
   const again = (index: number, version: string | null) =>
-    evictedTasks([{ items: [valueItem(4, { index, version })], bytes: 0 }], () => false)[0]!;
+    evictedTasks([{ items: [valueItem(4, { index, version, size: 77 })], bytes: 0 }], () => false)[0]!;
 
-  it('comes again in the version that those are of', () => {
-    expect(again(1, 'v1')).toMatchObject({
-      skipItems: 1,
-      version: 'v1',
-      entry: { pinned: true, version: 'v1' },
-    });
+  it('comes again in the version that those are of, of the size that it has there', () => {
+    const entry = { pinned: true, version: 'v1', size: 77 };
+    expect(again(1, 'v1')).toMatchObject({ skipItems: 1, version: 'v1', size: 77, length: 77, entry });
   });
 
   it('comes again in any version where none was handed out, or none is known', () => {
