@@ -103,7 +103,7 @@ function keyOf(key: string, origin: string): Source {
 }
 
 function sasOf(token: string, origin: string): Source {
-  return known({ kind: 'sas', token: checkSas(token, origin) });
+  return known({ kind: 'sas', token: checkSas(token, origin), renewable: false });
 }
 
 function invalid(message: string): MillraceError {

@@ -81,8 +81,10 @@ const notAuthenticated: Rule = ({ uri, auth, expired, account }) => {
         ? 'the shared access signature has expired; give a new one as the az option sasToken'
         : 'the shared access signature is not accepted: it is for another account or resource, not valid yet, or was changed'
       : 'the access token is not accepted: it has expired or is for another tenant or audience; renew it (az login)';
-  // A signature that is wrong stays wrong; a token may have been rotated, and one that has expired can be renewed.
-  const outcome = expired || auth.kind === 'token' ? Outcome.StaleCredentials : Outcome.Refused;
+  // A signature that was given once and is wrong stays wrong. Others may have been replaced meanwhile: the end of a signature may
+  // stand in a stored policy, and its key may have been rotated before it.
+  const isRenewable = auth.kind === 'token' || (auth.kind === 'sas' && auth.renewable);
+  const outcome = expired || isRenewable ? Outcome.StaleCredentials : Outcome.Refused;
   return { outcome, code: ErrorCode.Unauthenticated, message: `${uri}: ${what}` };
 };
 

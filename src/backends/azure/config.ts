@@ -9,8 +9,8 @@ import type { BodyChecksum } from './checksums.js';
 export type AzureAuth =
   /** The account's key, base64: each request is signed with it. */
   | { readonly kind: 'key'; readonly key: string }
-  /** A shared access signature: a query, without its question mark. */
-  | { readonly kind: 'sas'; readonly token: string }
+  /** A shared access signature: a query, without its question mark; `renewable` where a function gave it. */
+  | { readonly kind: 'sas'; readonly token: string; readonly renewable: boolean }
   /** An access token of Microsoft Entra ID. */
   | { readonly kind: 'token'; readonly token: string }
   | { readonly kind: 'anonymous' };

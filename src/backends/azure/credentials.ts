@@ -42,7 +42,7 @@ export function createCredentialSource(source: Source, world: CredentialsWorld):
     if (source.kind === 'known') return knownOf(source.auth);
     if (source.kind === 'sas') {
       const token = checkSas(await source.ask(), 'text that the sasToken function gave');
-      return knownOf({ kind: 'sas', token });
+      return knownOf({ kind: 'sas', token, renewable: true });
     }
     if (source.kind === 'chain') {
       chain ??= (await world.chain())();
@@ -106,7 +106,8 @@ function tokenOf(given: AzureAccessToken | null): Resolved<AzureAuth> {
 }
 
 function expired(source: Source, nowMs: number | null): MillraceError {
-  const how = source.kind === 'known' ? 'give a new one' : 'renew them (az login)';
+  const isGiven = source.kind === 'known' || source.kind === 'sas';
+  const how = isGiven ? 'give a new one' : 'renew them (az login)';
   return new MillraceError(
     ErrorCode.Unauthenticated,
     `The Azure credentials have expired or are not accepted, and their source gives no newer ones; ${how}${clockHint(nowMs)}`,

@@ -20,7 +20,7 @@ export interface AzureTokenCredential {
 export interface AzureOptions {
   /** Key of the account, base64. */
   readonly accountKey?: string | undefined;
-  /** Shared access signature, with or without its question mark, or a function that gives a new one when it has expired. */
+  /** Shared access signature, with or without its question mark, or a function that gives a new one when it has expired or is refused. */
   readonly sasToken?: string | (() => Promise<string>) | undefined;
   /** Connection string of the account, `UseDevelopmentStorage=true` included. */
   readonly connectionString?: string | undefined;

@@ -18,6 +18,7 @@ import {
   put,
   refusal,
   request,
+  SAS,
   SIGNATURE,
   TOKEN,
   utf8,
@@ -106,6 +107,21 @@ describe('refusals of a read', () => {
     const answer = read(refusal(403, 'AuthenticationFailed'), 'sas', NOW - 1);
     expect(answer.outcome).toBe('stale-credentials');
     expect(answer.error?.message).toMatch(/has expired; give a new one as the az option sasToken/);
+  });
+
+  it('a signature that a function gave wants a new one, though it tells no end', () => {
+    const auth: AzureAuth = { kind: 'sas', token: SAS, renewable: true };
+    const answer = data({ auth }).readAnswer(request(), refusal(403, 'AuthenticationFailed'), target, NOW);
+    expect(answer).toMatchObject({ outcome: 'stale-credentials', error: { code: 'Unauthenticated' } });
+    expect(answer.error?.message).toMatch(/signature is not accepted/);
+    // What it does not grant, the next one will not grant either.
+    const denied = data({ auth }).readAnswer(
+      request(),
+      refusal(403, 'AuthorizationPermissionMismatch'),
+      target,
+      NOW,
+    );
+    expect(denied).toMatchObject({ outcome: 'refused', error: { code: 'AccessDenied' } });
   });
 
   it('an answer to HEAD is told by its header', () => {

@@ -138,6 +138,21 @@ describe('authorization', () => {
     control.close();
   });
 
+  it('takes a new signature from a function when the last one is refused, and tells the workers that it can', async () => {
+    let asked = 0;
+    const sasToken = (): Promise<string> =>
+      Promise.resolve(`sv=1&si=policy&sig=${++asked}${encodeURIComponent(SIGNATURE)}`);
+    const control = await openAzureControl('az://myaccount/logs', { sasToken }, world());
+    const first = await control.snapshot(0);
+    expect(first).toMatchObject({ expiresAtMs: null, config: { auth: { kind: 'sas', renewable: true } } });
+    const second = await control.snapshot(first.version);
+    expect((second.config as AzureDataConfig).auth).toMatchObject({
+      token: expect.stringContaining('sig=2'),
+    });
+    control.close();
+    expect((await configOf({ sasToken: SAS })).auth).toMatchObject({ kind: 'sas', renewable: false });
+  });
+
   it('has nothing newer than a key', async () => {
     const control = await openAzureControl('az://myaccount/logs', { accountKey: KEY }, world());
     const { version } = await control.snapshot(0);

@@ -35,7 +35,7 @@ export function config(changes: Partial<AzureDataConfig> = {}): AzureDataConfig 
 
 export const AUTHS: Record<AzureAuth['kind'], AzureAuth> = {
   key: { kind: 'key', key: KEY },
-  sas: { kind: 'sas', token: SAS },
+  sas: { kind: 'sas', token: SAS, renewable: false },
   token: { kind: 'token', token: TOKEN },
   anonymous: { kind: 'anonymous' },
 };
