@@ -24,6 +24,8 @@ export interface Asked {
   readonly head: boolean;
   /** What it was signed with, or null: for what its answer may mean, and what it must not repeat. */
   readonly credentials: S3Credentials | null;
+  /** Whether the source of the credentials may give others. */
+  readonly renewable: boolean;
   /** Whether the snapshot's credentials are past their own expiry. */
   readonly expired: boolean;
   readonly context: ErrorContext;
@@ -114,6 +116,15 @@ const unauthenticated =
   (asked) =>
     refuse(ErrorCode.Unauthenticated, `${asked.uri}: ${what}`);
 
+/** What may have been rotated since it was asked for, before any end that it told. */
+const unknownKey =
+  (what: string): Rule =>
+  ({ uri, renewable }) => ({
+    outcome: renewable ? Outcome.StaleCredentials : Outcome.Refused,
+    code: ErrorCode.Unauthenticated,
+    message: `${uri}: ${what}`,
+  });
+
 /** The header is malformed either because it names another region or because the access key id cannot be one. */
 const malformedHeader: Rule = (asked, service, exchange) => {
   const right = regionName(exchange.header('x-amz-bucket-region')) ?? service.region;
@@ -133,8 +144,8 @@ const BY_CODE: ReadonlyMap<string, Rule> = new Map<string, Rule>(
     SignatureDoesNotMatch: unauthenticated(
       'the signature does not match: the secret access key is wrong for its access key id (or a proxy changed the request)',
     ),
-    InvalidAccessKeyId: unauthenticated('the access key id is not known to the service'),
-    InvalidToken: unauthenticated('the session token is malformed or does not belong to the access key id'),
+    InvalidAccessKeyId: unknownKey('the access key id is not known to the service'),
+    InvalidToken: unknownKey('the session token is malformed or does not belong to the access key id'),
     InvalidSecurity: unauthenticated('the credentials are not valid'),
     ExpiredToken: expiredToken,
     ExpiredTokenException: expiredToken,
@@ -172,7 +183,7 @@ function byStatus(asked: Asked, service: ServiceError, exchange: Exchange): Ruli
     if (!asked.head) return noSuchKey(asked, service, exchange);
     return refuse(ErrorCode.NotFound, `${asked.uri}: there is no such object or bucket${bare}`);
   }
-  if (status === 401) return unauthenticated('the credentials were not accepted')(asked, service, exchange);
+  if (status === 401) return unknownKey('the credentials were not accepted')(asked, service, exchange);
   if (status === 403) {
     if (asked.expired) return expiredToken(asked, service, exchange);
     const denied = accessDenied(asked, service, exchange);

@@ -26,6 +26,8 @@ export interface S3DataConfig {
   readonly service: string;
   /** Null for anonymous requests, which are not signed. */
   readonly credentials: S3Credentials | null;
+  /** Whether their source may give others when these are refused; not for what the options or variables hold. */
+  readonly renewable: boolean;
   /** Account id that the bucket must belong to, or null. */
   readonly expectedBucketOwner: string | null;
   /** Whether the requests accept that the requester pays. */

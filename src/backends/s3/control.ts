@@ -68,7 +68,6 @@ interface Opened extends Shared {
 }
 
 function createControl(bucket: string, shared: Opened): StoreControl {
-  const { options } = shared;
   let addresses: Promise<Address[]> | null = null;
 
   function locate(): Promise<Address[]> {
@@ -87,7 +86,7 @@ function createControl(bucket: string, shared: Opened): StoreControl {
     `s3://${bucket}`,
     async (staleVersion) => {
       const [where, generation] = await Promise.all([locate(), shared.source.after(staleVersion)]);
-      return snapshotOf(bucket, options, where, generation);
+      return snapshotOf(bucket, shared, where, generation);
     },
     () => shared.release(),
   );
@@ -133,11 +132,11 @@ function regionOfArn(bucket: string): string | null {
 
 function snapshotOf(
   bucket: string,
-  options: S3Options,
+  opened: Opened,
   addresses: readonly Address[],
   generation: S3Generation,
 ): StoreSnapshot {
-  const configs = addresses.map((address) => configOf(bucket, options, address, generation));
+  const configs = addresses.map((address) => configOf(bucket, opened, address, generation));
   const snapshot = {
     version: generation.number,
     expiresAtMs: generation.expiresAtMs,
@@ -154,7 +153,7 @@ function nameOf({ origin, hostHeader }: S3DataConfig): string {
 
 function configOf(
   bucket: string,
-  options: S3Options,
+  { options, source }: Opened,
   { origin, pathPrefix, hostHeader, region, service }: Address,
   generation: S3Generation,
 ): S3DataConfig {
@@ -166,6 +165,7 @@ function configOf(
     region,
     service,
     credentials: generation.credentials,
+    renewable: source.renewable,
     expectedBucketOwner: options.expectedBucketOwner ?? null,
     requesterPays: options.requesterPays ?? false,
     allowContentEncoding: options.allowContentEncoding ?? false,

@@ -29,6 +29,8 @@ const IMDS_RETRIES = 0;
 export type S3Generation = Generation<S3Credentials | null>;
 
 export interface CredentialSource {
+  /** Whether it may give others without anything being set anew. */
+  readonly renewable: boolean;
   /** A generation after `stale` (0 for any) that is not about to expire. */
   after(stale: number): Promise<S3Generation>;
   close(): void;
@@ -83,6 +85,7 @@ export function createCredentialSource(options: S3Options, world: CredentialsWor
   const { now } = world;
   const generations = createGenerations({ resolve, now, isSame: sameCredentials, expired });
   return {
+    renewable: isRenewable(options, world.env),
     after(stale): Promise<S3Generation> {
       if (options.anonymous !== true) return generations.after(stale);
       return Promise.resolve({ number: stale + 1, credentials: null, expiresAtMs: null });
@@ -92,6 +95,13 @@ export function createCredentialSource(options: S3Options, world: CredentialsWor
       generations.forget();
     },
   };
+}
+
+/** The chain looks at the variables first, but not where a profile is named. */
+function isRenewable({ anonymous, credentials, profile }: S3Options, env: Env): boolean {
+  if (anonymous === true || typeof credentials === 'object') return false;
+  if (credentials !== undefined || profile || env.AWS_PROFILE) return true;
+  return !(env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY);
 }
 
 /** A client that is never sent anything: its configuration holds the SDK's chain of providers. */
@@ -114,7 +124,7 @@ async function chainClient(options: S3Options, world: CredentialsWorld): Promise
 function expired(nowMs: number | null): MillraceError {
   return new MillraceError(
     ErrorCode.Unauthenticated,
-    'The S3 credentials have expired, and their source gives no newer ones; renew them (for SSO: aws sso login)' +
+    'The S3 credentials have expired or are not accepted, and their source gives no newer ones; renew them (for SSO: aws sso login)' +
       clockHint(nowMs),
     { phase: 'configure' },
   );

@@ -259,6 +259,7 @@ class S3Data implements StoreData {
       region: config.region,
       head,
       credentials: config.credentials,
+      renewable: config.renewable,
       expired: expiresAtMs !== null && this.#skew.serviceTime(nowMs) >= expiresAtMs,
       context,
     };

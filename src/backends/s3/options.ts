@@ -50,7 +50,7 @@ export interface S3Options {
   readonly anonymous?: boolean | undefined;
   /**
    * Credentials to sign with, or a function that resolves them; it is asked again before `expiration`, and when the
-   * service says that they have expired. Not to be used with `anonymous`.
+   * service says that they have expired or that it does not know them. Not to be used with `anonymous`.
    * @default the SDK's whole chain: environment, profile, SSO, web identity, process, container, instance metadata.
    */
   readonly credentials?: S3Credentials | (() => Promise<S3ExpiringCredentials>) | undefined;

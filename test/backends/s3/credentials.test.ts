@@ -145,6 +145,25 @@ describe('credentials', () => {
     fixed.close();
   });
 
+  it('are known to be renewable where a function or a file gives them', async () => {
+    const sdk = fakeSdk(() => Promise.resolve(key('K1')));
+    const variables = { AWS_ACCESS_KEY_ID: 'K1', AWS_SECRET_ACCESS_KEY: SECRET };
+    const cases: [S3Options, object, boolean][] = [
+      [{ credentials: () => Promise.resolve(key('K1')) }, {}, true],
+      [{ credentials: key('K1') }, {}, false],
+      [{ anonymous: true }, {}, false],
+      [{}, {}, true],
+      [{}, variables, false],
+      [{ profile: 'other' }, variables, true],
+    ];
+    for (const [options, env, renewable] of cases) {
+      const own = world({ importModule: async () => sdk.module, env: { ...world().env, ...env } });
+      const control = await openS3Control('bucket-1', { ...region, ...options }, own);
+      expect(configOf(await control.snapshot(0)).renewable).toBe(renewable);
+      control.close();
+    }
+  });
+
   it('are not looked for when the store is anonymous', async () => {
     const sdk = fakeSdk(() => Promise.reject(new Error('asked')));
     const control = await openS3Control(

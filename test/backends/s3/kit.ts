@@ -21,6 +21,7 @@ export function config(changes: Partial<S3DataConfig> = {}): S3DataConfig {
     region: 'eu-west-1',
     service: 's3',
     credentials: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: SECRET },
+    renewable: false,
     expectedBucketOwner: null,
     requesterPays: false,
     allowContentEncoding: false,

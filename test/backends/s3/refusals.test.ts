@@ -136,6 +136,19 @@ describe('refusals of a read', () => {
     expect(read(exchange(403), valid)).toMatchObject({ outcome: 'refused' });
   });
 
+  it('of keys that can be asked for again are stale ones: they may have been rotated', () => {
+    const renewable = data({ ...temporary, renewable: true });
+    for (const answer of [refusal(403, 'InvalidAccessKeyId'), refusal(400, 'InvalidToken'), exchange(401)]) {
+      expect(read(answer, renewable)).toMatchObject({
+        outcome: 'stale-credentials',
+        error: { code: 'Unauthenticated' },
+      });
+    }
+    // Newer ones would be no better.
+    for (const code of ['SignatureDoesNotMatch', 'AccessDenied'])
+      expect(read(refusal(403, code), renewable).outcome).toBe('refused');
+  });
+
   it('never repeat what the document says about the signature', () => {
     const fields = {
       StringToSign: 'AWS4-HMAC',
