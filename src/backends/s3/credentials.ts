@@ -114,6 +114,8 @@ async function chainClient(options: S3Options, world: CredentialsWorld): Promise
   return new sdk.S3Client({
     region: await world.region(),
     logger: SILENT_LOGGER,
+    // Goes on to the providers that read the shared files, which the SDK otherwise reads once in the life of a process.
+    ignoreCache: true,
     ...(options.profile === undefined ? {} : { profile: options.profile }),
     // The chain hands these two to whichever provider asks over HTTP; a container's agent may need its retries.
     ...(inContainer ? {} : { timeout: world.imdsTimeoutMs ?? IMDS_TIMEOUT_MS, maxRetries: IMDS_RETRIES }),

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -387,6 +388,20 @@ endpoint_url = http://127.0.0.1:6
       accessKeyId: 'AKIAWORK',
       secretAccessKey: 's3cr3t',
       sessionToken: 't0k3n',
+    });
+  });
+
+  it('gives the credentials that its file has now: somebody else may write it anew', async () => {
+    const keys = (id: string): string =>
+      `[default]\naws_access_key_id = ${id}\naws_secret_access_key = ${SECRET}\n`;
+    const path = await file(keys('K1'));
+    await withEnv({ AWS_SHARED_CREDENTIALS_FILE: path }, async () => {
+      const control = await openS3Control('logs', { region: 'eu-west-1' }, world({ env: process.env }));
+      const first = await control.snapshot(0);
+      await writeFile(path, keys('K2'));
+      const second = await control.snapshot(first.version);
+      expect([first, second].map((one) => configOf(one).credentials!.accessKeyId)).toEqual(['K1', 'K2']);
+      control.close();
     });
   });
 
