@@ -10,6 +10,7 @@
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { bounded } from '../http/bounded.js';
 import { clockHint, createGenerations, type Generation, type Resolved } from '../http/generations.js';
+import { isPassing } from '../http/passing.js';
 import { describe } from '../http/secrets.js';
 import { PLACES, type Source } from './choice.js';
 import type { AzureAuth } from './config.js';
@@ -124,6 +125,6 @@ function unresolved(thrown: unknown, source: Source): MillraceError {
       : `The ${source.kind === 'sas' ? 'sasToken function' : 'credential'} of the az options failed: ${reason}`;
   return new MillraceError(ErrorCode.Unauthenticated, message, {
     phase: 'configure',
-    retryable: thrown instanceof MillraceError && thrown.retryable,
+    retryable: thrown instanceof MillraceError ? thrown.retryable : isPassing(thrown),
   });
 }

@@ -10,6 +10,7 @@
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { bounded } from '../http/bounded.js';
 import { clockHint, createGenerations, type Generation, type Resolved } from '../http/generations.js';
+import { isPassing } from '../http/passing.js';
 import { describe } from '../http/secrets.js';
 import type { GcsAuth } from './config.js';
 import { asAccessToken, type GcsOptions } from './options.js';
@@ -131,6 +132,6 @@ function unresolved(thrown: unknown, { credentials, keyFilename }: GcsOptions): 
           `run where a service account is attached, or use the gs option anonymous: true for public buckets`;
   return new MillraceError(ErrorCode.Unauthenticated, what, {
     phase: 'configure',
-    retryable: thrown instanceof MillraceError && thrown.retryable,
+    retryable: thrown instanceof MillraceError ? thrown.retryable : isPassing(thrown),
   });
 }

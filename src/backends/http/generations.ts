@@ -6,6 +6,7 @@
  * 1. Any number of callers that need the same generation wait for one resolution.
  * 2. A resolution that failed is forgotten: the next caller tries again.
  * 3. Nothing that has expired, or that is what was refused already, becomes a generation.
+ * 4. A source that fails while it is asked early takes nothing away: what is held is given until it has expired.
  */
 import type { MillraceError } from '../../protocol/errors.js';
 import { REFRESH_AHEAD_MS } from '../../protocol/store.js';
@@ -63,6 +64,12 @@ export function createGenerations<C>(source: GenerationSource<C>): Generations<C
     return left > (stale === 0 ? REFRESH_AHEAD_MS : 0) ? current : null;
   }
 
+  /** What there is for a caller who only wants some, and was not refused with these. */
+  function held(stale: number): Generation<C> | null {
+    if (current === null || current.number <= stale) return null;
+    return current.expiresAtMs === null || current.expiresAtMs > source.now() ? current : null;
+  }
+
   return {
     async after(stale): Promise<Generation<C>> {
       const ready = fresh(stale);
@@ -73,7 +80,13 @@ export function createGenerations<C>(source: GenerationSource<C>): Generations<C
         .finally(() => {
           pending = null;
         });
-      return pending;
+      try {
+        return await pending;
+      } catch (thrown) {
+        const kept = held(stale);
+        if (kept === null) throw thrown;
+        return kept;
+      }
     },
     forget(): void {
       current = null;

@@ -13,6 +13,7 @@ import { clockHint, createGenerations, type Generation, type Resolved } from '..
 import type { S3Credentials } from './config.js';
 import { asCredentials, type S3ExpiringCredentials, type S3Options } from './options.js';
 import type { Env } from './profile.js';
+import { isPassing } from '../http/passing.js';
 import { describe } from '../http/secrets.js';
 import { SILENT_LOGGER, type SdkClient, type SdkModule } from './sdk.js';
 
@@ -69,7 +70,7 @@ export function createCredentialSource(options: S3Options, world: CredentialsWor
       answer = asCredentials(await bounded(ask(current), timeoutMs, 'Resolving S3 credentials'));
     } catch (thrown) {
       letGo();
-      throw unresolved(thrown, options, world.env);
+      throw unresolved(thrown, current !== null, options, world.env);
     }
     if (answer === null) {
       throw new MillraceError(
@@ -142,7 +143,16 @@ function sameCredentials(a: S3Credentials | null, b: S3Credentials | null): bool
   );
 }
 
-function unresolved(thrown: unknown, options: S3Options, env: Env): MillraceError {
+/**
+ * Where no provider has anything, the chain does not tell a metadata service that is away from one that was never there;
+ * that it gave something before tells.
+ */
+function isAway(thrown: unknown, gaveBefore: boolean): boolean {
+  if (isPassing(thrown)) return true;
+  return gaveBefore && thrown instanceof Error && /from any providers/.test(thrown.message);
+}
+
+function unresolved(thrown: unknown, gaveBefore: boolean, options: S3Options, env: Env): MillraceError {
   if (thrown instanceof MillraceError && thrown.code === ErrorCode.ModuleUnavailable) return thrown;
   const reason = thrown instanceof MillraceError ? thrown.message : describe(thrown, secretsOf(options, env));
   const own = options.credentials !== undefined;
@@ -152,7 +162,10 @@ function unresolved(thrown: unknown, options: S3Options, env: Env): MillraceErro
       ? `The credentials function of the s3 options failed: ${reason}`
       : `No S3 credentials (${reason}). Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (for SSO, after ` +
           `aws sso login), run where a role is attached, or use the s3 option anonymous: true for public buckets`,
-    { phase: 'configure', retryable: thrown instanceof MillraceError && thrown.retryable },
+    {
+      phase: 'configure',
+      retryable: thrown instanceof MillraceError ? thrown.retryable : isAway(thrown, gaveBefore),
+    },
   );
 }
 

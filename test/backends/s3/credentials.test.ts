@@ -103,6 +103,78 @@ describe('credentials', () => {
     control.close();
   });
 
+  it('with less than five minutes left are given all the same where their source fails, to those whom nobody refused', async () => {
+    const clock = { nowMs: NOW };
+    let failing = false;
+    const credentials = (): Promise<Given> =>
+      failing ? Promise.reject(new Error('a hiccup')) : Promise.resolve(key('K1', NOW + minutes(60)));
+    const own = world({ now: () => clock.nowMs });
+    const control = await openS3Control('bucket-1', { ...region, credentials }, own);
+    await control.snapshot(0);
+    failing = true;
+    clock.nowMs += minutes(56);
+    const [late, asked] = await Promise.all([control.snapshot(0), rejection(control.snapshot(1))]);
+    expect(late.version).toBe(1);
+    expect(asked.message).toContain('a hiccup');
+    clock.nowMs += minutes(4);
+    expect((await rejection(control.snapshot(0))).message).toContain('a hiccup');
+    control.close();
+  });
+
+  it.each<[string, Error, boolean]>([
+    ['a refused connection', Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }), true],
+    [
+      'a failed fetch',
+      new TypeError('fetch failed', {
+        cause: Object.assign(new Error('getaddrinfo'), { code: 'EAI_AGAIN' }),
+      }),
+      true,
+    ],
+    ['a time-out', Object.assign(new Error('late'), { name: 'TimeoutError' }), true],
+    [
+      'a failing STS',
+      Object.assign(new Error('no'), { name: 'InternalFailure', $metadata: { httpStatusCode: 500 } }),
+      true,
+    ],
+    [
+      'a throttling STS',
+      Object.assign(new Error('no'), {
+        $retryable: { throttling: true },
+        $metadata: { httpStatusCode: 400 },
+      }),
+      true,
+    ],
+    [
+      'a role that may not be assumed',
+      Object.assign(new Error('no'), { name: 'AccessDenied', $metadata: { httpStatusCode: 403 } }),
+      false,
+    ],
+    ['an error of its own', new Error('no'), false],
+  ])('whose source ends with %s say whether to try again', async (_, thrown, retryable) => {
+    const sdk = fakeSdk(() => Promise.reject(thrown));
+    const control = await openS3Control('bucket-1', region, world({ importModule: async () => sdk.module }));
+    expect(await rejection(control.snapshot(0))).toMatchObject({ code: 'Unauthenticated', retryable });
+    control.close();
+  });
+
+  it('that the chain finds nowhere are worth another try where it found some before', async () => {
+    const nowhere = Object.assign(new Error('Could not load credentials from any providers'), {
+      name: 'CredentialsProviderError',
+    });
+    const clock = { nowMs: NOW };
+    let failing = true;
+    const next = rotating(clock);
+    const sdk = fakeSdk(() => (failing ? Promise.reject(nowhere) : next()));
+    const own = world({ importModule: async () => sdk.module, now: () => clock.nowMs });
+    const control = await openS3Control('bucket-1', region, own);
+    expect((await rejection(control.snapshot(0))).retryable).toBe(false);
+    failing = false;
+    await control.snapshot(0);
+    failing = true;
+    expect((await rejection(control.snapshot(1))).retryable).toBe(true);
+    control.close();
+  });
+
   it('that never last five minutes are given out all the same, and asked for once', async () => {
     let calls = 0;
     const credentials = () => Promise.resolve(key(`K${++calls}`, NOW + minutes(4)));
