@@ -5,8 +5,10 @@
  * text was cut or its credential encoded.
  */
 
-/** Secret keys have 40 characters of this alphabet, signatures 64, tokens hundreds. */
-const KEY_LIKE = /[A-Za-z0-9+/=_-]{32,}/;
+/** Secret keys have 40 characters of this alphabet, signatures 44 or 64, tokens hundreds; `%` is in what a URL has of them. */
+const KEY_LIKE = /[A-Za-z0-9+/=%_-]{32,}/;
+/** What signs a URL, under the names that it has there: of any length, because it may have been cut. */
+const SIGNED = /((?:sig|signature|security-token)(?:=|%3d))[^\s&"'<>()[\]{},;]+/i;
 /** A credential that was cut off is told by its beginning; shorter than this, it is told by nothing and tells nothing. */
 const MAX_GLIMPSE_CHARS = 11;
 
@@ -24,7 +26,8 @@ export function isRepeatable(
   }
   return (
     !KEY_LIKE.test(message) &&
-    !/HMAC-SHA256|Signature=|X-Amz-Security-Token|\bsig=|Bearer |SharedKey /i.test(message)
+    !SIGNED.test(message) &&
+    !/HMAC-SHA256|X-Amz-Security-Token|Bearer |SharedKey /i.test(message)
   );
 }
 
@@ -37,6 +40,6 @@ export function describe(thrown: unknown, secrets: readonly string[]): string {
   if (thrown.message.startsWith('Command failed')) return `${thrown.name}: the credential_process failed`;
   let text = thrown.message.split('\n', 1)[0]!;
   for (const secret of secrets) text = text.replaceAll(secret, '***');
-  text = text.replace(new RegExp(KEY_LIKE, 'g'), '***');
+  text = text.replace(new RegExp(SIGNED, 'gi'), '$1***').replace(new RegExp(KEY_LIKE, 'g'), '***');
   return `${thrown.name}: ${text.slice(0, MAX_REASON_CHARS)}`;
 }

@@ -153,6 +153,13 @@ describe('authorization', () => {
     expect((await configOf({ sasToken: SAS })).auth).toMatchObject({ kind: 'sas', renewable: false });
   });
 
+  it('does not show the address that the error of a function quotes', async () => {
+    const sasToken = (): Promise<string> =>
+      Promise.reject(new Error(`GET https://broker.test/?sig=short%2Bsignature&sv=1 failed with 500`));
+    const error = await refusalOf(() => configOf({ sasToken }));
+    expect(error.message).toMatch(/sasToken function.*sig=\*\*\*&sv=1 failed with 500$/);
+  });
+
   it('has nothing newer than a key', async () => {
     const control = await openAzureControl('az://myaccount/logs', { accountKey: KEY }, world());
     const { version } = await control.snapshot(0);
