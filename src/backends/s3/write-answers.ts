@@ -3,7 +3,7 @@
  *
  * Invariants:
  * 1. A success is one only with the document or header that belongs to it: `complete` and `copy` answer 200 before they are
- *    done, and then perhaps with an error.
+ *    done, and then perhaps with an error; and what answers 200 to a body may be a proxy that stores nothing.
  * 2. Where the service tells a checksum of what it stored, it is that of what was sent; where it tells none, its ETag is,
  *    when that is an MD5.
  */
@@ -39,9 +39,12 @@ export interface WriteCase {
 /** The answer of a request that succeeded as far as its status tells; null when its body says otherwise. */
 export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
   const { request, exchange } = write;
-  const tag = strongTag(exchange.header('etag'));
+  const etag = exchange.header('etag') || undefined;
+  const tag = strongTag(etag);
   switch (request.kind) {
     case 'put':
+      // A weak one is none to ask for again, but it is the answer of somebody who stored something; a page of a proxy is not.
+      if (etag === undefined) return unreadable(write, 'an answer without an ETag');
       return corrupted(write, request) ?? written({ version: tag });
     case 'part': {
       if (tag === null) return unreadable(write, 'an answer without an ETag');
@@ -58,8 +61,8 @@ export function judgeWritten(write: WriteCase): Answer<WriteResult> | null {
     case 'complete':
     case 'copy': {
       const root = request.kind === 'complete' ? 'CompleteMultipartUploadResult' : 'CopyObjectResult';
-      const etag = textIn(exchange.body, root, 'ETag');
-      if (etag !== null) return written({ version: quoted(etag) });
+      const named = textIn(exchange.body, root, 'ETag');
+      if (named !== null) return written({ version: quoted(named) });
       return readErrorBody(exchange.body).code === null ? unreadable(write, `no ${root}`) : null;
     }
     case 'abort':

@@ -102,11 +102,10 @@ describe('a body that was stored', () => {
     });
   }
 
-  it('has the version that its ETag is; a weak or missing one is none, and a part needs one', () => {
+  it('has the version that its ETag is; a weak one is none, and a part needs one', () => {
     expect(answer(put, exchange(200, { etag: `"${MD5}"` })).value?.version).toBe(`"${MD5}"`);
     expect(answer(put, exchange(200, { etag: `W/"${MD5}"` })).value?.version).toBeNull();
-    expect(answer(put, exchange(200)).value?.version).toBeNull();
-    expect(answer(part, exchange(200))).toMatchObject({
+    expect(answer(part, exchange(200, { etag: `W/"${MD5}"` }))).toMatchObject({
       outcome: 'transient',
       error: { code: 'ProtocolViolation' },
     });
@@ -130,6 +129,21 @@ describe('200 is no success by itself', () => {
         });
       });
     }
+  }
+  for (const [kind, request] of Object.entries({ put, part })) {
+    it(`of ${kind} without an ETag, such as the page of a proxy: it is asked again`, () => {
+      for (const came of [
+        exchange(200),
+        exchange(204),
+        document(bodies.garbage),
+        exchange(200, { etag: '' }),
+      ])
+        expect(answer(request, came)).toMatchObject({
+          outcome: 'transient',
+          value: null,
+          error: { code: 'ProtocolViolation', message: expect.stringMatching(/without an ETag/) },
+        });
+    });
   }
   for (const [kind, request] of Object.entries({ complete, copy })) {
     for (const [code, expected] of Object.entries({
