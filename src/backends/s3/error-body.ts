@@ -16,6 +16,8 @@ export interface ServiceError {
   readonly message: string | null;
   readonly region: string | null;
   readonly requestId: string | null;
+  /** The header whose condition does not hold, as `If-None-Match`; AWS names it, others do not. */
+  readonly condition: string | null;
   /** Size of the object, in the answer to a range outside of it; -1 where absent. */
   readonly actualObjectSize: number;
 }
@@ -25,6 +27,7 @@ const NOTHING: ServiceError = {
   message: null,
   region: null,
   requestId: null,
+  condition: null,
   actualObjectSize: -1,
 };
 export function readErrorBody(body: Uint8Array | null): ServiceError {
@@ -36,6 +39,7 @@ export function readErrorBody(body: Uint8Array | null): ServiceError {
     message: errorField(text, 'Message'),
     region: regionName(errorField(text, 'Region')),
     requestId: errorField(text, 'RequestId'),
+    condition: errorField(text, 'Condition'),
     actualObjectSize: size !== null && /^\d{1,15}$/.test(size) ? Number(size) : -1,
   };
 }

@@ -101,6 +101,10 @@ export function judgeRefused({ request, exchange, uri, context }: WriteCase): An
     const what = 'the service received other bytes than were sent';
     return refused(Outcome.Transient, error(ErrorCode.ChecksumMismatch, what));
   }
+  if (request.kind === 'copy' && /^x-amz-copy-source-/i.test(service.condition ?? '')) {
+    const what = 'the source of the copy is not the version that was expected';
+    return refused(Outcome.VersionChanged, error(ErrorCode.VersionChanged, what));
+  }
   const conditional = 'ifAbsent' in request ? request : null;
   if ((status === 412 || code === 'PreconditionFailed') && conditional?.ifAbsent === true) {
     return refused(Outcome.Refused, error(ErrorCode.AlreadyExists, 'there is such an object already'));

@@ -247,6 +247,17 @@ describe('a refusal', () => {
     });
   }
 
+  it('of a copy is about its source where the document names the condition so', () => {
+    const created: WriteRequest = { ...copy, ifAbsent: true, sourceVersion: '"v"' };
+    const told = (Condition: string): Answer<WriteResult> =>
+      answer(created, refusal(412, 'PreconditionFailed', { Condition }));
+    const source = told('x-amz-copy-source-If-Match');
+    expect(source).toMatchObject({ outcome: 'version-changed', error: { code: 'VersionChanged' } });
+    expect(source.error?.message).toMatch(/s3:\/\/logs\/key: the source of the copy/);
+    for (const other of [told('If-None-Match'), answer(created, refusal(412, 'PreconditionFailed'))])
+      expect(other).toMatchObject({ outcome: 'refused', error: { code: 'AlreadyExists' } });
+  });
+
   it('of a deletion of what is not there is none', () => {
     expect(answer(one, refusal(404, 'NoSuchKey')).outcome).toBe('complete');
     expect(answer(one, exchange(204)).outcome).toBe('complete');
