@@ -127,13 +127,18 @@ function putHeaders(request: PutRequest): Header[] {
 
 function copyHeaders(request: CopyRequest): Header[] {
   const { sourceStore, sourceKey, sourceVersion } = request;
-  const bucket = sourceStore.slice('s3://'.length);
   const headers: Header[] = [
-    ['x-amz-copy-source', `/${bucket}/${encodeKey(sourceKey)}`],
+    ['x-amz-copy-source', copySource(sourceStore.slice('s3://'.length), sourceKey)],
     ...conditionHeaders(request),
   ];
   if (sourceVersion !== null) headers.push(['x-amz-copy-source-if-match', sourceVersion]);
   return headers;
+}
+
+/** Behind an access point an object has an ARN of its own, which begins with that of the access point and no slash. */
+function copySource(bucket: string, key: Uint8Array): string {
+  if (!bucket.startsWith('arn:')) return `/${bucket}/${encodeKey(key)}`;
+  return `${encodeKey(Buffer.from(`${bucket}/object/`, 'utf8'))}${encodeKey(key)}`;
 }
 
 /**

@@ -191,6 +191,14 @@ describe('what is sent', () => {
     });
   });
 
+  it('to copy from an access point names the object of its ARN, encoded', () => {
+    const sourceStore = 's3://arn:aws:s3:us-west-2:123456789012:accesspoint/my-point';
+    expect(headersOf(prepare({ ...REQUESTS['a copy']!, sourceStore } as WriteRequest))).toMatchObject({
+      'x-amz-copy-source':
+        'arn%3Aaws%3As3%3Aus-west-2%3A123456789012%3Aaccesspoint/my-point/object/from/%C3%BC%26%3F.txt',
+    });
+  });
+
   it('to delete many escapes what XML would take for its own, and has the MD5 of the document', () => {
     const keys = [utf8('<a>&"\'\r\n\t'), utf8('😀')];
     const prepared = prepare({ kind: 'delete', keys, ifVersion: null });
