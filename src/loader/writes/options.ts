@@ -15,7 +15,11 @@ export interface WriteOptions extends StopOptions {
 export interface PutOptions extends WriteOptions {
   /** As `Content-Type`. @default what the service takes for bytes of any kind */
   readonly contentType?: string | undefined;
-  /** Bytes of one part of an object that is put in parts. @default what the scheme says, or more where it must be */
+  /**
+   * Bytes of one part of an object that is put in parts. S3, and Cloud Storage by HMAC key, refuse an upload at its end where any part
+   * but the last has less than 5 MiB; other servers of these protocols take less.
+   * @default what the scheme says, or more where it must be
+   */
   readonly partBytes?: number | undefined;
   /**
    * Parts of one object that are under way at the same time; of a stream no more than a quarter of the memory budget holds.
