@@ -113,6 +113,8 @@ export const COMMANDS = {
     },
     notes: [
       'A file appears under its name when all of its bytes are there, and not before.',
+      'With -r, what is below a prefix goes into the directory itself. Several prefixes have a folder each, named after',
+      'their last parts; two that could have the same file are refused.',
       'With -r, keys that cannot be a path below the directory ("..", empty parts, NUL, not UTF-8, over 255 bytes), or',
       'whose place is taken by something else, are named and left out, and the exit code is 1: nothing is written',
       'outside of the directory.',

@@ -1,8 +1,8 @@
 /** Which objects `get` was asked for, with their sizes and the paths of their files. */
-import { posix, resolve } from 'node:path';
 import { ErrorCode, MillraceError, type Runtime } from '../index.js';
 import { baseName, isFolderMarker, pathSegments } from './paths.js';
 import type { Source } from './pieces.js';
+import { keyOf, prefixKey } from './prefixes.js';
 import type { Session } from './session.js';
 import { StopState } from '../protocol/stop.js';
 
@@ -34,18 +34,22 @@ export async function* namedSources(
 /**
  * Everything below the prefixes, as it is listed. A key that cannot be a file below the target directory is told to
  * `refuse` and left out: one odd name among a million should not keep the others away.
+ *
+ * @param folders of each prefix, as `prefixFolders` has them
  */
 export async function* listedSources(
   { runtime, token, operands }: Session,
+  folders: readonly (string | null)[],
   refuse: (uri: string, error: MillraceError) => void,
 ): AsyncGenerator<FileSource> {
-  for (const prefix of operands) {
+  for (const [at, prefix] of operands.entries()) {
+    const folder = folders[at] ?? null;
     for await (const entry of runtime.list(prefix, { token })) {
       if (token.state !== StopState.Live) return;
       if (entry.kind === 'prefix') continue;
       const { uri, key, version } = entry;
       if (isFolderMarker(key, entry.size)) continue;
-      const segments = segmentsOf(key, prefixKey(prefix, uri, key));
+      const segments = segmentsOf(key, prefixKey(prefix, uri, key), folder);
       if (segments instanceof MillraceError) {
         refuse(uri, segments);
         continue;
@@ -56,44 +60,13 @@ export async function* listedSources(
   }
 }
 
-function segmentsOf(key: string, prefix: string): string[] | MillraceError {
+/** What comes behind the last slash of a prefix is in the path already; where nothing does, its folder goes before. */
+function segmentsOf(key: string, prefix: string, folder: string | null): string[] | MillraceError {
   try {
-    return pathSegments(key, prefix);
+    const segments = pathSegments(key, prefix);
+    return folder !== null && (prefix === '' || prefix.endsWith('/')) ? [folder, ...segments] : segments;
   } catch (error) {
     if (error instanceof MillraceError) return error;
     throw error;
   }
-}
-
-/**
- * The key that a prefix URI stands for, seen from an entry below it: what comes before the key in the entry's URI is
- * the store, and the rest of the prefix is the key. Where URIs are percent-encoded, or the prefix is a plain path, the
- * two do not line up as text, and the prefix is read as the path that it means.
- */
-export function prefixKey(prefix: string, uri: string, key: string, cwd: string = process.cwd()): string {
-  if (uri.endsWith(key)) {
-    const store = uri.slice(0, uri.length - key.length);
-    if (store === `${prefix}/`) return '';
-    const rest = prefix.startsWith(store) ? prefix.slice(store.length) : null;
-    if (rest !== null && key.startsWith(rest)) return rest;
-  }
-  const path = plainText(prefix);
-  const absolute = path.startsWith('/') ? path : resolve(cwd, path) + (path.endsWith('/') ? '/' : '');
-  return posix.normalize(absolute).slice(1);
-}
-
-/** `file://localhost/a%20b` as `/a b`, and as a listing shows it where it is not UTF-8; a path stays what it is. */
-function plainText(uri: string): string {
-  const encoded = /^[A-Za-z][A-Za-z0-9+.-]*:(?:\/\/[^/]*)?(\/.*)$/s.exec(uri)?.[1];
-  if (encoded === undefined) return uri;
-  const bytes = Buffer.from(encoded, 'utf8').toString('latin1');
-  const plain = bytes.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return Buffer.from(plain, 'latin1').toString('utf8');
-}
-
-/** A `file:` URI is percent-encoded; the keys of the cloud's stores are taken as they stand. */
-function keyOf(uri: string): string {
-  return /^(?:s3|az|gs):/.test(uri) ? uri : plainText(uri);
 }

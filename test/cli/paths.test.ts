@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { baseName, isFolderMarker, pathSegments } from '../../dist/cli/paths.js';
-import { prefixKey } from '../../dist/cli/sources.js';
+import { prefixKey } from '../../dist/cli/prefixes.js';
 
 describe('the path of a key', () => {
   it('leaves out the folder that was asked for, and nothing else', () => {

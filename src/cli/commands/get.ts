@@ -7,6 +7,7 @@ import { failureOf } from '../failures.js';
 import { type Ahead, readAhead } from '../ahead.js';
 import { createFileWriter, type FileWriter, type PartialFile, PlaceRefused } from '../files.js';
 import { fetchPieces, type Piece } from '../pieces.js';
+import { prefixFolders } from '../prefixes.js';
 import { createProgress, type Progress } from '../progress.js';
 import { totalsLine } from '../records.js';
 import type { Command, Session } from '../session.js';
@@ -26,6 +27,7 @@ interface Counts {
 export const get: Command = async (session) => {
   const { runtime, token, values, out, json, warn } = session;
   const recursive = flag(values, 'recursive');
+  const folders = recursive ? prefixFolders(session.operands) : [];
   const { directory, fileName } = await targetOf(session);
   const writer = createFileWriter(directory, {
     fsync: flag(values, 'fsync'),
@@ -33,7 +35,7 @@ export const get: Command = async (session) => {
   });
   const refused: Refused = { count: 0, named: [], last: null };
   const sources = readAhead(
-    recursive ? listedSources(session, refuseInto(refused)) : namedSources(session, fileName),
+    recursive ? listedSources(session, folders, refuseInto(refused)) : namedSources(session, fileName),
   );
   const pieces = fetchPieces(runtime, withoutCollisions(sources, !recursive), {
     budgetBytes: budgetOf(runtime),
@@ -151,7 +153,10 @@ function bySource(group: readonly Piece<FileSource>[]): Piece<FileSource>[][] {
   return stretches;
 }
 
-/** Two named objects with the same last part of the key would become one file. Listed ones cannot: keys are unique. */
+/**
+ * Two named objects with the same last part of the key would become one file. Listed ones cannot: keys are unique, and
+ * each of several prefixes has a folder.
+ */
 async function* withoutCollisions(
   sources: AsyncIterable<FileSource>,
   look: boolean,
