@@ -12,6 +12,7 @@ import { fstatSync, write as writeFd } from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { CancellationToken } from '../index.js';
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
+import { failureOf, isDrained } from './failures.js';
 
 /** Nobody reads the output any more. */
 export class OutputClosed extends Error {
@@ -121,4 +122,14 @@ export function createLines(output: Output, now: () => number = () => performanc
       if (chars >= FLUSH_CHARS || now() - flushedAt >= FLUSH_AFTER_MS) await flush();
     },
   };
+}
+
+/**
+ * Runs what prints lines, and prints those that are left, however it ended: what was found before a failure is not lost
+ * with it. Returns the first failure, or null; a drain is none, the signal that asked for it is the exit code.
+ */
+export async function endOf(lines: Lines, work: () => Promise<void>): Promise<unknown> {
+  const error = await failureOf(work);
+  const unprinted = await failureOf(() => lines.flush());
+  return (isDrained(error) ? null : error) ?? unprinted;
 }

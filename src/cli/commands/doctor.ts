@@ -10,7 +10,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ErrorCode, MillraceError, parseDuration, type UnfinishedUpload } from '../../index.js';
 import { UsageError } from '../args.js';
-import { failureLine, failureOf, failureRecord, isDrained, isUsage } from '../failures.js';
+import { failureLine, failureRecord, isDrained, isUsage } from '../failures.js';
 import {
   checksumFindings,
   CREDENTIALS,
@@ -21,7 +21,7 @@ import {
   PACKAGES,
   readManifest,
 } from '../health.js';
-import { createLines, type Lines } from '../output.js';
+import { createLines, endOf, type Lines } from '../output.js';
 import { folder, isDirectory, localPath } from '../places.js';
 import type { Command, Session } from '../session.js';
 import { escapeControls, formatDate, jsonLine } from '../text.js';
@@ -45,16 +45,14 @@ export const doctor: Command = async (session) => {
     await lines.line(json ? jsonLine(finding) : findingLine(finding));
   };
   for (const finding of installation(session)) await tell(finding);
-  const error = await failureOf(async () => {
+  const error = await endOf(lines, async () => {
     if (uri === undefined) return;
     for await (const finding of reach(session, uri)) await tell(finding);
     if (counts.failed === 0) await uploadsBelow(session, uri, { lines, olderThanMs, counts, tell });
   });
-  await lines.flush();
   const line = `failed ${counts.failed}, unfinished uploads ${counts.uploads}, aborted ${counts.aborted}`;
   const record = { line, document: { command: 'doctor', ...counts } };
-  const early = isDrained(error) ? null : error;
-  return { ok: early === null && counts.failed === 0, error: early, record };
+  return { ok: error === null && counts.failed === 0, error, record };
 };
 
 /** One line of the report. Pure. */

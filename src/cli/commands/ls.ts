@@ -1,5 +1,5 @@
 /** `millrace ls`: one line per object and folder, in the order of the service, in constant memory. */
-import { createLines } from '../output.js';
+import { createLines, endOf, type Lines } from '../output.js';
 import type { Command, Session } from '../session.js';
 import { escapeControls, formatDate, jsonLine } from '../text.js';
 import { flag } from '../values.js';
@@ -29,26 +29,26 @@ export function listLine(entry: Listed, terminal: boolean): string {
 
 export const ls: Command = async (session) => {
   const lines = createLines(session.out);
-  let listed = 0;
-  for (const uri of session.operands) {
-    if (session.token.state !== StopState.Live) break;
-    listed += await listOne(session, uri, lines);
-  }
-  await lines.flush();
-  return { ok: true, error: null, record: { line: `listed ${listed}`, document: { command: 'ls', listed } } };
+  const document = { command: 'ls', listed: 0 };
+  const error = await endOf(lines, async () => {
+    for (const uri of session.operands) {
+      if (session.token.state !== StopState.Live) break;
+      await listOne(session, uri, lines, () => (document.listed += 1));
+    }
+  });
+  return { ok: error === null, error, record: { line: `listed ${document.listed}`, document } };
 };
 
 async function listOne(
   { runtime, token, values, json, out }: Session,
   uri: string,
-  lines: ReturnType<typeof createLines>,
-): Promise<number> {
+  lines: Lines,
+  count: () => void,
+): Promise<void> {
   const options = flag(values, 'recursive') ? { token } : { token, delimiter: '/' };
-  let listed = 0;
   for await (const entry of runtime.list(uri, options)) {
     await lines.line(json ? jsonLine(entry) : listLine(entry, out.isTerminal));
-    listed += 1;
+    count();
     if (token.state !== StopState.Live) break;
   }
-  return listed;
 }
