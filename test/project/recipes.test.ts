@@ -1,8 +1,18 @@
 /** Recipes of the pages that a service is built on: they are run as they stand there, by processes of their own. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Exit, runNode } from '../kit/process.mjs';
 import { blocks, ROOT } from './markdown.js';
@@ -98,5 +108,57 @@ describe('going on from the same place', () => {
     );
     expect(rows.toSorted()).toEqual(names);
     expect(rows).not.toEqual(names);
+  });
+});
+
+describe('a stream of unknown size', () => {
+  const line = blockWith('docs/guide.md', 'createGzip')
+    .split('\n')
+    .find((text) => text.includes('createGzip'))!;
+
+  const upload = (): Promise<Exit> => {
+    const target = pathToFileURL(join(folder, 'out/')).href;
+    return runText(`
+      import { createReadStream } from 'node:fs';
+      import { pipeline } from 'node:stream';
+      import { createGzip } from 'node:zlib';
+      process.chdir(${JSON.stringify(folder)});
+      const runtime = await Runtime.start({ workers: 1, memoryBudget: '32MiB' });
+      try {
+        ${line.replace('gs://bucket/', target)}
+      } catch (error) {
+        console.log(error.cause?.code ?? error.code);
+      }
+      await runtime.close();
+    `);
+  };
+
+  it('is stored as a whole', async () => {
+    const bytes = Buffer.concat(
+      Array.from({ length: 40_000 }, (_, i) => createHash('sha512').update(String(i)).digest()),
+    );
+    writeFileSync(join(folder, 'dump'), bytes);
+    expect(await upload()).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expect(gunzipSync(readFileSync(join(folder, 'out/dump.gz'))).equals(bytes)).toBe(true);
+  });
+
+  it.each(['ENOENT', 'EISDIR'])(
+    'that cannot be read (%s) is an error of the call, and nothing is stored',
+    async (code) => {
+      if (code === 'EISDIR') mkdirSync(join(folder, 'dump'));
+      expect(await upload()).toMatchObject({ code: 0, stdout: `${code}\n`, stderr: '' });
+      const out = join(folder, 'out');
+      expect(existsSync(out) ? readdirSync(out) : []).toEqual([]);
+    },
+  );
+
+  it('that cannot be written is the error of the write, and the file is not read on', async () => {
+    writeFileSync(join(folder, 'out'), 'a file where a folder would be');
+    writeFileSync(join(folder, 'dump'), randomBytes(20 * 2 ** 20));
+    expect(await upload()).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^(EEXIST|ENOTDIR)\n$/) as unknown,
+      stderr: '',
+    });
   });
 });
