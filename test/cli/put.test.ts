@@ -1,5 +1,6 @@
 /** `millrace put` as a process, against the scripted S3 server. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -120,6 +121,21 @@ describe('put', () => {
     }
     expect(put.stderr).toContain('put 2, skipped 0, failed 3; 20 B');
     expect(put.stdout.match(/ failed /g)).toHaveLength(3);
+  });
+
+  it('puts the good ones beside one that is no file and cannot be opened', async () => {
+    const socket = join(folder, 'socket');
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    const put = await world.run('put', socket, file('good', 10), `${ROOT}x/`, '--json');
+    server.close();
+    expect(documents(put.stdout).map(({ action, uri }) => [action, uri])).toEqual(
+      expect.arrayContaining([
+        ['failed', `${ROOT}x/socket`],
+        ['put', `${ROOT}x/good`],
+      ]),
+    );
+    expect([put.code, put.stdout]).toEqual([1, expect.stringContaining('ENXIO')]);
   });
 
   it('refuses what cannot be meant, with 2, and writes nothing', async () => {

@@ -85,7 +85,7 @@ async function putOne(
   options: PutOptions,
   report: RowReport,
 ): Promise<WrittenObject> {
-  if (from === STDIN) return await runtime.putStream(to, counted(input(), report), options);
+  if (from === STDIN) return await runtime.putStream(to, counted(input, report), options);
   const path = localPath(from)!;
   const known = await stat(path).catch(() => null);
   if (known?.isDirectory() === true) {
@@ -93,11 +93,19 @@ async function putOne(
     throw new MillraceError(ErrorCode.InvalidArgument, message, { phase: 'plan' });
   }
   if (known === null || known.isFile()) return await runtime.copy(pathToFileURL(path).href, to, options);
-  return await runtime.putStream(to, counted(createReadStream(path), report), options);
+  return await runtime.putStream(
+    to,
+    counted(() => createReadStream(path), report),
+    options,
+  );
 }
 
-async function* counted(stream: AsyncIterable<Uint8Array>, report: RowReport): AsyncGenerator<Uint8Array> {
-  for await (const chunk of stream) {
+/** Opens the stream as its first chunk is asked for: one that is open before fails, and stays open, with nobody looking. */
+async function* counted(
+  open: () => AsyncIterable<Uint8Array>,
+  report: RowReport,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of open()) {
     report.passed(chunk.length);
     yield chunk;
   }

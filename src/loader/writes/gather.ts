@@ -9,10 +9,9 @@ import type { Fill } from '../../actors/supervisor/types.js';
 import { copyBytes } from '../../protocol/copy.js';
 import { userError } from '../references.js';
 import { invalidOption } from '../schema.js';
+import { type Chunk, chunkReaderOf, type ChunkReader, type ChunkSource } from './chunk-reader.js';
 
-/** What a stream may be made of; text is written as UTF-8. */
-export type Chunk = Uint8Array | ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string;
-export type ChunkSource = AsyncIterable<Chunk> | Iterable<Chunk>;
+export type { Chunk, ChunkSource };
 
 /** Consecutive bytes, in the chunks that they came in. */
 export interface Piece {
@@ -21,13 +20,15 @@ export interface Piece {
 }
 
 export class Gatherer {
-  readonly #iterator: AsyncIterator<Chunk> | Iterator<Chunk>;
+  readonly #reader: ChunkReader;
   /** What the last piece left of its chunk. */
   #rest: Uint8Array = new Uint8Array(0);
   #ended = false;
+  #closed = false;
 
+  /** From here on the source is ours, and ended by `close`. */
   constructor(source: ChunkSource) {
-    this.#iterator = iteratorOf(source);
+    this.#reader = chunkReaderOf(source);
   }
 
   /** Whether the stream has ended and all of it was taken. */
@@ -50,20 +51,21 @@ export class Gatherer {
     return { length, fill: fillOf(chunks) };
   }
 
-  /** Lets the stream's own `finally` run. Idempotent; does not wait. */
+  /** Ends a stream that has not ended: its own `finally` runs, its file is closed. Idempotent; does not wait. */
   close(): void {
-    if (this.#ended) return;
+    if (this.#closed) return;
+    this.#closed = true;
     this.#ended = true;
     this.#rest = new Uint8Array(0);
-    void endOf(this.#iterator);
+    this.#reader.close();
   }
 
   /** Whether there is anything left; asks the stream where nothing is in hand. */
   async #more(): Promise<boolean> {
     while (this.#rest.length === 0 && !this.#ended) {
-      let step: IteratorResult<Chunk>;
+      let step: IteratorResult<Chunk, unknown>;
       try {
-        step = await this.#iterator.next();
+        step = await this.#reader.next();
       } catch (thrown) {
         this.#ended = true;
         throw userError(thrown, 'the stream that is to be put');
@@ -73,22 +75,6 @@ export class Gatherer {
     }
     return this.#rest.length > 0;
   }
-}
-
-/** Never rejects: nobody asked for more of it, so what it throws at its end is nobody's failure. */
-async function endOf(iterator: AsyncIterator<Chunk> | Iterator<Chunk>): Promise<void> {
-  try {
-    // Wait ends: when the user's own code does; nobody waits for it.
-    await iterator.return?.();
-  } catch {}
-}
-
-function iteratorOf(source: ChunkSource): AsyncIterator<Chunk> | Iterator<Chunk> {
-  if (typeof source === 'object' && source !== null) {
-    if (Symbol.asyncIterator in source) return source[Symbol.asyncIterator]();
-    if (Symbol.iterator in source) return source[Symbol.iterator]();
-  }
-  throw invalidOption('source', 'an iterable or async iterable of bytes, such as a Readable', source);
 }
 
 /** The bytes of a chunk, without a copy where there is memory behind it. */

@@ -57,7 +57,8 @@ export async function putObject(
 
 /**
  * Writes an object of the bytes of an iterable, whose number need not be known. It is asked for more only as parts before
- * are done; a chunk must not change before the part that it belongs to was sent.
+ * are done; a chunk must not change before the part that it belongs to was sent. A stream is destroyed (or cancelled) with
+ * the call, however that ends.
  * @throws MillraceError (rejects) as `putObject`, and what the iterable throws as `InvalidArgument` with its cause
  */
 export async function putStream(
@@ -66,9 +67,10 @@ export async function putStream(
   source: ChunkSource,
   options: PutOptions = {},
 ): Promise<WrittenObject> {
-  const terms = readTerms(options, PUT_NAMES, 'putStream');
+  // Before all else that can fail: the stream is the call's own from here on, however that ends.
   const gatherer = new Gatherer(source);
   try {
+    const terms = readTerms(options, PUT_NAMES, 'putStream');
     return await withTarget(supervisor, uri, terms, options, async (deps) => {
       const { target, tokens } = deps;
       const partBytes = partBytesOf(-1, target.limits, terms.partBytes, target.uri);
