@@ -121,6 +121,19 @@ describe('cp -r', () => {
     expect(documents(cp.stderr)).toMatchObject([{ command: 'cp', done: 40, skipped: 0, failed: 0, bytes }]);
   });
 
+  it('to a folder above copies what does not come to lie in its own source, and tells what would', async () => {
+    for (const key of ['x/a', 'x/x/a'])
+      expect((await world.run('cp', 's3://data/small-other', `${ROOT}to/${key}`)).code).toBe(0);
+    const cp = await world.run('cp', '-r', `${ROOT}to/x`, `${ROOT}to`, '--json');
+    expect([cp.code, actions(cp.stdout)]).toEqual([1, { copied: 1, failed: 1 }]);
+    expect(documents(cp.stdout).find(({ action }) => action === 'failed')).toMatchObject({
+      from: `${ROOT}to/x/x/a`,
+      uri: `${ROOT}to/x/a`,
+      error: { code: 'InvalidArgument', message: expect.stringContaining('still to be copied') as string },
+    });
+    expect(await world.keys()).toEqual(['to/a', 'to/x/a', 'to/x/x/a']);
+  });
+
   it('in a dry run tells each object, and copies none', async () => {
     const cp = await world.run('cp', '-r', '-n', 's3://data/small/', `${ROOT}to/`, '--json');
     expect([cp.code, actions(cp.stdout)]).toEqual([0, { 'would-copy': 40 }]);

@@ -165,9 +165,38 @@ describe('a prefix', () => {
       ['s3://data/k/', 's3://data/k/k/'],
       ['s3://data/k', 's3://data/key/'],
       ['s3://data/', 's3://data/'],
+      ['direct:///srv/a/', 'file:///srv/a/b/'],
     ] as const) {
       expect(() => runtime.copyPrefix(from, to), `${from} ${to}`).toThrow(/without end/);
     }
+  });
+
+  it('copied to one above it replaces nothing that is still to be copied, and copies the rest', async () => {
+    const keys = ['up/a/x/a', 'up/a/x/x/z', 'up/a/x/xz', 'up/a/x/z'];
+    for (const key of keys) await runtime.put(OUT + key, `of ${key}`);
+    for (const dryRun of [true, false]) {
+      const rows = await all(runtime.copyPrefix(`${OUT}up/a/x/`, `${OUT}up/a/`, { dryRun }));
+      const done = dryRun ? 'would-copy' : 'copied';
+      const told = rows.map(({ from, to, action }) =>
+        [from, to, action].join(' ').replaceAll(`${OUT}up/`, ''),
+      );
+      expect(told.toSorted()).toEqual([
+        `a/x/a a/a ${done}`,
+        'a/x/x/z a/x/z failed',
+        `a/x/xz a/xz ${done}`,
+        `a/x/z a/z ${done}`,
+      ]);
+      expect(rows.find(({ action }) => action === 'failed')?.error).toMatchObject({
+        code: 'InvalidArgument',
+        message: expect.stringMatching(
+          /^s3:\/\/out\/up\/a\/x\/z lies below s3:\/\/out\/up\/a\/x\/, /,
+        ) as string,
+      });
+    }
+    const text = async (key: string): Promise<string> => (await fetch(`${origin.url}/out/${key}`)).text();
+    for (const key of keys) expect(await text(key)).toBe(`of ${key}`);
+    expect(await text('up/a/z')).toBe('of up/a/x/z');
+    await all(runtime.deletePrefix(`${OUT}up/`));
   });
 
   it('is deleted in whole, or with a row for each object that was not', async () => {

@@ -13,7 +13,7 @@ import type { ObjectLocation } from '../../protocol/store.js';
 import { locate } from '../references.js';
 import { checkNames, flag, invalidOption, whole } from '../schema.js';
 import { linkStop, type StopOptions } from '../stop-options.js';
-import { type CopyPlan, CopyRun } from './copy-run.js';
+import { beginsWith, type CopyPlan, CopyRun } from './copy-run.js';
 import { readTerms } from './options.js';
 
 export interface CopyPrefixOptions extends StopOptions {
@@ -56,7 +56,8 @@ const NAMES = [
 /**
  * Copies every object whose URI begins with `from`; the rest of its key is put behind `to`. Rows come in the order in which
  * they are done; the walk goes on only as they are asked for. What goes through memory gets the service's own media type:
- * listings do not tell it.
+ * listings do not tell it. From a place to one above it, an object whose copy would come to lie below `from` fails: it could
+ * replace one that is still to be copied.
  * @throws MillraceError InvalidArgument at the call; failures of a listing, Cancelled and others while iterating
  */
 export function copyPrefix(
@@ -85,6 +86,7 @@ export function copyPrefix(
     {
       from: source,
       to: target,
+      isUp: isBelow(source, target),
       dryRun: flag(dryRun, 'dryRun'),
       skipEqual: flag(skipEqual, 'skipEqual'),
       skipExisting: flag(skipExisting, 'skipExisting'),
@@ -96,9 +98,13 @@ export function copyPrefix(
 }
 
 /** Whether what is written there would be listed here. */
-function isBelow(target: ObjectLocation, source: ObjectLocation): boolean {
-  const { length } = source.key;
-  return target.store === source.store && Buffer.compare(target.key.subarray(0, length), source.key) === 0;
+function isBelow(there: ObjectLocation, here: ObjectLocation): boolean {
+  return placeOf(there) === placeOf(here) && beginsWith(there.key, here.key);
+}
+
+/** `direct:` is another way to read the files of `file:`. */
+function placeOf({ store }: ObjectLocation): string {
+  return store.replace(/^direct:/, 'file:');
 }
 
 async function* rows(

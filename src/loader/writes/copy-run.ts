@@ -5,6 +5,7 @@
  * 1. The stream of small objects ends last: its plan says that it is at its end when every copy beside it has ended.
  * 2. Each listed object makes exactly one row, unless the run was stopped: then what was copied has one, and the error of
  *    the stop comes behind it. Nothing is begun after a stop.
+ * 3. Nothing is written to where the source is listed: it could be an object that is still to be copied, or a copy of a copy.
  */
 import type { ItemRecord, PlanEntry, SupervisorHandle } from '../../actors/supervisor/types.js';
 import { asMillraceError, ErrorCode, MillraceError } from '../../protocol/errors.js';
@@ -27,6 +28,8 @@ import { openWritable, sinkStream, type WritableStore } from './target.js';
 export interface CopyPlan {
   readonly from: ObjectLocation;
   readonly to: ObjectLocation;
+  /** Whether the source lies below the target, so that copies may come to lie in the source. */
+  readonly isUp: boolean;
   readonly dryRun: boolean;
   readonly skipEqual: boolean;
   readonly skipExisting: boolean;
@@ -148,6 +151,8 @@ export class CopyRun {
       }
       const left = await this.#leftOut(object);
       if (left !== null) this.#row(object.key, object.size, left, null);
+      else if (this.#isIntoSource(object)) this.#refuse(object);
+      else if (this.#plan.dryRun) this.#row(object.key, object.size, 'would-copy', null);
       else if (this.#isSmall(object)) entries.push(entryOf(this.#source, object));
       else await this.#lanes.begin(() => this.#copyAlone(object));
     }
@@ -158,12 +163,30 @@ export class CopyRun {
     return this.#copies?.stream.token.state === StopState.Live;
   }
 
-  async #leftOut(object: ListedObject): Promise<CopiedRow['action'] | null> {
-    const { skipExisting, dryRun } = this.#plan;
+  async #leftOut(object: ListedObject): Promise<'exists' | 'equal' | null> {
+    const { skipExisting } = this.#plan;
     const there = (await this.#matcher?.find(this.#targetKey(object.key))) ?? null;
     if (there !== null && skipExisting) return 'exists';
     if (there !== null && isEqual(object, there, this.#inside)) return 'equal';
-    return dryRun ? 'would-copy' : null;
+    return null;
+  }
+
+  #isIntoSource({ key }: ListedObject): boolean {
+    const { from, isUp } = this.#plan;
+    return isUp && beginsWith(this.#targetKey(key), from.key);
+  }
+
+  #refuse({ key, size }: ListedObject): void {
+    const { stores } = this.#supervisor;
+    const uri = stores.uri(this.#target.id, this.#targetKey(key));
+    const below = stores.uri(this.#source, this.#plan.from.key);
+    const error = new MillraceError(
+      ErrorCode.InvalidArgument,
+      `${uri} lies below ${below}, from where is copied, and could replace an object that is still to be copied: ` +
+        'copy it by itself when the others are done, or all to another place',
+      { phase: 'write', uri },
+    );
+    this.#row(key, size, 'failed', error);
   }
 
   #isSmall({ size }: ListedObject): boolean {
@@ -213,6 +236,10 @@ export class CopyRun {
     const to = stores.uri(this.#target.id, this.#targetKey(key));
     this.#out.put({ from, to, size, action, error });
   }
+}
+
+export function beginsWith(key: Uint8Array, prefix: Uint8Array): boolean {
+  return Buffer.compare(key.subarray(0, prefix.length), prefix) === 0;
 }
 
 function entryOf(store: number, { key, size, version }: ListedObject): PlanEntry {
