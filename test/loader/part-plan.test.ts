@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkRoom, partBytesOf, thresholdOf } from '../../dist/loader/writes/part-plan.js';
+import { checkMemory, checkRoom, partBytesOf, thresholdOf } from '../../dist/loader/writes/part-plan.js';
 import type { WriteLimits } from '../../dist/protocol/writes.js';
 
 const MIB = 2 ** 20;
@@ -50,6 +50,50 @@ describe('an object goes in parts', () => {
         }),
       );
     }
+  });
+});
+
+describe('a part', () => {
+  const budget = (bytes: number) => ({ budgetBytes: bytes, usableBytes: bytes });
+
+  it('fits into the memory budget', () => {
+    for (const [size, partBytes] of [
+      [-1, 64 * MIB],
+      [1000 * MIB, 64 * MIB],
+      [64 * MIB, 90 * MIB],
+    ] as const) {
+      expect(() => checkMemory(size, partBytes, LIMITS, budget(64 * MIB), 'x:k')).not.toThrow();
+    }
+  });
+
+  it.each([
+    ['that the size needs', 65_000 * MIB, 65 * MIB, budget(64 * MIB), '65 MiB', '64 MiB: raise memoryBudget'],
+    [
+      'that was wanted',
+      1000 * MIB,
+      90 * MIB,
+      budget(64 * MIB),
+      '90 MiB',
+      '64 MiB: raise memoryBudget, or give smaller partBytes',
+    ],
+    [
+      'of a stream, where a part of the budget is lost',
+      -1,
+      40 * MIB,
+      { budgetBytes: 64 * MIB, usableBytes: 32 * MIB },
+      '40 MiB',
+      '64 MiB (32 MiB of it can be used): raise memoryBudget, or give smaller partBytes',
+    ],
+  ] as const)('%s and that no memory can be had for is refused', (_, size, partBytes, memory, part, why) => {
+    const limits = { ...LIMITS, maxObjectBytes: 100_000 * MIB };
+    expect(() => checkMemory(size, partBytes, limits, memory, 'x:k')).toThrow(
+      expect.objectContaining({
+        code: 'BudgetTooSmall',
+        phase: 'write',
+        uri: 'x:k',
+        message: `x:k would go in parts of ${part}, each larger than the memory budget of ${why}`,
+      }),
+    );
   });
 });
 

@@ -98,6 +98,34 @@ describe('a stop', () => {
   });
 });
 
+describe('parts that there can be no memory for', () => {
+  it('begin no upload: of bytes, of a stream, of a copy; and a stream that is short after all is put', async () => {
+    const own = await startRuntime(origin, { memoryBudget: '16MiB' });
+    await own.put(`${OUT}source`, new Uint8Array(40 * MIB));
+    await origin.reset();
+    await origin.script({ op: 'copy', do: { status: 400, code: 'InvalidRequest' } });
+    const options = { partBytes: 20 * MIB };
+    const chunks = Array.from({ length: 40 }, () => new Uint8Array(MIB));
+    for (const call of [
+      () => own.put(`${OUT}none`, new Uint8Array(40 * MIB), options),
+      () => own.putStream(`${OUT}none`, chunks, options),
+      () => own.copy(`${OUT}source`, `${OUT}none`, options),
+    ]) {
+      await expect(call()).rejects.toMatchObject({
+        code: 'BudgetTooSmall',
+        uri: `${OUT}none`,
+        message: expect.stringMatching(
+          / in parts of 20 MiB, .*: raise memoryBudget, or give smaller/,
+        ) as string,
+      });
+    }
+    expect(await origin.requests({ op: 'create-upload' })).toEqual([]);
+    expect((await own.putStream(`${OUT}short`, chunks.slice(0, 3), options)).size).toBe(3 * MIB);
+    for (const key of ['source', 'short']) await own.delete(OUT + key);
+    await own.close();
+  });
+});
+
 describe('a stream', () => {
   it('has no more parts under way than a quarter of the budget holds, and all of them in the end', async () => {
     const own = await startRuntime(origin, { memoryBudget: '64MiB' });

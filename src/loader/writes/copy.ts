@@ -11,7 +11,7 @@ import type { ObjectInfo } from '../../protocol/store.js';
 import { directStream, openDirect, openStore } from '../direct.js';
 import { untilTurned } from '../stoppable.js';
 import { PUT_NAMES, readTerms, type PutOptions } from './options.js';
-import { partBytesOf, thresholdOf } from './part-plan.js';
+import { checkMemory, partBytesOf, thresholdOf } from './part-plan.js';
 import { putEntry, withTarget, type WrittenObject } from './put.js';
 import { locateObject } from './target.js';
 import { uploadParts, type PartSource, type Uploaded, type UploadDeps } from './upload.js';
@@ -29,7 +29,7 @@ export interface Source {
 
 /**
  * Copies an object, of any scheme to any that takes writes.
- * @throws MillraceError (rejects) InvalidArgument, NotFound, AlreadyExists, VersionChanged, Unsupported, Cancelled...
+ * @throws MillraceError (rejects) InvalidArgument, NotFound, BudgetTooSmall, AlreadyExists, VersionChanged, Unsupported, Cancelled...
  */
 export async function copyObject(
   supervisor: SupervisorHandle,
@@ -100,6 +100,7 @@ async function copyThrough(deps: UploadDeps, source: Source): Promise<Uploaded> 
     );
   }
   const partBytes = partBytesOf(size, target.limits, terms.partBytes, target.uri);
+  checkMemory(size, partBytes, target.limits, supervisor.arena, target.uri);
   return await uploadParts(deps, rangesOf(source, partBytes), { size, partBytes });
 }
 

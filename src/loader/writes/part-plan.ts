@@ -1,7 +1,8 @@
 /**
  * Pure core: whether an object is put by one request or in parts, and of how many bytes.
  *
- * Invariant: the parts that it plans are within what the service allows, or it says why there can be none.
+ * Invariant: the parts that it plans are within what the service allows and the memory budget holds, or it says why there can
+ * be none.
  */
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
 import { formatBytes } from '../../protocol/sizes.js';
@@ -37,6 +38,37 @@ export function partBytesOf(
   const needed = size < 0 ? 0 : Math.ceil(size / maxParts);
   const wanted = Math.max(given ?? partBytes, needed);
   return Math.min(alignUp(wanted, partAlignment), maxPartBytes);
+}
+
+/** The memory that parts go through. */
+export interface PartMemory {
+  readonly budgetBytes: number;
+  /** What of the budget is not lost to stuck workers. */
+  readonly usableBytes: number;
+}
+
+/**
+ * Looks whether there can ever be memory for a part: asked before an upload is begun, which could only be aborted.
+ * @param size as for `partBytesOf`, which has given `partBytes`
+ * @throws MillraceError BudgetTooSmall
+ */
+export function checkMemory(
+  size: number,
+  partBytes: number,
+  limits: WriteLimits,
+  { budgetBytes, usableBytes }: PartMemory,
+  uri: string,
+): void {
+  const atOnce = size < 0 ? partBytes : Math.min(size, partBytes);
+  if (atOnce <= usableBytes) return;
+  const lost = usableBytes < budgetBytes ? ` (${formatBytes(usableBytes)} of it can be used)` : '';
+  const isGiven = partBytesOf(size, limits, undefined, uri) <= usableBytes;
+  throw new MillraceError(
+    ErrorCode.BudgetTooSmall,
+    `${uri} would go in parts of ${formatBytes(atOnce)}, each larger than the memory budget of ${formatBytes(budgetBytes)}${lost}: ` +
+      `raise memoryBudget${isGiven ? ', or give smaller partBytes' : ''}`,
+    { phase: 'write', uri },
+  );
 }
 
 /**

@@ -16,7 +16,7 @@ import type { EntrySource } from '../sources.js';
 import { untilTurned } from '../stoppable.js';
 import { bytesOf, fillOf, Gatherer, type Chunk, type ChunkSource, type Piece } from './gather.js';
 import { PUT_NAMES, readTerms, type PutOptions, type WriteTerms } from './options.js';
-import { checkRoom, partBytesOf, thresholdOf } from './part-plan.js';
+import { checkMemory, checkRoom, partBytesOf, thresholdOf } from './part-plan.js';
 import { openTarget, sinkStream, type WriteTarget } from './target.js';
 import { uploadParts, type PartSource, type Uploaded, type UploadDeps } from './upload.js';
 
@@ -34,7 +34,7 @@ export interface WrittenObject {
 
 /**
  * Writes an object. The bytes must not change before the call settles.
- * @throws MillraceError (rejects) InvalidArgument, AlreadyExists, VersionChanged, AccessDenied, Unsupported, Cancelled...
+ * @throws MillraceError (rejects) InvalidArgument, BudgetTooSmall, AlreadyExists, VersionChanged, AccessDenied, Unsupported...
  */
 export async function putObject(
   supervisor: SupervisorHandle,
@@ -51,6 +51,7 @@ export async function putObject(
     const { length: size } = piece;
     if (size <= thresholdOf(target.limits, supervisor.arena.budgetBytes)) return await putPiece(deps, piece);
     const partBytes = partBytesOf(size, target.limits, terms.partBytes, target.uri);
+    checkMemory(size, partBytes, target.limits, supervisor.arena, target.uri);
     return await uploadParts(deps, pieceSource(target, piece, partBytes), { size, partBytes });
   });
 }
@@ -74,8 +75,11 @@ export async function putStream(
     return await withTarget(supervisor, uri, terms, options, async (deps) => {
       const { target, tokens } = deps;
       const partBytes = partBytesOf(-1, target.limits, terms.partBytes, target.uri);
-      const first = await untilTurned(gatherer.take(partBytes), tokens);
+      // No more than there is memory for: a stream may turn out to be short, whatever its parts were to be.
+      const firstBytes = Math.min(partBytes, supervisor.arena.usableBytes);
+      const first = await untilTurned(gatherer.take(firstBytes), tokens);
       if (gatherer.exhausted) return await putPiece(deps, first);
+      checkMemory(-1, partBytes, target.limits, supervisor.arena, target.uri);
       const maxPartsInFlight = gatheredParts(terms.maxPartsInFlight, partBytes, supervisor.arena.budgetBytes);
       const bounded = { ...deps, terms: { ...terms, maxPartsInFlight } };
       return await uploadParts(bounded, gatheredSource(target, gatherer, first, partBytes), {
