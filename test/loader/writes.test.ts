@@ -130,7 +130,7 @@ describe('a stream', () => {
   it('has no more parts under way than a quarter of the budget holds, and all of them in the end', async () => {
     const own = await startRuntime(origin, { memoryBudget: '64MiB' });
     await origin.reset();
-    await origin.script({ op: 'put-part', do: { delayMs: 20 } });
+    await origin.script({ op: 'put-part', do: { delayMs: 300 } });
     const chunk = new Uint8Array(MIB).fill(7);
     const { size } = await own.putStream(
       `${OUT}stream`,
