@@ -63,9 +63,9 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'no look at the token by a question that no worker has taken',
-    file: 'actors/supervisor/supervisor.js',
-    find: 'this.#crew.turned(stream, state);\n        this.#asks.turned(stream);',
-    put: 'this.#crew.turned(stream, state);',
+    file: 'actors/supervisor/asks.js',
+    find: 'for (const ask of gone)\n            ask.settle(null, null);',
+    put: 'void gone;',
   },
   {
     name: 'a lease kept by a dead worker: its memory stays set aside when its exit was seen',
