@@ -1,7 +1,7 @@
 /** What decorators wait with: a clock that a test can hold in its hand, and waits that end when their call is stopped. */
 import { sleep } from '../protocol/sleep.js';
 import type { TurnSignal } from '../protocol/context.js';
-import { StopState, type StopSignal } from '../protocol/stop.js';
+import type { StopSignal } from '../protocol/stop.js';
 
 export interface DecoratorClock {
   /** Monotonic milliseconds. */
@@ -25,8 +25,4 @@ export function turning(stop: StopSignal): TurnSignal {
     onStop: (fn) => stop.onStop(fn),
     onTurn: (fn) => stop.onStop(fn),
   };
-}
-
-export function hasTurned(stop: StopSignal): boolean {
-  return stop.state !== StopState.Live;
 }

@@ -6,10 +6,10 @@
  * 2. Whoever was let in is let out once, however its call ended.
  */
 import type { TurnSignal } from '../protocol/context.js';
-import type { StopSignal } from '../protocol/stop.js';
+import { hasTurned, type StopSignal } from '../protocol/stop.js';
 import { CANCELLED, Outcome, type AsyncStore, type ReadAnswer } from '../protocol/store.js';
 import type { WriteRequest } from '../protocol/writes.js';
-import { hasTurned, turning } from './clock.js';
+import { turning } from './clock.js';
 
 /** Called with the bytes that the call has moved. */
 export type Leave = (movedBytes: number) => void;

@@ -1,7 +1,8 @@
 /** A delay before each call of a store: a service that is far away, for tests and for trying settings out. */
 import { seededRandom } from '../protocol/seeded.js';
 import type { AsyncStore } from '../protocol/store.js';
-import { type DecoratorClock, hasTurned, REAL_CLOCK } from './clock.js';
+import { hasTurned } from '../protocol/stop.js';
+import { type DecoratorClock, REAL_CLOCK } from './clock.js';
 import { gated } from './gate.js';
 import { checkLatency, type LatencyOptions } from './options.js';
 

@@ -1,7 +1,7 @@
 /** At most so many calls of a store at the same time; the others wait in the order in which they came. */
 import type { TurnSignal } from '../protocol/context.js';
 import type { AsyncStore } from '../protocol/store.js';
-import { hasTurned } from './clock.js';
+import { hasTurned } from '../protocol/stop.js';
 import { gated } from './gate.js';
 import { checkLimit, type LimitOptions } from './options.js';
 

@@ -5,6 +5,7 @@
  * Invariant: no key outside of the prefix is read, listed or written. A copy's source is taken to lie below it too.
  */
 import { ErrorCode, MillraceError } from '../protocol/errors.js';
+import { beginsWith } from '../protocol/keys.js';
 import { Outcome, type Answer, type AsyncStore, type KeyPage } from '../protocol/store.js';
 import type { WriteRequest, WriteResult } from '../protocol/writes.js';
 import { checkPrefix } from './options.js';
@@ -62,7 +63,7 @@ function relativePage(page: KeyPage, begin: Uint8Array): KeyPage | null {
   for (let row = 0; row < page.count; row += 1) {
     const end = page.keyEnds[row]!;
     const key = page.keys.subarray(from, end);
-    if (!startsWith(key, begin)) return null;
+    if (!beginsWith(key, begin)) return null;
     keys.set(key.subarray(cut), to);
     to += key.length - cut;
     keyEnds[row] = to;
@@ -71,10 +72,6 @@ function relativePage(page: KeyPage, begin: Uint8Array): KeyPage | null {
   const beginText = text(begin);
   if (!page.prefixes.every((each) => each.startsWith(beginText))) return null;
   return { ...page, keys, keyEnds, prefixes: page.prefixes.map((each) => each.slice(beginText.length)) };
-}
-
-function startsWith(key: Uint8Array, begin: Uint8Array): boolean {
-  return key.length >= begin.length && Buffer.compare(key.subarray(0, begin.length), begin) === 0;
 }
 
 function text(bytes: Uint8Array): string {
@@ -102,7 +99,7 @@ function fullRequest(request: WriteRequest, full: (key: Uint8Array) => Uint8Arra
 function relativeResult(result: WriteResult, begin: Uint8Array): WriteResult {
   if (result.uploads.length === 0) return result;
   const uploads = result.uploads
-    .filter(({ key }) => startsWith(key, begin))
+    .filter(({ key }) => beginsWith(key, begin))
     .map(({ key, upload, startedMs }) => ({ key: key.slice(begin.length), upload, startedMs }));
   return { ...result, uploads };
 }

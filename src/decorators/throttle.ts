@@ -10,7 +10,8 @@
 import type { TurnSignal } from '../protocol/context.js';
 import type { AsyncStore } from '../protocol/store.js';
 import { TokenBucket } from '../protocol/token-bucket.js';
-import { type DecoratorClock, hasTurned, REAL_CLOCK } from './clock.js';
+import { hasTurned } from '../protocol/stop.js';
+import { type DecoratorClock, REAL_CLOCK } from './clock.js';
 import { gated } from './gate.js';
 import { createPermits } from './limit.js';
 import { checkThrottle, type ThrottleOptions } from './options.js';

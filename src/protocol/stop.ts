@@ -24,6 +24,11 @@ export interface StopSignal {
   onStop(fn: () => void): () => void;
 }
 
+/** Whether it drains or is cancelled. A function, as `isCancelled` is. */
+export function hasTurned(stop: StopSignal): boolean {
+  return stop.state !== StopState.Live;
+}
+
 /** A function, because the compiler would take a state that it has seen for one that stays. */
 export function isCancelled(stop: StopSignal): boolean {
   return stop.state === StopState.Cancelled;

@@ -112,7 +112,7 @@ export class Asks {
     }
     this.#waiting = [...again, ...this.#waiting];
     // A deadline may have been seen to pass on the way, when these did not wait.
-    for (const { stream } of again) if (!stream.open) this.turned(stream);
+    for (const stream of new Set(again.map((ask) => ask.stream))) if (!stream.open) this.turned(stream);
   }
 
   /** The stream's token turned: nothing of it is begun any more, and each of its questions that waits ends with that. */

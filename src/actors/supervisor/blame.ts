@@ -9,7 +9,7 @@
 import { isSink } from '../../protocol/messages.js';
 import { OwnWord } from '../../protocol/context.js';
 import { ErrorCode, MillraceError } from '../../protocol/errors.js';
-import type { Crew, Worker } from './crew.js';
+import type { Worker } from './crew.js';
 import type { FetchJobRecord, ResultDeps } from './jobs.js';
 
 /** Deaths that one item alone explains, after which it is given up. */
@@ -69,10 +69,10 @@ export function crashLoopError(deaths: number, cause: Error | null): MillraceErr
 }
 
 /** Ends every stream: threads that do not end have taken all places. */
-export function exhaustedError(crew: Pick<Crew, 'fenced'>): MillraceError {
+export function exhaustedError(threads: number): MillraceError {
   return new MillraceError(
     ErrorCode.WorkerStuck,
-    `${crew.fenced.size} workers stopped answering and their threads have not ended, so no more are started: find out what blocks ` +
+    `${threads} workers stopped answering and their threads have not ended, so no more are started: find out what blocks ` +
       'them (a transform that does not return, a file system that hangs), and start the process again',
     { phase: 'request' },
   );

@@ -34,10 +34,13 @@ export class Ledger {
   }
 
   deliver(batch: BatchRecord): void {
-    this.delivered += ending(batch);
     this.bytes += batch.bytes;
     this.items += batch.items.length;
-    for (const { last, verified } of batch.items) if (last && verified !== null) this.#verify(verified);
+    for (const { last, verified } of batch.items) {
+      if (!last) continue;
+      this.delivered += 1;
+      if (verified !== null) this.#verify(verified);
+    }
   }
 
   drop(batch: BatchRecord): void {

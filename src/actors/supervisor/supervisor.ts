@@ -278,7 +278,7 @@ export class Supervisor implements SupervisorHandle {
   }
 
   #pump(): void {
-    if (this.#crew.exhausted) this.#failAll(exhaustedError(this.#crew));
+    if (this.#crew.exhausted) this.#failAll(exhaustedError(this.#crew.fenced.size));
     this.#dispatcher.beginTurn();
     this.#gate.beginTurn();
     do {

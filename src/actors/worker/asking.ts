@@ -6,13 +6,13 @@
  * 2. An attempt is made from a place of its origin's window; while it waits for one it has no slot.
  */
 import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
-import { StopState } from '../../protocol/stop.js';
+import { hasTurned, StopState } from '../../protocol/stop.js';
 import { Outcome, type Answer, type Store } from '../../protocol/store.js';
 import { DoneStatus } from '../../protocol/tables.js';
 import { refundSuccess, takeStep, type AttemptDeps } from './attempts.js';
 import { newTicket, type Patient, type Ticket } from './origins.js';
 import { newRetryState } from './retry.js';
-import { givenUp, hasTurned, type LocalToken } from './tokens.js';
+import { givenUp, type LocalToken } from './tokens.js';
 
 /** What became of it. */
 export interface Asked<T> {

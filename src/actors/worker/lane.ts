@@ -19,7 +19,7 @@ import type { WorkerContext } from '../../protocol/context.js';
 import { copyBytes } from '../../protocol/copy.js';
 import { asMillraceError, ErrorCode, type MillraceError } from '../../protocol/errors.js';
 import type { Output, SlowSpec, StreamSpec } from '../../protocol/messages.js';
-import { StopState } from '../../protocol/stop.js';
+import { hasTurned, StopState } from '../../protocol/stop.js';
 import { Outcome, type ReadAnswer, type ReadRequest, type Store } from '../../protocol/store.js';
 import { DoneStatus, Job, JobFlag, JOB_STRIDE, type PackedTable } from '../../protocol/tables.js';
 import { refundSuccess, takeStep, type AttemptDeps, type NextAttempt } from './attempts.js';
@@ -29,7 +29,7 @@ import type { Result } from './report.js';
 import { newTicket } from './origins.js';
 import { newRetryState, type RetryState } from './retry.js';
 import { Revocable } from './revocable.js';
-import { givenUp, hasTurned, type LocalToken } from './tokens.js';
+import { givenUp, type LocalToken } from './tokens.js';
 import type { Waiter } from './waiting.js';
 
 /** What a lane needs to know of the stream that its job belongs to. */

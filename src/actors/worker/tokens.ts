@@ -74,11 +74,6 @@ export class LocalToken implements TurnSignal {
   }
 }
 
-/** A function, because the compiler would take a state that it has seen for one that stays. */
-export function hasTurned(stop: StopSignal): boolean {
-  return stop.state !== StopState.Live;
-}
-
 /** Why a job that the token's turn kept from being done was not. */
 export function givenUp(token: TurnSignal): DoneStatus {
   return token.state === StopState.Cancelled ? DoneStatus.Cancelled : DoneStatus.Left;

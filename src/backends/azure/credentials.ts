@@ -125,6 +125,6 @@ function unresolved(thrown: unknown, source: Source): MillraceError {
       : `The ${source.kind === 'sas' ? 'sasToken function' : 'credential'} of the az options failed: ${reason}`;
   return new MillraceError(ErrorCode.Unauthenticated, message, {
     phase: 'configure',
-    retryable: thrown instanceof MillraceError ? thrown.retryable : isPassing(thrown),
+    retryable: isPassing(thrown),
   });
 }

@@ -132,6 +132,6 @@ function unresolved(thrown: unknown, { credentials, keyFilename }: GcsOptions): 
           `run where a service account is attached, or use the gs option anonymous: true for public buckets`;
   return new MillraceError(ErrorCode.Unauthenticated, what, {
     phase: 'configure',
-    retryable: thrown instanceof MillraceError ? thrown.retryable : isPassing(thrown),
+    retryable: isPassing(thrown),
   });
 }

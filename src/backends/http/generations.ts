@@ -57,22 +57,16 @@ export function createGenerations<C>(source: GenerationSource<C>): Generations<C
     return current;
   }
 
-  function fresh(stale: number): Generation<C> | null {
+  /** What is held and newer than `stale`, if it lives for more than so long. */
+  function held(stale: number, aheadMs: number): Generation<C> | null {
     if (current === null || current.number <= stale) return null;
-    const left = current.expiresAtMs === null ? Infinity : current.expiresAtMs - source.now();
-    // One that lives for less than that is still newer than what the caller has; asking again would give no more.
-    return left > (stale === 0 ? REFRESH_AHEAD_MS : 0) ? current : null;
-  }
-
-  /** What there is for a caller who only wants some, and was not refused with these. */
-  function held(stale: number): Generation<C> | null {
-    if (current === null || current.number <= stale) return null;
-    return current.expiresAtMs === null || current.expiresAtMs > source.now() ? current : null;
+    return current.expiresAtMs === null || current.expiresAtMs - source.now() > aheadMs ? current : null;
   }
 
   return {
     async after(stale): Promise<Generation<C>> {
-      const ready = fresh(stale);
+      // One that lives for less than that is still newer than what the caller has; asking again would give no more.
+      const ready = held(stale, stale === 0 ? REFRESH_AHEAD_MS : 0);
       if (ready !== null) return ready;
       pending ??= source
         .resolve(current?.credentials ?? null)
@@ -83,7 +77,7 @@ export function createGenerations<C>(source: GenerationSource<C>): Generations<C
       try {
         return await pending;
       } catch (thrown) {
-        const kept = held(stale);
+        const kept = held(stale, 0);
         if (kept === null) throw thrown;
         return kept;
       }

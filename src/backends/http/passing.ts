@@ -2,6 +2,7 @@
  * Whether what a source of credentials has thrown may be over the next time: the network was gone, or the service behind it
  * was failing or overloaded. The packages and functions that are asked throw what they like; only what is plainly so counts.
  */
+import { MillraceError } from '../../protocol/errors.js';
 
 /** Of connections and names, as Node and its fetch have them. */
 const PASSING_CODES: ReadonlySet<unknown> = new Set([
@@ -35,7 +36,9 @@ interface Marks {
   readonly $retryable?: unknown;
 }
 
+/** An error of our own knows by itself. */
 export function isPassing(thrown: unknown): boolean {
+  if (thrown instanceof MillraceError) return thrown.retryable;
   let error: unknown = thrown;
   for (let depth = 0; depth < MAX_CAUSES && error instanceof Error; depth++) {
     const { name, code, cause, statusCode, status, $metadata, $retryable } = error as Marks;

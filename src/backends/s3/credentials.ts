@@ -162,10 +162,7 @@ function unresolved(thrown: unknown, gaveBefore: boolean, options: S3Options, en
       ? `The credentials function of the s3 options failed: ${reason}`
       : `No S3 credentials (${reason}). Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (for SSO, after ` +
           `aws sso login), run where a role is attached, or use the s3 option anonymous: true for public buckets`,
-    {
-      phase: 'configure',
-      retryable: thrown instanceof MillraceError ? thrown.retryable : isAway(thrown, gaveBefore),
-    },
+    { phase: 'configure', retryable: isAway(thrown, gaveBefore) },
   );
 }
 

@@ -9,11 +9,12 @@
  */
 import type { SupervisorHandle } from '../../actors/supervisor/types.js';
 import type { MillraceError } from '../../protocol/errors.js';
+import { beginsWith } from '../../protocol/keys.js';
 import type { ObjectLocation } from '../../protocol/store.js';
 import { locate } from '../references.js';
 import { checkNames, flag, invalidOption, whole } from '../schema.js';
 import { linkStop, type StopOptions } from '../stop-options.js';
-import { beginsWith, type CopyPlan, CopyRun } from './copy-run.js';
+import { type CopyPlan, CopyRun } from './copy-run.js';
 import { readTerms } from './options.js';
 
 export interface CopyPrefixOptions extends StopOptions {

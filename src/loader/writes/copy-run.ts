@@ -9,6 +9,7 @@
  */
 import type { ItemRecord, PlanEntry, SupervisorHandle } from '../../actors/supervisor/types.js';
 import { asMillraceError, ErrorCode, MillraceError } from '../../protocol/errors.js';
+import { beginsWith } from '../../protocol/keys.js';
 import type { SinkSpec } from '../../protocol/messages.js';
 import type { ObjectLocation } from '../../protocol/store.js';
 import { StopState } from '../../protocol/stop.js';
@@ -236,10 +237,6 @@ export class CopyRun {
     const to = stores.uri(this.#target.id, this.#targetKey(key));
     this.#out.put({ from, to, size, action, error });
   }
-}
-
-export function beginsWith(key: Uint8Array, prefix: Uint8Array): boolean {
-  return Buffer.compare(key.subarray(0, prefix.length), prefix) === 0;
 }
 
 function entryOf(store: number, { key, size, version }: ListedObject): PlanEntry {
